@@ -1,0 +1,49 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { loadDriver } from './sqlite-driver.ts'
+
+/** Somebody else holds the folder. `pid` is who said so last, for the message only. */
+export class LockedError extends Error {
+  override readonly name = 'LockedError'
+  readonly code = 'locked'
+  readonly pid: number | undefined
+  constructor(directory: string, pid: number | undefined) {
+    super(`${directory} is in use${pid === undefined ? '' : ` by process ${pid}`}; stop it or choose another folder.`)
+    this.pid = pid
+  }
+}
+
+/**
+ * One owner per folder. The lock is SQLite's own file lock on `lock.db`, so the system drops it with the process,
+ * SIGKILL included: there is no stale state to guess about. Returns the release. Throws {@link LockedError}.
+ */
+export function acquireLock(directory: string): () => void {
+  const Driver = loadDriver()
+  const pidFile = join(directory, 'lock.pid')
+  const db = new Driver(join(directory, 'lock.db'), { timeout: 0 })
+  try {
+    db.pragma('locking_mode = EXCLUSIVE')
+    db.exec('BEGIN EXCLUSIVE')
+  } catch (error) {
+    db.close()
+    if ((error as { code?: string }).code?.startsWith('SQLITE_BUSY')) throw new LockedError(directory, readPid(pidFile))
+    throw error
+  }
+  writeFileSync(pidFile, String(process.pid), { mode: 0o600 })
+  let held = true
+  return () => {
+    if (!held) return
+    held = false
+    db.exec('ROLLBACK')
+    db.close()
+  }
+}
+
+function readPid(file: string): number | undefined {
+  try {
+    const pid = Number(readFileSync(file, 'utf8'))
+    return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,21 @@
+/** One end of an open text-frame connection: a WebSocket, or a pipe inside one process. */
+export interface Socket {
+  /** Queues a text frame. On a closed socket it does nothing. */
+  send(text: string): void
+  /** Starts the closing handshake; `onClose` follows. */
+  close(code: number, reason: string): void
+  /** Drops the connection without a handshake. */
+  terminate(): void
+  /** Bytes handed to `send` and not yet taken by the network. */
+  readonly unsentBytes: number
+}
+
+/** What the owner of a socket wants to hear. Exactly one `onClose` ends every socket, opened or not. */
+export interface SocketEvents {
+  onOpen?(): void
+  onText(text: string): void
+  onClose(code: number, reason: string): void
+}
+
+/** Opens a connection to `url`. Failure to connect is an `onClose` too. */
+export type Dial = (url: string, events: SocketEvents) => Socket

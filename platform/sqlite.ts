@@ -1,0 +1,105 @@
+import { chmodSync, existsSync } from 'node:fs'
+import { type Database, loadDriver } from './sqlite-driver.ts'
+
+export type { Database, Statement } from './sqlite-driver.ts'
+
+export interface OpenOptions {
+  /** Distinguishes our files from each other and from strangers' (PRAGMA application_id). */
+  readonly applicationId: number
+  /** One SQL text per schema version, in order; version n is the state after the first n. All pending ones run in one transaction. */
+  readonly migrations: readonly string[]
+  /** A second connection beside the writer: no pragma is changed, nothing is migrated. */
+  readonly readonly?: boolean
+  /** Readable by the owner only (0600): for files that hold private mail. */
+  readonly secret?: boolean
+}
+
+/** The database cannot be used as it is; the message says what to do. */
+export class DatabaseError extends Error {
+  override readonly name = 'DatabaseError'
+  readonly code: 'sqlite-too-old' | 'not-durable' | 'foreign-file' | 'newer-schema'
+  constructor(code: DatabaseError['code'], message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** 3.7.0 to 3.51.2 can corrupt a WAL database when two connections meet at a checkpoint reset (research: reliability, fact 4). */
+const OLDEST_SAFE_SQLITE = [3, 51, 3] as const
+
+/**
+ * Opens a WAL database whose commits are synced before they return. Asserted after a real write, because SQLite
+ * builds exist whose WAL default silently falls back to NORMAL on the first write. Throws {@link DatabaseError}.
+ */
+export function openDatabase(path: string, options: OpenOptions): Database {
+  const Driver = loadDriver()
+  const fresh = !existsSync(path)
+  const db = options.readonly ? new Driver(path, { readonly: true, fileMustExist: true }) : new Driver(path)
+  try {
+    if (options.secret && fresh) chmodSync(path, 0o600)
+    assertSafeVersion(db)
+    db.pragma('busy_timeout = 5000')
+    db.pragma('trusted_schema = OFF')
+    if (options.readonly) {
+      db.pragma('query_only = ON')
+      return db
+    }
+    db.pragma('journal_mode = WAL')
+    db.pragma('synchronous = FULL')
+    db.pragma('fullfsync = ON') // macOS: fsync alone does not reach the platter
+    migrate(db, path, options)
+    assertDurable(db)
+    return db
+  } catch (error) {
+    db.close()
+    throw error
+  }
+}
+
+function assertSafeVersion(db: Database): void {
+  const version = String(db.prepare('SELECT sqlite_version()').pluck().get())
+  const parts = version.split('.').map(Number)
+  for (const [index, oldest] of OLDEST_SAFE_SQLITE.entries()) {
+    const part = parts[index] ?? 0
+    if (part > oldest) return
+    if (part < oldest)
+      throw new DatabaseError(
+        'sqlite-too-old',
+        `SQLite ${version} can corrupt WAL files; ${OLDEST_SAFE_SQLITE.join('.')} or later is needed. Run npm ci again.`,
+      )
+  }
+}
+
+function migrate(db: Database, path: string, { applicationId, migrations }: OpenOptions): void {
+  const upgrade = db.transaction(() => {
+    const version = Number(db.pragma('user_version', { simple: true }))
+    const id = Number(db.pragma('application_id', { simple: true }))
+    const tables = Number(db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get())
+    if (id !== applicationId && (id !== 0 || tables > 0))
+      throw new DatabaseError(
+        'foreign-file',
+        `${path} belongs to another program or another part of posthorn; choose another folder.`,
+      )
+    if (version > migrations.length)
+      throw new DatabaseError(
+        'newer-schema',
+        `${path} was written by a newer posthorn (schema ${version}, this one knows ${migrations.length}); update posthorn.`,
+      )
+    for (const sql of migrations.slice(version)) db.exec(sql)
+    db.pragma(`application_id = ${applicationId}`)
+    db.pragma(`user_version = ${migrations.length}`)
+  })
+  upgrade.immediate()
+}
+
+/** After the migration transaction, so the file has seen a write. Reads the connection's real settings, not what we asked for. */
+export function assertDurable(db: Database): void {
+  db.pragma(`user_version = ${Number(db.pragma('user_version', { simple: true }))}`)
+  const mode = db.pragma('journal_mode', { simple: true })
+  const synchronous = db.pragma('synchronous', { simple: true })
+  if (mode !== 'wal' || synchronous !== 2)
+    throw new DatabaseError(
+      'not-durable',
+      `SQLite runs with journal_mode=${mode}, synchronous=${synchronous}; wal and 2 (FULL) are needed for OK to mean synced.`,
+    )
+}

@@ -1,0 +1,48 @@
+/** A cancel function; calling it twice is harmless. */
+export type Cancel = () => void
+
+/** Timers behind an interface, so that a virtual clock can drive them. */
+export interface Timers {
+  /** Calls `run` once after `ms`. A `background` timer never keeps a process alive. */
+  after(ms: number, run: () => void, options?: { readonly background?: boolean }): Cancel
+}
+
+export const systemTimers: Timers = {
+  after(ms, run, options) {
+    const timer = setTimeout(run, ms)
+    // Browsers return a number, which has no unref and needs none.
+    if (options?.background && typeof timer === 'object') timer.unref()
+    return () => clearTimeout(timer)
+  },
+}
+
+/** Resolves after `ms`; an abort resolves it at once (callers look at the signal, nothing to catch). */
+export function sleep(timers: Timers, ms: number, signal?: AbortSignal): Promise<void> {
+  return new Promise(resolve => {
+    if (signal?.aborted) return resolve()
+    const done = () => {
+      cancel()
+      signal?.removeEventListener('abort', done)
+      resolve()
+    }
+    const cancel = timers.after(ms, done)
+    signal?.addEventListener('abort', done)
+  })
+}
+
+/** Calls `run` every `ms` until cancelled; a slow `run` is never overlapped because it is synchronous. */
+export function every(timers: Timers, ms: number, run: () => void): Cancel {
+  let cancel: Cancel = () => {}
+  const arm = () => {
+    cancel = timers.after(
+      ms,
+      () => {
+        arm()
+        run()
+      },
+      { background: true },
+    )
+  }
+  arm()
+  return () => cancel()
+}

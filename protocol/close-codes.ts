@@ -1,0 +1,18 @@
+/** WebSocket close codes we use, and what the other side should do. */
+export const CLOSE = {
+  /** Done; nothing is expected of the other side. */
+  normal: 1000,
+  /** The relay stops or restarts; reconnect with jitter and resume. */
+  goingAway: 1001,
+  /** A frame that is not text. */
+  unsupportedData: 1003,
+  /** A rule was broken that no reply could be attached to. */
+  policy: 1008,
+  /** A frame above the size limit. */
+  tooBig: 1009,
+  /** The relay failed at something it should not. */
+  internal: 1011,
+  /** Too slow or too busy: come back later and resume from the cursor. */
+  tryLater: 1013,
+} as const
+export type CloseCode = (typeof CLOSE)[keyof typeof CLOSE]

@@ -1,0 +1,154 @@
+import { isEpoch } from './cursor.ts'
+import { encodeEvent, type NostrEvent, parseEvent } from './event.ts'
+import { type Filter, type FilterJson, parseFilter } from './filter.ts'
+import { isHex64 } from './hex.ts'
+import { type EoseHints, encodeHints, parseHints } from './hints.ts'
+import { isCount, isRecord, own, parseJson } from './json.ts'
+import type { Limits } from './limits.ts'
+import { type ReasonPrefix, reason } from './reasons.ts'
+import { fail, ok, type Result } from './result.ts'
+
+/** What a client may say. */
+export type ClientFrame =
+  | { readonly type: 'EVENT'; readonly event: NostrEvent }
+  | { readonly type: 'REQ'; readonly sub: string; readonly filters: readonly Filter[] }
+  | { readonly type: 'COUNT'; readonly sub: string; readonly filters: readonly Filter[] }
+  | { readonly type: 'CLOSE'; readonly sub: string }
+
+/** A refusal, addressed as well as the bytes allow: by event id (OK false), by subscription (CLOSED), else to nobody (NOTICE). */
+export interface FrameError {
+  readonly to: { readonly ok: string } | { readonly closed: string } | undefined
+  readonly reason: string
+}
+
+/** Reads one text frame of a client. Never throws. `text` must already be within `frameBytes`. */
+export function parseClientFrame(text: string, limits: Limits): Result<ClientFrame, FrameError> {
+  const json = parseJson(text)
+  if (!json.ok || !Array.isArray(json.value)) return refuse(undefined, 'invalid', 'a frame is a JSON array')
+  const frame: unknown[] = json.value
+  switch (frame[0]) {
+    case 'EVENT':
+      return parsePublish(frame)
+    case 'REQ':
+    case 'COUNT':
+      return parseQuery(frame[0], frame, limits)
+    case 'CLOSE': {
+      const sub = frame[1]
+      return isSubscriptionId(sub, limits)
+        ? ok({ type: 'CLOSE', sub })
+        : refuse(undefined, 'invalid', 'CLOSE needs a subscription id')
+    }
+    default:
+      return refuse(undefined, 'unsupported', 'unknown frame; this relay reads EVENT, REQ, COUNT and CLOSE')
+  }
+}
+
+function parsePublish(frame: unknown[]): Result<ClientFrame, FrameError> {
+  const event = parseEvent(frame[1])
+  if (event.ok) return ok({ type: 'EVENT', event: event.value })
+  const id = isRecord(frame[1]) ? own(frame[1], 'id') : undefined
+  return refuse(isHex64(id) ? { ok: id } : undefined, 'invalid', event.error)
+}
+
+function parseQuery(type: 'REQ' | 'COUNT', frame: unknown[], limits: Limits): Result<ClientFrame, FrameError> {
+  const sub = frame[1]
+  if (!isSubscriptionId(sub, limits)) {
+    // A readable id, however long, still gets its CLOSED: NOTICE is nothing a client can act on.
+    const to = typeof sub === 'string' && sub !== '' ? { closed: sub } : undefined
+    return refuse(to, 'invalid', `a subscription id is 1 to ${limits.subscriptionIdChars} characters`)
+  }
+  const to = { closed: sub }
+  if (frame.length < 3) return refuse(to, 'invalid', `${type} needs at least one filter`)
+  if (frame.length - 2 > limits.filters) return refuse(to, 'invalid', `more than ${limits.filters} filters`)
+  const filters: Filter[] = []
+  for (const value of frame.slice(2)) {
+    const filter = parseFilter(value, limits)
+    if (!filter.ok) return refuse(to, filter.error.prefix, filter.error.text)
+    filters.push(filter.value)
+  }
+  return ok({ type, sub, filters })
+}
+
+const isSubscriptionId = (value: unknown, limits: Limits): value is string =>
+  typeof value === 'string' && value.length > 0 && value.length <= limits.subscriptionIdChars && value.isWellFormed()
+
+const refuse = (to: FrameError['to'], prefix: ReasonPrefix, text: string): { ok: false; error: FrameError } =>
+  fail({ to, reason: reason(prefix, text) })
+
+/** Why an event went: `deleted` by its author (NIP-09), `replaced` by a newer version, `vanished` with its author (NIP-62). */
+export type GoneCause = 'deleted' | 'replaced' | 'vanished'
+
+/** What a relay may say. `event` is shape-checked only: verify before you trust. */
+export type RelayFrame =
+  | { readonly type: 'EVENT'; readonly sub: string; readonly event: NostrEvent; readonly seq?: number }
+  | { readonly type: 'OK'; readonly id: string; readonly accepted: boolean; readonly message: string }
+  | { readonly type: 'EOSE'; readonly sub: string; readonly hints: EoseHints }
+  | { readonly type: 'CLOSED'; readonly sub: string; readonly message: string }
+  | { readonly type: 'NOTICE'; readonly message: string }
+  | { readonly type: 'COUNT'; readonly sub: string; readonly count: number }
+  | { readonly type: 'SEQ'; readonly sub: string; readonly seq: number; readonly epoch: string }
+  | {
+      readonly type: 'GONE'
+      readonly sub: string
+      readonly seq: number
+      readonly target: string
+      readonly cause: GoneCause
+    }
+
+/** Reads one text frame of a relay. Never throws. Unknown frame types fail with the type named; a client ignores them. */
+export function parseRelayFrame(text: string): Result<RelayFrame> {
+  const json = parseJson(text)
+  if (!json.ok || !Array.isArray(json.value)) return fail('a frame is a JSON array')
+  const [type, first, second, third, fourth] = json.value as unknown[]
+  if (typeof first !== 'string') return fail(`${String(type).slice(0, 16)} without its id`)
+  switch (type) {
+    case 'EVENT': {
+      const event = parseEvent(second)
+      if (!event.ok) return event
+      return ok({ type, sub: first, event: event.value, ...(isCount(third) && third > 0 ? { seq: third } : {}) })
+    }
+    case 'OK':
+      if (typeof second !== 'boolean') return fail('OK without true or false')
+      return ok({ type, id: first, accepted: second, message: typeof third === 'string' ? third : '' })
+    case 'EOSE':
+      return ok({ type, sub: first, hints: parseHints(second) })
+    case 'CLOSED':
+      return ok({ type, sub: first, message: typeof second === 'string' ? second : '' })
+    case 'NOTICE':
+      return ok({ type, message: first })
+    case 'COUNT': {
+      const count = isRecord(second) ? own(second, 'count') : undefined
+      return isCount(count) ? ok({ type, sub: first, count }) : fail('COUNT without a count')
+    }
+    case 'SEQ':
+      return isCount(second) && isEpoch(third)
+        ? ok({ type, sub: first, seq: second, epoch: third })
+        : fail('SEQ without seq and epoch')
+    case 'GONE':
+      return isCount(second) &&
+        isHex64(third) &&
+        (fourth === 'deleted' || fourth === 'replaced' || fourth === 'vanished')
+        ? ok({ type, sub: first, seq: second, target: third, cause: fourth })
+        : fail('GONE without seq, id and cause')
+    default:
+      return fail(`unknown frame ${String(type).slice(0, 16)}`)
+  }
+}
+
+/** Frames as text, ready to send. `event` parameters that are strings are {@link encodeEvent} output, passed through untouched. */
+export const encode = {
+  publish: (event: NostrEvent): string => `["EVENT",${encodeEvent(event)}]`,
+  req: (sub: string, ...filters: FilterJson[]): string => JSON.stringify(['REQ', sub, ...filters]),
+  countReq: (sub: string, ...filters: FilterJson[]): string => JSON.stringify(['COUNT', sub, ...filters]),
+  close: (sub: string): string => JSON.stringify(['CLOSE', sub]),
+  event: (subJson: string, eventJson: string, seq?: number): string =>
+    seq === undefined ? `["EVENT",${subJson},${eventJson}]` : `["EVENT",${subJson},${eventJson},${seq}]`,
+  ok: (id: string, accepted: boolean, message: string): string => JSON.stringify(['OK', id, accepted, message]),
+  eose: (sub: string, hints: EoseHints): string => JSON.stringify(['EOSE', sub, encodeHints(hints)]),
+  closed: (sub: string, message: string): string => JSON.stringify(['CLOSED', sub, message]),
+  notice: (message: string): string => JSON.stringify(['NOTICE', message]),
+  count: (sub: string, count: number): string => JSON.stringify(['COUNT', sub, { count }]),
+  seq: (sub: string, seq: number, epoch: string): string => JSON.stringify(['SEQ', sub, seq, epoch]),
+  gone: (sub: string, seq: number, target: string, cause: GoneCause): string =>
+    JSON.stringify(['GONE', sub, seq, target, cause]),
+} as const

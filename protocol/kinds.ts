@@ -1,0 +1,70 @@
+import { type NostrEvent, type Tag, tagValue } from './event.ts'
+
+/** NIP-01's four classes decide what a relay keeps. */
+export type KindClass = 'regular' | 'replaceable' | 'ephemeral' | 'addressable'
+
+/** Numbers in no NIP-01 range (45–999, 40000 and above) are kept like regular ones. */
+export function kindClass(kind: number): KindClass {
+  if (kind === 0 || kind === 3 || (kind >= 10_000 && kind < 20_000)) return 'replaceable'
+  if (kind >= 20_000 && kind < 30_000) return 'ephemeral'
+  if (kind >= 30_000 && kind < 40_000) return 'addressable'
+  return 'regular'
+}
+
+/** `kind:pubkey:d` as in an `a` tag; plain replaceable kinds end with the colon. Undefined for other classes. */
+export function addressOf(event: {
+  readonly kind: number
+  readonly pubkey: string
+  readonly tags: readonly Tag[]
+}): string | undefined {
+  switch (kindClass(event.kind)) {
+    case 'replaceable':
+      return `${event.kind}:${event.pubkey}:`
+    case 'addressable':
+      return `${event.kind}:${event.pubkey}:${tagValue(event, 'd') ?? ''}`
+    default:
+      return undefined
+  }
+}
+
+/** Who wins an address: the later created_at, on a tie the LOWEST id (NIP-01). */
+export const supersedes = (
+  a: Pick<NostrEvent, 'created_at' | 'id'>,
+  b: Pick<NostrEvent, 'created_at' | 'id'>,
+): boolean => a.created_at > b.created_at || (a.created_at === b.created_at && a.id < b.id)
+
+/** Who may be served events of a kind; `anyone` unless listed. `parties`: author and `p`, after AUTH. `nobody`: not even the author. */
+export type Audience = 'anyone' | 'parties' | 'nobody'
+
+export interface KindInfo {
+  readonly name: string
+  readonly audience: Audience
+  readonly source: string
+}
+
+/** The kinds we treat by name. Everything else is stored and served by its class alone. */
+export const KINDS: Readonly<Record<number, KindInfo>> = {
+  0: { name: 'metadata', audience: 'anyone', source: 'NIP-01' },
+  4: { name: 'legacy direct message', audience: 'parties', source: 'NIP-04' },
+  5: { name: 'deletion request', audience: 'anyone', source: 'NIP-09' },
+  1059: { name: 'gift wrap', audience: 'parties', source: 'NIP-59' },
+  21059: { name: 'ephemeral gift wrap', audience: 'parties', source: 'NIP-59' },
+  4700: { name: 'message', audience: 'anyone', source: 'docs/protocol.md' },
+  24700: { name: 'ephemeral message', audience: 'anyone', source: 'docs/protocol.md' },
+  4701: { name: 'receipt', audience: 'anyone', source: 'docs/protocol.md' },
+  14705: { name: 'agent card', audience: 'anyone', source: 'docs/protocol.md' },
+  34706: { name: 'presence', audience: 'anyone', source: 'docs/protocol.md' },
+  24706: { name: 'heartbeat', audience: 'anyone', source: 'docs/protocol.md' },
+  34707: { name: 'wake lease', audience: 'nobody', source: 'docs/protocol.md' },
+}
+
+export const DELETION = 5
+export const MESSAGE = 4700
+export const EPHEMERAL_MESSAGE = 24_700
+export const RECEIPT = 4701
+
+export const audienceOf = (kind: number): Audience => KINDS[kind]?.audience ?? 'anyone'
+/** Kinds that some keys may not read: what makes a wide filter `withheld`. */
+export const restrictedKinds: readonly number[] = Object.keys(KINDS)
+  .map(Number)
+  .filter(kind => audienceOf(kind) !== 'anyone')

@@ -1,0 +1,59 @@
+/** The machine-readable words of OK and CLOSED: NIP-01's set, NIP-42's `auth-required`, NIP-01's example `unsupported`, and our `seq` on OK true. */
+export const REASON_PREFIXES = [
+  'duplicate',
+  'pow',
+  'blocked',
+  'rate-limited',
+  'invalid',
+  'restricted',
+  'mute',
+  'error',
+  'auth-required',
+  'unsupported',
+  'seq',
+] as const
+export type ReasonPrefix = (typeof REASON_PREFIXES)[number]
+
+/** Builds `prefix: text`. */
+export const reason = (prefix: ReasonPrefix, text: string): string => `${prefix}: ${text}`
+
+export interface Reason {
+  /** The word before the colon, or undefined if there is none. */
+  readonly prefix: string | undefined
+  readonly text: string
+}
+
+export function parseReason(message: string): Reason {
+  const match = /^([a-z-]+):\s*/.exec(message)
+  return match ? { prefix: match[1], text: message.slice(match[0].length) } : { prefix: undefined, text: message }
+}
+
+/** Reasons that a client acts on by their text; everything else is for people. */
+export const REASONS = {
+  stored: (seq: number) => reason('seq', String(seq)),
+  duplicate: (seq: number) => reason('duplicate', `seq ${seq}`),
+  /** A newer (or same-second, lower-id) version of this address is kept. The author re-makes the event above it. */
+  outdated: reason('invalid', 'outdated, a newer version of this address is stored'),
+  deleted: reason('blocked', 'deleted by its author'),
+  expired: reason('invalid', 'expired'),
+  cursorUnknown: (common: number) => reason('invalid', `cursor-unknown common:${common}`),
+  behind: reason('error', 'behind, this relay has not reached your cursor yet; try again'),
+  newEpoch: reason('error', 'new-epoch, subscribe again from your cursor'),
+  tooSlow: (seq: number) => reason('error', `too slow, resume from seq ${seq}`),
+  stopping: reason('error', 'the relay is stopping; reconnect and resume from your cursor'),
+} as const
+
+/** The seq an OK true told, from `seq: n` or `duplicate: seq n`; undefined on a relay without SEQ. */
+export function seqOfOk(message: string): number | undefined {
+  const match = /^(?:seq: |duplicate: seq )(\d{1,16})$/.exec(message)
+  const seq = Number(match?.[1])
+  return Number.isSafeInteger(seq) && seq > 0 ? seq : undefined
+}
+
+export const isOutdated = (message: string): boolean => message.startsWith('invalid: outdated')
+
+/** The common position of a `cursor-unknown`, or undefined for any other reason. */
+export function commonOfCursorUnknown(message: string): number | undefined {
+  const match = /^invalid: cursor-unknown common:(\d{1,16})$/.exec(message)
+  return match ? Number(match[1]) : undefined
+}
