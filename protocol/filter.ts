@@ -1,4 +1,4 @@
-import type { NostrEvent, Tag } from './event.ts'
+import { byteLength, type NostrEvent, type Tag } from './event.ts'
 import { isHex, isHex64 } from './hex.ts'
 import { isCount, isRecord } from './json.ts'
 import type { Limits } from './limits.ts'
@@ -62,7 +62,7 @@ export function parseFilter(
         filter[key] = new Set(field)
       } else {
         const hexOnly = key === '#e' || key === '#p'
-        if (!field.every(v => (hexOnly ? isHex64(v) : typeof v === 'string' && v.length <= limits.tagValueBytes)))
+        if (!field.every(v => (hexOnly ? isHex64(v) : isTagValue(v, limits.tagValueBytes))))
           return invalid(
             `filter.${key} holds something other than ${hexOnly ? '64 lowercase hex characters' : 'tag values'}`,
           )
@@ -85,6 +85,9 @@ export function parseFilter(
   if (tags.size > 0) filter.tags = tags
   return ok(Object.freeze(filter))
 }
+
+const isTagValue = (value: unknown, maxBytes: number): boolean =>
+  typeof value === 'string' && value.length <= maxBytes && byteLength(value) <= maxBytes
 
 /** What a filter looks at: an event, or what is remembered of a removed one (content never counts). */
 export type Matchable = Pick<NostrEvent, 'id' | 'pubkey' | 'created_at' | 'kind' | 'tags'>

@@ -100,7 +100,9 @@ export function parseRelayFrame(text: string): Result<RelayFrame> {
   const json = parseJson(text)
   if (!json.ok || !Array.isArray(json.value)) return fail('a frame is a JSON array')
   const [type, first, second, third, fourth] = json.value as unknown[]
-  if (typeof first !== 'string') return fail(`${String(type).slice(0, 16)} without its id`)
+  // Only a string has a name to tell: String() throws on some objects and overflows on deep arrays.
+  const name = typeof type === 'string' ? type.slice(0, 16) : 'of no type'
+  if (typeof first !== 'string') return fail(`frame ${name} without its id`)
   switch (type) {
     case 'EVENT': {
       const event = parseEvent(second)
@@ -131,7 +133,7 @@ export function parseRelayFrame(text: string): Result<RelayFrame> {
         ? ok({ type, sub: first, seq: second, target: third, cause: fourth })
         : fail('GONE without seq, id and cause')
     default:
-      return fail(`unknown frame ${String(type).slice(0, 16)}`)
+      return fail(`unknown frame ${name}`)
   }
 }
 

@@ -39,7 +39,7 @@ export const REASONS = {
   cursorUnknown: (common: number) => reason('invalid', `cursor-unknown common:${common}`),
   behind: reason('error', 'behind, this relay has not reached your cursor yet; try again'),
   newEpoch: reason('error', 'new-epoch, subscribe again from your cursor'),
-  tooSlow: (seq: number) => reason('error', `too slow, resume from seq ${seq}`),
+  tooSlow: reason('error', 'too slow, resume from your cursor'),
   stopping: reason('error', 'the relay is stopping; reconnect and resume from your cursor'),
 } as const
 
@@ -55,5 +55,6 @@ export const isOutdated = (message: string): boolean => message.startsWith('inva
 /** The common position of a `cursor-unknown`, or undefined for any other reason. */
 export function commonOfCursorUnknown(message: string): number | undefined {
   const match = /^invalid: cursor-unknown common:(\d{1,16})$/.exec(message)
-  return match ? Number(match[1]) : undefined
+  const common = Number(match?.[1])
+  return Number.isSafeInteger(common) ? common : undefined
 }
