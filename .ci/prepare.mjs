@@ -4,7 +4,9 @@ import { execFileSync } from 'node:child_process'
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 if (major < 20 || (major === 20 && minor < 19)) {
-  console.error(`posthorn needs Node 20.19 or later; this is ${process.versions.node}. Install a current Node and run npm ci again.`)
+  console.error(
+    `posthorn needs Node 20.19 or later; this is ${process.versions.node}. Install a current Node and run npm ci again.`,
+  )
   process.exit(1)
 }
 execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'], { stdio: 'inherit' })
