@@ -1,0 +1,22 @@
+import { connect } from '../../sdk/index.ts'
+import type { Command } from '../context.ts'
+import { EXIT } from '../exit-codes.ts'
+import { parseFilters } from '../filters.ts'
+import { relayFor } from '../profile.ts'
+import { timedOut } from '../timed-out.ts'
+import { within } from '../wait.ts'
+
+/** `posthorn count '<filter>'…`: how many events match any of the filters. */
+export const count: Command<'count'> = async ({ options, operands, out, env, timers, signal }) => {
+  const filters = parseFilters(operands)
+  const url = relayFor(options, env)
+  const client = await connect(url, { timeoutMs: options.timeout })
+  try {
+    const total = await within(client.count(filters), { timers, signal, ms: options.timeout })
+    if (total === undefined) throw timedOut(url, options.timeout)
+    out.result(String(total), { count: total })
+    return EXIT.ok
+  } finally {
+    await client.close()
+  }
+}

@@ -1,0 +1,51 @@
+import { rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Command } from '../context.ts'
+import { createNursery } from '../demo/children.ts'
+import { createClaims } from '../demo/claims.ts'
+import { type Figures, tell } from '../demo/story.ts'
+import { EXIT } from '../exit-codes.ts'
+import { bytesText } from '../text.ts'
+
+/** `posthorn demo`: the whole promise in one terminal. Exit 0 only if every claim was checked and held. */
+export const demo: Command<'demo'> = async ({ out, clock, timers, signal }) => {
+  const start = clock.monotonic()
+  const folder = await mkdtemp(join(tmpdir(), 'posthorn-demo-'))
+  const nursery = createNursery()
+  const claims = createClaims(out)
+  const cleanUp = () => {
+    nursery.killAll()
+    rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
+  }
+  // Also when a second Ctrl-C ends the process on the spot.
+  process.once('exit', cleanUp)
+  let wake: Figures | undefined
+  try {
+    wake = await tell({ folder, nursery, claims, clock, timers, signal })
+  } catch (error) {
+    // A failed claim has been printed with what was seen; anything else is not the story's to explain.
+    if (!signal.aborted && claims.made.every(claim => claim.ok)) throw error
+  } finally {
+    cleanUp()
+    process.off('exit', cleanUp)
+  }
+  if (signal.aborted) return EXIT.interrupted
+  const ms = Math.round(clock.monotonic() - start)
+  const failed = claims.made.filter(claim => !claim.ok).length
+  const verdict =
+    wake === undefined
+      ? `${out.paint.red('It did not hold.')} ${failed} of ${claims.made.length} claims failed; the rest of the story was not told.`
+      : [
+          `Waking cost ${wake.events} events, ${bytesText(wake.bytes)} and ${wake.ms} ms; ${wake.totalMs} ms from starting his process to the last message done.`,
+          `All ${claims.made.length} claims held, checked in ${(ms / 1000).toFixed(1)} s.`,
+        ].join('\n')
+  out.result(`\n${verdict}`, {
+    ok: wake !== undefined,
+    claims: claims.made,
+    ...(wake === undefined ? {} : { wake }),
+    ms,
+  })
+  return wake === undefined ? EXIT.failure : EXIT.ok
+}

@@ -1,0 +1,83 @@
+import { seconds } from '../../platform/clock.ts'
+import type { InboxEntry, InboxQuery } from '../../sdk/index.ts'
+import type { Command, Context } from '../context.ts'
+import { EXIT } from '../exit-codes.ts'
+import { type Mailbox, openMailbox } from '../mailbox.ts'
+import { messageFields, messageLine } from '../message-text.ts'
+import { chosenProfile, givenRelay } from '../profile.ts'
+import { escapeText } from '../text.ts'
+import { poll, within } from '../wait.ts'
+
+/** Columns to fill when stdout does not tell. */
+const WIDTH = 100
+
+/** `posthorn inbox`: fetch (bounded), list. Nothing is marked as read by being listed. */
+export const inbox: Command<'inbox'> = async context => {
+  const { options, out, env, signal, timers } = context
+  const profile = chosenProfile(options, env)
+  const mailbox = await openMailbox({ home: profile.home, relay: givenRelay(options.relay), offline: options.offline })
+  try {
+    const reached = options.offline || (await fetchMail(mailbox, context))
+    const query: InboxQuery = {
+      limit: options.limit,
+      ...(options.unread || options.wait !== undefined ? { unread: true } : {}),
+      ...(options.from === undefined ? {} : { from: options.from }),
+    }
+    const look = () => {
+      const entries = mailbox.inbox(query)
+      return entries.length > 0 ? entries : undefined
+    }
+    const entries = (options.wait === undefined ? look() : await poll(look, { timers, signal, ms: options.wait })) ?? []
+    for (const entry of entries) print(entry, context)
+    if (options.follow) await follow(mailbox, query, entries, context)
+    if (entries.length > 0 || options.follow) return EXIT.ok
+    out.say(reached ? 'nothing here' : 'nothing here, and the relay was not reached')
+    return reached ? EXIT.empty : EXIT.unreachable
+  } finally {
+    await mailbox.close()
+  }
+}
+
+/** True if everything the relay had is here. */
+async function fetchMail({ agent }: Mailbox, { options, out, signal, timers }: Context<'inbox'>): Promise<boolean> {
+  if (agent === undefined) return true
+  const summary = await within(agent.sync({ maxMs: options.timeout }), { timers, signal, ms: options.timeout + 1_000 })
+  if (summary?.complete) return true
+  const why = agent.status().relays[0]?.error
+  out.say(`not caught up with the relay${why === undefined ? '' : ` (${escapeText(why)})`}; this is what is here`)
+  return false
+}
+
+/** Prints what arrives, until interrupted. */
+async function follow(
+  mailbox: Mailbox,
+  query: InboxQuery,
+  shown: readonly InboxEntry[],
+  context: Context<'inbox'>,
+): Promise<void> {
+  const { signal, timers, out } = context
+  const seen = new Set([...mailbox.inbox({ ...query, limit: LOOK_BACK }), ...shown].map(entry => entry.id))
+  out.say('waiting for more; Ctrl-C ends')
+  while (!signal.aborted) {
+    const fresh = await poll(
+      () => {
+        const entries = mailbox.inbox({ ...query, limit: LOOK_BACK }).filter(entry => !seen.has(entry.id))
+        return entries.length > 0 ? entries : undefined
+      },
+      { timers, signal, ms: FOREVER },
+    )
+    for (const entry of fresh ?? []) {
+      seen.add(entry.id)
+      print(entry, context)
+    }
+  }
+}
+/** Messages looked back over for what is new; more than can arrive between two looks. */
+const LOOK_BACK = 1_000
+/** The longest a timer can be set, in ms. */
+const FOREVER = 2 ** 31 - 1
+
+function print(entry: InboxEntry, { out, clock, stdout }: Context<'inbox'>): void {
+  const width = 'columns' in stdout && typeof stdout.columns === 'number' ? stdout.columns : WIDTH
+  out.result(messageLine(entry, seconds(clock), width, out.paint), messageFields(entry))
+}

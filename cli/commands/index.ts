@@ -1,0 +1,20 @@
+import type { Command } from '../context.ts'
+import type { VerbName } from '../verbs.ts'
+
+export type CommandName = Exclude<VerbName, 'help'>
+
+/** Verb → its code, loaded when it runs: `whoami` never waits for the relay's modules. */
+export const COMMANDS: { readonly [V in CommandName]: () => Promise<Command<V>> } = {
+  demo: async () => (await import('./demo.ts')).demo,
+  relay: async () => (await import('./relay.ts')).relay,
+  init: async () => (await import('./init.ts')).init,
+  whoami: async () => (await import('./whoami.ts')).whoami,
+  status: async () => (await import('./status.ts')).status,
+  send: async () => (await import('./send.ts')).send,
+  inbox: async () => (await import('./inbox.ts')).inbox,
+  read: async () => (await import('./read.ts')).read,
+  catchup: async () => (await import('./catchup.ts')).catchup,
+  req: async () => (await import('./req.ts')).req,
+  publish: async () => (await import('./publish.ts')).publish,
+  count: async () => (await import('./count.ts')).count,
+}

@@ -1,0 +1,41 @@
+import { createProfile, type Profile, ProfileError, readProfile, setProfileRelays } from '../../sdk/index.ts'
+import type { Command } from '../context.ts'
+import { EXIT } from '../exit-codes.ts'
+import { chosenHome, givenRelay } from '../profile.ts'
+import { profileFields, profileText } from '../profile-text.ts'
+
+/** `posthorn init`: makes a profile, or changes the relay of one. The key of an existing profile is never touched. */
+export const init: Command<'init'> = async ({ options, out, env }) => {
+  const home = chosenHome(options, env)
+  const relay = givenRelay(options.relay)
+  const before = existing(home)
+  const profile = before === undefined ? create(home, options.as, relay) : keep(before, relay)
+  const relayChanged = before !== undefined && before.relays[0] !== profile.relays[0]
+  out.result(profileText(profile, out.paint), { created: before === undefined, ...profileFields(profile) })
+  const who = options.as === undefined ? '' : ` --as ${options.as}`
+  if (before === undefined) {
+    out.say(`made profile ${profile.name}; its secret key stays in ${home} and is readable by you alone`)
+    out.say(`next: posthorn send${who} ${profile.name} "note to self", then posthorn inbox${who}`)
+  } else
+    out.say(
+      relayChanged
+        ? 'the profile was there already; its relay is changed'
+        : 'the profile was there already; nothing changed',
+    )
+  return EXIT.ok
+}
+
+function existing(home: string): Profile | undefined {
+  try {
+    return readProfile(home)
+  } catch (error) {
+    if (error instanceof ProfileError && error.code === 'profile-missing') return undefined
+    throw error
+  }
+}
+
+const create = (home: string, name: string | undefined, relay: string | undefined): Profile =>
+  createProfile({ home, name, relays: relay === undefined ? undefined : [relay] })
+
+const keep = (profile: Profile, relay: string | undefined): Profile =>
+  relay === undefined || relay === profile.relays[0] ? profile : setProfileRelays(profile.home, [relay])

@@ -1,0 +1,96 @@
+import { homedir } from 'node:os'
+import { isAbsolute, join, resolve } from 'node:path'
+import { createRelay } from '../../relay/index.ts'
+import type { Command, Context } from '../context.ts'
+import { CliError, errorCode } from '../errors.ts'
+import { EXIT } from '../exit-codes.ts'
+import { escapeText } from '../text.ts'
+
+/** `posthorn relay`: runs until a signal, then closes in order and exits 0. */
+export const relay: Command<'relay'> = async context => {
+  const { options, out, signal, env } = context
+  const data = options.data === undefined ? defaultDataFolder(env) : resolve(options.data)
+  const server = await createRelay({ data })
+  try {
+    const url = await listen(server, options.host, options.port)
+    announce(context, url, data)
+    await aborted(signal)
+    out.say('closing …')
+  } finally {
+    await server.close()
+  }
+  out.say('closed; everything acknowledged is on disk')
+  return EXIT.ok
+}
+
+/** Beside the profiles, never among them: a relay's data is public mail of others, a profile holds a key. */
+function defaultDataFolder(env: Context<'relay'>['env']): string {
+  const base = env['XDG_DATA_HOME']
+  // The XDG rules: a relative path is to be ignored.
+  return join(base !== undefined && isAbsolute(base) ? base : join(homedir(), '.local', 'share'), 'posthorn-relay')
+}
+
+async function listen(server: Awaited<ReturnType<typeof createRelay>>, host: string, port: number): Promise<string> {
+  try {
+    return await server.listen({ host, port })
+  } catch (cause) {
+    const problem = LISTEN_PROBLEMS[errorCode(cause)]
+    if (problem === undefined) throw cause
+    throw new CliError(problem.code, EXIT.failure, problem.message(host, port), { hint: problem.hint, cause })
+  }
+}
+
+const LISTEN_PROBLEMS: Readonly<
+  Record<string, { code: string; message: (host: string, port: number) => string; hint: string }>
+> = {
+  EADDRINUSE: {
+    code: 'port-in-use',
+    message: (host, port) => `port ${port} on ${host} is in use; perhaps a relay is running already`,
+    hint: 'choose another with --port N, or --port 0 for any free one',
+  },
+  EACCES: {
+    code: 'port-not-allowed',
+    message: (_host, port) => `this user may not listen on port ${port}`,
+    hint: 'choose one above 1023 with --port N',
+  },
+  EADDRNOTAVAIL: {
+    code: 'host-not-here',
+    message: host => `${host} is no address of this machine`,
+    hint: 'choose one with --host, such as 127.0.0.1 or 0.0.0.0',
+  },
+  ENOTFOUND: {
+    code: 'host-not-here',
+    message: host => `${host} is no name of this machine`,
+    hint: 'choose one with --host, such as 127.0.0.1 or 0.0.0.0',
+  },
+}
+
+function announce({ out, options }: Context<'relay'>, url: string, data: string): void {
+  const { paint } = out
+  // Loopback by its common name: that is what people type into clients, and the default of `posthorn init`.
+  const spoken = options.host === '127.0.0.1' ? url.replace('127.0.0.1', 'localhost') : url
+  const port = new URL(url).port
+  const init = port === '7678' ? 'posthorn init' : `posthorn init --relay ${spoken}`
+  out.result(
+    [
+      `Posthorn relay listening at ${paint.bold(spoken)}`,
+      `  data  ${escapeText(data)}`,
+      '  stop  Ctrl-C',
+      '',
+      'Try in another terminal',
+      `  posthorn demo                    ${paint.dim('mail to a sleeping agent, checked end to end')}`,
+      `  ${init.padEnd(31)}  ${paint.dim('make a profile for yourself')}`,
+      `  ${'posthorn send default "hello"'.padEnd(31)}  ${paint.dim('write to it, then: posthorn inbox')}`,
+    ].join('\n'),
+    { listening: url, data },
+  )
+}
+
+/** A signal, or the end of a parent that started this process with a channel: a relay never outlives its test. */
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise(stop => {
+    if (signal.aborted) stop()
+    signal.addEventListener('abort', () => stop(), { once: true })
+    if (process.connected) process.once('disconnect', () => stop())
+  })
+}

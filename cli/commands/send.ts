@@ -1,0 +1,104 @@
+import { type Delivery, type IncomingMessage, npubOf, type SendOptions } from '../../sdk/index.ts'
+import type { Command, Context } from '../context.ts'
+import { CliError, exitCodeOfReason, UsageError } from '../errors.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { type Mailbox, openMailbox } from '../mailbox.ts'
+import { chosenProfile, givenRelay } from '../profile.ts'
+import { escapeText } from '../text.ts'
+import { poll } from '../wait.ts'
+
+/** `posthorn send <to> <text|->`: into the outbox first, then to the relay; optionally waits for the reply. */
+export const send: Command<'send'> = async context => {
+  const { options, operands, env } = context
+  const [to = '', given = ''] = operands
+  const profile = chosenProfile(options, env)
+  const text = given === '-' ? await readText(context) : given
+  if (text === '') throw new UsageError('there is no text to send')
+  const mailbox = await openMailbox({ home: profile.home, relay: givenRelay(options.relay) })
+  try {
+    const id = await mailbox.send(to, text, sendOptions(context))
+    const delivery = await delivered(mailbox, id, context)
+    const reply =
+      delivery.state === 'stored' && options.wait !== undefined ? await replyTo(mailbox, id, context) : undefined
+    return report(context, id, delivery, reply)
+  } finally {
+    await mailbox.close()
+  }
+}
+
+async function readText({ readStdin, stdinIsTerminal, out }: Context<'send'>): Promise<string> {
+  if (stdinIsTerminal) out.say('reading the text from the terminal; Ctrl-D ends it')
+  // One newline at the end belongs to the shell, not to the message.
+  return (await readStdin()).replace(/\r?\n$/, '')
+}
+
+const sendOptions = ({ options }: Context<'send'>): SendOptions => ({
+  ...(options.act === undefined ? {} : { act: options.act }),
+  ...(options.public ? { public: true } : {}),
+  ...(options.deadline === undefined ? {} : { deadline: options.deadline / 1000 }),
+})
+
+/** Waits for the relay's word; `queued` if none came in time or the relay cannot be reached. */
+async function delivered(
+  mailbox: Mailbox,
+  id: string,
+  { options, timers, signal }: Context<'send'>,
+): Promise<Delivery> {
+  const settled = () => {
+    const delivery = mailbox.delivery(id)
+    if (delivery !== undefined && delivery.state !== 'queued') return delivery
+    // A failed connection is known at once; trying on until the time is over would only be felt.
+    return offline(mailbox) ? QUEUED : undefined
+  }
+  return (await poll(settled, { timers, signal, ms: options.timeout })) ?? QUEUED
+}
+const QUEUED: Delivery = { state: 'queued' }
+
+const offline = ({ agent }: Mailbox): boolean =>
+  agent?.status().relays.every(relay => relay.state === 'offline' && relay.error !== undefined) ?? false
+
+async function replyTo(
+  mailbox: Mailbox,
+  id: string,
+  { options, timers, signal }: Context<'send'>,
+): Promise<IncomingMessage | undefined> {
+  const ms = options.wait ?? 0
+  return poll(() => mailbox.inbox({ limit: RECENT }).find(entry => entry.replyTo === id), { timers, signal, ms })
+}
+/** Messages among which the reply is looked for. */
+const RECENT = 1_000
+
+function report(
+  { out, options, operands: [to = ''] }: Context<'send'>,
+  id: string,
+  delivery: Delivery,
+  reply: IncomingMessage | undefined,
+): ExitCode {
+  const waited = options.wait !== undefined
+  const replyFields = waited ? { reply: reply === undefined ? null : { ...reply, npub: npubOf(reply.from) } } : {}
+  const fields = { queued: delivery.state === 'queued', id, ...delivery, ...replyFields }
+  out.result(reply === undefined ? id : escapeText(reply.text), fields)
+  switch (delivery.state) {
+    case 'stored': {
+      const place = delivery.seq === undefined ? '' : ` (seq ${delivery.seq})`
+      out.say(`stored at ${escapeText(delivery.relay)}${place}; it waits there for ${escapeText(to)}`)
+      if (!waited || reply !== undefined) return EXIT.ok
+      out.say('no reply yet; it will come to the inbox')
+      return EXIT.unreachable
+    }
+    case 'queued':
+      out.say('the relay was not reached: the message is queued and goes out with the next verb that reaches it')
+      return EXIT.unreachable
+    case 'refused':
+      out.fail(
+        'send',
+        new CliError('refused', EXIT.failure, `${delivery.relay} refused the message: ${delivery.reason}`),
+      )
+      return exitCodeOfReason(delivery.reason)
+    case 'expired':
+      out.fail('send', new CliError('expired', EXIT.failure, 'the deadline passed before the relay took the message'))
+      return EXIT.failure
+    default:
+      return delivery satisfies never
+  }
+}

@@ -1,0 +1,51 @@
+import type { RelayStatus } from '../../sdk/index.ts'
+import type { Command } from '../context.ts'
+import { EXIT } from '../exit-codes.ts'
+import { openMailbox } from '../mailbox.ts'
+import type { Paint } from '../output.ts'
+import { chosenProfile, givenRelay } from '../profile.ts'
+import { escapeLine, escapeText, plural } from '../text.ts'
+import { within } from '../wait.ts'
+
+/** `posthorn status`: relay, queue, unread. Asks the relay unless `--offline` or a running agent does that already. */
+export const status: Command<'status'> = async context => {
+  const { options, out, env, timers, signal } = context
+  const profile = chosenProfile(options, env)
+  const mailbox = await openMailbox({ home: profile.home, relay: givenRelay(options.relay), offline: options.offline })
+  try {
+    const { agent } = mailbox
+    if (agent && !options.offline)
+      await within(agent.sync({ maxMs: options.timeout }), { timers, signal, ms: options.timeout })
+    const relays = agent && !options.offline ? agent.status().relays : []
+    const { queue, unread, unknownSenders } = mailbox.counts()
+    const lines = [
+      out.paint.bold(escapeText(profile.name)),
+      ...relays.map(relay => relayLine(relay, out.paint)),
+      ...(relays.length > 0 ? [] : [`  relay   ${escapeText(profile.relays.join(', '))} (not asked)`]),
+      `  queue   ${queue === 0 ? 'empty' : `${plural(queue, 'message')} not yet with a relay`}`,
+      `  unread  ${unread}${unknownSenders > 0 ? `, among them from ${plural(unknownSenders, 'unknown sender')}` : ''}`,
+      ...(agent ? [] : ['  agent   running; it keeps itself caught up']),
+    ]
+    out.result(lines.join('\n'), {
+      name: profile.name,
+      running: agent === undefined,
+      relays: relays.length > 0 ? relays : profile.relays.map(url => ({ url, state: 'not-asked' })),
+      queue,
+      unread,
+      unknownSenders,
+    })
+    return relays.some(relay => relay.state === 'offline') ? EXIT.unreachable : EXIT.ok
+  } finally {
+    await mailbox.close()
+  }
+}
+
+function relayLine(relay: RelayStatus, paint: Paint): string {
+  const words: Record<RelayStatus['state'], string> = {
+    live: paint.green('live, caught up'),
+    'catching-up': `catching up, ${relay.received ?? 0} received`,
+    offline: paint.red(`offline${relay.error === undefined ? '' : `: ${escapeLine(relay.error, 120)}`}`),
+  }
+  const mayMiss = relay.mayMiss ? ' (keeps no log order: late messages may be missed)' : ''
+  return `  relay   ${escapeText(relay.url)}  ${words[relay.state]}${mayMiss}`
+}

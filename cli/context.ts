@@ -1,0 +1,27 @@
+import type { Writable } from 'node:stream'
+import type { Clock } from '../platform/clock.ts'
+import type { Timers } from '../platform/timers.ts'
+import type { ParsedArgs } from './args.ts'
+import type { ExitCode } from './exit-codes.ts'
+import type { Output } from './output.ts'
+import type { VerbName } from './verbs.ts'
+
+/** The process around a command, behind an interface. */
+export interface CliHost {
+  readonly stdout: Writable & { readonly isTTY?: boolean }
+  readonly stderr: Writable & { readonly isTTY?: boolean }
+  readonly env: Readonly<Record<string, string | undefined>>
+  /** Aborted by Ctrl-C, SIGTERM or SIGHUP: stop, clean up, return. */
+  readonly signal: AbortSignal
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly readStdin: () => Promise<string>
+  readonly stdinIsTerminal: boolean
+}
+
+export interface Context<V extends VerbName> extends CliHost, ParsedArgs<V> {
+  readonly out: Output
+}
+
+/** One verb. Foreseen failures are thrown as errors with a `code`; the number returned is the exit code. */
+export type Command<V extends VerbName> = (context: Context<V>) => Promise<ExitCode>

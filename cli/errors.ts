@@ -1,0 +1,53 @@
+import { parseReason } from '../protocol/index.ts'
+import { RelayRefusedError } from '../sdk/errors.ts'
+import { EXIT, type ExitCode } from './exit-codes.ts'
+
+/** A failure that a command foresaw: what happened, how the process ends, and what to do next. */
+export class CliError extends Error {
+  override readonly name: string = 'CliError'
+  readonly code: string
+  readonly exit: ExitCode
+  /** A next step for a person, on its own line. */
+  readonly hint: string | undefined
+  constructor(code: string, exit: ExitCode, message: string, options?: { hint?: string | undefined; cause?: unknown }) {
+    super(message, options?.cause === undefined ? undefined : { cause: options.cause })
+    this.code = code
+    this.exit = exit
+    this.hint = options?.hint
+  }
+}
+
+/** The command line itself is wrong; nothing was done. */
+export class UsageError extends CliError {
+  override readonly name = 'UsageError'
+  constructor(message: string, hint?: string) {
+    super('usage', EXIT.usage, message, { hint })
+  }
+}
+
+/** Exit codes of the errors that the SDK and the platform name by `code`; every other error is a plain failure. */
+const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
+  'profile-missing': EXIT.empty,
+  'profile-name': EXIT.usage,
+  'unknown-recipient': EXIT.empty,
+  'ambiguous-id': EXIT.usage,
+  timeout: EXIT.unreachable,
+  'relay-unreachable': EXIT.unreachable,
+}
+
+/** A relay's refusal: whether the key is at fault can be told from the standard prefix of its reason. */
+export function exitCodeOfReason(reason: string): ExitCode {
+  const { prefix } = parseReason(reason)
+  return prefix === 'auth-required' || prefix === 'restricted' ? EXIT.refused : EXIT.failure
+}
+
+export function errorCode(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return typeof code === 'string' ? code : 'unexpected'
+}
+
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof CliError) return error.exit
+  if (error instanceof RelayRefusedError) return exitCodeOfReason(error.reason)
+  return EXIT_BY_CODE[errorCode(error)] ?? EXIT.failure
+}

@@ -1,0 +1,62 @@
+import { EXIT_CODES } from './exit-codes.ts'
+import type { Paint } from './output.ts'
+import { COMMON, type OptionSpec, VERBS, type VerbName, type VerbSpec } from './verbs.ts'
+
+/** All verbs, for `posthorn` and `posthorn help`. */
+export function overview(paint: Paint): string {
+  const names = Object.keys(VERBS) as VerbName[]
+  return [
+    'Posthorn: a relay, and mail for agents that sleep.',
+    '',
+    paint.bold('Try'),
+    ...table([
+      ['posthorn demo', 'see it work, in a few seconds'],
+      ['posthorn relay', 'run a relay at ws://localhost:7678'],
+      ['posthorn init && posthorn send default "hello"', 'make a profile, write to yourself'],
+    ]),
+    '',
+    paint.bold('Verbs'),
+    ...table(names.map(name => [`${name} ${VERBS[name].operands}`.trim(), VERBS[name].summary])),
+    '',
+    paint.bold('Options of every verb'),
+    ...table(optionRows(COMMON)),
+    '',
+    paint.bold('Exit codes'),
+    ...table(Object.values(EXIT_CODES).map(({ code, meaning }) => [String(code), meaning])),
+    '',
+    'posthorn help <verb> tells more. Results go to stdout, everything else to stderr.',
+  ].join('\n')
+}
+
+/** One verb: examples first. */
+export function verbHelp(verb: VerbName, paint: Paint): string {
+  const spec: VerbSpec = VERBS[verb]
+  const own = optionRows(spec.options)
+  const operands = spec.operands === '' ? '' : ` ${spec.operands}`
+  return [
+    `posthorn ${verb}${operands}${own.length > 0 ? ' [options]' : ''}`,
+    `  ${spec.summary}`,
+    '',
+    paint.bold('Examples'),
+    ...spec.examples.flatMap(([command, what]) => [`  ${command}`, `      ${paint.dim(what)}`]),
+    ...(own.length > 0 ? ['', paint.bold('Options'), ...table(own)] : []),
+    '',
+    paint.bold('Options of every verb'),
+    ...table(optionRows(COMMON)),
+    ...(spec.notes ?? []).flatMap(note => ['', note]),
+  ].join('\n')
+}
+
+function optionRows(options: Readonly<Record<string, OptionSpec>>): [string, string][] {
+  return Object.entries(options).map(([name, option]) => {
+    const short = option.short === undefined ? '' : `, -${option.short}`
+    const value = option.type === 'flag' ? '' : ` ${option.value ?? 'VALUE'}`
+    const standard = option.default === undefined ? '' : ` (default: ${option.default})`
+    return [`--${name}${short}${value}`, `${option.help}${standard}`]
+  })
+}
+
+function table(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.max(...rows.map(([left]) => left.length))
+  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`)
+}

@@ -1,0 +1,83 @@
+import { parseVerbArgs, wantsHelp } from './args.ts'
+import { COMMANDS, type CommandName } from './commands/index.ts'
+import type { CliHost } from './context.ts'
+import { CliError, exitCodeOf, UsageError } from './errors.ts'
+import { EXIT, type ExitCode } from './exit-codes.ts'
+import { overview, verbHelp } from './help.ts'
+import { createOutput, type Output } from './output.ts'
+import { nearest } from './suggest.ts'
+import { isVerb, VERBS, type VerbName } from './verbs.ts'
+import { version } from './version.ts'
+
+/** One command line from words to exit code. Never throws. */
+export async function main(argv: readonly string[], host: CliHost): Promise<ExitCode> {
+  const [first, ...rest] = argv
+  // Before the arguments are read, so that a mistake in them is reported in the form that was asked for.
+  const out = createOutput({
+    ...host,
+    json: hasFlag(argv, '--json'),
+    quiet: hasFlag(argv, '--quiet') || hasFlag(argv, '-q'),
+    noColor: hasFlag(argv, '--no-color'),
+  })
+  try {
+    if (first === '--version' || first === '-v') return showVersion(out)
+    if (first === undefined || first === '--help' || first === '-h') return showHelp(out)
+    if (!isVerb(first)) throw unknownVerb(first)
+    if (wantsHelp(rest)) return showHelp(out, first)
+    if (first === 'help') return runHelp(rest, out)
+    return await runVerb(first, rest, out, host)
+  } catch (error) {
+    if (host.signal.aborted) return EXIT.interrupted
+    out.fail(
+      first !== undefined && isVerb(first) ? first : undefined,
+      error,
+      error instanceof CliError ? error.hint : undefined,
+    )
+    return exitCodeOf(error)
+  }
+}
+
+async function runVerb<V extends CommandName>(
+  verb: V,
+  args: readonly string[],
+  out: Output,
+  host: CliHost,
+): Promise<ExitCode> {
+  const parsed = parseVerbArgs(verb, args)
+  const run = await COMMANDS[verb]()
+  const code = await run({ ...parsed, ...host, out })
+  // To a relay a signal is the ordinary end; everything else was cut short.
+  return host.signal.aborted && verb !== 'relay' ? EXIT.interrupted : code
+}
+
+function runHelp(args: readonly string[], out: Output): ExitCode {
+  const [topic] = parseVerbArgs('help', args).operands
+  if (topic !== undefined && !isVerb(topic)) throw unknownVerb(topic)
+  return showHelp(out, topic)
+}
+
+function showHelp(out: Output, verb?: VerbName): ExitCode {
+  out.result(
+    verb === undefined ? overview(out.paint) : verbHelp(verb, out.paint),
+    verb === undefined ? { verbs: VERBS } : { verb, ...VERBS[verb] },
+  )
+  return EXIT.ok
+}
+
+function showVersion(out: Output): ExitCode {
+  out.result(`posthorn ${version()}`, { version: version() })
+  return EXIT.ok
+}
+
+function unknownVerb(word: string): UsageError {
+  const meant = nearest(word, Object.keys(VERBS))
+  return new UsageError(
+    `there is no verb ${JSON.stringify(word)}${meant === undefined ? '' : `; did you mean ${meant}?`}`,
+    'posthorn help lists them all',
+  )
+}
+
+function hasFlag(argv: readonly string[], flag: string): boolean {
+  const end = argv.indexOf('--')
+  return (end === -1 ? argv : argv.slice(0, end)).includes(flag)
+}

@@ -1,0 +1,54 @@
+import { type InboxEntry, npubOf } from '../sdk/index.ts'
+import type { Paint } from './output.ts'
+import { ago, escapeLine, escapeText, shorten } from './text.ts'
+
+/** Shown of an id in lists; `read` takes it. */
+const SHORT_ID = 8
+
+/** A message in `--json`: exactly what the SDK knows, plus the sender's npub. */
+export const messageFields = (entry: InboxEntry) => ({ ...entry, npub: npubOf(entry.from) })
+
+/** Names before keys; strangers are named as such. */
+export const senderText = (entry: InboxEntry): string =>
+  entry.fromName === undefined
+    ? `${shorten(npubOf(entry.from))}${entry.known ? '' : ' (unknown)'}`
+    : escapeLine(entry.fromName)
+
+/** One line of a list: unread mark, id, sender, age, act, the beginning of the text. */
+export function messageLine(entry: InboxEntry, nowSeconds: number, width: number, paint: Paint): string {
+  const head = [
+    entry.read ? ' ' : '●',
+    entry.id.slice(0, SHORT_ID),
+    senderText(entry).padEnd(14),
+    ago(entry.at, nowSeconds).padEnd(14),
+    escapeLine(entry.act, 16).padEnd(8),
+  ].join('  ')
+  const body = bodyOf(entry)
+  const room = Math.max(20, width - head.length - 2)
+  return entry.read ? paint.dim(`${head}  ${escapeLine(body, room)}`) : `${head}  ${escapeLine(body, room)}`
+}
+
+/** A whole message: facts, an empty line, the text. */
+export function messagePage(entry: InboxEntry, nowSeconds: number, paint: Paint): string {
+  const sent = new Date(entry.at * 1000)
+  const when = Number.isNaN(sent.getTime()) ? String(entry.at) : sent.toISOString().replace('.000', '')
+  const facts: [string, string | undefined][] = [
+    [
+      'from',
+      entry.fromName === undefined
+        ? `${npubOf(entry.from)}${entry.known ? '' : ' (unknown)'}`
+        : `${escapeLine(entry.fromName)} (${npubOf(entry.from)})`,
+    ],
+    ['sent', `${when} (${ago(entry.at, nowSeconds)})`],
+    ['act', `${escapeLine(entry.act)}, ${entry.private ? 'sealed' : 'public'}`],
+    ['id', entry.id],
+    ['answers', entry.replyTo],
+    ['state', entry.state === 'new' ? undefined : entry.state],
+    ['error', entry.error === undefined ? undefined : escapeLine(entry.error)],
+  ]
+  const lines = facts.flatMap(([name, value]) => (value === undefined ? [] : [`${paint.dim(name.padEnd(8))} ${value}`]))
+  return [...lines, '', escapeText(entry.text)].join('\n')
+}
+
+const bodyOf = (entry: InboxEntry): string =>
+  entry.text === '' && entry.error !== undefined ? `[${entry.error}]` : entry.text

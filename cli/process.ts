@@ -1,0 +1,36 @@
+import { text } from 'node:stream/consumers'
+import { systemClock } from '../platform/clock.ts'
+import { systemTimers } from '../platform/timers.ts'
+import { EXIT } from './exit-codes.ts'
+import { main } from './main.ts'
+
+/** How long a command may clean up after the first signal, in ms. */
+const CLEANUP_MS = 5_000
+
+/** Runs one command line as this process: signals, broken pipes, flushed streams, exit code. Does not return. */
+export async function runProcess(argv: readonly string[]): Promise<never> {
+  const { stdin, stdout, stderr, env } = process
+  const interruption = new AbortController()
+  const onSignal = () => {
+    // The second signal means "now": being killed at any moment is safe by design.
+    if (interruption.signal.aborted) process.exit(EXIT.interrupted)
+    interruption.abort()
+    systemTimers.after(CLEANUP_MS, () => process.exit(EXIT.interrupted), { background: true })
+  }
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, onSignal)
+  // The reader of a pipe may leave early (`| head`); that ends the work, quietly.
+  for (const stream of [stdout, stderr]) stream.on('error', () => process.exit(EXIT.ok))
+
+  const code = await main(argv, {
+    stdout,
+    stderr,
+    env,
+    signal: interruption.signal,
+    clock: systemClock,
+    timers: systemTimers,
+    readStdin: () => text(stdin),
+    stdinIsTerminal: stdin.isTTY === true,
+  })
+  await Promise.all([stdout, stderr].map(stream => new Promise(flushed => stream.write('', flushed))))
+  return process.exit(code)
+}

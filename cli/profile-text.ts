@@ -1,0 +1,21 @@
+import { npubOf, type Profile } from '../sdk/index.ts'
+import type { Paint } from './output.ts'
+import { escapeText } from './text.ts'
+
+/** A profile in `--json`. Public parts only. */
+export const profileFields = (profile: Profile) => ({
+  name: profile.name,
+  npub: npubOf(profile.pubkey),
+  pubkey: profile.pubkey,
+  relays: profile.relays,
+  home: profile.home,
+})
+
+export const profileText = (profile: Profile, paint: Paint): string =>
+  [
+    paint.bold(profile.name),
+    `  npub   ${npubOf(profile.pubkey)}`,
+    `  hex    ${profile.pubkey}`,
+    `  relay  ${profile.relays.map(escapeText).join(', ')}`,
+    `  home   ${escapeText(profile.home)}`,
+  ].join('\n')

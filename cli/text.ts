@@ -1,0 +1,62 @@
+/**
+ * Characters that could steer a terminal or disguise text: C0 and C1 controls, line separators, bidirectional overrides
+ * and isolates, tag characters. Newline and tab are harmless in a body and kept by {@link escapeText}.
+ */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: finding control characters is the purpose
+const STEERING = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\u200e\u200f\u061c]|[\u{e0000}-\u{e007f}]/gu
+
+const visible = (character: string): string => {
+  const code = character.codePointAt(0) ?? 0
+  return code <= 0xff ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`
+}
+
+/** Text of others, safe on a terminal; newlines and tabs stay. */
+export const escapeText = (text: string): string =>
+  text.replace(STEERING, character => (character === '\n' || character === '\t' ? character : visible(character)))
+
+/** The same on one line, cut to `width` characters; for lists. */
+export function escapeLine(text: string, width = Number.POSITIVE_INFINITY): string {
+  const flat = escapeText(text.trim().replace(/\s+/gu, ' '))
+  const characters = [...flat]
+  return characters.length <= width ? flat : `${characters.slice(0, width - 1).join('')}…`
+}
+
+/** JSON on one line whose bytes are safe on a terminal too: what JSON.stringify leaves raw is written as \u escapes, the value is unchanged. */
+export const safeJson = (value: unknown): string =>
+  JSON.stringify(value).replace(STEERING, character =>
+    Array.from(
+      { length: character.length },
+      (_, unit) => `\\u${character.charCodeAt(unit).toString(16).padStart(4, '0')}`,
+    ).join(''),
+  )
+
+/** A time in whole seconds since 1970, as people say it. */
+export function ago(at: number, now: number): string {
+  const age = now - at
+  if (age < -60) return 'in the future'
+  if (age < 10) return 'just now'
+  const [size, unit] = [...UNITS].reverse().find(([seconds]) => age >= seconds) ?? UNITS[0]
+  const count = Math.floor(age / size)
+  return `${count} ${unit}${count === 1 ? '' : 's'} ago`
+}
+const UNITS = [
+  [1, 'second'],
+  [60, 'minute'],
+  [3600, 'hour'],
+  [86_400, 'day'],
+  [604_800, 'week'],
+  [31_557_600, 'year'],
+] as const
+
+/** A key or id short enough to read aloud, long enough to recognise. */
+export const shorten = (key: string): string => (key.length <= 20 ? key : `${key.slice(0, 12)}…${key.slice(-4)}`)
+
+export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
+
+/** Bytes as people read them. */
+export const bytesText = (bytes: number): string =>
+  bytes < 1024
+    ? `${bytes} B`
+    : bytes < 1024 ** 2
+      ? `${(bytes / 1024).toFixed(1)} KiB`
+      : `${(bytes / 1024 ** 2).toFixed(1)} MiB`

@@ -1,0 +1,247 @@
+/** One option of a verb. `seconds` takes decimals; `count` is a whole number from 0; `list` may be repeated. */
+export interface OptionSpec {
+  readonly type: 'flag' | 'text' | 'count' | 'seconds' | 'list'
+  readonly help: string
+  /** Placeholder in help. */
+  readonly value?: string
+  readonly short?: string
+  readonly default?: string | number
+  readonly max?: number
+}
+
+export interface VerbSpec {
+  readonly summary: string
+  /** What follows the verb and is no option, as help shows it. */
+  readonly operands: string
+  /** How many operands are taken. */
+  readonly arity: readonly [min: number, max: number]
+  readonly options: Readonly<Record<string, OptionSpec>>
+  readonly examples: readonly (readonly [command: string, what: string])[]
+  /** What a reader of the help must know beyond the options; one paragraph each. */
+  readonly notes?: readonly string[]
+}
+
+/** Taken by every verb. */
+export const COMMON = {
+  json: { type: 'flag', help: 'machine-readable: one JSON object, or one per line, each with "v":1' },
+  quiet: { type: 'flag', short: 'q', help: 'say nothing on stderr but errors' },
+  'no-color': { type: 'flag', help: 'no colour, whatever the terminal (also NO_COLOR)' },
+  help: { type: 'flag', short: 'h', help: 'this help' },
+} as const satisfies Record<string, OptionSpec>
+
+const PROFILE = {
+  as: { type: 'text', value: 'NAME', help: 'the profile to act as (default: default)' },
+  home: { type: 'text', value: 'DIR', help: "the profile's folder itself (also POSTHORN_HOME)" },
+} as const satisfies Record<string, OptionSpec>
+
+const RELAY = {
+  relay: { type: 'text', value: 'URL', help: "this relay instead of the profile's" },
+} as const satisfies Record<string, OptionSpec>
+
+const TIMEOUT = {
+  timeout: { type: 'seconds', value: 'S', default: 10, help: 'give up on the relay after S seconds' },
+} as const satisfies Record<string, OptionSpec>
+
+/** The longest that timers can wait, in whole seconds. */
+const MAX_SECONDS = 2_147_483
+
+/** Every verb, in the order of help. Drives parsing, help and did-you-mean; `commands/index.ts` maps each to its code. */
+export const VERBS = {
+  demo: {
+    summary: 'relay and two agents in one terminal: send to a sleeper, kill, wake, catch up, all checked',
+    operands: '',
+    arity: [0, 0],
+    options: {},
+    examples: [
+      ['posthorn demo', 'a few seconds; exits 0 only if every claim it prints held'],
+      ['posthorn demo --json', 'one object with each claim and the figures'],
+    ],
+    notes: ['Runs in a temporary folder on free ports and removes everything at the end.'],
+  },
+  relay: {
+    summary: 'run a relay',
+    operands: '',
+    arity: [0, 0],
+    options: {
+      host: { type: 'text', value: 'HOST', default: '127.0.0.1', help: 'address to listen on' },
+      port: { type: 'count', value: 'PORT', default: 7678, max: 65_535, help: 'port to listen on; 0 takes a free one' },
+      data: { type: 'text', value: 'DIR', help: 'where events are kept (default: ~/.local/share/posthorn-relay)' },
+    },
+    examples: [
+      ['posthorn relay', 'ws://localhost:7678, this machine only'],
+      ['posthorn relay --port 0 --json', 'the first line of stdout is {"v":1,"listening":"ws://host:port"}'],
+    ],
+    notes: [
+      'SIGTERM or Ctrl-C finishes what was accepted and exits 0; a second one exits at once. Killing it at any time is safe: OK means synced.',
+    ],
+  },
+  init: {
+    summary: 'make a profile: a key, a home, a relay',
+    operands: '',
+    arity: [0, 0],
+    options: {
+      ...PROFILE,
+      relay: { type: 'text', value: 'URL', help: 'remember this relay (default: ws://localhost:7678)' },
+    },
+    examples: [
+      ['posthorn init', 'the profile "default"'],
+      ['posthorn init --as bob --relay wss://relay.example', 'another one, on another relay'],
+    ],
+    notes: [
+      'An existing profile keeps its key; --relay then changes the relay. Profiles of one machine know each other by name.',
+    ],
+  },
+  whoami: {
+    summary: "the profile's name, public key, relay and folder",
+    operands: '',
+    arity: [0, 0],
+    options: { ...PROFILE },
+    examples: [['posthorn whoami --as bob', 'what to give to others so that they can write to bob']],
+  },
+  status: {
+    summary: 'relay, outgoing queue, unread mail',
+    operands: '',
+    arity: [0, 0],
+    options: {
+      ...PROFILE,
+      ...RELAY,
+      ...TIMEOUT,
+      offline: { type: 'flag', help: 'do not ask the relay' },
+    },
+    examples: [['posthorn status --json', 'for scripts']],
+    notes: ['Exits 5 if the relay cannot be reached.'],
+  },
+  send: {
+    summary: 'send a message; it waits for whoever sleeps',
+    operands: '<to> <text|->',
+    arity: [2, 2],
+    options: {
+      ...PROFILE,
+      ...RELAY,
+      act: { type: 'text', value: 'ACT', help: 'what the message does: inform, request, query … (default: inform)' },
+      public: { type: 'flag', help: 'clear text that anyone may read (default: sealed to the recipient)' },
+      deadline: { type: 'seconds', value: 'S', help: 'S seconds from now nobody needs it any more (default: never)' },
+      wait: { type: 'seconds', value: 'S', max: MAX_SECONDS, help: 'wait S seconds for a reply and print it' },
+      timeout: { type: 'seconds', value: 'S', default: 5, max: MAX_SECONDS, help: "wait S seconds for the relay's OK" },
+    },
+    examples: [
+      ['posthorn send bob "report is ready"', 'prints the id of the message'],
+      ['posthorn send bob - < report.md', 'the text from stdin'],
+      ['posthorn send bob "which one?" --act query --wait 60', 'prints the reply'],
+    ],
+    notes: [
+      '<to> is an npub, a public key in hex, or the name of a profile on this machine.',
+      'A message that cannot go out now stays queued and goes out with the next verb that reaches the relay: exit 5, and with --json {"v":1,"queued":true,"id":…}.',
+    ],
+  },
+  inbox: {
+    summary: 'fetch and list mail; never marks anything as read',
+    operands: '',
+    arity: [0, 0],
+    options: {
+      ...PROFILE,
+      ...RELAY,
+      ...TIMEOUT,
+      unread: { type: 'flag', help: 'only what was not read yet' },
+      from: { type: 'text', value: 'WHO', help: 'only from this sender' },
+      limit: { type: 'count', value: 'N', default: 50, help: 'the newest N' },
+      wait: {
+        type: 'seconds',
+        value: 'S',
+        max: MAX_SECONDS,
+        help: 'wait up to S seconds for unread mail (implies --unread)',
+      },
+      follow: { type: 'flag', short: 'f', help: 'list, then stay and print what arrives' },
+      offline: { type: 'flag', help: 'do not fetch; list what is here' },
+    },
+    examples: [
+      ['posthorn inbox --unread', 'exits 3 if there is none'],
+      ['posthorn inbox --wait 300 --json', 'sleep until mail arrives'],
+    ],
+    notes: ['Exits 3 if there is nothing to list, 5 if there is nothing to list and the relay was not reached.'],
+  },
+  read: {
+    summary: 'show one message and mark it as read',
+    operands: '<id>',
+    arity: [1, 1],
+    options: { ...PROFILE },
+    examples: [['posthorn read 3f9c2a71', 'the first 8 characters of an id are enough']],
+    notes: ['Exits 3 if there is no such message. --json gives the text exactly as it was sent.'],
+  },
+  catchup: {
+    summary: 'one shot for a waking agent: fetch everything missed, summary, exit',
+    operands: '',
+    arity: [0, 0],
+    options: {
+      ...PROFILE,
+      ...RELAY,
+      'max-ms': {
+        type: 'count',
+        value: 'N',
+        default: 30_000,
+        max: MAX_SECONDS * 1000,
+        help: 'stop after N milliseconds; the rest comes next time',
+      },
+    },
+    examples: [['posthorn catchup --max-ms 5000 --json', 'when time is short']],
+    notes: [
+      'Exits 5 if the relay was not reached or time was over before everything was here, 6 if the relay sent forged events or skipped some.',
+    ],
+  },
+  req: {
+    summary: 'stored events that match, one JSON per line',
+    operands: "'<filter>'…",
+    arity: [1, 10],
+    options: {
+      ...PROFILE,
+      ...RELAY,
+      ...TIMEOUT,
+      follow: { type: 'flag', short: 'f', help: 'stay and print new ones' },
+      log: { type: 'flag', help: "everything, in the order of the relay's log, page by page" },
+    },
+    examples: [
+      [`posthorn req '{"kinds":[1],"limit":10}'`, 'the latest ten notes'],
+      [`posthorn req '{}' --log --relay ws://one | posthorn publish - --relay ws://two`, 'copy a relay'],
+    ],
+    notes: [
+      'Prints plain events, so that they can be piped into publish; with --json each line is {"v":1,"event":…} and carries "seq" where the relay told it.',
+      'Every event is verified before it is printed; a forged one is counted and makes the exit code 6. Exits 3 if nothing matched.',
+    ],
+  },
+  publish: {
+    summary: "publish signed events, or sign one with the profile's key",
+    operands: '[event|text|-]',
+    arity: [0, 1],
+    options: {
+      ...PROFILE,
+      ...RELAY,
+      ...TIMEOUT,
+      kind: { type: 'count', value: 'N', max: 65_535, help: 'sign an event of this kind; the operand is its content' },
+      tag: { type: 'list', value: 'NAME=VALUE', help: 'a tag of the new event; also a JSON array; repeatable' },
+    },
+    examples: [
+      ['posthorn publish --kind 1 --tag t=posthorn "hello"', 'signs and publishes'],
+      ['posthorn publish - < events.jsonl', 'signed events, one JSON per line'],
+    ],
+    notes: [
+      'Exits 0 only if the relay accepted every event; 4 if it refuses the key, 6 if an id or signature does not hold.',
+    ],
+  },
+  count: {
+    summary: 'how many events match',
+    operands: "'<filter>'…",
+    arity: [1, 10],
+    options: { ...PROFILE, ...RELAY, ...TIMEOUT },
+    examples: [[`posthorn count '{"kinds":[1]}'`, 'prints a number']],
+  },
+  help: {
+    summary: 'this overview, or the help of one verb',
+    operands: '[verb]',
+    arity: [0, 1],
+    options: {},
+    examples: [['posthorn help send', 'the same as posthorn send --help']],
+  },
+} as const satisfies Record<string, VerbSpec>
+
+export type VerbName = keyof typeof VERBS
+export const isVerb = (name: string): name is VerbName => Object.hasOwn(VERBS, name)

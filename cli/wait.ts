@@ -1,0 +1,45 @@
+import { sleep, type Timers } from '../platform/timers.ts'
+
+/** Between looks at a home that another process writes, in ms. */
+const POLL_MS = 200
+
+/** Asks `look` until it answers, `ms` are over or the signal aborts; then undefined. */
+export async function poll<T>(
+  look: () => T | undefined,
+  { timers, signal, ms }: { readonly timers: Timers; readonly signal: AbortSignal; readonly ms: number },
+): Promise<T | undefined> {
+  const over = new AbortController()
+  const cancel = timers.after(ms, () => over.abort())
+  const stop = AbortSignal.any([signal, over.signal])
+  try {
+    for (;;) {
+      const found = look()
+      if (found !== undefined || stop.aborted) return found
+      await sleep(timers, POLL_MS, stop)
+    }
+  } finally {
+    cancel()
+  }
+}
+
+/** `promise`, or undefined when the signal aborts or `ms` are over first. The promise itself goes on. */
+export function within<T>(
+  promise: Promise<T>,
+  { timers, signal, ms }: { readonly timers: Timers; readonly signal: AbortSignal; readonly ms: number },
+): Promise<T | undefined> {
+  return new Promise((resolve, reject) => {
+    const stop = () => settle(() => resolve(undefined))
+    const cancel = timers.after(ms, stop)
+    const settle = (outcome: () => void) => {
+      cancel()
+      signal.removeEventListener('abort', stop)
+      outcome()
+    }
+    signal.addEventListener('abort', stop)
+    if (signal.aborted) stop()
+    promise.then(
+      value => settle(() => resolve(value)),
+      error => settle(() => reject(error)),
+    )
+  })
+}
