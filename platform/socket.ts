@@ -6,12 +6,17 @@ export interface Socket {
   close(code: number, reason: string): void
   /** Drops the connection without a handshake. */
   terminate(): void
+  /** Stops and continues delivery of inbound frames, where the transport can; a few already received may still come. */
+  pause?(): void
+  resume?(): void
   /** Bytes handed to `send` and not yet taken by the network. */
   readonly unsentBytes: number
 }
 
 /** What the owner of a socket wants to hear. Exactly one `onClose` ends every socket, opened or not. */
 export interface SocketEvents {
+  /** Some bytes given to `send` were taken; `unsentBytes` fell. */
+  onDrain?(): void
   onOpen?(): void
   onText(text: string): void
   onClose(code: number, reason: string): void

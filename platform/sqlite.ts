@@ -18,8 +18,8 @@ export interface OpenOptions {
 export class DatabaseError extends Error {
   override readonly name = 'DatabaseError'
   readonly code: 'sqlite-too-old' | 'not-durable' | 'foreign-file' | 'newer-schema'
-  constructor(code: DatabaseError['code'], message: string) {
-    super(message)
+  constructor(code: DatabaseError['code'], message: string, options?: ErrorOptions) {
+    super(message, options)
     this.code = code
   }
 }
@@ -44,6 +44,7 @@ export function openDatabase(path: string, options: OpenOptions): Database {
       db.pragma('query_only = ON')
       return db
     }
+    assertOurs(db, path, options) // first, because switching to WAL already writes to the file
     db.pragma('journal_mode = WAL')
     db.pragma('synchronous = FULL')
     db.pragma('fullfsync = ON') // macOS: fsync alone does not reach the platter
@@ -70,21 +71,35 @@ function assertSafeVersion(db: Database): void {
   }
 }
 
-function migrate(db: Database, path: string, { applicationId, migrations }: OpenOptions): void {
+/** Refuses a file that we may not write to. Returns its schema version. */
+function assertOurs(db: Database, path: string, { applicationId, migrations }: OpenOptions): number {
+  const foreign = (cause?: unknown) =>
+    new DatabaseError(
+      'foreign-file',
+      `${path} belongs to another program or another part of posthorn; choose another folder.`,
+      { cause },
+    )
+  let id: number
+  try {
+    id = Number(db.pragma('application_id', { simple: true }))
+  } catch (cause) {
+    throw (cause as { code?: string }).code === 'SQLITE_NOTADB' ? foreign(cause) : cause
+  }
+  const version = Number(db.pragma('user_version', { simple: true }))
+  const tables = Number(db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get())
+  if (id !== applicationId && (id !== 0 || tables > 0)) throw foreign()
+  if (version > migrations.length)
+    throw new DatabaseError(
+      'newer-schema',
+      `${path} was written by a newer posthorn (schema ${version}, this one knows ${migrations.length}); update posthorn.`,
+    )
+  return version
+}
+
+function migrate(db: Database, path: string, options: OpenOptions): void {
+  const { applicationId, migrations } = options
   const upgrade = db.transaction(() => {
-    const version = Number(db.pragma('user_version', { simple: true }))
-    const id = Number(db.pragma('application_id', { simple: true }))
-    const tables = Number(db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get())
-    if (id !== applicationId && (id !== 0 || tables > 0))
-      throw new DatabaseError(
-        'foreign-file',
-        `${path} belongs to another program or another part of posthorn; choose another folder.`,
-      )
-    if (version > migrations.length)
-      throw new DatabaseError(
-        'newer-schema',
-        `${path} was written by a newer posthorn (schema ${version}, this one knows ${migrations.length}); update posthorn.`,
-      )
+    const version = assertOurs(db, path, options) // again: another process may have migrated since
     for (const sql of migrations.slice(version)) db.exec(sql)
     db.pragma(`application_id = ${applicationId}`)
     db.pragma(`user_version = ${migrations.length}`)

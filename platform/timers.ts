@@ -7,11 +7,18 @@ export interface Timers {
   after(ms: number, run: () => void, options?: { readonly background?: boolean }): Cancel
 }
 
+/** What setTimeout can hold (24.8 days); above it hosts fire at once. */
+const LONGEST_MS = 2 ** 31 - 1
+
 export const systemTimers: Timers = {
   after(ms, run, options) {
-    const timer = setTimeout(run, ms)
-    // Browsers return a number, which has no unref and needs none.
-    if (options?.background && typeof timer === 'object') timer.unref()
+    let timer: ReturnType<typeof setTimeout>
+    const arm = (left: number) => {
+      timer = setTimeout(() => (left > LONGEST_MS ? arm(left - LONGEST_MS) : run()), Math.min(left, LONGEST_MS))
+      // Browsers return a number, which has no unref and needs none.
+      if (options?.background && typeof timer === 'object') timer.unref()
+    }
+    arm(ms)
     return () => clearTimeout(timer)
   },
 }

@@ -38,7 +38,11 @@ export const LIMITS = {
     stops: 'a stalled reader: above this it is closed with 1013',
   },
   stalledMs: { value: 30_000, unit: 'ms without progress', stops: 'a reader that never drains' },
-  unverified: { value: 64, unit: 'events per connection', stops: 'one connection filling the verifier’s queue' },
+  unverified: {
+    value: 64,
+    unit: 'unanswered events per connection',
+    stops: 'one connection filling the verifier’s queue; its socket is paused',
+  },
   pendingEphemerals: { value: 256, unit: 'events per subscription', stops: 'memory held while a stored query runs' },
 } as const satisfies Record<string, Limit>
 

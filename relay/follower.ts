@@ -1,0 +1,231 @@
+import type { NostrEvent } from '../protocol/event.ts'
+import { expirationOf } from '../protocol/event.ts'
+import { type Filter, matchFilters } from '../protocol/filter.ts'
+import { encode } from '../protocol/frames.ts'
+import { reason } from '../protocol/reasons.ts'
+import { mayRead } from './access.ts'
+import type { LogEntry, LogRow, RemovedEntry, Store, StoredEntry } from './log/store.ts'
+
+/** Entries kept while a batch is being read; more than these and the next batch reads them from the log instead. */
+const AHEAD = 512
+
+/** What a follower needs of the connection that it writes to. */
+export interface Outlet {
+  send(text: string): void
+  /** True above the high-water mark: stop pushing, the log remembers. */
+  readonly congested: boolean
+  /** Resolves when not congested (at once, usually) or closed. */
+  writable(): Promise<void>
+  closeSubscription(sub: string, reason: string): void
+}
+
+/** What it needs of the relay. */
+export interface Source {
+  readonly store: Store
+  /** The last seq whose commit has been handed to live subscriptions. */
+  readonly head: { readonly last: number; readonly epoch: string }
+  /** Seconds. */
+  now(): number
+}
+
+export interface FollowerOptions {
+  readonly sub: string
+  readonly filters: readonly Filter[]
+  readonly keys: readonly string[]
+  /** `log`: seqs and removals are told. `plain`: a NIP-01 client that never notices. */
+  readonly mode: 'log' | 'plain'
+  readonly gone: boolean
+}
+
+/**
+ * One subscription's way along the log: reads it in batches until it meets the head, then is fed live; when its connection
+ * is congested it is fed nothing, remembers its position, and reads on once drained. So a slow reader costs no memory,
+ * and stored and live meet without gap or repeat: every entry is judged by its seq against one position.
+ */
+export class Follower {
+  readonly sub: string
+  readonly filters: readonly Filter[]
+  readonly mode: 'log' | 'plain'
+  readonly #options: FollowerOptions
+  readonly #outlet: Outlet
+  readonly #source: Source
+  readonly #subJson: string
+  #state: 'waiting' | 'reading' | 'live' | 'lagging' | 'closed' = 'waiting'
+  /** Everything matching up to here has been sent (live: at least up to here). */
+  #position = 0
+  /** The last position told to the client, by event, checkpoint or EOSE. */
+  #told = 0
+  #ahead: { entry: LogEntry; successor: StoredEntry | undefined }[] = []
+  #aheadOverflow = false
+  #ephemerals: string[] = []
+
+  constructor(options: FollowerOptions, outlet: Outlet, source: Source) {
+    this.#options = options
+    this.#outlet = outlet
+    this.#source = source
+    this.sub = options.sub
+    this.filters = options.filters
+    this.mode = options.mode
+    this.#subJson = JSON.stringify(options.sub)
+  }
+
+  get closed(): boolean {
+    return this.#state === 'closed'
+  }
+
+  /** Goes live behind a stored query that covered the log up to `position`. */
+  async follow(position: number): Promise<void> {
+    this.#position = position
+    this.#told = position
+    if (this.closed) return
+    // Nothing beyond `position` has been offered yet, so nothing was missed.
+    if (position >= this.#source.head.last) this.#goLive()
+    else await this.#readToHead()
+  }
+
+  /**
+   * Sends one page of the log after `since`: `more` if it ended at its size, `finish` if it met the head and the
+   * subscription is live. Undefined if the subscription was closed meanwhile.
+   */
+  async page(since: number, size: number): Promise<{ complete: 'finish' | 'more'; seq: number } | undefined> {
+    this.#position = since
+    this.#told = since
+    let left = size
+    while (!this.closed) {
+      const { sent, met } = await this.#readBatch(left)
+      left -= sent
+      if (this.closed) return undefined
+      // Whatever was committed since is kept in `ahead`, above this position.
+      this.#told = this.#position
+      if (met) return { complete: 'finish', seq: this.#position }
+      if (left <= 0) return { complete: 'more', seq: this.#position }
+    }
+    return undefined
+  }
+
+  /** After the EOSE of a finished page, or at once: deliver what was kept and go on live. */
+  goLive(): void {
+    if (this.#state === 'reading') this.#goLive()
+  }
+
+  /** A committed entry, in log order. `successor`: the stored event that took a replaced one's address in the same commit. */
+  offer(entry: LogEntry, successor: StoredEntry | undefined): void {
+    switch (this.#state) {
+      case 'live':
+        if (entry.seq <= this.#position) return
+        if (this.#outlet.congested) return this.#lag(entry.seq - 1)
+        return this.#deliver(entry, successor)
+      case 'reading':
+        if (this.#ahead.length < AHEAD) this.#ahead.push({ entry, successor })
+        else this.#aheadOverflow = true
+        return
+      default:
+    }
+  }
+
+  /** An ephemeral event: plain streams only, dropped first when the reader is slow. */
+  offerEphemeral(event: NostrEvent, json: string, bound: number): void {
+    if (this.mode === 'log' || !this.#wants(event)) return
+    if (this.#state === 'live' && !this.#outlet.congested) this.#outlet.send(encode.event(this.#subJson, json))
+    else if ((this.#state === 'waiting' || this.#state === 'reading') && this.#ephemerals.length < bound)
+      this.#ephemerals.push(json)
+  }
+
+  /** Tells a quiet log-order client how far the log has moved. */
+  checkpoint(): void {
+    const { last, epoch } = this.#source.head
+    if (this.mode !== 'log' || this.#state !== 'live' || last <= this.#told || this.#outlet.congested) return
+    this.#told = last
+    this.#outlet.send(encode.seq(this.sub, last, epoch))
+  }
+
+  /** The connection drained: continue from the log. */
+  resume(): void {
+    if (this.#state === 'lagging') void this.#readToHead()
+  }
+
+  close(): void {
+    this.#state = 'closed'
+    this.#ahead = []
+    this.#ephemerals = []
+  }
+
+  async #readToHead(): Promise<void> {
+    try {
+      while (!this.closed) if ((await this.#readBatch(Number.POSITIVE_INFINITY)).met) break
+      this.#goLive()
+    } catch {
+      if (!this.closed)
+        this.#outlet.closeSubscription(this.sub, reason('error', 'the log could not be read; subscribe again'))
+    }
+  }
+
+  /** Reads and sends one batch. `met`: the log's head was reached, so what is kept in `ahead` continues it without a gap. */
+  async #readBatch(limit: number): Promise<{ sent: number; met: boolean }> {
+    this.#state = 'reading'
+    await this.#outlet.writable()
+    if (this.closed) return { sent: 0, met: false }
+    this.#ahead = []
+    this.#aheadOverflow = false
+    const { filters, keys, gone } = this.#options
+    const from = this.#source.head.last
+    const batch = await this.#source.store.readLog({
+      filters,
+      keys,
+      gone,
+      after: this.#position,
+      limit,
+      now: this.#source.now(),
+    })
+    if (this.closed) return { sent: 0, met: false }
+    for (const row of batch.entries) this.#sendRow(row)
+    this.#position = Math.max(this.#position, batch.upTo)
+    return { sent: batch.entries.length, met: batch.upTo >= batch.last && batch.upTo >= from && !this.#aheadOverflow }
+  }
+
+  #goLive(): void {
+    if (this.closed) return
+    this.#state = 'live'
+    const ahead = this.#ahead
+    this.#ahead = []
+    for (const { entry, successor } of ahead) this.offer(entry, successor)
+    const ephemerals = this.#ephemerals
+    this.#ephemerals = []
+    for (const json of ephemerals) if (!this.#outlet.congested) this.#outlet.send(encode.event(this.#subJson, json))
+  }
+
+  #lag(position: number): void {
+    this.#position = Math.max(this.#position, position)
+    this.#state = 'lagging'
+  }
+
+  #deliver(entry: LogEntry, successor: StoredEntry | undefined): void {
+    if (entry.op === 'stored') {
+      if (!this.#wants(entry.event)) return
+      this.#sendRow(entry)
+    } else if (this.#tells(entry, successor)) {
+      this.#sendRow({ op: entry.op, seq: entry.seq, id: entry.target.id, address: entry.address })
+    }
+  }
+
+  #wants(event: NostrEvent): boolean {
+    const expires = expirationOf(event)
+    if (expires !== undefined && expires <= this.#source.now()) return false
+    return matchFilters(this.filters, event) && mayRead(event, this.#options.keys)
+  }
+
+  #tells({ op, target }: RemovedEntry, successor: StoredEntry | undefined): boolean {
+    if (!this.#options.gone || this.mode !== 'log') return false
+    if (!matchFilters(this.filters, target) || !mayRead(target, this.#options.keys)) return false
+    return op !== 'replaced' || successor === undefined || !this.#wants(successor.event)
+  }
+
+  #sendRow(row: LogRow | StoredEntry): void {
+    this.#told = row.seq
+    if (row.op === 'stored') {
+      this.#outlet.send(encode.event(this.#subJson, row.json, this.mode === 'log' ? row.seq : undefined))
+    } else {
+      this.#outlet.send(encode.gone(this.sub, row.seq, row.id, row.op))
+    }
+  }
+}

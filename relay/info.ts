@@ -1,0 +1,48 @@
+import type { Limits } from '../protocol/limits.ts'
+import type { Head } from './log/store.ts'
+
+/** What an operator may say of the relay (NIP-11). */
+export interface RelayIdentity {
+  readonly name?: string
+  readonly description?: string
+  /** Public key of the administrator, 64 hex. */
+  readonly pubkey?: string
+  readonly contact?: string
+}
+
+export const SUPPORTED_NIPS: readonly number[] = [1, 9, 11, 40, 45, 67]
+
+/** The NIP-11 document. `limitation` names only what is enforced, `seq` is ours (docs/protocol.md, "SEQ"). */
+export function relayInfo(
+  identity: RelayIdentity,
+  limits: Limits,
+  head: Head,
+  version: string,
+): Record<string, unknown> {
+  return {
+    name: identity.name ?? 'posthorn',
+    description: identity.description ?? 'Mail for agents that sleep: signed events, resumable by sequence number.',
+    ...(identity.pubkey === undefined ? {} : { pubkey: identity.pubkey }),
+    ...(identity.contact === undefined ? {} : { contact: identity.contact }),
+    supported_nips: SUPPORTED_NIPS,
+    software: 'posthorn',
+    version,
+    limitation: {
+      max_message_length: limits.frameBytes,
+      max_subscriptions: limits.subscriptions,
+      max_filters: limits.filters,
+      max_limit: limits.page,
+      default_limit: limits.page,
+      max_subid_length: limits.subscriptionIdChars,
+      max_event_tags: limits.tags,
+      max_content_length: limits.contentBytes,
+      min_pow_difficulty: 0,
+      auth_required: false,
+      payment_required: false,
+      restricted_writes: false,
+      created_at_lower_limit: limits.createdAtPast,
+      created_at_upper_limit: limits.createdAtFuture,
+    },
+    seq: { version: 1, epoch: head.epoch, last: head.last },
+  }
+}

@@ -1,0 +1,141 @@
+import type { Clock } from '../platform/clock.ts'
+import type { Verifier } from '../platform/verifier.ts'
+import { encodeEvent, hasValidId, type NostrEvent } from '../protocol/event.ts'
+import { kindClass } from '../protocol/kinds.ts'
+import type { Limits } from '../protocol/limits.ts'
+import { REASONS, reason } from '../protocol/reasons.ts'
+import { gate } from './gate.ts'
+import type { Commit, Store } from './log/store.ts'
+
+/** Answers the author of one event: OK. */
+export type Answer = (accepted: boolean, message: string) => void
+
+/** Events verified, or committed, in one go. Bounds the wait of the first one behind the last. */
+const BATCH = 128
+
+export interface IngestOptions {
+  readonly store: Store
+  readonly verifier: Verifier
+  readonly clock: Clock
+  readonly limits: Limits
+  /** Called before each commit; may start a new epoch. */
+  readonly beforeCommit: () => Promise<void>
+  /** Called after each commit, when its OKs are out. */
+  readonly onCommit: (commit: Commit) => void
+  readonly onEphemeral: (event: NostrEvent, json: string) => void
+  /** What an operator should know: a failed verifier or store. */
+  readonly onError: (stage: 'verify' | 'log', error: unknown) => void
+}
+
+interface Pending {
+  readonly event: NostrEvent
+  readonly answer: Answer
+}
+
+/**
+ * The way of an event into the log: gate → known? → verify → log → OK → live. Two queues, each worked off in arrival order
+ * by one worker, so that events of one connection get ascending seqs while the next batch is verified during a commit.
+ * Batches grow by themselves under load: a batch is whatever arrived while the one before was being worked on.
+ */
+export class Ingest {
+  readonly #options: IngestOptions
+  readonly #verifyQueue: Pending[] = []
+  readonly #logQueue: Pending[] = []
+  #verifying: Promise<void> | undefined
+  #logging: Promise<void> | undefined
+
+  constructor(options: IngestOptions) {
+    this.#options = options
+  }
+
+  push(event: NostrEvent, answer: Answer): void {
+    const { clock, limits } = this.#options
+    const refusal = gate(event, limits, Math.floor(clock.now() / 1000))
+    if (refusal !== undefined) return answer(false, refusal)
+    if (!hasValidId(event)) return answer(false, reason('invalid', 'the id is not the hash of the event'))
+    this.#verifyQueue.push({ event, answer })
+    this.#verifying ??= this.#verifyAll().finally(() => {
+      this.#verifying = undefined
+    })
+  }
+
+  /** Resolves when everything pushed so far has been answered. */
+  async idle(): Promise<void> {
+    while (this.#verifying !== undefined || this.#logging !== undefined) {
+      await this.#verifying
+      await this.#logging
+    }
+  }
+
+  async #verifyAll(): Promise<void> {
+    while (this.#verifyQueue.length > 0) {
+      const batch = this.#verifyQueue.splice(0, BATCH)
+      try {
+        await this.#verifyBatch(batch)
+      } catch (error) {
+        this.#options.onError('verify', error)
+        for (const { answer } of batch)
+          answer(false, reason('error', 'signatures cannot be checked right now; try again'))
+      }
+    }
+  }
+
+  async #verifyBatch(batch: readonly Pending[]): Promise<void> {
+    const { store, verifier } = this.#options
+    // A re-sent event costs an index lookup, not a signature. Its id has been checked, so the copy is the stored one.
+    const seqs = await store.seqsOf(batch.map(({ event }) => event.id))
+    const unknown = batch.filter((_, index) => seqs[index] === undefined)
+    const verdicts = await verifier.verify(unknown.map(({ event }) => event))
+    const verified = new Set(unknown.filter((_, index) => verdicts[index] === true))
+    for (const [index, pending] of batch.entries()) {
+      const seq = seqs[index]
+      if (seq !== undefined) pending.answer(true, REASONS.duplicate(seq))
+      else if (verified.has(pending)) this.#admit(pending)
+      else pending.answer(false, reason('invalid', 'the signature does not fit the event'))
+    }
+  }
+
+  #admit(pending: Pending): void {
+    if (kindClass(pending.event.kind) === 'ephemeral') {
+      pending.answer(true, '')
+      return this.#options.onEphemeral(pending.event, encodeEvent(pending.event))
+    }
+    this.#logQueue.push(pending)
+    this.#logging ??= this.#logAll().finally(() => {
+      this.#logging = undefined
+    })
+  }
+
+  async #logAll(): Promise<void> {
+    while (this.#logQueue.length > 0) {
+      const batch = this.#logQueue.splice(0, BATCH)
+      try {
+        await this.#logBatch(batch)
+      } catch (error) {
+        this.#options.onError('log', error)
+        const text = isFull(error)
+          ? 'storage full, nothing was stored'
+          : 'the log could not be written, nothing was stored; try again'
+        for (const { answer } of batch) answer(false, reason('error', text))
+      }
+    }
+  }
+
+  async #logBatch(batch: readonly Pending[]): Promise<void> {
+    const { store, clock, beforeCommit, onCommit } = this.#options
+    await beforeCommit()
+    const commit = await store.append(
+      batch.map(({ event }) => event),
+      clock.now(),
+    )
+    for (const [index, outcome] of commit.outcomes.entries()) {
+      const answer = batch[index]?.answer
+      if (outcome.status === 'stored') answer?.(true, REASONS.stored(outcome.seq))
+      else if (outcome.status === 'duplicate') answer?.(true, REASONS.duplicate(outcome.seq))
+      else answer?.(false, outcome.reason)
+    }
+    onCommit(commit)
+  }
+}
+
+const isFull = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === 'SQLITE_FULL'

@@ -1,0 +1,122 @@
+import { makeEpoch } from '../../protocol/cursor.ts'
+import { encodeEvent, expirationOf, type NostrEvent } from '../../protocol/event.ts'
+import { type Filter, matchFilter, matchFilters } from '../../protocol/filter.ts'
+import { supersedes } from '../../protocol/kinds.ts'
+import { mayRead } from '../access.ts'
+import { apply, type LogState } from './apply.ts'
+import { keepSurvivors, toHeader } from './entries.ts'
+import type { EpochStart } from './epochs.ts'
+import { buildBatch, buildPage, type Row } from './page.ts'
+import type { LogEntry, LogRow, Reader, RemovedEntry, Store, StoredEntry } from './store.ts'
+
+/** The log in memory: for simulations and tests. Same contract as SQLite's, nothing survives the process. */
+export function createMemoryStore(): Store {
+  const stored = new Map<number, StoredEntry>()
+  const removed = new Map<number, RemovedEntry>()
+  const byId = new Map<string, number>()
+  const byAddress = new Map<string, number>()
+  const marks = new Map<string, Pick<NostrEvent, 'created_at' | 'id'>>()
+  const deleted = new Set<string>()
+  const deletedUpTo = new Map<string, number>()
+  const epochs: EpochStart[] = []
+  let last = 0
+  let fresh: LogEntry[] = []
+
+  const eventOf = (seq: number | undefined): NostrEvent | undefined =>
+    seq === undefined ? undefined : stored.get(seq)?.event
+  const drop = (event: NostrEvent, address: string | undefined): void => {
+    const seq = byId.get(event.id)
+    if (seq === undefined) return
+    byId.delete(event.id)
+    stored.delete(seq)
+    if (address !== undefined && byAddress.get(address) === seq) byAddress.delete(address)
+  }
+  const state: LogState = {
+    seqOf: id => byId.get(id),
+    find: id => eventOf(byId.get(id)),
+    holder: address => eventOf(byAddress.get(address)),
+    mark: address => marks.get(address),
+    isDeleted: (id, author) => deleted.has(`${id}${author}`),
+    deletedUpTo: address => deletedUpTo.get(address),
+    put(event, address) {
+      last += 1
+      const entry: StoredEntry = { op: 'stored', seq: last, event, json: encodeEvent(event), address }
+      stored.set(last, entry)
+      byId.set(event.id, last)
+      if (address !== undefined) byAddress.set(address, last)
+      fresh.push(entry)
+      return last
+    },
+    remove(event, address, op) {
+      drop(event, address)
+      last += 1
+      const entry: RemovedEntry = { op, seq: last, target: toHeader(event), address }
+      removed.set(last, entry)
+      fresh.push(entry)
+    },
+    setMark: (address, { created_at, id }) => marks.set(address, { created_at, id }),
+    setDeleted: (id, author) => deleted.add(`${id}${author}`),
+    setDeletedUpTo: (address, created_at) => deletedUpTo.set(address, created_at),
+  }
+
+  const readable = (event: NostrEvent, { keys, now }: Reader): boolean => {
+    const expires = expirationOf(event)
+    return mayRead(event, keys) && (expires === undefined || expires > now)
+  }
+  const matching = (filter: Filter, reader: Reader): StoredEntry[] =>
+    [...stored.values()].filter(entry => matchFilter(filter, entry.event) && readable(entry.event, reader))
+
+  return {
+    get head() {
+      return { epoch: epochs.at(-1)?.epoch ?? '', last }
+    },
+    get epochs() {
+      return epochs
+    },
+    async startEpoch(nowMs, random16) {
+      epochs.push({
+        epoch: makeEpoch(
+          nowMs,
+          random16,
+          epochs.map(run => run.epoch),
+        ),
+        start: last,
+      })
+    },
+    async append(events) {
+      fresh = []
+      const outcomes = events.map(event => apply(state, event))
+      return { outcomes, entries: keepSurvivors(fresh), last }
+    },
+    seqsOf: async ids => ids.map(id => byId.get(id)),
+    async readLog(request) {
+      const { after, filters, gone } = request
+      const events = [...stored.values()]
+        .filter(({ seq, event }) => seq > after && matchFilters(filters, event) && readable(event, request))
+        .map(({ seq, json, address }): LogRow => ({ op: 'stored', seq, json, address }))
+      const removals = [...(gone ? removed.values() : [])]
+        .filter(({ seq, target }) => seq > after && matchFilters(filters, target) && mayRead(target, request.keys))
+        .map(({ op, seq, target, address }): LogRow => ({ op, seq, id: target.id, address }))
+      return buildBatch(request, last, [events.values(), removals.values()])
+    },
+    async query(request) {
+      return buildPage(request, last, (filter, after, upTo) => {
+        const rows: Row[] = matching(filter, request)
+          .filter(({ seq, event }) => seq <= upTo && (after === undefined || supersedes(after, event)))
+          .map(({ seq, event, json }) => ({ seq, json, created_at: event.created_at, id: event.id }))
+        rows.sort((a, b) => (supersedes(a, b) ? -1 : 1))
+        return rows.values()
+      })
+    },
+    count: async (filters, reader) =>
+      [...stored.values()].filter(({ event }) => matchFilters(filters, event) && readable(event, reader)).length,
+    async sweepExpired(now) {
+      const expired = [...stored.values()].filter(
+        ({ event }) => (expirationOf(event) ?? Number.POSITIVE_INFINITY) <= now,
+      )
+      for (const { event, address } of expired) drop(event, address)
+      return expired.length
+    },
+    async close() {},
+  }
+}

@@ -1,0 +1,17 @@
+import { serve } from './rpc.ts'
+import { LogWriter } from './writer.ts'
+
+/** Body of the writer thread: the only place that commits to the log. */
+serve((path: string) => {
+  const writer = new LogWriter(path)
+  return {
+    open: () => ({ last: writer.last, epochs: writer.epochs() }),
+    startEpoch: (nowMs: number, random16: number) => {
+      writer.startEpoch(nowMs, random16)
+      return writer.epochs()
+    },
+    append: writer.append.bind(writer),
+    sweepExpired: writer.sweepExpired.bind(writer),
+    close: () => writer.close(),
+  }
+})

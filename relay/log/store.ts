@@ -1,0 +1,127 @@
+import type { NostrEvent } from '../../protocol/event.ts'
+import type { Filter, Matchable } from '../../protocol/filter.ts'
+import type { EpochStart } from './epochs.ts'
+
+/** What became of one appended event. `seq` of a duplicate is the one it already had. */
+export type Outcome =
+  | { readonly status: 'stored'; readonly seq: number }
+  | { readonly status: 'duplicate'; readonly seq: number }
+  | { readonly status: 'refused'; readonly reason: string }
+
+/** An entry of the log: an event came, or went. `address` is set for replaceable and addressable kinds. */
+export type LogEntry = StoredEntry | RemovedEntry
+export interface StoredEntry {
+  readonly op: 'stored'
+  readonly seq: number
+  readonly address: string | undefined
+  readonly event: NostrEvent
+  /** The event's one JSON text, sent as it is. */
+  readonly json: string
+}
+export interface RemovedEntry {
+  readonly op: 'deleted' | 'replaced'
+  readonly seq: number
+  /** What is remembered of the event so that filters and access still apply; its content is gone. */
+  readonly target: Matchable
+  readonly address: string | undefined
+}
+
+/** One committed transaction: a verdict per event, and the entries that outlived it, in log order. */
+export interface Commit {
+  readonly outcomes: readonly Outcome[]
+  readonly entries: readonly LogEntry[]
+  readonly last: number
+}
+
+/** Where the log ends, and the run that says so. */
+export interface Head {
+  readonly epoch: string
+  readonly last: number
+}
+
+/** Whose eyes a read is for: keys authenticated when the REQ was accepted, and the time that decides expiry (seconds). */
+export interface Reader {
+  readonly keys: readonly string[]
+  readonly now: number
+}
+
+export interface LogRequest extends Reader {
+  readonly filters: readonly Filter[]
+  /** Exclusive lower bound. */
+  readonly after: number
+  /** Matching entries at the most. */
+  readonly limit: number
+  readonly gone: boolean
+}
+
+/** Everything matching in (after, upTo], ascending. `last` is the log's end in the snapshot that was read. */
+export interface LogBatch {
+  readonly entries: readonly LogRow[]
+  readonly upTo: number
+  readonly last: number
+}
+/** `address` only decides whether a `replaced` is told; see `buildBatch`. */
+export type LogRow =
+  | { readonly op: 'stored'; readonly seq: number; readonly json: string; readonly address: string | undefined }
+  | {
+      readonly op: 'deleted' | 'replaced'
+      readonly seq: number
+      readonly id: string
+      readonly address: string | undefined
+    }
+
+export interface QueryRequest extends Reader {
+  readonly filters: readonly QueryFilter[]
+  /** Where the last page ended; absent on the first. */
+  readonly after?: Position
+  /** Only rows with seq up to here: the hand-off position the first page reported. */
+  readonly upTo?: number
+  /** An earlier page already left something out by a limit. */
+  readonly cut?: boolean
+}
+/** A filter with what is left of its limit; `capped` marks a limit that is the relay's own and not the client's. */
+export interface QueryFilter {
+  readonly filter: Filter
+  readonly remaining: number
+  readonly capped: boolean
+}
+/** A place in NIP-01's order: newest first, lowest id first within a second. */
+export interface Position {
+  readonly created_at: number
+  readonly id: string
+}
+
+/** One page of a stored query, newest first, each event once. */
+export interface QueryPage {
+  readonly events: readonly string[]
+  /** The log position this query covers. */
+  readonly seq: number
+  /** Set if the page ended before its filters did: ask again with it. */
+  readonly next:
+    | { readonly after: Position; readonly filters: readonly QueryFilter[]; readonly cut: boolean }
+    | undefined
+  /** Decided on the last page only: whether older matches were left out by a limit. */
+  readonly complete: boolean
+}
+
+/**
+ * The log behind an asynchronous interface, so that signatures, disk and queries never hold the event loop.
+ * One caller appends; a promise of `append` settles only when the commit is synced. Rejections mean nothing was stored.
+ */
+export interface Store {
+  /** Known from the last settled call; `epoch` is '' before the first {@link startEpoch}. */
+  readonly head: Head
+  /** This log's runs, oldest first. */
+  readonly epochs: readonly EpochStart[]
+  /** Commits a new epoch beginning at the present end. `nowMs` and 16 random bits make its name. */
+  startEpoch(nowMs: number, random16: number): Promise<void>
+  append(events: readonly NostrEvent[], nowMs: number): Promise<Commit>
+  /** The seqs of those ids that are stored, same order, undefined where not. */
+  seqsOf(ids: readonly string[]): Promise<readonly (number | undefined)[]>
+  readLog(request: LogRequest): Promise<LogBatch>
+  query(request: QueryRequest): Promise<QueryPage>
+  count(filters: readonly Filter[], reader: Reader): Promise<number>
+  /** Drops events whose NIP-40 deadline (seconds) has passed. No log entry: readers derive it from the tag. */
+  sweepExpired(now: number): Promise<number>
+  close(): Promise<void>
+}

@@ -1,0 +1,52 @@
+import type { Filter } from '../protocol/filter.ts'
+import { encode } from '../protocol/frames.ts'
+import type { Limits } from '../protocol/limits.ts'
+import type { Outlet, Source } from './follower.ts'
+import type { QueryFilter, QueryRequest } from './log/store.ts'
+
+/** Where a stored query ended: the log position it covers, and whether limits left older matches out (unknown if none was asked for). */
+export interface QueryEnd {
+  readonly seq: number
+  readonly complete: 'finish' | 'more' | undefined
+}
+
+/**
+ * The stored half of a plain REQ: newest first, page by page, waiting for the reader between pages.
+ * Undefined if `cancelled` became true on the way.
+ */
+export async function sendStored(
+  options: {
+    readonly sub: string
+    readonly filters: readonly Filter[]
+    readonly keys: readonly string[]
+    readonly limits: Limits
+  },
+  outlet: Outlet,
+  source: Source,
+  cancelled: () => boolean,
+): Promise<QueryEnd | undefined> {
+  const filters = options.filters
+    .map(filter => withLimit(filter, options.limits.page))
+    .filter(({ remaining }) => remaining > 0)
+  // `limit: 0` asks for nothing stored: the subscription starts at the head.
+  if (filters.length === 0) return { seq: source.head.last, complete: undefined }
+  const subJson = JSON.stringify(options.sub)
+  let request: QueryRequest = { filters, keys: options.keys, now: source.now() }
+  for (;;) {
+    const page = await source.store.query(request)
+    if (cancelled()) return undefined
+    for (const json of page.events) outlet.send(encode.event(subJson, json))
+    if (page.next === undefined) return { seq: page.seq, complete: page.complete ? 'finish' : 'more' }
+    await outlet.writable()
+    if (cancelled()) return undefined
+    request = { ...request, ...page.next, upTo: page.seq, now: source.now() }
+  }
+}
+
+/** A limit the client named and we can serve is kept to the letter; where ours is lower or none was named, the cap is the relay's own. */
+function withLimit(filter: Filter, cap: number): QueryFilter {
+  const asked = filter.limit ?? cap
+  return asked <= cap && filter.limit !== undefined
+    ? { filter, remaining: asked, capped: false }
+    : { filter, remaining: cap, capped: true }
+}
