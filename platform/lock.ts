@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { loadDriver } from './sqlite-driver.ts'
+import { type Database, loadDriver } from './sqlite-driver.ts'
 
 /** Somebody else holds the folder. `pid` is who said so last, for the message only. */
 export class LockedError extends Error {
@@ -12,6 +12,9 @@ export class LockedError extends Error {
     this.pid = pid
   }
 }
+
+/** Held locks stay reachable: a connection that is garbage-collected is closed, and its lock dropped, behind our back. */
+const held = new Set<Database>()
 
 /**
  * One owner per folder. The lock is SQLite's own file lock on `lock.db`, so the system drops it with the process,
@@ -30,10 +33,9 @@ export function acquireLock(directory: string): () => void {
     throw error
   }
   writeFileSync(pidFile, String(process.pid), { mode: 0o600 })
-  let held = true
+  held.add(db)
   return () => {
-    if (!held) return
-    held = false
+    if (!held.delete(db)) return
     db.exec('ROLLBACK')
     db.close()
   }

@@ -53,7 +53,7 @@ export function openDatabase(path: string, options: OpenOptions): Database {
     return db
   } catch (error) {
     db.close()
-    throw error
+    throw (error as { code?: string }).code === 'SQLITE_NOTADB' ? foreignFile(path, error) : error
   }
 }
 
@@ -71,23 +71,19 @@ function assertSafeVersion(db: Database): void {
   }
 }
 
+const foreignFile = (path: string, cause?: unknown): DatabaseError =>
+  new DatabaseError(
+    'foreign-file',
+    `${path} belongs to another program or another part of posthorn; choose another folder.`,
+    { cause },
+  )
+
 /** Refuses a file that we may not write to. Returns its schema version. */
 function assertOurs(db: Database, path: string, { applicationId, migrations }: OpenOptions): number {
-  const foreign = (cause?: unknown) =>
-    new DatabaseError(
-      'foreign-file',
-      `${path} belongs to another program or another part of posthorn; choose another folder.`,
-      { cause },
-    )
-  let id: number
-  try {
-    id = Number(db.pragma('application_id', { simple: true }))
-  } catch (cause) {
-    throw (cause as { code?: string }).code === 'SQLITE_NOTADB' ? foreign(cause) : cause
-  }
+  const id = Number(db.pragma('application_id', { simple: true }))
   const version = Number(db.pragma('user_version', { simple: true }))
   const tables = Number(db.prepare('SELECT count(*) FROM sqlite_schema').pluck().get())
-  if (id !== applicationId && (id !== 0 || tables > 0)) throw foreign()
+  if (id !== applicationId && (id !== 0 || tables > 0)) throw foreignFile(path)
   if (version > migrations.length)
     throw new DatabaseError(
       'newer-schema',
