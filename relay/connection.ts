@@ -31,6 +31,7 @@ export class Connection implements Outlet, SocketEvents {
   #cancelStall: Cancel | undefined
   #lowest = Number.POSITIVE_INFINITY
   #ended = false
+  #deaf = false
   #unanswered = 0
 
   constructor(socket: Socket, host: ConnectionHost, onEnd: () => void) {
@@ -42,7 +43,13 @@ export class Connection implements Outlet, SocketEvents {
   /** Keys authenticated on this connection; none before NIP-42 is spoken. */
   readonly keys: readonly string[] = []
 
+  /** From now on nothing more is read; what was, is still answered. */
+  stopReading(): void {
+    this.#deaf = true
+  }
+
   onText(text: string): void {
+    if (this.#deaf) return
     const { limits } = this.#host
     if (text.length > limits.frameBytes || byteLength(text) > limits.frameBytes)
       return this.end(CLOSE.tooBig, `a frame is at most ${limits.frameBytes} bytes`)

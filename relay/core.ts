@@ -53,6 +53,7 @@ export interface RelayCore {
 export async function createRelayCore(options: CoreOptions): Promise<RelayCore> {
   const { store, clock, timers, random, verifier, limits, onError } = options
   const live = new LiveIndex()
+  let stopping = false
   const connections = new Set<Connection>()
   const epochs = new EpochKeeper(store, clock, random)
   await epochs.begin()
@@ -174,10 +175,13 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     accept(socket) {
       const connection: Connection = new Connection(socket, host, () => connections.delete(connection))
       connections.add(connection)
+      if (stopping) connection.end(CLOSE.goingAway, 'the relay is stopping')
       return connection
     },
     async close() {
+      stopping = true
       for (const cancel of cancels) cancel()
+      for (const connection of connections) connection.stopReading()
       await ingest.idle()
       for (const connection of connections) connection.end(CLOSE.goingAway, 'the relay is stopping')
       await verifier.close()

@@ -25,7 +25,6 @@ export function relayInfo(
     ...(identity.pubkey === undefined ? {} : { pubkey: identity.pubkey }),
     ...(identity.contact === undefined ? {} : { contact: identity.contact }),
     supported_nips: SUPPORTED_NIPS,
-    software: 'posthorn',
     version,
     limitation: {
       max_message_length: limits.frameBytes,
