@@ -1,0 +1,262 @@
+import { seconds } from '../platform/clock.ts'
+import { sleep } from '../platform/timers.ts'
+import { publicKeyOf, signEvent } from '../protocol/event.ts'
+import type { Accept, Agent, AgentEvents, AgentStatus, Contact, Host, SendOptions } from './api.ts'
+import { type Asks, createAsks } from './asks.ts'
+import { AgentClosedError, ExpiredError, RefusedError, TimeoutError } from './errors.ts'
+import { draftMessage, encodeMessage } from './mail/message.ts'
+import { createRoute, type RouteCounters } from './mail/route.ts'
+import { createSealer } from './mail/seal.ts'
+import type { MailStore, Outcome, OutgoingMail, StoredMail } from './mail/store.ts'
+import { createView, findOne } from './mail/view.ts'
+import { createNotices, createPulse } from './notices.ts'
+import { npubOf, resolveRecipient } from './recipient.ts'
+import { createWorker } from './worker.ts'
+
+const ASK_TIMEOUT_MS = 30_000
+const STORED_TIMEOUT_MS = 30_000
+const SYNC_MS = 30_000
+const CLOSE_MS = 5_000
+
+export interface StartOptions extends Host {
+  readonly name: string
+  /** 32 bytes. */
+  readonly secretKey: Uint8Array
+  readonly store: MailStore
+  /** Exactly one, normalised. */
+  readonly relay: string
+  readonly accept: Accept
+  readonly contacts: () => readonly Contact[]
+  /** After everything else is closed. */
+  onClosed?(): void
+}
+
+/** What runs when an agent runs. */
+export interface RunningAgent extends Agent {
+  /** Takes over an event that was signed elsewhere with this agent's key. */
+  adopt(mail: OutgoingMail): void
+}
+
+/** An agent on given surroundings; `openAgent` finds these on a machine. */
+export function startAgent(options: StartOptions): RunningAgent {
+  const { clock, timers, random, store, secretKey } = options
+  const pubkey = publicKeyOf(secretKey)
+  const sealer = createSealer(secretKey, random)
+  const notices = createNotices<AgentEvents>()
+  const news = createPulse()
+  const asks: Asks = createAsks(timers)
+  const view = createView(pubkey, options.contacts)
+  let closing: Promise<{ readonly unsent: number }> | undefined
+  let closed = false
+  let lastStatus = ''
+  let statusPlanned = false
+  let counted: RouteCounters = { received: 0, new: 0, bytes: 0, invalid: 0, gaps: 0 }
+
+  store.reopenWork()
+  const worker = createWorker({
+    ...options,
+    accepted: () => (options.accept === 'anyone' ? undefined : view.knownKeys()),
+    contacts: view.knownKeys,
+    view: view.message,
+    reply: (mail, act, text, contentType) =>
+      compose(mail.from, text, { act, public: !mail.private, ...(contentType ? { contentType } : {}) }, mail),
+    onQueued: () => kick(),
+  })
+  const route = createRoute({
+    ...options,
+    url: options.relay,
+    pubkey,
+    sealer,
+    onMail(mails) {
+      for (const mail of mails) receive(mail)
+      news.beat()
+      worker.wake()
+    },
+    onSettled,
+    onChange: planStatus,
+  })
+
+  function receive(mail: StoredMail): void {
+    const message = view.message(mail)
+    if (asks.offer(message)) {
+      store.markRead(mail.id)
+      store.endWork(mail.id, { state: 'done' })
+    }
+    notices.emit('message', message)
+  }
+
+  function onSettled(outcomes: readonly Outcome[]): void {
+    for (const outcome of outcomes) {
+      asks.settle(outcome)
+      const delivery = store.delivery(outcome.id)
+      if (delivery) notices.emit('delivery', { id: outcome.id, ...delivery })
+    }
+    planStatus()
+  }
+
+  /** At most one notice per turn, and only of a change. */
+  function planStatus(): void {
+    news.beat()
+    if (statusPlanned || !notices.has('status')) return
+    statusPlanned = true
+    queueMicrotask(() => {
+      statusPlanned = false
+      if (closed) return
+      const status = readStatus()
+      const text = JSON.stringify(status)
+      if (text === lastStatus) return
+      lastStatus = text
+      notices.emit('status', status)
+    })
+  }
+
+  function readStatus(): AgentStatus {
+    return Object.freeze({ relays: Object.freeze([route.status()]), ...view.counts(store) })
+  }
+
+  function compose(to: string, text: string, send: SendOptions, parent?: StoredMail): OutgoingMail {
+    const now = seconds(clock)
+    const expires = send.deadline === undefined ? undefined : now + Math.ceil(send.deadline)
+    const known = parent ?? (send.replyTo === undefined ? undefined : store.get(send.replyTo))
+    const template = draftMessage(
+      {
+        to,
+        text,
+        act: send.act ?? 'inform',
+        public: send.public ?? false,
+        parent: known ?? (send.replyTo === undefined ? undefined : { id: send.replyTo }),
+        contentType: send.contentType,
+        expires,
+      },
+      now,
+      sealer,
+    )
+    const event = signEvent(template, secretKey, random.bytes(32))
+    return { id: event.id, to, event: encodeMessage(event), ...(expires === undefined ? {} : { expires }) }
+  }
+
+  function post(to: string, text: string, send: SendOptions): OutgoingMail {
+    ensureOpen()
+    const mail = compose(resolveRecipient(to, view.contacts()), text, send)
+    store.enqueue(mail)
+    kick(mail)
+    return mail
+  }
+
+  function kick(mail?: OutgoingMail): void {
+    route.kick(mail)
+    planStatus()
+  }
+
+  function ensureOpen(): void {
+    if (closing) throw new AgentClosedError()
+  }
+
+  /** Waits until `done` is true; false when `ms` ran out first. */
+  async function until(done: () => boolean, ms: number): Promise<boolean> {
+    const end = new AbortController()
+    const timeout = sleep(timers, ms, end.signal).then(() => end.abort())
+    while (!done() && !end.signal.aborted) await Promise.race([news.next(), timeout])
+    end.abort()
+    return done()
+  }
+
+  async function* repliesTo(id: string) {
+    let after = 0
+    while (!closed) {
+      const recipient = store.recipient(id)
+      for (const mail of store.repliesTo(id, after)) {
+        after = mail.ordinal
+        if (recipient !== undefined && mail.from !== recipient) continue
+        store.markRead(mail.id)
+        yield view.message(mail)
+        if (closed) return
+      }
+      await news.next()
+    }
+  }
+
+  async function shutDown(ms: number): Promise<{ readonly unsent: number }> {
+    const start = clock.monotonic()
+    asks.close()
+    await worker.stop(ms)
+    const left = ms - (clock.monotonic() - start)
+    await until(() => store.counts().queue === 0 || !route.mayDeliver, Math.max(0, left))
+    const unsent = store.counts().queue
+    await route.close()
+    closed = true
+    news.beat()
+    options.onClosed?.()
+    return { unsent }
+  }
+
+  return {
+    name: options.name,
+    pubkey,
+    npub: npubOf(pubkey),
+    handle(act, handler, handle) {
+      ensureOpen()
+      worker.handle(act, handler, handle)
+    },
+    async ask(to, text, { act = 'request', timeout = ASK_TIMEOUT_MS, signal, public: isPublic = false } = {}) {
+      signal?.throwIfAborted()
+      const mail = post(to, text, { act, public: isPublic })
+      return asks.wait(mail.id, mail.to, timeout, signal)
+    },
+    async send(to, text, send = {}) {
+      return post(to, text, send).id
+    },
+    async stored(id, { timeout = STORED_TIMEOUT_MS } = {}) {
+      await until(() => closed || store.delivery(id)?.state !== 'queued', timeout)
+      if (closed) throw new AgentClosedError()
+      const delivery = store.delivery(id)
+      if (delivery?.state === 'refused') throw new RefusedError(id, 'relay', delivery.reason)
+      if (delivery?.state === 'expired') throw new ExpiredError(id)
+      if (delivery?.state === 'stored') return delivery
+      throw new TimeoutError(id, 'OK of a relay', timeout)
+    },
+    delivery: id => store.delivery(id),
+    replies: id => repliesTo(id),
+    inbox: (query = {}) => view.inbox(store, query),
+    read(id) {
+      const mail = findOne(store, id)
+      if (!mail) return undefined
+      store.markRead(mail.id)
+      planStatus()
+      return view.entry({ ...mail, read: true })
+    },
+    async sync({ maxMs = SYNC_MS } = {}) {
+      ensureOpen()
+      const start = clock.monotonic()
+      if (route.status().state === 'live') route.refresh()
+      await until(() => closing !== undefined || route.status().state === 'live', maxMs)
+      const { state, mayMiss } = route.status()
+      const now = route.counters()
+      const before = counted
+      counted = now
+      return Object.freeze({
+        relay: route.url,
+        status: state,
+        complete: state === 'live',
+        received: now.received - before.received,
+        new: now.new - before.new,
+        bytes: now.bytes - before.bytes,
+        ms: Math.round(clock.monotonic() - start),
+        invalid: now.invalid - before.invalid,
+        gaps: now.gaps - before.gaps,
+        mayMiss,
+      })
+    },
+    status: readStatus,
+    on: notices.on,
+    close({ timeoutMs = CLOSE_MS } = {}) {
+      closing ??= shutDown(timeoutMs)
+      return closing
+    },
+    adopt(mail) {
+      if (closing) return
+      store.enqueue(mail)
+      kick(mail)
+    },
+  }
+}

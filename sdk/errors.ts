@@ -1,0 +1,137 @@
+/** Another process runs this profile. One home has one writer. */
+export class HomeInUseError extends Error {
+  override readonly name = 'HomeInUseError'
+  readonly code = 'home-in-use'
+  readonly home: string
+  constructor(home: string, pid: number | undefined, options?: ErrorOptions) {
+    super(
+      `the profile at ${home} is in use${pid === undefined ? '' : ` by process ${pid}`}; close that agent, or use another profile.`,
+      options,
+    )
+    this.home = home
+  }
+}
+
+/** The secret key cannot be used as it lies on the disk. The message never holds key material. */
+export class KeyFileError extends Error {
+  override readonly name = 'KeyFileError'
+  readonly code: 'key-missing' | 'key-too-open' | 'key-malformed'
+  constructor(code: KeyFileError['code'], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** A profile folder is missing, malformed, or cannot be created. */
+export class ProfileError extends Error {
+  override readonly name = 'ProfileError'
+  readonly code: 'profile-missing' | 'profile-malformed' | 'profile-exists' | 'profile-name'
+  constructor(code: ProfileError['code'], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
+/** `to` names nobody we can reach. */
+export class UnknownRecipientError extends Error {
+  override readonly name = 'UnknownRecipientError'
+  readonly code = 'unknown-recipient'
+}
+
+/** A message that cannot be sent as it is: too large, not well-formed. Nothing was stored. */
+export class MessageError extends Error {
+  override readonly name = 'MessageError'
+  readonly code: 'message-too-large' | 'message-malformed'
+  constructor(code: MessageError['code'], message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** No agent has a message of this id, or several begin with this prefix. */
+export class AmbiguousIdError extends Error {
+  override readonly name = 'AmbiguousIdError'
+  readonly code = 'ambiguous-id'
+}
+
+/** The recipient refused, or (`by: 'relay'`) the relay refused to take the message for good. */
+export class RefusedError extends Error {
+  override readonly name = 'RefusedError'
+  readonly code = 'refused'
+  readonly id: string
+  readonly by: 'recipient' | 'relay'
+  constructor(id: string, by: RefusedError['by'], reason: string) {
+    super(`${by === 'relay' ? 'the relay' : 'the recipient'} refused message ${id}: ${reason || 'no reason given'}`)
+    this.id = id
+    this.by = by
+  }
+}
+
+/** The recipient tried and failed, or did not understand. */
+export class FailedError extends Error {
+  override readonly name = 'FailedError'
+  readonly code = 'failed'
+  readonly id: string
+  /** The performative of the reply: `failure` or `not-understood`. */
+  readonly act: string
+  constructor(id: string, act: string, reason: string) {
+    super(`message ${id} ${act === 'not-understood' ? 'was not understood' : 'failed'}: ${reason || 'no reason given'}`)
+    this.id = id
+    this.act = act
+  }
+}
+
+/** The message's own deadline passed before a relay stored it. */
+export class ExpiredError extends Error {
+  override readonly name = 'ExpiredError'
+  readonly code = 'expired'
+  readonly id: string
+  constructor(id: string) {
+    super(`message ${id} expired before it could be delivered; send it again with a later deadline.`)
+    this.id = id
+  }
+}
+
+/** Nothing came in time. The message itself lives on: see `replies(id)` and `delivery(id)`. */
+export class TimeoutError extends Error {
+  override readonly name = 'TimeoutError'
+  readonly code = 'timeout'
+  readonly id: string
+  constructor(id: string, waitedFor: string, ms: number) {
+    super(
+      `no ${waitedFor} for message ${id} within ${ms} ms; it is not lost: wait longer, or ask for it later by its id.`,
+    )
+    this.id = id
+  }
+}
+
+/** No connection to the relay. */
+export class RelayUnreachableError extends Error {
+  override readonly name = 'RelayUnreachableError'
+  readonly code = 'relay-unreachable'
+  readonly url: string
+  constructor(url: string, reason: string) {
+    super(`cannot reach ${url}${reason ? `: ${reason}` : ''}; is the relay running, and the address right?`)
+    this.url = url
+  }
+}
+
+/** The relay ended a query with CLOSED; `reason` is its own text (untrusted). */
+export class RelayRefusedError extends Error {
+  override readonly name = 'RelayRefusedError'
+  readonly code = 'relay-refused'
+  readonly reason: string
+  constructor(url: string, reason: string) {
+    super(`${url} refused: ${reason}`)
+    this.reason = reason
+  }
+}
+
+/** The agent was closed while, or before, something was asked of it. */
+export class AgentClosedError extends Error {
+  override readonly name = 'AgentClosedError'
+  readonly code = 'agent-closed'
+  constructor() {
+    super('this agent is closed; open it again with openAgent().')
+  }
+}

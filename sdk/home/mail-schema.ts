@@ -1,0 +1,55 @@
+/** "phml": posthorn mail. */
+export const MAIL_APPLICATION_ID = 0x70_68_6d_6c
+
+/** Version n is the state after the first n; never edit one that was released. */
+export const MAIL_MIGRATIONS: readonly string[] = [
+  `
+  CREATE TABLE inbox (
+    ordinal INTEGER PRIMARY KEY AUTOINCREMENT, -- arrival order
+    id TEXT NOT NULL UNIQUE,
+    sender TEXT NOT NULL,
+    text TEXT NOT NULL,                        -- decrypted: this file is as private as the key beside it
+    act TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    root TEXT,
+    reply_to TEXT,
+    private INTEGER NOT NULL,
+    content_type TEXT,
+    deadline INTEGER,
+    seq INTEGER,
+    relay TEXT NOT NULL,
+    error TEXT,
+    event TEXT NOT NULL,                       -- verified JSON
+    read INTEGER NOT NULL DEFAULT 0,
+    state TEXT NOT NULL DEFAULT 'new',
+    attempts INTEGER NOT NULL DEFAULT 0,
+    due_ms INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  CREATE INDEX inbox_work ON inbox (state, act, ordinal);
+  CREATE INDEX inbox_replies ON inbox (reply_to, ordinal) WHERE reply_to IS NOT NULL;
+  CREATE INDEX inbox_unread ON inbox (ordinal) WHERE read = 0;
+  CREATE TABLE outbox (
+    ordinal INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    recipient TEXT NOT NULL,
+    event TEXT NOT NULL,                       -- signed JSON, re-sent unchanged
+    expires INTEGER,
+    state TEXT NOT NULL DEFAULT 'queued',
+    relay TEXT,
+    seq INTEGER,
+    epoch TEXT,
+    reason TEXT
+  ) STRICT;
+  CREATE INDEX outbox_state ON outbox (state, ordinal);
+  CREATE INDEX outbox_acknowledged ON outbox (relay, epoch, seq) WHERE state = 'stored';
+  CREATE TABLE positions (
+    relay TEXT NOT NULL,
+    filter TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    epoch TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    told INTEGER NOT NULL,                     -- grows with every write: the most recent one is tried first
+    PRIMARY KEY (relay, filter, scope, epoch)
+  ) STRICT, WITHOUT ROWID;
+  `,
+]

@@ -1,0 +1,117 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { type Random, randomHex, systemRandom } from '../../platform/random.ts'
+import { publicKeyOf } from '../../protocol/event.ts'
+import { isHex64 } from '../../protocol/hex.ts'
+import { isRecord, own, parseJson } from '../../protocol/json.ts'
+import type { Contact } from '../api.ts'
+import { ProfileError } from '../errors.ts'
+import { exposure, isMissing, lstatOrUndefined, makePrivateFolder, writePrivateFile } from './files.ts'
+import { makeSecretKey, readKeyFile, writeKeyFile } from './key-file.ts'
+import { checkName, homeFiles, nameOfFolder } from './paths.ts'
+
+export const DEFAULT_RELAY = 'ws://localhost:7678'
+
+/** What others may know of a home. */
+export interface Profile {
+  readonly home: string
+  readonly name: string
+  /** 64 hex. */
+  readonly pubkey: string
+  readonly relays: readonly string[]
+}
+
+export interface CreateProfileOptions {
+  readonly home: string
+  /** Default: the folder's name. */
+  readonly name?: string | undefined
+  /** Default: {@link DEFAULT_RELAY}. */
+  readonly relays?: readonly string[] | undefined
+  /** Import a key instead of making one: 32 bytes. */
+  readonly secretKey?: Uint8Array
+  readonly random?: Random
+}
+
+/** Makes key and profile. A key that is already there is kept (an earlier start may have died half-way); a finished profile is refused. */
+export function createProfile(options: CreateProfileOptions): Profile {
+  const { home, random = systemRandom } = options
+  const files = homeFiles(home)
+  const name = checkName(options.name ?? nameOfFolder(home))
+  const relays = (options.relays ?? [DEFAULT_RELAY]).map(checkRelayUrl)
+  if (lstatOrUndefined(files.profile))
+    throw new ProfileError('profile-exists', `there is already a profile at ${home}; use it, or choose another name.`)
+  makePrivateFolder(home)
+  if (!lstatOrUndefined(files.key)) writeKeyFile(files.key, options.secretKey ?? makeSecretKey(random), random)
+  const pubkey = publicKeyOf(readKeyFile(files.key))
+  makePrivateFolder(files.spool)
+  return writeProfile({ home, name, pubkey, relays }, random)
+}
+
+/** Replaces profile.json atomically. */
+export function writeProfile(profile: Profile, random: Random = systemRandom): Profile {
+  const { home, name, pubkey, relays } = profile
+  const text = `${JSON.stringify({ v: 1, name, pubkey, relays }, null, 2)}\n`
+  writePrivateFile(homeFiles(home).profile, text, randomHex(random, 16))
+  return Object.freeze({ home, name, pubkey, relays: Object.freeze([...relays]) })
+}
+
+/** Remembers other relays for an existing profile. */
+export const setProfileRelays = (home: string, relays: readonly string[]): Profile =>
+  writeProfile({ ...readProfile(home), relays: relays.map(checkRelayUrl) })
+
+/** Reads profile.json; the key is not touched. Throws {@link ProfileError}. */
+export function readProfile(home: string): Profile {
+  const path = homeFiles(home).profile
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (cause) {
+    if (!isMissing(cause)) throw new ProfileError('profile-malformed', `${path} cannot be read.`, { cause })
+    throw new ProfileError('profile-missing', `there is no profile at ${home}; create one first (posthorn init).`)
+  }
+  const json = parseJson(text)
+  const record = json.ok && isRecord(json.value) ? json.value : {}
+  const [v, name, pubkey, relays] = ['v', 'name', 'pubkey', 'relays'].map(field => own(record, field))
+  if (v !== 1 || typeof name !== 'string' || !isHex64(pubkey) || !isRelayList(relays))
+    throw new ProfileError('profile-malformed', `${path} is not a profile of this version; repair or remove it.`)
+  return Object.freeze({ home, name: checkName(name), pubkey, relays: Object.freeze([...relays]) })
+}
+
+const isRelayList = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every(url => typeof url === 'string')
+
+/** Every readable profile that lies directly in `root`, is the user's own and closed to others; by name. */
+export function listProfiles(root: string): Profile[] {
+  let names: string[]
+  try {
+    names = readdirSync(root)
+  } catch {
+    return []
+  }
+  const profiles: Profile[] = []
+  for (const entry of names.sort()) {
+    const home = join(root, entry)
+    try {
+      const stats = lstatOrUndefined(home)
+      if (stats?.isDirectory() && exposure(stats) === undefined) profiles.push(readProfile(home))
+    } catch {
+      // Not a profile, or a damaged one: it is nobody's contact until it is repaired.
+    }
+  }
+  return profiles
+}
+
+/** Contacts of one machine: the profiles beside this home. */
+export const siblingContacts = (home: string): Contact[] =>
+  listProfiles(dirname(home)).map(({ name, pubkey }) => ({ name, pubkey }))
+
+/** A ws:// or wss:// address, normalised. Throws {@link ProfileError}. */
+export function checkRelayUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (!url || (url.protocol !== 'ws:' && url.protocol !== 'wss:') || url.username || url.password || url.hash)
+    throw new ProfileError(
+      'profile-malformed',
+      `${JSON.stringify(text.slice(0, 200))} is not a relay address; it looks like wss://relay.example.org`,
+    )
+  return url.pathname === '/' && !url.search ? url.origin : url.href
+}

@@ -1,0 +1,44 @@
+import type { AgentStatus, InboxQuery } from '../api.ts'
+import { createMemoryMailStore } from '../mail/memory-store.ts'
+import type { Delivery, InboxEntry } from '../mail/types.ts'
+import { createView, findOne } from '../mail/view.ts'
+import { npubOf } from '../recipient.ts'
+import { lstatOrUndefined } from './files.ts'
+import { homeFiles } from './paths.ts'
+import { type Profile, readProfile, siblingContacts } from './profile.ts'
+import { openSqliteMailStore } from './sqlite-mail-store.ts'
+
+/** A home as it lies on the disk, beside a running agent or without one. Nothing is changed. */
+export interface HomeView {
+  readonly profile: Profile
+  readonly npub: string
+  inbox(query?: InboxQuery): InboxEntry[]
+  /** By full id or a unique prefix of at least 8 characters; does not mark it read. */
+  find(id: string): InboxEntry | undefined
+  delivery(id: string): Delivery | undefined
+  /** Relays are unknown from outside; see the running agent. */
+  status(): Omit<AgentStatus, 'relays'>
+  close(): void
+}
+
+/** Opens a home for reading. Throws ProfileError if there is none. */
+export function readHome(home: string): HomeView {
+  const profile = readProfile(home)
+  const { mail } = homeFiles(home)
+  // A profile that never ran has no mail yet.
+  const store = lstatOrUndefined(mail) ? openSqliteMailStore(mail, { readonly: true }) : createMemoryMailStore()
+  const contacts = siblingContacts(home)
+  const view = createView(profile.pubkey, () => contacts)
+  return {
+    profile,
+    npub: npubOf(profile.pubkey),
+    inbox: (query = {}) => view.inbox(store, query),
+    find(id) {
+      const found = findOne(store, id)
+      return found && view.entry(found)
+    },
+    delivery: id => store.delivery(id),
+    status: () => view.counts(store),
+    close: () => store.close(),
+  }
+}

@@ -1,0 +1,150 @@
+import { mkdirSync, readdirSync, readFileSync, rmSync, watch } from 'node:fs'
+import { join } from 'node:path'
+import { seconds, systemClock } from '../../platform/clock.ts'
+import { randomHex, systemRandom } from '../../platform/random.ts'
+import type { Cancel } from '../../platform/timers.ts'
+import { every, type Timers } from '../../platform/timers.ts'
+import {
+  expirationOf,
+  type NostrEvent,
+  parseEvent,
+  publicKeyOf,
+  signEvent,
+  tagValue,
+  verifyEvent,
+} from '../../protocol/event.ts'
+import { isHex64 } from '../../protocol/hex.ts'
+import { isRecord, own, parseJson } from '../../protocol/json.ts'
+import { MESSAGE } from '../../protocol/kinds.ts'
+import type { SendOptions } from '../api.ts'
+import { draftMessage, encodeMessage } from '../mail/message.ts'
+import { createSealer } from '../mail/seal.ts'
+import type { OutgoingMail } from '../mail/store.ts'
+import { resolveRecipient } from '../recipient.ts'
+import { exposure, isMissing, lstatOrUndefined, writePrivateFile } from './files.ts'
+import { readKeyFile } from './key-file.ts'
+import { homeFiles } from './paths.ts'
+import { siblingContacts } from './profile.ts'
+import { readHome } from './read-home.ts'
+
+/** The running agent looks this often even if the system tells it of no change. */
+const POLL_MS = 1_000
+const MAX_FILE_BYTES = 256 * 1024
+const FILE = /^[0-9a-f]{32}\.json$/
+
+/**
+ * Beside a running agent: signs a message with the home's key and lays it into the spool, whence the agent sends it; without
+ * one, the next start does. Returns the event id once the file is durable.
+ */
+export async function handOver(home: string, to: string, text: string, options: SendOptions = {}): Promise<string> {
+  const secretKey = readKeyFile(homeFiles(home).key)
+  const recipient = resolveRecipient(to, siblingContacts(home))
+  const now = seconds(systemClock)
+  const template = draftMessage(
+    {
+      to: recipient,
+      text,
+      act: options.act ?? 'inform',
+      public: options.public ?? false,
+      parent: options.replyTo === undefined ? undefined : parentIn(home, options.replyTo),
+      contentType: options.contentType,
+      expires: options.deadline === undefined ? undefined : now + Math.ceil(options.deadline),
+    },
+    now,
+    createSealer(secretKey, systemRandom),
+  )
+  const event = signEvent(template, secretKey, systemRandom.bytes(32))
+  encodeMessage(event)
+  lay(home, { v: 1, send: event })
+  return event.id
+}
+
+/** Beside a running agent: has it mark a message as read. `id` is the full id. */
+export function handOverRead(home: string, id: string): void {
+  lay(home, { v: 1, read: id })
+}
+
+function parentIn(home: string, id: string): { id: string; root?: string } {
+  const view = readHome(home)
+  try {
+    const root = view.find(id)?.root
+    return { id, ...(root === undefined ? {} : { root }) }
+  } finally {
+    view.close()
+  }
+}
+
+function lay(home: string, order: { v: 1; send: NostrEvent } | { v: 1; read: string }): void {
+  const { spool } = homeFiles(home)
+  mkdirSync(spool, { recursive: true, mode: 0o700 })
+  writePrivateFile(join(spool, `${randomHex(systemRandom, 32)}.json`), JSON.stringify(order), 'new')
+}
+
+export interface SpoolReader {
+  onMail(mail: OutgoingMail): void
+  onRead(id: string): void
+}
+
+/** Takes over what lies in the spool, now and whenever something is added, until cancelled. A file goes only after it was taken. */
+export function watchSpool(home: string, secretKey: Uint8Array, timers: Timers, reader: SpoolReader): Cancel {
+  const { spool } = homeFiles(home)
+  mkdirSync(spool, { recursive: true, mode: 0o700 })
+  const pubkey = publicKeyOf(secretKey)
+
+  function drain(): void {
+    for (const name of readdirSync(spool).sort()) {
+      if (!FILE.test(name)) continue
+      const path = join(spool, name)
+      const order = readOrder(path, pubkey)
+      if (order === undefined) continue
+      if ('mail' in order) reader.onMail(order.mail)
+      else if ('read' in order) reader.onRead(order.read)
+      rmSync(path, { force: true })
+    }
+  }
+
+  drain()
+  const cancelPoll = every(timers, POLL_MS, drain)
+  const watcher = watch(spool, { persistent: false }, drain)
+  // Watching is an acceleration; where it fails, the poll remains.
+  watcher.on('error', () => watcher.close())
+  return () => {
+    cancelPoll()
+    watcher.close()
+  }
+}
+
+/** Undefined: gone, or not ours to take. `bad` files are removed: nobody could ever take them. */
+function readOrder(
+  path: string,
+  pubkey: string,
+): { mail: OutgoingMail } | { read: string } | { bad: true } | undefined {
+  let text: string
+  try {
+    const stats = lstatOrUndefined(path)
+    if (!stats?.isFile() || exposure(stats) !== undefined) return undefined
+    if (stats.size > MAX_FILE_BYTES) return { bad: true }
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
+  }
+  const json = parseJson(text)
+  if (!json.ok || !isRecord(json.value) || own(json.value, 'v') !== 1) return { bad: true }
+  const read = own(json.value, 'read')
+  if (isHex64(read)) return { read }
+  const event = parseEvent(own(json.value, 'send'))
+  if (!event.ok || event.value.pubkey !== pubkey || event.value.kind !== MESSAGE || !verifyEvent(event.value))
+    return { bad: true }
+  const to = tagValue(event.value, 'p')
+  if (!isHex64(to)) return { bad: true }
+  const expires = expirationOf(event.value)
+  return {
+    mail: {
+      id: event.value.id,
+      to,
+      event: encodeMessage(event.value),
+      ...(expires === undefined ? {} : { expires }),
+    },
+  }
+}

@@ -1,0 +1,148 @@
+import { systemClock } from '../../platform/clock.ts'
+import { dialNode } from '../../platform/dial-node.ts'
+import { systemRandom } from '../../platform/random.ts'
+import { systemTimers } from '../../platform/timers.ts'
+import { nobleVerifier } from '../../platform/verifier.ts'
+import { encodeEvent } from '../../protocol/event.ts'
+import { parseFilter } from '../../protocol/filter.ts'
+import { defaultLimits } from '../../protocol/limits.ts'
+import { reason } from '../../protocol/reasons.ts'
+import type { Host } from '../api.ts'
+import { RelayRefusedError, RelayUnreachableError } from '../errors.ts'
+import type { RelayClient, Request } from './client.ts'
+import { createFramePump } from './frame-pump.ts'
+import { createLink, type Link } from './link.ts'
+
+export interface ConnectOptions {
+  readonly host?: Partial<Host>
+  /** For the connection, each OK and each COUNT, ms; default 10,000. */
+  readonly timeoutMs?: number
+}
+
+const TIMEOUT_MS = 10_000
+const LOST = reason('error', 'the connection was lost')
+
+/** Opens one connection. Rejects with {@link RelayUnreachableError}. */
+export function connect(url: string, options: ConnectOptions = {}): Promise<RelayClient> {
+  const host = {
+    clock: options.host?.clock ?? systemClock,
+    timers: options.host?.timers ?? systemTimers,
+    random: options.host?.random ?? systemRandom,
+    verifier: options.host?.verifier ?? nobleVerifier,
+    dial: options.host?.dial ?? dialNode,
+  }
+  const timeoutMs = options.timeoutMs ?? TIMEOUT_MS
+  const requests = new Set<() => void>()
+  return new Promise((resolve, reject) => {
+    const cancel = host.timers.after(timeoutMs, () => link.drop(`no connection within ${timeoutMs} ms`, false))
+    const link = createLink({
+      ...host,
+      url,
+      reconnect: false,
+      onOpen() {
+        cancel()
+        resolve(clientOn(link, host, timeoutMs, requests))
+      },
+      onDown(why) {
+        cancel()
+        reject(new RelayUnreachableError(url, why))
+        for (const lose of [...requests]) lose()
+      },
+    })
+  })
+}
+
+function clientOn(link: Link, host: Host, timeoutMs: number, requests: Set<() => void>): RelayClient {
+  const { url } = link
+  const unreachable = (why: string) => new RelayUnreachableError(url, why)
+
+  return {
+    url,
+    request(filters, handlers): Request {
+      let invalid = 0
+      const parsed = filters.flatMap(filter => {
+        const result = parseFilter(filter, defaultLimits)
+        return result.ok ? [result.value] : []
+      })
+      const end = () => {
+        requests.delete(lose)
+        pump.stop()
+        cancel()
+      }
+      const lose = () => {
+        end()
+        handlers.onClosed?.(LOST)
+      }
+      const pump = createFramePump({
+        verifier: host.verifier,
+        // A condition we cannot read (another NIP's filter field) is the relay's to judge.
+        wanted: parsed.length === filters.length ? parsed : undefined,
+        onEvents(events) {
+          for (const { event, seq, valid } of events) {
+            if (valid) handlers.onEvent?.(event, seq)
+            else invalid += 1
+          }
+        },
+        onFrame(frame) {
+          if (frame.type === 'EOSE') handlers.onEose?.(frame.hints)
+          else if (frame.type === 'SEQ') handlers.onSeq?.(frame.seq, frame.epoch)
+          else if (frame.type === 'CLOSED') {
+            end()
+            handlers.onClosed?.(frame.message)
+          }
+        },
+        onOverflow: () => cancel(),
+        onDrained() {
+          end()
+          handlers.onClosed?.(reason('error', 'the relay sends faster than events can be verified'))
+        },
+        onError(error) {
+          end()
+          handlers.onClosed?.(reason('error', `verification failed: ${String(error)}`))
+        },
+      })
+      const cancel = link.subscribe('REQ', filters, frame => pump.push(frame))
+      requests.add(lose)
+      if (!link.isOpen) queueMicrotask(lose)
+      return {
+        close: end,
+        get invalid() {
+          return invalid
+        },
+      }
+    },
+    async publish(event) {
+      const { accepted, ...told } = await link.publish(event, encodeEvent(event), timeoutMs)
+      if (accepted === undefined) throw unreachable(told.message)
+      return { accepted, ...told }
+    },
+    count(filters) {
+      return new Promise((resolve, reject) => {
+        if (!link.isOpen) throw unreachable('the connection was lost')
+        const end = () => {
+          stop()
+          cancel()
+          requests.delete(lose)
+        }
+        const lose = () => {
+          end()
+          reject(unreachable('the connection was lost'))
+        }
+        const cancel = host.timers.after(timeoutMs, () => {
+          end()
+          reject(unreachable(`no count within ${timeoutMs} ms`))
+        })
+        const stop = link.subscribe('COUNT', filters, frame => {
+          end()
+          if (frame.type === 'COUNT') resolve(frame.count)
+          else reject(new RelayRefusedError(url, frame.type === 'CLOSED' ? frame.message : frame.type))
+        })
+        requests.add(lose)
+      })
+    },
+    async close() {
+      for (const lose of [...requests]) lose()
+      await link.close()
+    },
+  }
+}

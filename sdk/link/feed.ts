@@ -1,0 +1,183 @@
+import type { Clock } from '../../platform/clock.ts'
+import type { Random } from '../../platform/random.ts'
+import type { Timers } from '../../platform/timers.ts'
+import type { Verifier } from '../../platform/verifier.ts'
+import type { Cursor } from '../../protocol/cursor.ts'
+import type { NostrEvent } from '../../protocol/event.ts'
+import { type FilterJson, parseFilter } from '../../protocol/filter.ts'
+import { defaultLimits } from '../../protocol/limits.ts'
+import type { Link } from './link.ts'
+import { createLogFeed } from './log-feed.ts'
+import { createTimeFeed } from './time-feed.ts'
+
+/** A verified event, and where the relay's log has it. */
+export interface Received {
+  readonly event: NostrEvent
+  readonly seq?: number
+}
+
+/** A position and the access scope it was told under (empty if the relay names none). */
+export interface ScopedCursor extends Cursor {
+  readonly scope: string
+}
+
+/** Where a feed's events and positions go. `dialect` keeps log positions and times apart. */
+export interface FeedSink {
+  /** Most recently told first. */
+  positions(dialect: Dialect): readonly ScopedCursor[]
+  /** One transaction: once it returns, the events are kept and the position covers them. */
+  record(dialect: Dialect, events: readonly Received[], position: ScopedCursor | undefined): void
+  /** The relay's log went back: whatever it acknowledged above `seq` is lost there. */
+  onLost(seq: number): void
+  /** State, counters or error changed. */
+  onChange(): void
+}
+
+/** `log`: by sequence number, nothing is missed. `time`: by the authors' clocks, the best a relay without SEQ allows. */
+export type Dialect = 'log' | 'time'
+
+export interface FeedOptions extends FeedSink {
+  readonly link: Link
+  readonly filter: FilterJson
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+  readonly verifier: Verifier
+}
+
+export interface FeedCounters {
+  /** Valid events since the connection opened, and since the feed was made. */
+  received: number
+  receivedEver: number
+  invalid: number
+  gaps: number
+}
+
+/** What one dialect needs from the feed around it. */
+export interface DialectOptions extends FeedOptions {
+  readonly counters: FeedCounters
+  readonly wanted: ReturnType<typeof wantedBy>
+  /** Everything the relay had is recorded. */
+  onLive(): void
+  onError(error: string): void
+  /** Log dialect only: the epoch of the relay's present run. */
+  onEpoch(epoch: string): void
+  /** Log dialect only: this relay does not speak it. */
+  onUnsupported(): void
+}
+
+/** One standing query at one relay, resumed on every connection from where the last one ended. */
+export interface Feed {
+  /** To be called when the link opens. */
+  open(): void
+  /** To be called when the link is lost. */
+  down(reason: string): void
+  /** Asks for everything since the recorded position once more. */
+  refresh(): void
+  /** Ends without a word. */
+  stop(): void
+  readonly state: 'live' | 'catching-up' | 'offline'
+  readonly mayMiss: boolean
+  readonly counters: Readonly<FeedCounters>
+  readonly error: string | undefined
+  /** Undefined until the relay told it on this connection. */
+  readonly epoch: string | undefined
+  /** It is known on this connection whether the relay speaks SEQ. */
+  readonly dialectKnown: boolean
+}
+
+export function wantedBy(filter: FilterJson) {
+  const parsed = parseFilter(filter, defaultLimits)
+  if (!parsed.ok) throw new TypeError(`not a filter: ${parsed.error.text}`)
+  return parsed.value
+}
+
+export function createFeed(options: FeedOptions): Feed {
+  const counters: FeedCounters = { received: 0, receivedEver: 0, invalid: 0, gaps: 0 }
+  let state: Feed['state'] = 'offline'
+  let dialect: Dialect | undefined
+  let error: string | undefined
+  let epoch: string | undefined
+  let mayMiss = false
+
+  const shared: DialectOptions = {
+    ...options,
+    counters,
+    wanted: wantedBy(options.filter),
+    onLive() {
+      state = 'live'
+      error = undefined
+      options.link.healthy()
+      options.onChange()
+    },
+    onError(text) {
+      state = options.link.isOpen ? 'catching-up' : 'offline'
+      error = text
+      options.onChange()
+    },
+    onEpoch(current) {
+      epoch = current
+      dialect = 'log'
+      mayMiss = false
+      options.onChange()
+    },
+    onUnsupported() {
+      dialect = 'time'
+      mayMiss = true
+      log.stop()
+      time.open()
+      options.onChange()
+    },
+  }
+  const log = createLogFeed(shared)
+  const time = createTimeFeed(shared)
+
+  return {
+    open() {
+      state = 'catching-up'
+      counters.received = 0
+      dialect = undefined
+      epoch = undefined
+      error = undefined
+      log.open()
+      options.onChange()
+    },
+    down(reason) {
+      log.stop()
+      time.stop()
+      state = 'offline'
+      error = reason
+      epoch = undefined
+      dialect = undefined
+      options.onChange()
+    },
+    refresh() {
+      if (dialect === undefined || !options.link.isOpen) return
+      state = 'catching-up'
+      if (dialect === 'log') log.refresh()
+      else time.refresh()
+      options.onChange()
+    },
+    stop() {
+      log.stop()
+      time.stop()
+      state = 'offline'
+    },
+    get state() {
+      return state
+    },
+    get mayMiss() {
+      return mayMiss
+    },
+    get error() {
+      return error
+    },
+    get epoch() {
+      return epoch
+    },
+    get dialectKnown() {
+      return dialect !== undefined
+    },
+    counters,
+  }
+}

@@ -1,0 +1,108 @@
+import type { Verifier } from '../../platform/verifier.ts'
+import type { NostrEvent } from '../../protocol/event.ts'
+import { type Filter, matchFilters } from '../../protocol/filter.ts'
+import type { SubscriptionFrame } from './link.ts'
+
+type EventFrame = Extract<SubscriptionFrame, { readonly type: 'EVENT' }>
+export type OtherFrame = Exclude<SubscriptionFrame, EventFrame>
+
+/** An event after its verification; `valid` also means that it was asked for. */
+export interface Checked {
+  readonly event: NostrEvent
+  readonly seq: number | undefined
+  readonly valid: boolean
+}
+
+export interface PumpOptions {
+  readonly verifier: Verifier
+  /** What was asked for: a relay that sends other things is not believed either. Undefined: the relay's matching counts. */
+  readonly wanted: readonly Filter[] | undefined
+  onEvents(events: readonly Checked[]): void
+  onFrame(frame: OtherFrame): void
+  /** More is waiting than we are willing to hold; nothing is taken any more. */
+  onOverflow(): void
+  /** Everything taken before an overflow is handled. */
+  onDrained?(): void
+  /** The verifier itself failed: nothing is known of any event. */
+  onError(error: unknown): void
+}
+
+export interface FramePump {
+  push(frame: SubscriptionFrame): void
+  /** Forgets what is waiting; no callback follows. */
+  stop(): void
+}
+
+const BATCH = 64
+/** Rough cost of what waits: content plus a constant per event. */
+const MAX_WAITING = 16 * 1024 * 1024
+const FRAME_COST = 1_024
+
+/** Hands the frames of one subscription on in arrival order, events verified in batches, and holds a bounded amount meanwhile. */
+export function createFramePump(options: PumpOptions): FramePump {
+  let waiting: SubscriptionFrame[] = []
+  let cost = 0
+  let running = false
+  let stopped = false
+  let overflowed = false
+
+  const costOf = (frame: SubscriptionFrame) => FRAME_COST + (frame.type === 'EVENT' ? frame.event.content.length : 0)
+
+  function take(): SubscriptionFrame[] {
+    let count = 0
+    while (count < BATCH && waiting[count]?.type === 'EVENT') count += 1
+    const taken = waiting.slice(0, Math.max(count, 1))
+    waiting = waiting.slice(taken.length)
+    for (const frame of taken) cost -= costOf(frame)
+    return taken
+  }
+
+  async function run(): Promise<void> {
+    while (!stopped && waiting.length > 0) {
+      const frames = take()
+      const events = frames.filter(frame => frame.type === 'EVENT')
+      const [first] = frames
+      if (events.length === 0) {
+        if (first && first.type !== 'EVENT') options.onFrame(first)
+        continue
+      }
+      const verdicts = await options.verifier.verify(events.map(({ event }) => event))
+      if (stopped) return
+      options.onEvents(
+        events.map(({ event, seq }, index) => ({
+          event,
+          seq,
+          valid: verdicts[index] === true && (options.wanted === undefined || matchFilters(options.wanted, event)),
+        })),
+      )
+    }
+    if (overflowed && !stopped) options.onDrained?.()
+  }
+
+  return {
+    push(frame) {
+      if (stopped || overflowed) return
+      waiting.push(frame)
+      cost += costOf(frame)
+      if (cost > MAX_WAITING) {
+        overflowed = true
+        options.onOverflow()
+      }
+      if (running) return
+      running = true
+      // One microtask later, so that frames arriving in one network read are verified and recorded together.
+      Promise.resolve()
+        .then(run)
+        .catch(error => {
+          if (!stopped) options.onError(error)
+        })
+        .finally(() => {
+          running = false
+        })
+    },
+    stop() {
+      stopped = true
+      waiting = []
+    },
+  }
+}

@@ -1,0 +1,242 @@
+import type { Cancel } from '../../platform/timers.ts'
+import type { Cursor } from '../../protocol/cursor.ts'
+import type { EoseHints } from '../../protocol/hints.ts'
+import { LIMITS } from '../../protocol/limits.ts'
+import { commonOfCursorUnknown, parseReason } from '../../protocol/reasons.ts'
+import { backoffMs, LONGEST_BACKOFF_MS } from './backoff.ts'
+import type { DialectOptions, Received } from './feed.ts'
+import { type Checked, createFramePump, type OtherFrame } from './frame-pump.ts'
+
+const PAGE = LIMITS.page.value
+/** A relay that is silent for so long in the middle of a page is given up. */
+const STALLED_MS = 30_000
+
+export interface DialectFeed {
+  open(): void
+  /** Asks again on the same connection. */
+  refresh(): void
+  stop(): void
+}
+
+/** The relay speaks SEQ or not: this refusal is about us, and may pass. */
+const WAIT_PREFIXES: ReadonlySet<string> = new Set(['auth-required', 'restricted', 'rate-limited', 'blocked'])
+
+/** One attempt at subscribing from a position. */
+interface Attempt {
+  /** Undefined: from the start. */
+  readonly from: Cursor | undefined
+  /** Positions to fall back on when the relay does not know `from`. */
+  readonly older: readonly Cursor[]
+  /** The relay refused a position before this one: what it acknowledged above is lost. */
+  readonly afterRefusal: boolean
+}
+
+/** Log order (docs/protocol.md, "SEQ"): page by page from the last recorded position, then live, position and mail moving together. */
+export function createLogFeed(options: DialectOptions): DialectFeed {
+  const { link, timers, random, counters } = options
+  let stopCurrent: Cancel = () => {}
+  let cancelRetry: Cancel = () => {}
+  /** Access scope of this connection; unknown before the first EOSE, and until then no position is recorded. */
+  let scope: string | undefined
+  let spoken = false
+  let refusals = 0
+
+  function resume(inScope?: string): void {
+    const positions = options.positions('log')
+    const wanted = inScope ?? positions[0]?.scope
+    const [from, ...older] = positions.filter(position => position.scope === wanted)
+    subscribe({ from, older, afterRefusal: false }, wanted ?? '')
+  }
+
+  function retryIn(ms: number, error: string): void {
+    options.onError(error)
+    cancelRetry()
+    cancelRetry = timers.after(ms, () => resume(scope))
+  }
+
+  function subscribe(attempt: Attempt, assumedScope: string): void {
+    stopCurrent()
+    const since = attempt.from?.seq ?? 0
+    let epoch: string | undefined
+    /** Highest position believed so far on this subscription. */
+    let reached = since
+    /** Past EOSE: silence is normal. */
+    let live = false
+    let cancelStall: Cancel = () => {}
+
+    const pump = createFramePump({
+      verifier: options.verifier,
+      wanted: [options.wanted],
+      onEvents: take,
+      onFrame: read,
+      onOverflow: () => cancel(),
+      onDrained: () => resume(scope),
+      onError: error => link.drop(`verification failed: ${String(error)}`, false),
+    })
+    const cancel = link.subscribe(
+      'REQ',
+      [
+        {
+          ...options.filter,
+          since_seq: since,
+          ...(attempt.from && since > 0 ? { epoch: attempt.from.epoch } : {}),
+          limit: PAGE,
+        },
+      ],
+      frame => {
+        watchStall()
+        pump.push(frame)
+      },
+    )
+    const end = () => {
+      cancelStall()
+      pump.stop()
+      cancel()
+    }
+    stopCurrent = end
+    watchStall()
+
+    function watchStall(): void {
+      cancelStall()
+      if (live) return
+      cancelStall = timers.after(STALLED_MS, () => link.drop('the relay stopped in the middle of a page', false), {
+        background: true,
+      })
+    }
+
+    function broken(): void {
+      counters.gaps += 1
+      link.strike()
+    }
+
+    const at = (seq: number) => (scope === undefined || epoch === undefined ? undefined : { epoch, seq, scope })
+
+    function take(events: readonly Checked[]): void {
+      if (epoch === undefined) {
+        unsupported()
+        return
+      }
+      const good: Received[] = []
+      const before = reached
+      for (const { event, seq, valid } of events) {
+        if (!valid) {
+          counters.invalid += 1
+          link.strike()
+          continue
+        }
+        counters.received += 1
+        counters.receivedEver += 1
+        if (seq !== undefined && seq > reached) {
+          reached = seq
+          good.push({ event, seq })
+        } else {
+          // The event itself is genuine, so it is kept; the position it came with is not believed.
+          good.push({ event })
+          broken()
+        }
+      }
+      if (good.length > 0) options.record('log', good, reached > before ? at(reached) : undefined)
+      options.onChange()
+    }
+
+    function read(frame: OtherFrame): void {
+      if (frame.type === 'SEQ') readPosition(frame.seq, frame.epoch)
+      else if (frame.type === 'EOSE') readEnd(frame.hints)
+      else if (frame.type === 'CLOSED') readClosed(frame.message)
+    }
+
+    function readPosition(seq: number, told: string): void {
+      if (epoch === undefined) readFirst(seq, told)
+      else if (told !== epoch || seq < reached) broken()
+      else if (seq > reached) {
+        reached = seq
+        options.record('log', [], at(seq))
+        options.onChange()
+      }
+    }
+
+    function readFirst(seq: number, told: string): void {
+      if (seq !== since) {
+        link.drop(`asked for ${since}, the relay began at ${seq}`, true)
+        return
+      }
+      epoch = told
+      spoken = true
+      if (attempt.afterRefusal) options.onLost(since)
+      options.onEpoch(told)
+    }
+
+    function readEnd(hints: EoseHints): void {
+      const told = hints.scope ?? ''
+      if (epoch === undefined) unsupported()
+      else if (hints.seq === undefined || hints.seq < reached || (hints.epoch ?? epoch) !== epoch)
+        link.drop('a page ended without a usable position', true)
+      else if (told !== (scope ?? assumedScope)) {
+        // Seen with other eyes than the position was: what those could not see must be asked for again.
+        if (scope !== undefined) link.strike()
+        scope = told
+        resume(told)
+      } else {
+        scope = told
+        reached = hints.seq
+        refusals = 0
+        options.record('log', [], at(reached))
+        if (hints.complete !== 'more') becomeLive()
+        else if (reached > since) subscribe({ from: { epoch, seq: reached }, older: [], afterRefusal: false }, told)
+        else link.drop(`a page from ${since} made no progress`, true)
+      }
+    }
+
+    function becomeLive(): void {
+      live = true
+      cancelStall()
+      options.onLive()
+    }
+
+    function readClosed(message: string): void {
+      end()
+      const { prefix } = parseReason(message)
+      const common = commonOfCursorUnknown(message)
+      if (common !== undefined && attempt.from) fallBack(attempt.from, common)
+      else if (prefix === 'error') {
+        refusals += 1
+        retryIn(refusals === 1 ? 250 : backoffMs(refusals - 1, random), message)
+      } else if (spoken || (prefix !== undefined && WAIT_PREFIXES.has(prefix))) retryIn(LONGEST_BACKOFF_MS, message)
+      else unsupported()
+    }
+
+    function fallBack(from: Cursor, common: number): void {
+      // 0 < common < seq: the same run, up to where both histories agree. Otherwise an older run, at last the start.
+      if (common > 0 && common < from.seq) {
+        const agreed = { epoch: from.epoch, seq: common }
+        subscribe({ from: agreed, older: attempt.older, afterRefusal: true }, assumedScope)
+        return
+      }
+      const [next, ...older] = attempt.older.filter(position => position.epoch !== from.epoch)
+      subscribe({ from: next, older, afterRefusal: true }, assumedScope)
+    }
+
+    function unsupported(): void {
+      end()
+      options.onUnsupported()
+    }
+  }
+
+  return {
+    open() {
+      scope = undefined
+      spoken = false
+      refusals = 0
+      resume()
+    },
+    refresh() {
+      cancelRetry()
+      resume(scope)
+    },
+    stop() {
+      cancelRetry()
+      stopCurrent()
+      stopCurrent = () => {}
+    },
+  }
+}

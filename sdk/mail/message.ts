@@ -1,0 +1,110 @@
+import {
+  byteLength,
+  type EventTemplate,
+  encodeEvent,
+  expirationOf,
+  type NostrEvent,
+  type Tag,
+  tagValue,
+} from '../../protocol/event.ts'
+import { isHex64 } from '../../protocol/hex.ts'
+import { MESSAGE } from '../../protocol/kinds.ts'
+import { LIMITS } from '../../protocol/limits.ts'
+import { MessageError } from '../errors.ts'
+import type { Sealer } from './seal.ts'
+import type { Mail } from './store.ts'
+
+/** Schema version of our messages (`v` tag). */
+const VERSION = '1'
+const PLAIN = 'text/plain'
+/** Marks sealed content, so that clear text which merely looks sealed is never taken for it. */
+const SEALED: Tag = ['encrypted', 'nip44']
+
+export interface MessageDraft {
+  /** 64 hex. */
+  readonly to: string
+  readonly text: string
+  readonly act: string
+  readonly public: boolean
+  /** The message this one answers, and its conversation's first. */
+  readonly parent?: { readonly id: string; readonly root?: string } | undefined
+  readonly contentType?: string | undefined
+  /** Seconds since 1970. */
+  readonly expires?: number | undefined
+}
+
+/** Builds the unsigned message (kind 4700). Throws {@link MessageError}. */
+export function draftMessage(draft: MessageDraft, createdAt: number, sealer: Sealer): EventTemplate {
+  if (!draft.text.isWellFormed())
+    throw new MessageError('message-malformed', 'the text has a lone surrogate, which UTF-8 cannot carry.')
+  if (!/^[\w.:/@+-]{1,128}$/.test(draft.act))
+    throw new MessageError('message-malformed', 'an act is 1 to 128 letters, digits and . : / @ + - _ without spaces.')
+  const content = draft.public ? draft.text : sealer.seal(draft.text, draft.to)
+  if (byteLength(content) > LIMITS.contentBytes.value)
+    throw new MessageError(
+      'message-too-large',
+      `the text has more than ${LIMITS.contentBytes.value} bytes; send it in parts, or a reference to it.`,
+    )
+  const tags: Tag[] = [['p', draft.to], ['y', draft.act], ...referenceTags(draft.parent), ['v', VERSION]]
+  tags.push(['m', draft.contentType ?? PLAIN])
+  if (!draft.public) tags.push(SEALED)
+  if (draft.expires !== undefined) tags.push(['expiration', String(draft.expires)])
+  return { kind: MESSAGE, created_at: createdAt, tags, content }
+}
+
+/** NIP-10: an answer to the first message has that one as `root` alone; deeper ones name both. */
+function referenceTags(parent: MessageDraft['parent']): Tag[] {
+  if (!parent) return []
+  if (parent.root === undefined || parent.root === parent.id) return [['e', parent.id, '', 'root']]
+  return [
+    ['e', parent.root, '', 'root'],
+    ['e', parent.id, '', 'reply'],
+  ]
+}
+
+/** The event as relays take it, or a {@link MessageError} before anything was stored. */
+export function encodeMessage(event: NostrEvent): string {
+  const text = encodeEvent(event)
+  if (byteLength(text) > LIMITS.eventBytes.value)
+    throw new MessageError(
+      'message-too-large',
+      `the message has more than ${LIMITS.eventBytes.value} bytes; send it in parts.`,
+    )
+  return text
+}
+
+/** Reads a VERIFIED message addressed to us. Whatever is wrong with it, it is kept, with `error`. */
+export function readMessage(
+  event: NostrEvent,
+  origin: { readonly relay: string; readonly seq?: number },
+  sealer: Sealer,
+): Mail {
+  const sealed = event.tags.some(tag => tag[0] === SEALED[0])
+  const text = sealed ? sealer.open(event.content, event.pubkey) : event.content
+  const { root, replyTo } = references(event)
+  const contentType = tagValue(event, 'm')
+  const deadline = expirationOf(event)
+  return {
+    id: event.id,
+    from: event.pubkey,
+    text: text ?? '',
+    act: tagValue(event, 'y') || 'inform',
+    at: event.created_at,
+    private: sealed,
+    relay: origin.relay,
+    event: encodeEvent(event),
+    ...(root === undefined ? {} : { root }),
+    ...(replyTo === undefined ? {} : { replyTo }),
+    ...(contentType === undefined ? {} : { contentType }),
+    ...(deadline === undefined ? {} : { deadline }),
+    ...(origin.seq === undefined ? {} : { seq: origin.seq }),
+    ...(text === undefined ? { error: 'cannot be decrypted with this profile’s key' } : {}),
+  }
+}
+
+function references(event: NostrEvent): { root?: string; replyTo?: string } {
+  const marked = (marker: string) => event.tags.find(tag => tag[0] === 'e' && tag[3] === marker && isHex64(tag[1]))?.[1]
+  const root = marked('root')
+  const replyTo = marked('reply') ?? root
+  return { ...(root === undefined ? {} : { root }), ...(replyTo === undefined ? {} : { replyTo }) }
+}

@@ -1,0 +1,159 @@
+import type { Cancel } from '../../platform/timers.ts'
+import type { FilterJson } from '../../protocol/filter.ts'
+import { MESSAGE } from '../../protocol/kinds.ts'
+import { commonOfCursorUnknown } from '../../protocol/reasons.ts'
+import type { Host, RelayStatus } from '../api.ts'
+import { createFeed, type Dialect } from '../link/feed.ts'
+import { createLink } from '../link/link.ts'
+import { readMessage } from './message.ts'
+import { createOutbox } from './outbox.ts'
+import type { Sealer } from './seal.ts'
+import type { FeedKey, MailStore, Outcome, OutgoingMail, StoredMail } from './store.ts'
+
+/** Sending waits so long for the relay's dialect to be known, because an OK's seq is worth little without its epoch. */
+const DIALECT_WAIT_MS = 3_000
+
+export interface RouteOptions extends Host {
+  readonly url: string
+  readonly pubkey: string
+  readonly store: MailStore
+  readonly sealer: Sealer
+  /** Recorded just now, in order. */
+  onMail(mail: readonly StoredMail[]): void
+  onSettled(outcomes: readonly Outcome[]): void
+  onChange(): void
+}
+
+/** What was counted since the route was made. */
+export interface RouteCounters {
+  readonly received: number
+  readonly new: number
+  readonly bytes: number
+  readonly invalid: number
+  readonly gaps: number
+}
+
+/** The way of one agent's mail over one relay: inbox and outbox on one link. */
+export interface Route {
+  readonly url: string
+  status(): RelayStatus
+  counters(): RouteCounters
+  /** Asks the relay once more for what is new; `status` is `catching-up` until it has answered. */
+  refresh(): void
+  /** True while the present connection, or attempt at one, may still take mail. */
+  readonly mayDeliver: boolean
+  kick(mail?: OutgoingMail): void
+  close(): Promise<void>
+}
+
+export function createRoute(options: RouteOptions): Route {
+  const { url, store, timers } = options
+  const filter: FilterJson = { kinds: [MESSAGE], '#p': [options.pubkey] }
+  const keyOf = (dialect: Dialect): FeedKey => ({ relay: url, filter: `${dialect} ${JSON.stringify(filter)}` })
+  let added = 0
+  let outboxOpen = false
+  let hopeful = true
+  let cancelWait: Cancel = () => {}
+
+  const link = createLink({
+    ...options,
+    reconnect: true,
+    onOpen() {
+      hopeful = true
+      cancelWait = timers.after(DIALECT_WAIT_MS, openOutbox)
+      feed.open()
+    },
+    onDown(reason) {
+      hopeful = false
+      cancelWait()
+      outboxOpen = false
+      outbox.down()
+      feed.down(reason)
+    },
+  })
+
+  const feed = createFeed({
+    ...options,
+    link,
+    filter,
+    positions: dialect => store.positions(keyOf(dialect)),
+    record(dialect, events, position) {
+      const mail = events.map(({ event, seq }) =>
+        readMessage(event, { relay: url, ...(seq === undefined ? {} : { seq }) }, options.sealer),
+      )
+      const fresh = store.record({ feed: keyOf(dialect), mail, ...(position ? { position } : {}) })
+      added += fresh.length
+      if (fresh.length > 0) options.onMail(fresh)
+    },
+    onLost: offerAgain,
+    onChange() {
+      if (feed.dialectKnown) openOutbox()
+      options.onChange()
+    },
+  })
+
+  const outbox = createOutbox({ ...options, link, epoch: () => feed.epoch })
+
+  function openOutbox(): void {
+    if (outboxOpen || !link.isOpen) return
+    outboxOpen = true
+    cancelWait()
+    checkAcknowledged()
+    outbox.open()
+  }
+
+  function offerAgain(afterSeq: number): void {
+    if (store.reoffer(url, afterSeq) > 0 && outboxOpen) outbox.open()
+  }
+
+  /** What the relay acknowledged after our inbox position is a position too: ask whether it still knows it. */
+  function checkAcknowledged(): void {
+    const last = store.lastAcknowledged(url)
+    const [inbox] = store.positions(keyOf('log'))
+    if (!last || feed.epoch === undefined || last.epoch === feed.epoch) return
+    if (inbox && (inbox.epoch > last.epoch || (inbox.epoch === last.epoch && inbox.seq >= last.seq))) return
+    const stop: Cancel = link.subscribe(
+      'REQ',
+      [{ ...filter, since_seq: last.seq, epoch: last.epoch, limit: 1 }],
+      frame => {
+        stop()
+        const common = frame.type === 'CLOSED' ? commonOfCursorUnknown(frame.message) : undefined
+        if (common !== undefined) offerAgain(common)
+      },
+    )
+  }
+
+  return {
+    url,
+    status() {
+      const [position] = store.positions(keyOf('log'))
+      const { error } = feed
+      return {
+        url,
+        state: feed.state,
+        received: feed.counters.received,
+        ...(position === undefined || feed.mayMiss ? {} : { position: position.seq }),
+        ...(error === undefined ? {} : { error }),
+        mayMiss: feed.mayMiss,
+      }
+    },
+    counters: () => ({
+      received: feed.counters.receivedEver,
+      new: added,
+      bytes: link.bytes,
+      invalid: feed.counters.invalid + link.malformed,
+      gaps: feed.counters.gaps,
+    }),
+    refresh: () => feed.refresh(),
+    get mayDeliver() {
+      return hopeful
+    },
+    kick: mail => outbox.kick(mail),
+    async close() {
+      cancelWait()
+      outbox.close()
+      feed.stop()
+      await link.close()
+    },
+  }
+}

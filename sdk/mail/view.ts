@@ -1,0 +1,69 @@
+import type { AgentStatus, Contact, InboxQuery } from '../api.ts'
+import { AmbiguousIdError } from '../errors.ts'
+import { resolveRecipient } from '../recipient.ts'
+import type { MailStore, StoredMail } from './store.ts'
+import type { InboxEntry, IncomingMessage } from './types.ts'
+
+const SHORTEST_PREFIX = 8
+
+/** Stored mail as one agent sees it: senders named by its contacts of today. */
+export interface View {
+  message(mail: StoredMail): IncomingMessage
+  entry(mail: StoredMail): InboxEntry
+  inbox(store: MailStore, query: InboxQuery): InboxEntry[]
+  counts(store: MailStore): Omit<AgentStatus, 'relays'>
+  contacts(): readonly Contact[]
+  /** Contacts' keys and the agent's own. */
+  readonly knownKeys: () => readonly string[]
+}
+
+export function createView(pubkey: string, contacts: () => readonly Contact[]): View {
+  const knownKeys = () => [...new Set([pubkey, ...contacts().map(contact => contact.pubkey)])]
+
+  function fields(mail: StoredMail): IncomingMessage {
+    const contact = contacts().find(each => each.pubkey === mail.from)
+    const { ordinal, event, read, state, attempts, error, ...message } = mail
+    return {
+      ...message,
+      known: contact !== undefined || mail.from === pubkey,
+      ...(contact ? { fromName: contact.name } : {}),
+    }
+  }
+
+  const view: View = {
+    message: mail => Object.freeze(fields(mail)),
+    entry: mail =>
+      Object.freeze({
+        ...fields(mail),
+        read: mail.read,
+        state: mail.state,
+        attempts: mail.attempts,
+        ...(mail.error === undefined ? {} : { error: mail.error }),
+      }),
+    inbox(store, { unread, limit, from }) {
+      const sender = from === undefined ? {} : { from: resolveRecipient(from, contacts()) }
+      return store
+        .list({ ...sender, ...(unread === undefined ? {} : { unread }), ...(limit === undefined ? {} : { limit }) })
+        .map(view.entry)
+    },
+    counts(store) {
+      const known = new Set(knownKeys())
+      const unknownSenders = store.unreadSenders().filter(sender => !known.has(sender)).length
+      return { ...store.counts(), unknownSenders }
+    },
+    contacts,
+    knownKeys,
+  }
+  return view
+}
+
+/** By full id or a unique prefix of at least 8 characters. Throws {@link AmbiguousIdError}. */
+export function findOne(store: MailStore, id: string): StoredMail | undefined {
+  if (!/^[0-9a-f]+$/.test(id)) return undefined
+  if (id.length === 64) return store.get(id)
+  if (id.length < SHORTEST_PREFIX)
+    throw new AmbiguousIdError(`give at least ${SHORTEST_PREFIX} characters of the id, not ${id.length}.`)
+  const [found, second] = store.find(id, 2)
+  if (second) throw new AmbiguousIdError(`several messages begin with ${id}; give more characters.`)
+  return found
+}

@@ -1,0 +1,130 @@
+import { systemClock } from '../platform/clock.ts'
+import { dialNode } from '../platform/dial-node.ts'
+import { acquireLock, LockedError } from '../platform/lock.ts'
+import { systemRandom } from '../platform/random.ts'
+import { type Cancel, systemTimers } from '../platform/timers.ts'
+import { publicKeyOf } from '../protocol/event.ts'
+import { startAgent } from './agent.ts'
+import type { Agent, Contact, Host, OpenAgentOptions } from './api.ts'
+import { HomeInUseError, KeyFileError, ProfileError } from './errors.ts'
+import { exposure, lstatOrUndefined } from './home/files.ts'
+import { readKeyFile } from './home/key-file.ts'
+import { DEFAULT_PROFILE, homeFiles, profileHome } from './home/paths.ts'
+import {
+  checkRelayUrl,
+  createProfile,
+  DEFAULT_RELAY,
+  type Profile,
+  readProfile,
+  siblingContacts,
+} from './home/profile.ts'
+import { watchSpool } from './home/spool.ts'
+import { openSqliteMailStore } from './home/sqlite-mail-store.ts'
+import { yieldingVerifier } from './home/yielding-verifier.ts'
+
+/** Profiles beside the home are looked up again after so long. */
+const CONTACTS_FRESH_MS = 2_000
+
+/**
+ * Opens a profile of this machine and runs it: connects, receives, sends what is queued. Resolves before the connection
+ * stands; `sync()` waits for that. Throws HomeInUseError, KeyFileError, ProfileError.
+ */
+export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> {
+  const host: Host = {
+    clock: options.host?.clock ?? systemClock,
+    timers: options.host?.timers ?? systemTimers,
+    random: options.host?.random ?? systemRandom,
+    verifier: options.host?.verifier ?? yieldingVerifier,
+    dial: options.host?.dial ?? dialNode,
+  }
+  const { secretKey, store } = options.host ?? {}
+  if (secretKey && store)
+    return startAgent({
+      ...host,
+      name: options.name ?? DEFAULT_PROFILE,
+      secretKey,
+      store,
+      relay: oneRelay(options.relays ?? [DEFAULT_RELAY]),
+      accept: options.accept ?? 'contacts',
+      contacts: options.host?.contacts ?? (() => []),
+    })
+  if (secretKey || store) throw new TypeError('host.secretKey and host.store belong together: give both or neither.')
+  return openHome(options, host)
+}
+
+function openHome(options: OpenAgentOptions, host: Host): Agent {
+  const home = profileHome({ as: options.name, home: options.home })
+  const profile = findProfile(home, options, host)
+  const relay = oneRelay(options.relays ?? profile.relays)
+  const files = homeFiles(home)
+  const secretKey = readKeyFile(files.key)
+  if (publicKeyOf(secretKey) !== profile.pubkey)
+    throw new KeyFileError('key-malformed', `${files.key} is not the key of ${files.profile}; put the right one back.`)
+  const release = lockHome(home)
+  const undo: Cancel[] = [release]
+  try {
+    const store = openSqliteMailStore(files.mail)
+    undo.unshift(() => store.close())
+    const agent = startAgent({
+      ...host,
+      name: profile.name,
+      secretKey,
+      store,
+      relay,
+      accept: options.accept ?? 'contacts',
+      contacts: options.host?.contacts ?? freshContacts(home, host),
+      onClosed: () => {
+        for (const step of undo) step()
+      },
+    })
+    const stopSpool = watchSpool(home, secretKey, host.timers, {
+      onMail: agent.adopt,
+      onRead: id => store.markRead(id),
+    })
+    undo.unshift(stopSpool)
+    return agent
+  } catch (error) {
+    for (const step of undo) step()
+    throw error
+  }
+}
+
+function findProfile(home: string, options: OpenAgentOptions, { random }: Host): Profile {
+  const stats = lstatOrUndefined(home)
+  const exposed = stats && exposure(stats)
+  if (exposed)
+    throw new KeyFileError('key-too-open', `${home} ${exposed}; if nobody else has read the key: chmod 700 ${home}`)
+  if (options.create !== false && !lstatOrUndefined(homeFiles(home).profile))
+    return createProfile({ home, name: options.name, relays: options.relays, random })
+  return readProfile(home)
+}
+
+function lockHome(home: string): () => void {
+  try {
+    return acquireLock(home)
+  } catch (error) {
+    if (error instanceof LockedError) throw new HomeInUseError(home, error.pid, { cause: error })
+    throw error
+  }
+}
+
+function oneRelay(relays: readonly string[]): string {
+  const [relay, another] = relays
+  if (relay === undefined) throw new ProfileError('profile-malformed', 'this profile has no relay; name one.')
+  if (another !== undefined)
+    throw new ProfileError('profile-malformed', 'only one relay per profile is supported so far; name exactly one.')
+  return checkRelayUrl(relay)
+}
+
+function freshContacts(home: string, { clock }: Host): () => readonly Contact[] {
+  let contacts: readonly Contact[] = []
+  let readAt = Number.NEGATIVE_INFINITY
+  return () => {
+    const now = clock.monotonic()
+    if (now - readAt >= CONTACTS_FRESH_MS) {
+      contacts = siblingContacts(home)
+      readAt = now
+    }
+    return contacts
+  }
+}
