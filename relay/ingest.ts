@@ -1,5 +1,6 @@
 import type { Clock } from '../platform/clock.ts'
 import type { Verifier } from '../platform/verifier.ts'
+import { createWorkLoop, type WorkLoop } from '../platform/work-loop.ts'
 import { encodeEvent, hasValidId, type NostrEvent } from '../protocol/event.ts'
 import { kindClass } from '../protocol/kinds.ts'
 import type { Limits } from '../protocol/limits.ts'
@@ -41,11 +42,19 @@ export class Ingest {
   readonly #options: IngestOptions
   readonly #verifyQueue: Pending[] = []
   readonly #logQueue: Pending[] = []
-  #verifying: Promise<void> | undefined
-  #logging: Promise<void> | undefined
+  readonly #verifying: WorkLoop
+  readonly #logging: WorkLoop
 
   constructor(options: IngestOptions) {
     this.#options = options
+    this.#verifying = createWorkLoop(
+      () => this.#verifyNext(),
+      error => options.onError('verify', error),
+    )
+    this.#logging = createWorkLoop(
+      () => this.#logNext(),
+      error => options.onError('log', error),
+    )
   }
 
   push(event: NostrEvent, answer: Answer): void {
@@ -54,30 +63,26 @@ export class Ingest {
     if (refusal !== undefined) return answer(false, refusal)
     if (!hasValidId(event)) return answer(false, reason('invalid', 'the id is not the hash of the event'))
     this.#verifyQueue.push({ event, answer })
-    this.#verifying ??= this.#verifyAll().finally(() => {
-      this.#verifying = undefined
-    })
+    this.#verifying.wake()
   }
 
   /** Resolves when everything pushed so far has been answered. */
   async idle(): Promise<void> {
-    while (this.#verifying !== undefined || this.#logging !== undefined) {
-      await this.#verifying
-      await this.#logging
-    }
+    // Verified events go on to the log, never back.
+    await this.#verifying.idle()
+    await this.#logging.idle()
   }
 
-  async #verifyAll(): Promise<void> {
-    while (this.#verifyQueue.length > 0) {
-      const batch = this.#verifyQueue.splice(0, BATCH)
-      try {
-        await this.#verifyBatch(batch)
-      } catch (error) {
-        this.#options.onError('verify', error)
-        for (const { answer } of batch)
-          answer(false, reason('error', 'signatures cannot be checked right now; try again'))
-      }
+  async #verifyNext(): Promise<boolean> {
+    const batch = this.#verifyQueue.splice(0, BATCH)
+    try {
+      await this.#verifyBatch(batch)
+    } catch (error) {
+      this.#options.onError('verify', error)
+      for (const { answer } of batch)
+        answer(false, reason('error', 'signatures cannot be checked right now; try again'))
     }
+    return this.#verifyQueue.length > 0
   }
 
   async #verifyBatch(batch: readonly Pending[]): Promise<void> {
@@ -101,24 +106,21 @@ export class Ingest {
       return this.#options.onEphemeral(pending.event, encodeEvent(pending.event))
     }
     this.#logQueue.push(pending)
-    this.#logging ??= this.#logAll().finally(() => {
-      this.#logging = undefined
-    })
+    this.#logging.wake()
   }
 
-  async #logAll(): Promise<void> {
-    while (this.#logQueue.length > 0) {
-      const batch = this.#logQueue.splice(0, BATCH)
-      try {
-        await this.#logBatch(batch)
-      } catch (error) {
-        this.#options.onError('log', error)
-        const text = isFull(error)
-          ? 'storage full, nothing was stored'
-          : 'the log could not be written, nothing was stored; try again'
-        for (const { answer } of batch) answer(false, reason('error', text))
-      }
+  async #logNext(): Promise<boolean> {
+    const batch = this.#logQueue.splice(0, BATCH)
+    try {
+      await this.#logBatch(batch)
+    } catch (error) {
+      this.#options.onError('log', error)
+      const text = isFull(error)
+        ? 'storage full, nothing was stored'
+        : 'the log could not be written, nothing was stored; try again'
+      for (const { answer } of batch) answer(false, reason('error', text))
     }
+    return this.#logQueue.length > 0
   }
 
   async #logBatch(batch: readonly Pending[]): Promise<void> {

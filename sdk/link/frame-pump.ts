@@ -1,4 +1,5 @@
 import type { Verifier } from '../../platform/verifier.ts'
+import { createWorkLoop } from '../../platform/work-loop.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import { type Filter, matchFilters } from '../../protocol/filter.ts'
 import type { SubscriptionFrame } from './link.ts'
@@ -42,7 +43,6 @@ const FRAME_COST = 1_024
 export function createFramePump(options: PumpOptions): FramePump {
   let waiting: SubscriptionFrame[] = []
   let cost = 0
-  let running = false
   let stopped = false
   let overflowed = false
 
@@ -57,27 +57,34 @@ export function createFramePump(options: PumpOptions): FramePump {
     return taken
   }
 
-  async function run(): Promise<void> {
-    while (!stopped && waiting.length > 0) {
-      const frames = take()
-      const events = frames.filter(frame => frame.type === 'EVENT')
-      const [first] = frames
-      if (events.length === 0) {
-        if (first && first.type !== 'EVENT') options.onFrame(first)
-        continue
-      }
-      const verdicts = await options.verifier.verify(events.map(({ event }) => event))
-      if (stopped) return
-      options.onEvents(
-        events.map(({ event, seq }, index) => ({
-          event,
-          seq,
-          valid: verdicts[index] === true && (options.wanted === undefined || matchFilters(options.wanted, event)),
-        })),
-      )
-    }
-    if (overflowed && !stopped) options.onDrained?.()
+  async function step(): Promise<boolean> {
+    if (stopped) return false
+    const frames = take()
+    const events = frames.filter(frame => frame.type === 'EVENT')
+    const [first] = frames
+    if (first !== undefined && first.type !== 'EVENT') options.onFrame(first)
+    else if (events.length > 0) await check(events)
+    if (stopped) return false
+    if (waiting.length > 0) return true
+    if (overflowed) options.onDrained?.()
+    return false
   }
+
+  async function check(events: readonly EventFrame[]): Promise<void> {
+    const verdicts = await options.verifier.verify(events.map(({ event }) => event))
+    if (stopped) return
+    options.onEvents(
+      events.map(({ event, seq }, index) => ({
+        event,
+        seq,
+        valid: verdicts[index] === true && (options.wanted === undefined || matchFilters(options.wanted, event)),
+      })),
+    )
+  }
+
+  const loop = createWorkLoop(step, error => {
+    if (!stopped) options.onError(error)
+  })
 
   return {
     push(frame) {
@@ -88,17 +95,7 @@ export function createFramePump(options: PumpOptions): FramePump {
         overflowed = true
         options.onOverflow()
       }
-      if (running) return
-      running = true
-      // One microtask later, so that frames arriving in one network read are verified and recorded together.
-      Promise.resolve()
-        .then(run)
-        .catch(error => {
-          if (!stopped) options.onError(error)
-        })
-        .finally(() => {
-          running = false
-        })
+      loop.wake()
     },
     stop() {
       stopped = true
