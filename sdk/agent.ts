@@ -79,7 +79,6 @@ export function startAgent(options: StartOptions): RunningAgent {
   function receive(mail: StoredMail): void {
     const message = view.message(mail)
     if (asks.offer(message)) {
-      store.markRead(mail.id)
       store.endWork(mail.id, { state: 'done' })
     }
     notices.emit('message', message)

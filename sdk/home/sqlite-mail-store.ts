@@ -146,7 +146,7 @@ function mailStoreOn(db: Database): MailStore {
       ),
     endWork: db.transaction((id, result, reply) => {
       sql(`UPDATE inbox SET state = @state, due_ms = @dueMs, error = coalesce(@error, error),
-        attempts = coalesce(@attempts, attempts) WHERE id = @id`).run({
+        attempts = coalesce(@attempts, attempts), read = max(read, @state = 'done') WHERE id = @id`).run({
         id,
         dueMs: 0,
         error: null,

@@ -171,7 +171,7 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
       if (epoch === undefined) unsupported()
       else if (hints.seq === undefined || hints.seq < reached || (hints.epoch ?? epoch) !== epoch)
         link.drop('a page ended without a usable position', true)
-      else if (told !== (scope ?? assumedScope)) {
+      else if (since > 0 && told !== (scope ?? assumedScope)) {
         // Seen with other eyes than the position was: what those could not see must be asked for again.
         if (scope !== undefined) link.strike()
         scope = told

@@ -88,7 +88,7 @@ export function createMemoryMailStore(): MailStore {
       return attempts
     },
     endWork(id, { dueMs = 0, ...result }, reply) {
-      change(id, { ...result, dueMs })
+      change(id, { ...result, dueMs, ...(result.state === 'done' ? { read: true } : {}) })
       if (reply) store.enqueue(reply)
     },
     reopenWork() {
@@ -102,7 +102,10 @@ export function createMemoryMailStore(): MailStore {
       outbox.set(mail.id, { ...mail, ordinal: lastOut, delivery: Object.freeze({ state: 'queued' }), epoch: undefined })
     },
     queued: (after, limit) =>
-      [...outbox.values()].filter(row => row.delivery.state === 'queued' && row.ordinal > after).slice(0, limit),
+      [...outbox.values()]
+        .filter(row => row.delivery.state === 'queued' && row.ordinal > after)
+        .slice(0, limit)
+        .map(({ delivery, epoch, ...mail }) => mail),
     settle(outcomes) {
       for (const outcome of outcomes) {
         const row = outbox.get(outcome.id)

@@ -86,7 +86,7 @@ export interface MailQuery {
 
 /**
  * The mail of one agent. Synchronous, every method one transaction, durable when it returns (memory stores apart).
- * All implementations pass test/sdk/mail-store.contract.ts.
+ * All implementations pass test/sdk/mail-store.test.ts.
  */
 export interface MailStore {
   /** Inserts unknown messages and moves the position, all or nothing. Returns the new ones in order. */
@@ -121,7 +121,7 @@ export interface MailStore {
   }): readonly StoredMail[]
   /** Marks as being worked on; returns the attempt's number, from 1. */
   beginWork(id: string): number
-  /** Writes the outcome of an attempt and, in the same transaction, queues the reply. */
+  /** Writes the outcome of an attempt and, in the same transaction, queues the reply. What is `done` is read. */
   endWork(id: string, result: WorkResult, reply?: OutgoingMail): void
   /** At start: what a dead process was working on falls due again. Returns how many. */
   reopenWork(): number

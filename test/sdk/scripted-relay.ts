@@ -1,0 +1,57 @@
+import type { AddressInfo } from 'node:net'
+import { encodeEvent, type NostrEvent } from 'posthorn/protocol'
+import { onTestFinished } from 'vitest'
+import { type WebSocket, WebSocketServer } from 'ws'
+
+/** One client's connection to a relay that says what the test wants: hostile ones, and ones without SEQ. */
+export interface Peer {
+  readonly socket: WebSocket
+  readonly number: number
+  send(...frame: unknown[]): void
+  /** An EVENT frame; the event may be damaged. */
+  event(sub: string, event: NostrEvent, seq?: number): void
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: a script reads the client's JSON as it comes
+export type Script = (peer: Peer, frame: any[]) => void
+
+export interface ScriptedRelay {
+  readonly url: string
+  /** Every frame any client sent, in order. */
+  readonly heard: unknown[][]
+  readonly connections: number
+}
+
+export async function scriptedRelay(script: Script): Promise<ScriptedRelay> {
+  const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
+  await new Promise(resolve => server.once('listening', resolve))
+  const heard: unknown[][] = []
+  let connections = 0
+  server.on('connection', socket => {
+    connections += 1
+    const send = (...frame: unknown[]) => socket.send(JSON.stringify(frame))
+    const peer: Peer = {
+      socket,
+      number: connections,
+      send,
+      event: (sub, event, seq) =>
+        socket.send(`["EVENT",${JSON.stringify(sub)},${encodeEvent(event)}${seq === undefined ? '' : `,${seq}`}]`),
+    }
+    socket.on('message', data => {
+      const frame = JSON.parse(String(data))
+      heard.push(frame)
+      script(peer, frame)
+    })
+  })
+  onTestFinished(async () => {
+    for (const client of server.clients) client.terminate()
+    await new Promise(resolve => server.close(resolve))
+  })
+  return {
+    url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    heard,
+    get connections() {
+      return connections
+    },
+  }
+}
