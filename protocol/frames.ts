@@ -14,10 +14,16 @@ export type ClientFrame =
   | { readonly type: 'REQ'; readonly sub: string; readonly filters: readonly Filter[] }
   | { readonly type: 'COUNT'; readonly sub: string; readonly filters: readonly Filter[] }
   | { readonly type: 'CLOSE'; readonly sub: string }
+  | { readonly type: 'AUTH'; readonly event: NostrEvent }
+  /** Null takes back the will of this connection. */
+  | { readonly type: 'WILL'; readonly event: NostrEvent | null }
+  | { readonly type: 'NEG-OPEN'; readonly sub: string; readonly filter: Filter; readonly message: string }
+  | { readonly type: 'NEG-MSG'; readonly sub: string; readonly message: string }
+  | { readonly type: 'NEG-CLOSE'; readonly sub: string }
 
-/** A refusal, addressed as well as the bytes allow: by event id (OK false), by subscription (CLOSED), else to nobody (NOTICE). */
+/** A refusal, addressed as well as the bytes allow: by event id (OK false), by subscription (CLOSED, NEG-ERR), else to nobody (NOTICE). */
 export interface FrameError {
-  readonly to: { readonly ok: string } | { readonly closed: string } | undefined
+  readonly to: { readonly ok: string } | { readonly closed: string } | { readonly neg: string } | undefined
   readonly reason: string
 }
 
@@ -28,7 +34,14 @@ export function parseClientFrame(text: string, limits: Limits): Result<ClientFra
   const frame: unknown[] = json.value
   switch (frame[0]) {
     case 'EVENT':
-      return parsePublish(frame)
+    case 'AUTH':
+      return parseSigned(frame[0], frame)
+    case 'WILL':
+      return frame[1] === null ? ok({ type: 'WILL', event: null }) : parseSigned('WILL', frame)
+    case 'NEG-OPEN':
+    case 'NEG-MSG':
+    case 'NEG-CLOSE':
+      return parseNegentropy(frame[0], frame, limits)
     case 'REQ':
     case 'COUNT':
       return parseQuery(frame[0], frame, limits)
@@ -39,15 +52,40 @@ export function parseClientFrame(text: string, limits: Limits): Result<ClientFra
         : refuse(undefined, 'invalid', 'CLOSE needs a subscription id')
     }
     default:
-      return refuse(undefined, 'unsupported', 'unknown frame; this relay reads EVENT, REQ, COUNT and CLOSE')
+      return refuse(
+        undefined,
+        'unsupported',
+        'unknown frame; this relay reads EVENT, REQ, COUNT, CLOSE, AUTH, WILL and NEG-OPEN',
+      )
   }
 }
 
-function parsePublish(frame: unknown[]): Result<ClientFrame, FrameError> {
+function parseSigned(type: 'EVENT' | 'AUTH' | 'WILL', frame: unknown[]): Result<ClientFrame, FrameError> {
   const event = parseEvent(frame[1])
-  if (event.ok) return ok({ type: 'EVENT', event: event.value })
+  if (event.ok) return ok({ type, event: event.value })
   const id = isRecord(frame[1]) ? own(frame[1], 'id') : undefined
   return refuse(isHex64(id) ? { ok: id } : undefined, 'invalid', event.error)
+}
+
+/** NIP-77. Its subscription ids are a namespace of their own. */
+function parseNegentropy(
+  type: 'NEG-OPEN' | 'NEG-MSG' | 'NEG-CLOSE',
+  frame: unknown[],
+  limits: Limits,
+): Result<ClientFrame, FrameError> {
+  const sub = frame[1]
+  if (!isSubscriptionId(sub, limits)) {
+    const to = typeof sub === 'string' && sub !== '' ? { neg: sub } : undefined
+    return refuse(to, 'invalid', `a subscription id is 1 to ${limits.subscriptionIdChars} characters`)
+  }
+  if (type === 'NEG-CLOSE') return ok({ type, sub })
+  const message = frame[type === 'NEG-OPEN' ? 3 : 2]
+  if (typeof message !== 'string' || message.length % 2 !== 0 || !/^[0-9a-f]+$/.test(message))
+    return refuse({ neg: sub }, 'invalid', `the message of ${type} is hex`)
+  if (type === 'NEG-MSG') return ok({ type, sub, message })
+  const filter = parseFilter(frame[2], limits)
+  if (!filter.ok) return refuse({ neg: sub }, filter.error.prefix, filter.error.text)
+  return ok({ type, sub, filter: filter.value, message })
 }
 
 function parseQuery(type: 'REQ' | 'COUNT', frame: unknown[], limits: Limits): Result<ClientFrame, FrameError> {
@@ -85,6 +123,9 @@ export type RelayFrame =
   | { readonly type: 'EOSE'; readonly sub: string; readonly hints: EoseHints }
   | { readonly type: 'CLOSED'; readonly sub: string; readonly message: string }
   | { readonly type: 'NOTICE'; readonly message: string }
+  | { readonly type: 'AUTH'; readonly challenge: string }
+  | { readonly type: 'NEG-MSG'; readonly sub: string; readonly message: string }
+  | { readonly type: 'NEG-ERR'; readonly sub: string; readonly message: string }
   | { readonly type: 'COUNT'; readonly sub: string; readonly count: number }
   | { readonly type: 'SEQ'; readonly sub: string; readonly seq: number; readonly epoch: string }
   | {
@@ -118,6 +159,11 @@ export function parseRelayFrame(text: string): Result<RelayFrame> {
       return ok({ type, sub: first, message: typeof second === 'string' ? second : '' })
     case 'NOTICE':
       return ok({ type, message: first })
+    case 'AUTH':
+      return ok({ type, challenge: first })
+    case 'NEG-MSG':
+    case 'NEG-ERR':
+      return ok({ type, sub: first, message: typeof second === 'string' ? second : '' })
     case 'COUNT': {
       const count = isRecord(second) ? own(second, 'count') : undefined
       return isCount(count) ? ok({ type, sub: first, count }) : fail('COUNT without a count')
@@ -148,6 +194,14 @@ export const encode = {
   ok: (id: string, accepted: boolean, message: string): string => JSON.stringify(['OK', id, accepted, message]),
   eose: (sub: string, hints: EoseHints): string => JSON.stringify(['EOSE', sub, encodeHints(hints)]),
   closed: (sub: string, message: string): string => JSON.stringify(['CLOSED', sub, message]),
+  challenge: (challenge: string): string => JSON.stringify(['AUTH', challenge]),
+  auth: (event: NostrEvent): string => `["AUTH",${encodeEvent(event)}]`,
+  will: (event: NostrEvent | null): string => `["WILL",${event === null ? 'null' : encodeEvent(event)}]`,
+  negOpen: (sub: string, filter: FilterJson, message: string): string =>
+    JSON.stringify(['NEG-OPEN', sub, filter, message]),
+  negMsg: (sub: string, message: string): string => JSON.stringify(['NEG-MSG', sub, message]),
+  negClose: (sub: string): string => JSON.stringify(['NEG-CLOSE', sub]),
+  negErr: (sub: string, message: string): string => JSON.stringify(['NEG-ERR', sub, message]),
   notice: (message: string): string => JSON.stringify(['NOTICE', message]),
   count: (sub: string, count: number): string => JSON.stringify(['COUNT', sub, { count }]),
   seq: (sub: string, seq: number, epoch: string): string => JSON.stringify(['SEQ', sub, seq, epoch]),

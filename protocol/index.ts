@@ -52,3 +52,4 @@ export {
   seqOfOk,
 } from './reasons.ts'
 export { fail, ok, type Result } from './result.ts'
+export { normalizeRelayUrl } from './url.ts'

@@ -47,7 +47,9 @@ export const KINDS: Readonly<Record<number, KindInfo>> = {
   0: { name: 'metadata', audience: 'anyone', source: 'NIP-01' },
   4: { name: 'legacy direct message', audience: 'parties', source: 'NIP-04' },
   5: { name: 'deletion request', audience: 'anyone', source: 'NIP-09' },
+  62: { name: 'request to vanish', audience: 'anyone', source: 'NIP-62' },
   1059: { name: 'gift wrap', audience: 'parties', source: 'NIP-59' },
+  22242: { name: 'authentication', audience: 'nobody', source: 'NIP-42' },
   21059: { name: 'ephemeral gift wrap', audience: 'parties', source: 'NIP-59' },
   4700: { name: 'message', audience: 'anyone', source: 'docs/protocol.md' },
   24700: { name: 'ephemeral message', audience: 'anyone', source: 'docs/protocol.md' },
@@ -59,6 +61,11 @@ export const KINDS: Readonly<Record<number, KindInfo>> = {
 }
 
 export const DELETION = 5
+export const VANISH = 62
+export const AUTH = 22_242
+export const GIFT_WRAP = 1059
+export const PRESENCE = 34_706
+export const HEARTBEAT = 24_706
 export const MESSAGE = 4700
 export const EPHEMERAL_MESSAGE = 24_700
 export const RECEIPT = 4701

@@ -43,6 +43,9 @@ export const LIMITS = {
     unit: 'unanswered events per connection',
     stops: 'one connection filling the verifier’s queue; its socket is paused',
   },
+  authKeys: { value: 16, unit: 'keys per connection', stops: 'memory held by names' },
+  refusedAuths: { value: 5, unit: 'refused AUTHs per connection', stops: 'signature checks on demand' },
+  wills: { value: 10_000, unit: 'wills held', stops: 'storage filled by deposits that are never published' },
   pendingEphemerals: { value: 256, unit: 'events per subscription', stops: 'memory held while a stored query runs' },
 } as const satisfies Record<string, Limit>
 

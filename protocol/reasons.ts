@@ -1,4 +1,4 @@
-/** The machine-readable words of OK and CLOSED: NIP-01's set, NIP-42's `auth-required`, NIP-01's example `unsupported`, and our `seq` on OK true. */
+/** The machine-readable words of OK and CLOSED: NIP-01's set, NIP-42's `auth-required`, NIP-01's example `unsupported`, and ours on OK true: `seq`, `will`. */
 export const REASON_PREFIXES = [
   'duplicate',
   'pow',
@@ -11,6 +11,7 @@ export const REASON_PREFIXES = [
   'auth-required',
   'unsupported',
   'seq',
+  'will',
 ] as const
 export type ReasonPrefix = (typeof REASON_PREFIXES)[number]
 
@@ -35,7 +36,10 @@ export const REASONS = {
   /** A newer (or same-second, lower-id) version of this address is kept. The author re-makes the event above it. */
   outdated: reason('invalid', 'outdated, a newer version of this address is stored'),
   deleted: reason('blocked', 'deleted by its author'),
+  vanished: reason('blocked', 'its author has vanished from this relay'),
   expired: reason('invalid', 'expired'),
+  willHeld: reason('will', 'held'),
+  willDropped: reason('will', 'dropped'),
   cursorUnknown: (common: number) => reason('invalid', `cursor-unknown common:${common}`),
   behind: reason('error', 'behind, this relay has not reached your cursor yet; try again'),
   newEpoch: reason('error', 'new-epoch, subscribe again from your cursor'),

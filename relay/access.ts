@@ -2,7 +2,7 @@ import { sha256 } from '@noble/hashes/sha2.js'
 import { type NostrEvent, tagValues } from '../protocol/event.ts'
 import type { Filter } from '../protocol/filter.ts'
 import { bytesToHex } from '../protocol/hex.ts'
-import { audienceOf, restrictedKinds } from '../protocol/kinds.ts'
+import { audienceOf } from '../protocol/kinds.ts'
 
 /** Raised whenever the rules below change, so that clients do not resume across a change of what they may see. */
 const ACCESS_GENERATION = 1
@@ -29,10 +29,24 @@ export function withholding(filters: readonly Filter[], keys: readonly string[])
 }
 
 function ofFilter(filter: Filter, keys: readonly string[]): Withholding {
-  if (filter.kinds === undefined) return 'some'
-  const named = [...filter.kinds].filter(kind => restrictedKinds.includes(kind))
-  if (named.length === 0) return 'none'
-  return named.length === filter.kinds.size && keys.length === 0 ? 'all' : 'some'
+  const named = filter.kinds === undefined ? undefined : [...filter.kinds].filter(kind => audienceOf(kind) !== 'anyone')
+  if (named?.length === 0) return 'none'
+  const onlyParties = named?.every(kind => audienceOf(kind) === 'parties') === true
+  // Someone who asks for his own mail, or what he wrote himself, is denied nothing.
+  if (onlyParties && (within(filter.tags?.get('p'), keys) || within(filter.authors, keys))) return 'none'
+  const onlyNamed = named !== undefined && named.length === filter.kinds?.size
+  return onlyNamed && !(onlyParties && mayBeParty(filter, keys)) ? 'all' : 'some'
+}
+
+const within = (values: ReadonlySet<string> | undefined, keys: readonly string[]): boolean =>
+  values !== undefined && values.size > 0 && [...values].every(value => keys.includes(value))
+
+/** Could any event that this filter finds name one of these keys? */
+function mayBeParty({ authors, tags }: Filter, keys: readonly string[]): boolean {
+  if (keys.length === 0) return false
+  const recipients = tags?.get('p')
+  const open = authors === undefined || recipients === undefined
+  return open || keys.some(key => authors.has(key) || recipients.has(key))
 }
 
 /** Names what a connection may see; cursors are keyed by it. 16 hex of sha256 over the access generation and the sorted keys. */

@@ -1,14 +1,17 @@
 import type { Socket, SocketEvents } from '../platform/socket.ts'
 import type { Cancel, Timers } from '../platform/timers.ts'
+import type { Verifier } from '../platform/verifier.ts'
 import { CLOSE } from '../protocol/close-codes.ts'
 import { byteLength, type NostrEvent } from '../protocol/event.ts'
 import type { Filter } from '../protocol/filter.ts'
 import { type ClientFrame, encode, type FrameError, parseClientFrame } from '../protocol/frames.ts'
 import type { Limits } from '../protocol/limits.ts'
 import { REASONS, reason } from '../protocol/reasons.ts'
+import { refuseAuth } from './auth.ts'
 import type { Follower, Outlet } from './follower.ts'
 import type { Ingest } from './ingest.ts'
 import type { LiveIndex } from './live.ts'
+import type { WillKeeper } from './wills.ts'
 
 /** What a connection needs of the relay. */
 export interface ConnectionHost {
@@ -16,6 +19,14 @@ export interface ConnectionHost {
   readonly timers: Timers
   readonly ingest: Ingest
   readonly live: LiveIndex
+  readonly verifier: Verifier
+  readonly wills: WillKeeper
+  /** The relay's own URLs, normalised; empty = AUTH is not offered. */
+  readonly urls: ReadonlySet<string>
+  /** A fresh AUTH challenge. */
+  challenge(): string
+  /** Seconds. */
+  now(): number
   /** Starts a subscription; it is filed under its id before this returns. */
   subscribe(connection: Connection, sub: string, filters: readonly Filter[]): void
   count(connection: Connection, sub: string, filters: readonly Filter[]): void
@@ -32,6 +43,10 @@ export class Connection implements Outlet, SocketEvents {
   #lowest = Number.POSITIVE_INFINITY
   #ended = false
   #deaf = false
+  #challenge: string | undefined
+  #refusedAuths = 0
+  /** Set while an AUTH or WILL is being verified: frames after it wait, so that they take effect in arrival order. */
+  #waiting: ClientFrame[] | undefined
   #unanswered = 0
 
   constructor(socket: Socket, host: ConnectionHost, onEnd: () => void) {
@@ -40,8 +55,15 @@ export class Connection implements Outlet, SocketEvents {
     this.#onEnd = onEnd
   }
 
-  /** Keys authenticated on this connection; none before NIP-42 is spoken. */
-  readonly keys: readonly string[] = []
+  /** Keys authenticated on this connection (NIP-42), in the order they came. */
+  keys: readonly string[] = []
+
+  /** Greets: the challenge comes first, so that a client has it when it needs it. */
+  open(): void {
+    if (this.#host.urls.size === 0) return
+    this.#challenge = this.#host.challenge()
+    this.send(encode.challenge(this.#challenge))
+  }
 
   /** From now on nothing more is read; what was, is still answered. */
   stopReading(): void {
@@ -54,13 +76,15 @@ export class Connection implements Outlet, SocketEvents {
     if (text.length > limits.frameBytes || byteLength(text) > limits.frameBytes)
       return this.end(CLOSE.tooBig, `a frame is at most ${limits.frameBytes} bytes`)
     const frame = parseClientFrame(text, limits)
-    if (frame.ok) this.#handle(frame.value)
-    else this.#refuse(frame.error)
+    if (!frame.ok) this.#refuse(frame.error)
+    else if (this.#waiting !== undefined) this.#wait(frame.value)
+    else this.#handle(frame.value)
   }
 
-  onClose(): void {
+  onClose(code: number = CLOSE.goingAway): void {
     if (this.#ended) return
     this.#ended = true
+    this.#host.wills.onEnd(this, code === CLOSE.normal)
     for (const follower of this.#followers.values()) this.#drop(follower)
     this.#cancelStall?.()
     this.#writable?.resolve()
@@ -134,7 +158,8 @@ export class Connection implements Outlet, SocketEvents {
   end(code: number, why: string): void {
     if (this.#ended) return
     this.#socket.close(code, why)
-    this.onClose()
+    // Ended by us: whatever the peer's handshake says, its will stands.
+    this.onClose(code)
   }
 
   #handle(frame: ClientFrame): void {
@@ -157,7 +182,89 @@ export class Connection implements Outlet, SocketEvents {
         return this.#host.count(this, frame.sub, frame.filters)
       case 'CLOSE':
         return this.retire(frame.sub)
+      case 'AUTH':
+        return this.#authenticate(frame.event)
+      case 'WILL':
+        return this.#hold(this.#depositWill(frame.event))
+      case 'NEG-OPEN':
+      case 'NEG-MSG':
+      case 'NEG-CLOSE':
+        return this.send(encode.negErr(frame.sub, reason('unsupported', 'negentropy')))
     }
+  }
+
+  #waitAll(frames: readonly ClientFrame[]): void {
+    for (const frame of frames) this.#wait(frame)
+  }
+
+  #wait(frame: ClientFrame): void {
+    this.#waiting?.push(frame)
+    if (this.#waiting?.length === this.#host.limits.unverified) this.#socket.pause?.()
+  }
+
+  /** Frames that come before `done` settles wait for it. */
+  #hold(done: Promise<void>): void {
+    const waiting: ClientFrame[] = []
+    this.#waiting = waiting
+    const release = () => {
+      this.#waiting = undefined
+      if (waiting.length >= this.#host.limits.unverified) this.#socket.resume?.()
+      for (const [index, frame] of waiting.entries()) {
+        if (this.#ended) return
+        // A frame may have to be waited for in its turn; the rest then waits behind it.
+        if (this.#isWaiting) return this.#waitAll(waiting.slice(index))
+        this.#handle(frame)
+      }
+    }
+    done.then(release, release)
+  }
+
+  get #isWaiting(): boolean {
+    return this.#waiting !== undefined
+  }
+
+  #authenticate(event: NostrEvent): void {
+    const { urls, limits } = this.#host
+    const refusal =
+      this.#challenge === undefined
+        ? reason('unsupported', 'this relay does not know its public URL and offers no AUTH')
+        : refuseAuth(event, { challenge: this.#challenge, urls, now: this.#host.now() })
+    if (refusal !== undefined) return this.#refuseAuth(event.id, refusal)
+    if (this.keys.length >= limits.authKeys)
+      return this.#refuseAuth(
+        event.id,
+        reason('rate-limited', `${limits.authKeys} keys are authenticated here already`),
+      )
+    this.#hold(
+      this.#isValid(event).then(valid => {
+        if (!valid) return this.#refuseAuth(event.id, reason('invalid', 'the signature does not fit the event'))
+        if (!this.keys.includes(event.pubkey)) this.keys = [...this.keys, event.pubkey]
+        this.send(encode.ok(event.id, true, ''))
+      }),
+    )
+  }
+
+  #refuseAuth(id: string, why: string): void {
+    this.send(encode.ok(id, false, why))
+    this.#refusedAuths += 1
+    if (this.#refusedAuths >= this.#host.limits.refusedAuths) this.end(CLOSE.policy, 'too many refused AUTHs')
+  }
+
+  async #depositWill(event: NostrEvent | null): Promise<void> {
+    if (event === null) return this.#host.wills.drop(this)
+    const refusal =
+      this.#host.wills.refuse(event, this) ??
+      ((await this.#isValid(event)) ? undefined : reason('invalid', 'the signature does not fit the event'))
+    if (refusal !== undefined) return this.send(encode.ok(event.id, false, refusal))
+    const kept = await this.#host.wills.deposit(event, this)
+    this.send(
+      encode.ok(event.id, kept, kept ? REASONS.willHeld : reason('error', 'the will could not be stored; try again')),
+    )
+  }
+
+  async #isValid(event: NostrEvent): Promise<boolean> {
+    const [valid] = await this.#host.verifier.verify([event])
+    return valid === true
   }
 
   /** A client that sends faster than signatures are checked waits in its own socket, not in our memory. */
@@ -165,8 +272,9 @@ export class Connection implements Outlet, SocketEvents {
     const { unverified } = this.#host.limits
     this.#unanswered += 1
     if (this.#unanswered === unverified) this.#socket.pause?.()
-    this.#host.ingest.push(event, (accepted, message) => {
+    this.#host.ingest.push(event, this, (accepted, message) => {
       this.#unanswered -= 1
+      if (accepted) this.#host.wills.onPublished(event, this)
       this.send(encode.ok(event.id, accepted, message))
       if (this.#unanswered === Math.floor(unverified / 2)) this.#socket.resume?.()
     })
@@ -174,6 +282,7 @@ export class Connection implements Outlet, SocketEvents {
 
   #refuse({ to, reason: message }: FrameError): void {
     if (to === undefined) return this.send(encode.notice(message))
+    if ('neg' in to) return this.send(encode.negErr(to.neg, message))
     if ('ok' in to) return this.send(encode.ok(to.ok, false, message))
     this.closeSubscription(to.closed, message)
   }

@@ -10,14 +10,17 @@ import type { EoseHints } from '../protocol/hints.ts'
 import type { Limits } from '../protocol/limits.ts'
 import { REASONS, reason } from '../protocol/reasons.ts'
 import { scopeOf, type Withholding, withholding } from './access.ts'
-import { Connection } from './connection.ts'
+import { createChallenge } from './auth.ts'
+import { Connection, type ConnectionHost } from './connection.ts'
 import { EpochKeeper } from './epoch-keeper.ts'
 import { Follower, type Source } from './follower.ts'
+import type { GateTerms } from './gate.ts'
 import { Ingest } from './ingest.ts'
 import { LiveIndex } from './live.ts'
 import type { Head, Store } from './log/store.ts'
 import { createJudge, openLogPage } from './log-request.ts'
 import { sendStored } from './query.ts'
+import { WillKeeper } from './wills.ts'
 
 /** Positions told to quiet log-order subscriptions at most this often. */
 const CHECKPOINT_MS = 15_000
@@ -33,6 +36,8 @@ export interface CoreOptions {
   readonly random: Random
   readonly verifier: Verifier
   readonly limits: Limits
+  /** The relay's own URLs as clients dial them; AUTH is offered only if there are any. More may be added while running. */
+  readonly urls: Set<string>
   /** What an operator should know; `error` is the cause. */
   readonly onError: (where: string, error: unknown) => void
 }
@@ -51,7 +56,7 @@ export interface RelayCore {
 
 /** Begins an epoch and then serves. Rejects if the store cannot be written. */
 export async function createRelayCore(options: CoreOptions): Promise<RelayCore> {
-  const { store, clock, timers, random, verifier, limits, onError } = options
+  const { store, clock, timers, random, verifier, limits, urls, onError } = options
   const live = new LiveIndex()
   let stopping = false
   const connections = new Set<Connection>()
@@ -77,11 +82,19 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
         if (follower.mode === 'log') connection.closeSubscription(follower.sub, REASONS.newEpoch)
   }
 
-  const ingest = new Ingest({
+  const terms = (): GateTerms => ({ limits, urls, now: source.now() })
+  const wills = new WillKeeper({
+    store,
+    timers,
+    terms,
+    publish: (event, sender, answer) => ingest.push(event, sender, answer),
+    onError,
+  })
+  const ingest: Ingest = new Ingest({
     store,
     verifier,
     clock,
-    limits,
+    terms,
     beforeCommit: checkEpoch,
     onCommit: commit => {
       live.publish(commit)
@@ -107,7 +120,8 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
 
   const refuseStrangers = (connection: Connection, sub: string, withheld: Withholding): boolean => {
     if (withheld !== 'all') return false
-    connection.send(encode.closed(sub, reason('auth-required', 'these kinds are served only to the keys they name')))
+    const word = connection.keys.length === 0 ? 'auth-required' : 'restricted'
+    connection.send(encode.closed(sub, reason(word, 'these kinds are served only to the keys they name')))
     return true
   }
 
@@ -160,7 +174,20 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     }),
   ]
 
-  const host = { limits, timers, ingest, live, subscribe, count }
+  const host: ConnectionHost = {
+    limits,
+    timers,
+    ingest,
+    live,
+    verifier,
+    wills,
+    urls,
+    challenge: () => createChallenge(random),
+    now: source.now,
+    subscribe,
+    count,
+  }
+  await wills.start()
   return {
     get head() {
       return head
@@ -176,14 +203,17 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
       const connection: Connection = new Connection(socket, host, () => connections.delete(connection))
       connections.add(connection)
       if (stopping) connection.end(CLOSE.goingAway, 'the relay is stopping')
+      else connection.open()
       return connection
     },
     async close() {
       stopping = true
       for (const cancel of cancels) cancel()
+      wills.stop()
       for (const connection of connections) connection.stopReading()
       await ingest.idle()
       for (const connection of connections) connection.end(CLOSE.goingAway, 'the relay is stopping')
+      wills.stop()
       await verifier.close()
       await store.close()
     },

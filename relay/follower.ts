@@ -4,6 +4,7 @@ import { type Filter, matchFilters } from '../protocol/filter.ts'
 import { encode } from '../protocol/frames.ts'
 import { reason } from '../protocol/reasons.ts'
 import { mayRead } from './access.ts'
+import { concernsVanished } from './log/entries.ts'
 import type { LogEntry, LogRow, RemovedEntry, Store, StoredEntry } from './log/store.ts'
 
 /** Entries kept while a batch is being read; more than these and the next batch reads them from the log instead. */
@@ -203,8 +204,12 @@ export class Follower {
     if (entry.op === 'stored') {
       if (!this.#wants(entry.event)) return
       this.#sendRow(entry)
+    } else if (entry.op === 'vanished') {
+      const { op, seq, pubkey } = entry
+      if (this.#tellsRemovals && concernsVanished(this.filters, pubkey))
+        this.#sendRow({ op, seq, target: pubkey, address: undefined })
     } else if (this.#tells(entry, successor)) {
-      this.#sendRow({ op: entry.op, seq: entry.seq, id: entry.target.id, address: entry.address })
+      this.#sendRow({ op: entry.op, seq: entry.seq, target: entry.target.id, address: entry.address })
     }
   }
 
@@ -214,8 +219,12 @@ export class Follower {
     return matchFilters(this.filters, event) && mayRead(event, this.#options.keys)
   }
 
+  get #tellsRemovals(): boolean {
+    return this.#options.gone && this.mode === 'log'
+  }
+
   #tells({ op, target }: RemovedEntry, successor: StoredEntry | undefined): boolean {
-    if (!this.#options.gone || this.mode !== 'log') return false
+    if (!this.#tellsRemovals) return false
     if (!matchFilters(this.filters, target) || !mayRead(target, this.#options.keys)) return false
     return op !== 'replaced' || successor === undefined || !this.#wants(successor.event)
   }
@@ -225,7 +234,7 @@ export class Follower {
     if (row.op === 'stored') {
       this.#outlet.send(encode.event(this.#subJson, row.json, this.mode === 'log' ? row.seq : undefined))
     } else {
-      this.#outlet.send(encode.gone(this.sub, row.seq, row.id, row.op))
+      this.#outlet.send(encode.gone(this.sub, row.seq, row.target, row.op))
     }
   }
 }

@@ -3,9 +3,8 @@ import type { Verifier } from '../platform/verifier.ts'
 import { createWorkLoop, type WorkLoop } from '../platform/work-loop.ts'
 import { encodeEvent, hasValidId, type NostrEvent } from '../protocol/event.ts'
 import { kindClass } from '../protocol/kinds.ts'
-import type { Limits } from '../protocol/limits.ts'
 import { REASONS, reason } from '../protocol/reasons.ts'
-import { gate } from './gate.ts'
+import { type GateTerms, gate, type Sender } from './gate.ts'
 import type { Commit, Store } from './log/store.ts'
 
 /** Answers the author of one event: OK. */
@@ -18,7 +17,8 @@ export interface IngestOptions {
   readonly store: Store
   readonly verifier: Verifier
   readonly clock: Clock
-  readonly limits: Limits
+  /** What the gate decides by, as of now. */
+  readonly terms: () => GateTerms
   /** Called before each commit; may start a new epoch. */
   readonly beforeCommit: () => Promise<void>
   /** Called after each commit, when its OKs are out. */
@@ -57,9 +57,8 @@ export class Ingest {
     )
   }
 
-  push(event: NostrEvent, answer: Answer): void {
-    const { clock, limits } = this.#options
-    const refusal = gate(event, limits, Math.floor(clock.now() / 1000))
+  push(event: NostrEvent, sender: Sender, answer: Answer): void {
+    const refusal = gate(event, sender, this.#options.terms())
     if (refusal !== undefined) return answer(false, refusal)
     if (!hasValidId(event)) return answer(false, reason('invalid', 'the id is not the hash of the event'))
     this.#verifyQueue.push({ event, answer })

@@ -50,8 +50,10 @@ export class LiveIndex {
       if (entry.op === 'stored' && entry.address !== undefined) byAddress.set(entry.address, entry)
     for (const entry of commit.entries) {
       const successor = entry.op === 'replaced' ? byAddress.get(entry.address ?? '') : undefined
-      for (const follower of this.#candidates(entry.op === 'stored' ? entry.event : entry.target))
-        follower.offer(entry, successor)
+      // Rare, and of concern to many: whoever could have been sent anything of that key.
+      const candidates =
+        entry.op === 'vanished' ? this.#followers : this.#candidates(entry.op === 'stored' ? entry.event : entry.target)
+      for (const follower of candidates) follower.offer(entry, successor)
     }
   }
 

@@ -7,11 +7,13 @@ import { systemTimers, type Timers } from '../platform/timers.ts'
 import type { Verifier } from '../platform/verifier.ts'
 import { createVerifierPool } from '../platform/verifier-pool.ts'
 import { defaultLimits, type Limits } from '../protocol/limits.ts'
+import { normalizeRelayUrl } from '../protocol/url.ts'
 import { createRelayCore } from './core.ts'
 import { type RelayIdentity, relayInfo } from './info.ts'
 import { createMemoryStore } from './log/memory.ts'
 import { openSqliteStore } from './log/sqlite/store.ts'
 import type { Head, Store } from './log/store.ts'
+import { isLoopback } from './origin.ts'
 import { listen, type RelayServer } from './server.ts'
 
 export interface RelayOptions {
@@ -21,6 +23,11 @@ export interface RelayOptions {
   readonly store?: Store
   readonly identity?: RelayIdentity
   readonly limits?: Partial<Limits>
+  /**
+   * The URLs clients dial, as configured and never as a request claims. AUTH is offered only if there are any;
+   * bound to loopback without them, the loopback names count.
+   */
+  readonly publicUrls?: readonly string[]
   /** Browser origins that may connect although the relay is bound to loopback. */
   readonly allowOrigins?: readonly string[]
   readonly clock?: Clock
@@ -48,6 +55,15 @@ export interface Relay {
 export const DEFAULT_PORT = 7678
 export const DEFAULT_HOST = '127.0.0.1'
 
+const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]']
+
+function requireRelayUrl(url: string): string {
+  const normal = normalizeRelayUrl(url)
+  if (normal === undefined)
+    throw new TypeError(`${JSON.stringify(url)} is not a relay URL; write it like wss://relay.example.com`)
+  return normal
+}
+
 /** One core is left to the event loop and the log's threads. */
 const verifierThreads = (): number => Math.max(1, availableParallelism() - 1)
 
@@ -65,11 +81,13 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   const verifier = options.verifier ?? createVerifierPool(verifierThreads())
   const limits: Limits = Object.freeze({ ...defaultLimits, ...options.limits })
   const timers = options.timers ?? systemTimers
+  const urls = new Set((options.publicUrls ?? []).map(requireRelayUrl))
   const onError = options.onError ?? ((where, error) => console.error(`posthorn relay: ${where}:`, error))
   const core = await createRelayCore({
     store,
     verifier,
     limits,
+    urls,
     onError,
     clock: options.clock ?? systemClock,
     timers,
@@ -104,6 +122,10 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
         info: () => relayInfo(options.identity ?? {}, limits, core.head, version),
       })
       servers.add(server)
+      if (options.publicUrls === undefined && isLoopback(host)) {
+        const { port: bound } = new URL(server.url)
+        for (const name of LOOPBACK_NAMES) urls.add(`ws://${name}:${bound}`)
+      }
       return server.url
     },
     accept: core.accept,

@@ -75,6 +75,7 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
       random,
       verifier: nobleVerifier,
       limits: defaultLimits,
+      urls: new Set([URL]),
       onError: (where, error) => {
         throw new Error(`the mesh's relay failed at ${where}`, { cause: error })
       },

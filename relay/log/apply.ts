@@ -1,6 +1,6 @@
-import type { NostrEvent } from '../../protocol/event.ts'
+import { type NostrEvent, tagValues } from '../../protocol/event.ts'
 import { isHex64 } from '../../protocol/hex.ts'
-import { addressOf, DELETION, kindClass, supersedes } from '../../protocol/kinds.ts'
+import { addressOf, DELETION, GIFT_WRAP, kindClass, supersedes, VANISH } from '../../protocol/kinds.ts'
 import { REASONS } from '../../protocol/reasons.ts'
 import type { Outcome } from './store.ts'
 
@@ -17,6 +17,8 @@ export interface LogState {
   isDeleted(id: string, author: string): boolean
   /** Versions at this address up to and including this created_at are deleted. */
   deletedUpTo(address: string): number | undefined
+  /** Everything by this author up to and including this created_at has vanished, and must not come back. */
+  vanishedUpTo(author: string): number | undefined
   /** Gives the next seq. */
   put(event: NostrEvent, address: string | undefined): number
   /** Gives the removal its own seq. */
@@ -24,16 +26,25 @@ export interface LogState {
   setMark(address: string, version: Pick<NostrEvent, 'created_at' | 'id'>): void
   setDeleted(id: string, author: string): void
   setDeletedUpTo(address: string, created_at: number): void
+  /** Drops, without a trace of tags or content, what {@link vanishes} says; one removal for all, with its own seq. */
+  vanish(author: string, upTo: number): void
 }
+
+/** NIP-62: the author's own events (deletion requests too, other requests to vanish not), and gift wraps addressed to it. */
+export const vanishes = (event: NostrEvent, author: string, upTo: number): boolean =>
+  event.created_at <= upTo &&
+  event.kind !== VANISH &&
+  (event.pubkey === author || (event.kind === GIFT_WRAP && tagValues(event, 'p').includes(author)))
 
 /**
  * The deterministic half of admission: what one verified event does to the log, by the log alone (no clock, no policy),
- * so that any copy of the log comes to the same state. NIP-01 replacement, NIP-09 deletion.
+ * so that any copy of the log comes to the same state. NIP-01 replacement, NIP-09 deletion, NIP-62 vanishing.
  */
 export function apply(state: LogState, event: NostrEvent): Outcome {
   const known = state.seqOf(event.id)
   if (known !== undefined) return { status: 'duplicate', seq: known }
-  if (event.kind !== DELETION && state.isDeleted(event.id, event.pubkey)) return refused(REASONS.deleted)
+  if (isDeleted(state, event)) return refused(REASONS.deleted)
+  if (hasVanished(state, event)) return refused(REASONS.vanished)
   const address = addressOf(event)
   if (address !== undefined) {
     const upTo = state.deletedUpTo(address)
@@ -47,7 +58,18 @@ export function apply(state: LogState, event: NostrEvent): Outcome {
   if (address !== undefined) state.setMark(address, event)
   if (before !== undefined) state.remove(before, address, 'replaced')
   if (event.kind === DELETION) applyDeletion(state, event)
+  if (event.kind === VANISH) state.vanish(event.pubkey, event.created_at)
   return { status: 'stored', seq }
+}
+
+function isDeleted(state: LogState, event: NostrEvent): boolean {
+  const keys = event.kind === GIFT_WRAP ? [event.pubkey, ...tagValues(event, 'p')] : [event.pubkey]
+  return keys.some(key => mayDelete(key, event) && state.isDeleted(event.id, key))
+}
+
+function hasVanished(state: LogState, event: NostrEvent): boolean {
+  const parties = event.kind === GIFT_WRAP ? [event.pubkey, ...tagValues(event, 'p')] : [event.pubkey]
+  return parties.some(party => vanishes(event, party, state.vanishedUpTo(party) ?? -1))
 }
 
 /** Only the author's own events, never another kind 5; targets that have not come yet are remembered. */
@@ -57,8 +79,7 @@ function applyDeletion(state: LogState, deletion: NostrEvent): void {
     if (name === 'e' && isHex64(value)) {
       state.setDeleted(value, deletion.pubkey)
       const target = state.find(value)
-      if (target !== undefined && target.pubkey === deletion.pubkey && target.kind !== DELETION)
-        state.remove(target, addressOf(target), 'deleted')
+      if (target !== undefined && mayDelete(deletion.pubkey, target)) state.remove(target, addressOf(target), 'deleted')
     } else if (name === 'a') {
       const address = ownAddress(value, deletion.pubkey)
       if (address === undefined) continue
@@ -69,6 +90,12 @@ function applyDeletion(state: LogState, deletion: NostrEvent): void {
     }
   }
 }
+
+/** The author; of a gift wrap, whose author is a throwaway key, the recipient. Kind 5 and 62 cannot be undone. */
+const mayDelete = (key: string, target: NostrEvent): boolean =>
+  target.kind !== DELETION &&
+  target.kind !== VANISH &&
+  (target.pubkey === key || (target.kind === GIFT_WRAP && tagValues(target, 'p').includes(key)))
 
 /** The address of an `a` tag if it is of a replaceable or addressable kind and of this author. */
 function ownAddress(value: string, author: string): string | undefined {

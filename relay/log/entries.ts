@@ -1,5 +1,6 @@
 import type { NostrEvent } from '../../protocol/event.ts'
-import type { Matchable } from '../../protocol/filter.ts'
+import type { Filter, Matchable } from '../../protocol/filter.ts'
+import { vanishes } from './apply.ts'
 import type { LogEntry } from './store.ts'
 
 /** What a removal remembers of an event: all that filters and access look at, none of the content. */
@@ -11,8 +12,20 @@ export const toHeader = ({ id, pubkey, created_at, kind, tags }: NostrEvent): Ma
   tags,
 })
 
+/** Concerns a vanished key: its own events, and mail that names it. A filter that could find either is told. */
+export const concernsVanished = (filters: readonly Filter[], pubkey: string): boolean =>
+  filters.some(({ authors, ids }) => ids === undefined && (authors === undefined || authors.has(pubkey)))
+
 /** Entries of one transaction without events that the same transaction removed again: nobody may be sent those. */
 export function keepSurvivors(entries: readonly LogEntry[]): LogEntry[] {
-  const gone = new Set(entries.flatMap(entry => (entry.op === 'stored' ? [] : [entry.target.id])))
-  return gone.size === 0 ? [...entries] : entries.filter(entry => entry.op !== 'stored' || !gone.has(entry.event.id))
+  const gone = new Set(entries.flatMap(entry => ('target' in entry ? [entry.target.id] : [])))
+  const vanished = entries.filter(entry => entry.op === 'vanished')
+  return entries.filter(
+    entry =>
+      entry.op !== 'stored' ||
+      !(
+        gone.has(entry.event.id) ||
+        vanished.some(({ pubkey, upTo, seq }) => entry.seq < seq && vanishes(entry.event, pubkey, upTo))
+      ),
+  )
 }

@@ -3,11 +3,11 @@ import { encodeEvent, expirationOf, type NostrEvent } from '../../protocol/event
 import { type Filter, matchFilter, matchFilters } from '../../protocol/filter.ts'
 import { supersedes } from '../../protocol/kinds.ts'
 import { mayRead } from '../access.ts'
-import { apply, type LogState } from './apply.ts'
-import { keepSurvivors, toHeader } from './entries.ts'
+import { apply, type LogState, vanishes } from './apply.ts'
+import { concernsVanished, keepSurvivors, toHeader } from './entries.ts'
 import type { EpochStart } from './epochs.ts'
 import { buildBatch, buildPage, type Row } from './page.ts'
-import type { LogEntry, LogRow, Reader, RemovedEntry, Store, StoredEntry } from './store.ts'
+import type { LogEntry, LogRow, Reader, RemovedEntry, Store, StoredEntry, StoredWill, VanishedEntry } from './store.ts'
 
 /** The log in memory: for simulations and tests. Same contract as SQLite's, nothing survives the process. */
 export function createMemoryStore(): Store {
@@ -18,6 +18,8 @@ export function createMemoryStore(): Store {
   const marks = new Map<string, Pick<NostrEvent, 'created_at' | 'id'>>()
   const deleted = new Set<string>()
   const deletedUpTo = new Map<string, number>()
+  const vanished = new Map<string, VanishedEntry>()
+  const wills = new Map<string, StoredWill>()
   const epochs: EpochStart[] = []
   let last = 0
   let fresh: LogEntry[] = []
@@ -38,6 +40,7 @@ export function createMemoryStore(): Store {
     mark: address => marks.get(address),
     isDeleted: (id, author) => deleted.has(`${id}${author}`),
     deletedUpTo: address => deletedUpTo.get(address),
+    vanishedUpTo: author => vanished.get(author)?.upTo,
     put(event, address) {
       last += 1
       const entry: StoredEntry = { op: 'stored', seq: last, event, json: encodeEvent(event), address }
@@ -57,6 +60,15 @@ export function createMemoryStore(): Store {
     setMark: (address, { created_at, id }) => marks.set(address, { created_at, id }),
     setDeleted: (id, author) => deleted.add(`${id}${author}`),
     setDeletedUpTo: (address, created_at) => deletedUpTo.set(address, created_at),
+    vanish(author, upTo) {
+      for (const { event, address } of [...stored.values()]) if (vanishes(event, author, upTo)) drop(event, address)
+      for (const { seq, target } of [...removed.values()])
+        if (target.pubkey === author && target.created_at <= upTo) removed.delete(seq)
+      last += 1
+      const entry: VanishedEntry = { op: 'vanished', seq: last, pubkey: author, upTo }
+      vanished.set(author, entry)
+      fresh.push(entry)
+    },
   }
 
   const readable = (event: NostrEvent, { keys, now }: Reader): boolean => {
@@ -96,8 +108,12 @@ export function createMemoryStore(): Store {
         .map(({ seq, json, address }): LogRow => ({ op: 'stored', seq, json, address }))
       const removals = [...(gone ? removed.values() : [])]
         .filter(({ seq, target }) => seq > after && matchFilters(filters, target) && mayRead(target, request.keys))
-        .map(({ op, seq, target, address }): LogRow => ({ op, seq, id: target.id, address }))
-      return buildBatch(request, last, [events.values(), removals.values()])
+        .map(({ op, seq, target, address }): LogRow => ({ op, seq, target: target.id, address }))
+      const vanishings = [...(gone ? vanished.values() : [])]
+        .filter(({ seq, pubkey }) => seq > after && concernsVanished(filters, pubkey))
+        .map(({ op, seq, pubkey }): LogRow => ({ op, seq, target: pubkey, address: undefined }))
+        .sort((a, b) => a.seq - b.seq)
+      return buildBatch(request, last, [events.values(), removals.values(), vanishings.values()])
     },
     async query(request) {
       return buildPage(request, last, (filter, after, upTo) => {
@@ -116,6 +132,13 @@ export function createMemoryStore(): Store {
       )
       for (const { event, address } of expired) drop(event, address)
       return expired.length
+    },
+    wills: async () => [...wills.values()],
+    async putWill(will) {
+      wills.set(`${will.event.pubkey}:${will.session}`, will)
+    },
+    async dropWill(id) {
+      for (const [key, { event }] of wills) if (event.id === id) wills.delete(key)
     },
     async close() {},
   }

@@ -1,5 +1,6 @@
 import type { NostrEvent } from '../../protocol/event.ts'
 import type { Filter, Matchable } from '../../protocol/filter.ts'
+import type { GoneCause } from '../../protocol/frames.ts'
 import type { EpochStart } from './epochs.ts'
 
 /** What became of one appended event. `seq` of a duplicate is the one it already had. */
@@ -9,7 +10,7 @@ export type Outcome =
   | { readonly status: 'refused'; readonly reason: string }
 
 /** An entry of the log: an event came, or went. `address` is set for replaceable and addressable kinds. */
-export type LogEntry = StoredEntry | RemovedEntry
+export type LogEntry = StoredEntry | RemovedEntry | VanishedEntry
 export interface StoredEntry {
   readonly op: 'stored'
   readonly seq: number
@@ -24,6 +25,15 @@ export interface RemovedEntry {
   /** What is remembered of the event so that filters and access still apply; its content is gone. */
   readonly target: Matchable
   readonly address: string | undefined
+}
+
+/** NIP-62: everything by this author up to `upTo`, and the gift wraps addressed to it, is gone. */
+export interface VanishedEntry {
+  readonly op: 'vanished'
+  readonly seq: number
+  readonly pubkey: string
+  /** created_at of the request. */
+  readonly upTo: number
 }
 
 /** One committed transaction: a verdict per event, and the entries that outlived it, in log order. */
@@ -60,15 +70,10 @@ export interface LogBatch {
   readonly upTo: number
   readonly last: number
 }
-/** `address` only decides whether a `replaced` is told; see `buildBatch`. */
+/** `target`: the id of an event, or the key that vanished. `address` only decides whether a `replaced` is told; see `buildBatch`. */
 export type LogRow =
   | { readonly op: 'stored'; readonly seq: number; readonly json: string; readonly address: string | undefined }
-  | {
-      readonly op: 'deleted' | 'replaced'
-      readonly seq: number
-      readonly id: string
-      readonly address: string | undefined
-    }
+  | { readonly op: GoneCause; readonly seq: number; readonly target: string; readonly address: string | undefined }
 
 export interface QueryRequest extends Reader {
   readonly filters: readonly QueryFilter[]
@@ -104,6 +109,13 @@ export interface QueryPage {
   readonly complete: boolean
 }
 
+/** A pre-signed presence that waits for its author's connection to be lost (docs/protocol.md, "Wills"). */
+export interface StoredWill {
+  readonly event: NostrEvent
+  /** The `d` tag. */
+  readonly session: string
+}
+
 /**
  * The log behind an asynchronous interface, so that signatures, disk and queries never hold the event loop.
  * One caller appends; a promise of `append` settles only when the commit is synced. Rejections mean nothing was stored.
@@ -121,6 +133,12 @@ export interface Store {
   readLog(request: LogRequest): Promise<LogBatch>
   query(request: QueryRequest): Promise<QueryPage>
   count(filters: readonly Filter[], reader: Reader): Promise<number>
+  /** Every will on deposit. */
+  wills(): Promise<readonly StoredWill[]>
+  /** Durable when it resolves; takes the place of an older one of the same key and session. */
+  putWill(will: StoredWill): Promise<void>
+  /** Drops this very will, not a newer one that took its place. */
+  dropWill(id: string): Promise<void>
   /** Drops events whose NIP-40 deadline (seconds) has passed. No log entry: readers derive it from the tag. */
   sweepExpired(now: number): Promise<number>
   close(): Promise<void>

@@ -117,7 +117,7 @@ export function createLink(options: LinkOptions): Link {
       publishing
         .get(frame.id)
         ?.end({ accepted: frame.accepted, message: frame.message, ...(seq === undefined ? {} : { seq }) })
-    } else if (frame.type !== 'NOTICE') {
+    } else if (frame.type !== 'NOTICE' && frame.type !== 'AUTH') {
       const onFrame = subscriptions.get(frame.sub)
       if (frame.type === 'CLOSED' || frame.type === 'COUNT') subscriptions.delete(frame.sub)
       onFrame?.(frame)

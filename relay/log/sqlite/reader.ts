@@ -2,6 +2,7 @@ import { type Database, openDatabase, type Statement } from '../../../platform/s
 import type { NostrEvent } from '../../../protocol/event.ts'
 import { type Filter, type Matchable, matchesNothing, matchFilters } from '../../../protocol/filter.ts'
 import { mayRead } from '../../access.ts'
+import { concernsVanished } from '../entries.ts'
 import { buildBatch, buildPage, type LogSource, type Row } from '../page.ts'
 import type { LogBatch, LogRequest, LogRow, QueryPage, QueryRequest, Reader } from '../store.ts'
 import { countPlan, logPlan, type Plan, timePlan } from './plan.ts'
@@ -48,7 +49,7 @@ export class LogReader {
       const sources = request.filters
         .filter(filter => !matchesNothing(filter))
         .map(filter => this.#logRows(request, filter))
-      if (request.gone) sources.push(this.#removalRows(request))
+      if (request.gone) sources.push(this.#removalRows(request), this.#vanishedRows(request))
       return buildBatch(request, last, sources)
     })
   }
@@ -102,8 +103,20 @@ export class LogReader {
       op,
       seq,
       address: address ?? undefined,
-      id: (JSON.parse(target) as Matchable).id,
+      target: (JSON.parse(target) as Matchable).id,
     }))
+  }
+
+  #vanishedRows(request: LogRequest): LogSource {
+    let { after } = request
+    const rows = this.#chunks<{ seq: number; author: string }>(
+      () => ({ sql: 'SELECT seq, author FROM vanished WHERE seq > ? ORDER BY seq LIMIT ?', params: [after, CHUNK] }),
+      row => {
+        after = row.seq
+      },
+      row => concernsVanished(request.filters, row.author),
+    )
+    return map(rows, ({ seq, author }) => ({ op: 'vanished', seq, target: author, address: undefined }))
   }
 
   /** The plan narrows; the one matcher and the one access function decide. */

@@ -49,4 +49,8 @@ export const LOG_MIGRATIONS: readonly string[] = [
   CREATE TABLE deleted_ids (id TEXT NOT NULL, author TEXT NOT NULL, PRIMARY KEY (id, author)) STRICT, WITHOUT ROWID;
   CREATE TABLE deleted_addresses (address TEXT PRIMARY KEY, up_to INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE TABLE vanished (author TEXT PRIMARY KEY, up_to INTEGER NOT NULL, seq INTEGER NOT NULL UNIQUE) STRICT, WITHOUT ROWID;
+  CREATE TABLE wills (author TEXT NOT NULL, session TEXT NOT NULL, id TEXT NOT NULL UNIQUE, json TEXT NOT NULL, PRIMARY KEY (author, session)) STRICT;
+  `,
 ]

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { acquireLock } from '../../../platform/lock.ts'
 import type { EpochStart } from '../epochs.ts'
-import type { Commit, LogBatch, QueryPage, Store } from '../store.ts'
+import type { Commit, LogBatch, QueryPage, Store, StoredWill } from '../store.ts'
 import { Thread } from './rpc.ts'
 
 /** The log's file inside a data folder. */
@@ -57,6 +57,9 @@ function createStore(
     readLog: request => reader.call<LogBatch>('readLog', request),
     query: request => reader.call<QueryPage>('query', request),
     count: (filters, who) => reader.call<number>('count', filters, who),
+    wills: () => writer.call<StoredWill[]>('wills'),
+    putWill: will => writer.call<void>('putWill', will),
+    dropWill: id => writer.call<void>('dropWill', id),
     sweepExpired: now => writer.call<number>('sweepExpired', now),
     async close() {
       await Promise.allSettled([reader.close(), writer.close()])

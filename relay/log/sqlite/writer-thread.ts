@@ -12,6 +12,9 @@ serve((path: string) => {
     },
     append: writer.append.bind(writer),
     sweepExpired: writer.sweepExpired.bind(writer),
+    wills: writer.wills.bind(writer),
+    putWill: writer.putWill.bind(writer),
+    dropWill: writer.dropWill.bind(writer),
     close: () => writer.close(),
   }
 })

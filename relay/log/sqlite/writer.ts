@@ -1,10 +1,10 @@
 import { type Database, openDatabase, type Statement } from '../../../platform/sqlite.ts'
 import { makeEpoch } from '../../../protocol/cursor.ts'
 import { encodeEvent, expirationOf, type NostrEvent } from '../../../protocol/event.ts'
-import { apply, type LogState } from '../apply.ts'
+import { apply, type LogState, vanishes } from '../apply.ts'
 import { keepSurvivors, toHeader } from '../entries.ts'
 import type { EpochStart } from '../epochs.ts'
-import type { Commit, LogEntry } from '../store.ts'
+import type { Commit, LogEntry, StoredWill } from '../store.ts'
 import { LOG_APPLICATION_ID, LOG_MIGRATIONS } from './schema.ts'
 
 /** Expired rows dropped per transaction, so that a sweep never holds up a commit for long. */
@@ -59,6 +59,21 @@ export class LogWriter {
     return { outcomes, entries: keepSurvivors(this.#fresh), last: this.#last }
   }
 
+  wills(): StoredWill[] {
+    const rows = this.#db.prepare('SELECT session, json FROM wills').all() as { session: string; json: string }[]
+    return rows.map(({ session, json }) => ({ session, event: JSON.parse(json) as NostrEvent }))
+  }
+
+  putWill({ event, session }: StoredWill): void {
+    this.#db
+      .prepare('INSERT OR REPLACE INTO wills (author, session, id, json) VALUES (?, ?, ?, ?)')
+      .run(event.pubkey, session, event.id, encodeEvent(event))
+  }
+
+  dropWill(id: string): void {
+    this.#db.prepare('DELETE FROM wills WHERE id = ?').run(id)
+  }
+
   sweepExpired(now: number): number {
     const rows = this.#db.prepare('SELECT seq, json FROM events WHERE expires_at <= ? LIMIT ?')
     let swept = 0
@@ -109,6 +124,23 @@ export class LogWriter {
     this.#deleteEvent.run(seq)
   }
 
+  /** Their tags would tell of a removed event as much as the event did, so the author's removals go too. */
+  #vanish(author: string, upTo: number): void {
+    const db = this.#db
+    const own = db.prepare('SELECT seq, json FROM events WHERE pubkey = ?').all(author)
+    const wraps = db
+      .prepare(`SELECT e.seq, e.json FROM tags t JOIN events e ON e.seq = t.seq WHERE t.name = 'p' AND t.value = ?`)
+      .all(author)
+    for (const { seq, json } of [...own, ...wraps] as { seq: number; json: string }[]) {
+      const event = JSON.parse(json) as NostrEvent
+      if (vanishes(event, author, upTo)) this.#drop(seq, event)
+    }
+    db.prepare(`DELETE FROM removals WHERE target ->> 'pubkey' = ? AND target ->> 'created_at' <= ?`).run(author, upTo)
+    this.#last += 1
+    db.prepare('INSERT OR REPLACE INTO vanished (author, up_to, seq) VALUES (?, ?, ?)').run(author, upTo, this.#last)
+    this.#fresh.push({ op: 'vanished', seq: this.#last, pubkey: author, upTo })
+  }
+
   #createState(): LogState {
     const db = this.#db
     const seqOf = db.prepare('SELECT seq FROM events WHERE id = ?').pluck()
@@ -127,6 +159,7 @@ export class LogWriter {
     const setMark = db.prepare('INSERT OR REPLACE INTO marks (address, created_at, id) VALUES (?, ?, ?)')
     const setDeleted = db.prepare('INSERT OR IGNORE INTO deleted_ids (id, author) VALUES (?, ?)')
     const setDeletedUpTo = db.prepare('INSERT OR REPLACE INTO deleted_addresses (address, up_to) VALUES (?, ?)')
+    const vanishedUpTo = db.prepare('SELECT up_to FROM vanished WHERE author = ?').pluck()
     const parse = (json: unknown): NostrEvent | undefined =>
       typeof json === 'string' ? (JSON.parse(json) as NostrEvent) : undefined
     const seqOfId = (id: string): number | undefined => seqOf.get(id) as number | undefined
@@ -138,6 +171,7 @@ export class LogWriter {
       mark: address => mark.get(address) as Pick<NostrEvent, 'created_at' | 'id'> | undefined,
       isDeleted: (id, author) => isDeleted.get(id, author) !== undefined,
       deletedUpTo: address => deletedUpTo.get(address) as number | undefined,
+      vanishedUpTo: author => vanishedUpTo.get(author) as number | undefined,
       put: (event, address) => {
         this.#last += 1
         const seq = this.#last
@@ -170,6 +204,7 @@ export class LogWriter {
       setMark: (address, { created_at, id }) => setMark.run(address, created_at, id),
       setDeleted: (id, author) => setDeleted.run(id, author),
       setDeletedUpTo: (address, created_at) => setDeletedUpTo.run(address, created_at),
+      vanish: (author, upTo) => this.#vanish(author, upTo),
     }
   }
 }
