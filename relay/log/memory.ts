@@ -1,13 +1,23 @@
 import { makeEpoch } from '../../protocol/cursor.ts'
 import { encodeEvent, expirationOf, type NostrEvent } from '../../protocol/event.ts'
 import { type Filter, matchFilter, matchFilters } from '../../protocol/filter.ts'
-import { supersedes } from '../../protocol/kinds.ts'
+import { addressOf, supersedes } from '../../protocol/kinds.ts'
 import { mayRead } from '../access.ts'
 import { apply, type LogState, vanishes } from './apply.ts'
 import { concernsVanished, keepSurvivors, toHeader } from './entries.ts'
 import type { EpochStart } from './epochs.ts'
 import { buildBatch, buildPage, type Row } from './page.ts'
-import type { LogEntry, LogRow, Reader, RemovedEntry, Store, StoredEntry, StoredWill, VanishedEntry } from './store.ts'
+import type {
+  LogEntry,
+  LogRow,
+  Reader,
+  RemovedEntry,
+  Setting,
+  Store,
+  StoredEntry,
+  StoredWill,
+  VanishedEntry,
+} from './store.ts'
 
 /** The log in memory: for simulations and tests. Same contract as SQLite's, nothing survives the process. */
 export function createMemoryStore(): Store {
@@ -20,6 +30,7 @@ export function createMemoryStore(): Store {
   const deletedUpTo = new Map<string, number>()
   const vanished = new Map<string, VanishedEntry>()
   const wills = new Map<string, StoredWill>()
+  const settings = new Map<string, Setting>()
   const epochs: EpochStart[] = []
   let last = 0
   let fresh: LogEntry[] = []
@@ -132,6 +143,18 @@ export function createMemoryStore(): Store {
       )
       for (const { event, address } of expired) drop(event, address)
       return expired.length
+    },
+    async remove(ids) {
+      fresh = []
+      for (const event of ids.flatMap(id => eventOf(byId.get(id)) ?? []))
+        state.remove(event, addressOf(event), 'deleted')
+      return { outcomes: [], entries: fresh, last }
+    },
+    readSettings: async () => [...settings.values()],
+    async writeSetting({ section, name, value }) {
+      const key = JSON.stringify([section, name])
+      if (value === null) settings.delete(key)
+      else settings.set(key, { section, name, value })
     },
     wills: async () => [...wills.values()],
     async putWill(will) {

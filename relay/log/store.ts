@@ -116,6 +116,13 @@ export interface StoredWill {
   readonly session: string
 }
 
+/** What was set while running, beside the log: a value by section and name (docs/operations.md). */
+export interface Setting {
+  readonly section: string
+  readonly name: string
+  readonly value: string
+}
+
 /**
  * The log behind an asynchronous interface, so that signatures, disk and queries never hold the event loop.
  * One caller appends; a promise of `append` settles only when the commit is synced. Rejections mean nothing was stored.
@@ -139,6 +146,11 @@ export interface Store {
   putWill(will: StoredWill): Promise<void>
   /** Drops this very will, not a newer one that took its place. */
   dropWill(id: string): Promise<void>
+  /** Removes stored events by the operator's will: a `deleted` entry each, nothing for ids that are not stored. */
+  remove(ids: readonly string[], nowMs: number): Promise<Commit>
+  readSettings(): Promise<readonly Setting[]>
+  /** Durable when it resolves; null takes the setting away. */
+  writeSetting(setting: Pick<Setting, 'section' | 'name'> & { readonly value: string | null }): Promise<void>
   /** Drops events whose NIP-40 deadline (seconds) has passed. No log entry: readers derive it from the tag. */
   sweepExpired(now: number): Promise<number>
   close(): Promise<void>

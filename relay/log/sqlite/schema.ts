@@ -53,4 +53,7 @@ export const LOG_MIGRATIONS: readonly string[] = [
   CREATE TABLE vanished (author TEXT PRIMARY KEY, up_to INTEGER NOT NULL, seq INTEGER NOT NULL UNIQUE) STRICT, WITHOUT ROWID;
   CREATE TABLE wills (author TEXT NOT NULL, session TEXT NOT NULL, id TEXT NOT NULL UNIQUE, json TEXT NOT NULL, PRIMARY KEY (author, session)) STRICT;
   `,
+  `
+  CREATE TABLE settings (section TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (section, name)) STRICT, WITHOUT ROWID;
+  `,
 ]

@@ -2,7 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { acquireLock } from '../../../platform/lock.ts'
 import type { EpochStart } from '../epochs.ts'
-import type { Commit, LogBatch, QueryPage, Store, StoredWill } from '../store.ts'
+import type { Commit, LogBatch, QueryPage, Setting, Store, StoredWill } from '../store.ts'
 import { Thread } from './rpc.ts'
 
 /** The log's file inside a data folder. */
@@ -57,6 +57,13 @@ function createStore(
     readLog: request => reader.call<LogBatch>('readLog', request),
     query: request => reader.call<QueryPage>('query', request),
     count: (filters, who) => reader.call<number>('count', filters, who),
+    async remove(ids, nowMs) {
+      const commit = await writer.call<Commit>('remove', ids, nowMs)
+      last = commit.last
+      return commit
+    },
+    readSettings: () => writer.call<Setting[]>('readSettings'),
+    writeSetting: setting => writer.call<void>('writeSetting', setting),
     wills: () => writer.call<StoredWill[]>('wills'),
     putWill: will => writer.call<void>('putWill', will),
     dropWill: id => writer.call<void>('dropWill', id),

@@ -11,6 +11,9 @@ serve((path: string) => {
       return writer.epochs()
     },
     append: writer.append.bind(writer),
+    remove: writer.remove.bind(writer),
+    readSettings: writer.readSettings.bind(writer),
+    writeSetting: writer.writeSetting.bind(writer),
     sweepExpired: writer.sweepExpired.bind(writer),
     wills: writer.wills.bind(writer),
     putWill: writer.putWill.bind(writer),

@@ -1,10 +1,11 @@
 import { type Database, openDatabase, type Statement } from '../../../platform/sqlite.ts'
 import { makeEpoch } from '../../../protocol/cursor.ts'
 import { encodeEvent, expirationOf, type NostrEvent } from '../../../protocol/event.ts'
+import { addressOf } from '../../../protocol/kinds.ts'
 import { apply, type LogState, vanishes } from '../apply.ts'
 import { keepSurvivors, toHeader } from '../entries.ts'
 import type { EpochStart } from '../epochs.ts'
-import type { Commit, LogEntry, StoredWill } from '../store.ts'
+import type { Commit, LogEntry, Setting, Store, StoredWill } from '../store.ts'
 import { LOG_APPLICATION_ID, LOG_MIGRATIONS } from './schema.ts'
 
 /** Expired rows dropped per transaction, so that a sweep never holds up a commit for long. */
@@ -57,6 +58,31 @@ export class LogWriter {
       return results
     })
     return { outcomes, entries: keepSurvivors(this.#fresh), last: this.#last }
+  }
+
+  remove(ids: readonly string[], nowMs: number): Commit {
+    this.#now = nowMs
+    this.#fresh = []
+    this.#transaction(() => {
+      for (const id of ids) {
+        const event = this.#state.find(id)
+        if (event !== undefined) this.#state.remove(event, addressOf(event), 'deleted')
+      }
+      this.#setLast.run(this.#last)
+    })
+    return { outcomes: [], entries: this.#fresh, last: this.#last }
+  }
+
+  readSettings(): Setting[] {
+    return this.#db.prepare('SELECT section, name, value FROM settings').all() as Setting[]
+  }
+
+  writeSetting({ section, name, value }: Parameters<Store['writeSetting']>[0]): void {
+    if (value === null) this.#db.prepare('DELETE FROM settings WHERE section = ? AND name = ?').run(section, name)
+    else
+      this.#db
+        .prepare('INSERT OR REPLACE INTO settings (section, name, value) VALUES (?, ?, ?)')
+        .run(section, name, value)
   }
 
   wills(): StoredWill[] {
