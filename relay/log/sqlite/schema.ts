@@ -56,4 +56,8 @@ export const LOG_MIGRATIONS: readonly string[] = [
   `
   CREATE TABLE settings (section TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (section, name)) STRICT, WITHOUT ROWID;
   `,
+  `
+  ALTER TABLE events ADD COLUMN sig_sum INTEGER;
+  CREATE TABLE floors (part TEXT NOT NULL, kind INTEGER NOT NULL, floor INTEGER NOT NULL, PRIMARY KEY (part, kind)) STRICT, WITHOUT ROWID;
+  `,
 ]
