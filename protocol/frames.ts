@@ -201,7 +201,9 @@ export const encode = {
     JSON.stringify(['NEG-OPEN', sub, filter, message]),
   negMsg: (sub: string, message: string): string => JSON.stringify(['NEG-MSG', sub, message]),
   negClose: (sub: string): string => JSON.stringify(['NEG-CLOSE', sub]),
-  negErr: (sub: string, message: string): string => JSON.stringify(['NEG-ERR', sub, message]),
+  /** `cap`: how many records a reconciliation may have, told with `blocked` (NIP-77). */
+  negErr: (sub: string, message: string, cap?: number): string =>
+    JSON.stringify(cap === undefined ? ['NEG-ERR', sub, message] : ['NEG-ERR', sub, message, cap]),
   notice: (message: string): string => JSON.stringify(['NOTICE', message]),
   count: (sub: string, count: number): string => JSON.stringify(['COUNT', sub, { count }]),
   seq: (sub: string, seq: number, epoch: string): string => JSON.stringify(['SEQ', sub, seq, epoch]),

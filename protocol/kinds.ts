@@ -51,6 +51,12 @@ export const KINDS: Readonly<Record<number, KindInfo>> = {
   1059: { name: 'gift wrap', audience: 'parties', source: 'NIP-59' },
   22242: { name: 'authentication', audience: 'nobody', source: 'NIP-42' },
   21059: { name: 'ephemeral gift wrap', audience: 'parties', source: 'NIP-59' },
+  8000: { name: 'member added', audience: 'anyone', source: 'NIP-43' },
+  8001: { name: 'member removed', audience: 'anyone', source: 'NIP-43' },
+  13534: { name: 'member list', audience: 'anyone', source: 'NIP-43' },
+  28934: { name: 'join request', audience: 'nobody', source: 'NIP-43' },
+  28935: { name: 'invite', audience: 'nobody', source: 'NIP-43' },
+  28936: { name: 'leave request', audience: 'nobody', source: 'NIP-43' },
   4700: { name: 'message', audience: 'anyone', source: 'docs/protocol.md' },
   24700: { name: 'ephemeral message', audience: 'anyone', source: 'docs/protocol.md' },
   4701: { name: 'receipt', audience: 'anyone', source: 'docs/protocol.md' },
@@ -63,6 +69,12 @@ export const KINDS: Readonly<Record<number, KindInfo>> = {
 export const DELETION = 5
 export const VANISH = 62
 export const AUTH = 22_242
+export const MEMBER_ADDED = 8000
+export const MEMBER_REMOVED = 8001
+export const MEMBER_LIST = 13_534
+export const JOIN_REQUEST = 28_934
+export const INVITE = 28_935
+export const LEAVE_REQUEST = 28_936
 export const GIFT_WRAP = 1059
 export const PRESENCE = 34_706
 export const HEARTBEAT = 24_706

@@ -46,7 +46,73 @@ export const LIMITS = {
   authKeys: { value: 16, unit: 'keys per connection', stops: 'memory held by names' },
   refusedAuths: { value: 5, unit: 'refused AUTHs per connection', stops: 'signature checks on demand' },
   wills: { value: 10_000, unit: 'wills held', stops: 'storage filled by deposits that are never published' },
+  negentropySessions: { value: 8, unit: 'open reconciliations per connection', stops: 'memory held by sets of ids' },
+  negentropyRecords: {
+    value: 200_000,
+    unit: 'events per reconciliation',
+    stops: 'scans and memory (40 bytes each) on demand; told as the cap of `blocked` (NIP-77)',
+  },
+  negentropyRecordsTotal: {
+    value: 2_000_000,
+    unit: 'events in all open reconciliations',
+    stops: 'memory filled by many connections at once',
+  },
+  negentropyIdleMs: { value: 60_000, unit: 'ms between messages', stops: 'sets of ids held for nobody' },
   pendingEphemerals: { value: 256, unit: 'events per subscription', stops: 'memory held while a stored query runs' },
+  connections: { value: 10_000, unit: 'open connections', stops: 'a connection flood; more are refused with 429' },
+  connectionsPerAddress: {
+    value: 20,
+    unit: 'open connections per IPv4 address or IPv6 /64, loopback exempt',
+    stops: 'one host taking all connections; more are refused with 429',
+  },
+  connectBurst: { value: 60, unit: 'new connections at once per address, loopback exempt', stops: 'reconnect floods' },
+  connectsPerMinute: { value: 120, unit: 'new connections per minute per address', stops: 'reconnect floods' },
+  handshakeMs: { value: 10_000, unit: 'ms for the headers', stops: 'slow headers (slowloris)' },
+  headerBytes: {
+    value: 8_192,
+    unit: 'bytes of headers',
+    stops: 'memory exhaustion by headers; more are refused with 431',
+  },
+  fragments: {
+    value: 64,
+    unit: 'fragments per message',
+    stops: 'memory exhaustion by tiny fragments (CVE-2026-48779): closed with 1008',
+  },
+  controlFrames: {
+    value: 100,
+    unit: 'pings and pongs per 25 s and connection',
+    stops: 'ping floods, each of which costs a write: closed with 1008',
+  },
+  preAuthMs: {
+    value: 10_000,
+    unit: 'ms from the upgrade to AUTH, or a first valid frame where AUTH is not demanded',
+    stops: 'sockets that say nothing: closed with 1008, whatever bytes came in',
+  },
+  preAuthMessages: {
+    value: 16,
+    unit: 'messages before AUTH where it is demanded',
+    stops: 'work for strangers: closed with 1008',
+  },
+  preAuthBytes: {
+    value: 65_536,
+    unit: 'bytes before AUTH where it is demanded',
+    stops: 'work for strangers: closed with 1008',
+  },
+  invalidSignatures: {
+    value: 10,
+    unit: 'invalid signatures per connection',
+    stops: 'signature checks on demand: closed with 1008, and the address is kept out',
+  },
+  penaltyMs: {
+    value: 60_000,
+    unit: 'ms an address is kept out after invalid signatures, loopback exempt',
+    stops: 'coming straight back; refused with 429',
+  },
+  eventBurst: { value: 600, unit: 'events at once per key or address', stops: 'write floods' },
+  eventsPerMinute: { value: 1_200, unit: 'events per minute per key or address', stops: 'write floods' },
+  requestBurst: { value: 300, unit: 'requests at once per key or address', stops: 'REQ floods' },
+  requestsPerMinute: { value: 600, unit: 'requests per minute per key or address', stops: 'REQ floods' },
+  invites: { value: 1_000, unit: 'invites outstanding', stops: 'storage filled by invites that nobody uses' },
 } as const satisfies Record<string, Limit>
 
 export type LimitName = keyof typeof LIMITS

@@ -1,4 +1,4 @@
-/** The machine-readable words of OK and CLOSED: NIP-01's set, NIP-42's `auth-required`, NIP-01's example `unsupported`, and ours on OK true: `seq`, `will`. */
+/** The machine-readable words of OK and CLOSED: NIP-01's set, NIP-42's `auth-required`, NIP-01's example `unsupported`, NIP-77's `closed`, and ours on OK true: `seq`, `will`. */
 export const REASON_PREFIXES = [
   'duplicate',
   'pow',
@@ -10,6 +10,7 @@ export const REASON_PREFIXES = [
   'error',
   'auth-required',
   'unsupported',
+  'closed',
   'seq',
   'will',
 ] as const
@@ -38,6 +39,7 @@ export const REASONS = {
   deleted: reason('blocked', 'deleted by its author'),
   vanished: reason('blocked', 'its author has vanished from this relay'),
   expired: reason('invalid', 'expired'),
+  forged: reason('invalid', 'the signature does not fit the event'),
   willHeld: reason('will', 'held'),
   willDropped: reason('will', 'dropped'),
   cursorUnknown: (common: number) => reason('invalid', `cursor-unknown common:${common}`),
