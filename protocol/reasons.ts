@@ -38,6 +38,7 @@ export const REASONS = {
   outdated: reason('invalid', 'outdated, a newer version of this address is stored'),
   deleted: reason('blocked', 'deleted by its author'),
   vanished: reason('blocked', 'its author has vanished from this relay'),
+  banned: reason('blocked', 'banned from this relay'),
   expired: reason('invalid', 'expired'),
   forged: reason('invalid', 'the signature does not fit the event'),
   willHeld: reason('will', 'held'),

@@ -14,11 +14,13 @@ import { createChallenge } from './auth.ts'
 import { Connection, type ConnectionHost } from './connection.ts'
 import { EpochKeeper } from './epoch-keeper.ts'
 import { Follower, type Source } from './follower.ts'
-import type { GateTerms } from './gate.ts'
+import type { GateTerms, Sender } from './gate.ts'
+import type { HttpHost } from './http/host.ts'
 import { Ingest } from './ingest.ts'
 import { LiveIndex } from './live.ts'
 import type { Head, Store } from './log/store.ts'
 import { createJudge, openLogPage } from './log-request.ts'
+import { AccessLists } from './policy/access-lists.ts'
 import { sendStored } from './query.ts'
 import { WillKeeper } from './wills.ts'
 
@@ -48,6 +50,8 @@ export interface RelayCore {
   readonly limits: Limits
   readonly connections: number
   readonly subscriptions: number
+  /** What its HTTP side is made of. */
+  readonly http: HttpHost
   /** Attaches an open connection; the caller feeds what the socket does into the returned handlers. */
   accept(socket: Socket): SocketEvents
   /** Answers what was received, closes every connection with 1001, closes store and verifier. */
@@ -62,6 +66,8 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
   const connections = new Set<Connection>()
   const epochs = new EpochKeeper(store, clock, random)
   await epochs.begin()
+  const lists = await AccessLists.load(store)
+  const stopSignal = new AbortController()
 
   // What live subscriptions have been handed, which trails the store's own head by a moment.
   let head: Head = store.head
@@ -101,6 +107,7 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
       head = { epoch: store.head.epoch, last: commit.last }
     },
     onEphemeral: (event, json) => live.publishEphemeral(event, json, limits.pendingEphemerals),
+    isBanned: id => lists.isEventBanned(id),
     onError,
   })
 
@@ -118,17 +125,17 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     })
   }
 
-  const refuseStrangers = (connection: Connection, sub: string, withheld: Withholding): boolean => {
-    if (withheld !== 'all') return false
-    const word = connection.keys.length === 0 ? 'auth-required' : 'restricted'
-    connection.send(encode.closed(sub, reason(word, 'these kinds are served only to the keys they name')))
-    return true
+  const refuseRead = (filters: readonly Filter[], { keys }: Sender): string | undefined => {
+    if (withholding(filters, keys) !== 'all') return undefined
+    const word = keys.length === 0 ? 'auth-required' : 'restricted'
+    return reason(word, 'these kinds are served only to the keys they name')
   }
 
   const subscribe = (connection: Connection, sub: string, filters: readonly Filter[]): void => {
     const { keys } = connection
     const withheld = withholding(filters, keys)
-    if (refuseStrangers(connection, sub, withheld)) return
+    const denied = refuseRead(filters, connection)
+    if (denied !== undefined) return connection.send(encode.closed(sub, denied))
     const log = openLogPage(filters, limits.page)
     if (!log.ok) return connection.send(encode.closed(sub, reason('invalid', log.error)))
     const mode = log.value === undefined ? 'plain' : 'log'
@@ -157,7 +164,8 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
 
   const count = (connection: Connection, sub: string, filters: readonly Filter[]): void => {
     const { keys } = connection
-    if (refuseStrangers(connection, sub, withholding(filters, keys))) return
+    const denied = refuseRead(filters, connection)
+    if (denied !== undefined) return connection.send(encode.closed(sub, denied))
     attempt(connection, sub, async () => {
       connection.send(encode.count(sub, await store.count(filters, { keys, now: source.now() })))
     })
@@ -181,18 +189,41 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     live,
     verifier,
     wills,
+    negentropy: { store, timers, limits, now: source.now, onError, held: 0 },
     urls,
     challenge: () => createChallenge(random),
     now: source.now,
     subscribe,
     count,
   }
+  const http: HttpHost = {
+    limits,
+    clock,
+    timers,
+    verifier,
+    ingest,
+    live,
+    source,
+    lists,
+    urls,
+    stopping: stopSignal.signal,
+    onError,
+    refuseRead,
+    judge,
+    hints: (filters, keys) => {
+      const withheld = withholding(filters, keys) === 'some'
+      return { epoch: head.epoch, scope: scopeOf(keys), withheld, floor: FLOOR }
+    },
+  }
+  // A ban that was written when the relay died before the removal.
+  await ingest.remove(lists.listBannedEvents().map(({ value }) => value))
   await wills.start()
   return {
     get head() {
       return head
     },
     limits,
+    http,
     get connections() {
       return connections.size
     },
@@ -208,6 +239,7 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     },
     async close() {
       stopping = true
+      stopSignal.abort()
       for (const cancel of cancels) cancel()
       wills.stop()
       for (const connection of connections) connection.stopReading()

@@ -24,6 +24,8 @@ export interface IngestOptions {
   /** Called after each commit, when its OKs are out. */
   readonly onCommit: (commit: Commit) => void
   readonly onEphemeral: (event: NostrEvent, json: string) => void
+  /** Banned since the gate let it pass? */
+  readonly isBanned: (id: string) => boolean
   /** What an operator should know: a failed verifier or store. */
   readonly onError: (stage: 'verify' | 'log', error: unknown) => void
 }
@@ -31,6 +33,13 @@ export interface IngestOptions {
 interface Pending {
   readonly event: NostrEvent
   readonly answer: Answer
+}
+
+/** An operator's removal waits its turn in the log's queue: what was admitted before it is stored before it. */
+interface Removal {
+  readonly ids: readonly string[]
+  readonly done: () => void
+  readonly failed: (error: unknown) => void
 }
 
 /**
@@ -41,7 +50,7 @@ interface Pending {
 export class Ingest {
   readonly #options: IngestOptions
   readonly #verifyQueue: Pending[] = []
-  readonly #logQueue: Pending[] = []
+  readonly #logQueue: (Pending | Removal)[] = []
   readonly #verifying: WorkLoop
   readonly #logging: WorkLoop
 
@@ -63,6 +72,15 @@ export class Ingest {
     if (!hasValidId(event)) return answer(false, reason('invalid', 'the id is not the hash of the event'))
     this.#verifyQueue.push({ event, answer })
     this.#verifying.wake()
+  }
+
+  /** Removes stored events as `deleted`. Rejects if the log could not be written. */
+  remove(ids: readonly string[]): Promise<void> {
+    if (ids.length === 0) return Promise.resolve()
+    return new Promise((done, failed) => {
+      this.#logQueue.push({ ids, done, failed })
+      this.#logging.wake()
+    })
   }
 
   /** Resolves when everything pushed so far has been answered. */
@@ -100,6 +118,7 @@ export class Ingest {
   }
 
   #admit(pending: Pending): void {
+    if (this.#options.isBanned(pending.event.id)) return pending.answer(false, REASONS.banned)
     if (kindClass(pending.event.kind) === 'ephemeral') {
       pending.answer(true, '')
       return this.#options.onEphemeral(pending.event, encodeEvent(pending.event))
@@ -109,7 +128,19 @@ export class Ingest {
   }
 
   async #logNext(): Promise<boolean> {
-    const batch = this.#logQueue.splice(0, BATCH)
+    const [first] = this.#logQueue
+    if (first !== undefined && 'ids' in first) {
+      this.#logQueue.shift()
+      await this.#logRemoval(first)
+      return this.#logQueue.length > 0
+    }
+    const batch: Pending[] = []
+    for (const next of this.#logQueue) {
+      if ('ids' in next || batch.length === BATCH) break
+      batch.push(next)
+    }
+    this.#logQueue.splice(0, batch.length)
+    if (batch.length === 0) return false
     try {
       await this.#logBatch(batch)
     } catch (error) {
@@ -120,6 +151,17 @@ export class Ingest {
       for (const { answer } of batch) answer(false, reason('error', text))
     }
     return this.#logQueue.length > 0
+  }
+
+  async #logRemoval({ ids, done, failed }: Removal): Promise<void> {
+    const { store, clock, beforeCommit, onCommit } = this.#options
+    try {
+      await beforeCommit()
+      onCommit(await store.remove(ids, clock.now()))
+      done()
+    } catch (error) {
+      failed(error)
+    }
   }
 
   async #logBatch(batch: readonly Pending[]): Promise<void> {
