@@ -11,6 +11,9 @@ import { refuseAuth } from './auth.ts'
 import type { Follower, Outlet } from './follower.ts'
 import type { Ingest } from './ingest.ts'
 import type { LiveIndex } from './live.ts'
+import { type NegentropyHost, NegentropySessions } from './negentropy.ts'
+import type { Peer, Sender } from './policy/policy.ts'
+import { Probation } from './policy/probation.ts'
 import type { WillKeeper } from './wills.ts'
 
 /** What a connection needs of the relay. */
@@ -21,8 +24,13 @@ export interface ConnectionHost {
   readonly live: LiveIndex
   readonly verifier: Verifier
   readonly wills: WillKeeper
+  readonly negentropy: NegentropyHost
   /** The relay's own URLs, normalised; empty = AUTH is not offered. */
   readonly urls: ReadonlySet<string>
+  /** Nothing at all is done here before AUTH. */
+  readonly authRequired: boolean
+  /** Keeps the address of a peer out for a while. */
+  penalize(peer: Peer): void
   /** A fresh AUTH challenge. */
   challenge(): string
   /** Seconds. */
@@ -33,11 +41,13 @@ export interface ConnectionHost {
 }
 
 /** One client: its frames in arrival order, its subscriptions, and how much it has left unread. */
-export class Connection implements Outlet, SocketEvents {
+export class Connection implements Outlet, Sender, SocketEvents {
   readonly #socket: Socket
+  readonly #peer: Peer
   readonly #host: ConnectionHost
   readonly #onEnd: () => void
   readonly #followers = new Map<string, Follower>()
+  readonly #negentropy: NegentropySessions
   #writable: { promise: Promise<void>; resolve: () => void } | undefined
   #cancelStall: Cancel | undefined
   #lowest = Number.POSITIVE_INFINITY
@@ -48,18 +58,33 @@ export class Connection implements Outlet, SocketEvents {
   /** Set while an AUTH or WILL is being verified: frames after it wait, so that they take effect in arrival order. */
   #waiting: ClientFrame[] | undefined
   #unanswered = 0
+  #probation: Probation | undefined
+  #forgeries = 0
 
-  constructor(socket: Socket, host: ConnectionHost, onEnd: () => void) {
+  constructor(socket: Socket, peer: Peer, host: ConnectionHost, onEnd: () => void) {
     this.#socket = socket
+    this.#peer = peer
     this.#host = host
+    this.#negentropy = new NegentropySessions(host.negentropy, this)
     this.#onEnd = onEnd
   }
 
   /** Keys authenticated on this connection (NIP-42), in the order they came. */
   keys: readonly string[] = []
 
+  get address(): string | undefined {
+    return this.#peer.address
+  }
+
+  get unthrottled(): boolean {
+    return this.#peer.unthrottled
+  }
+
   /** Greets: the challenge comes first, so that a client has it when it needs it. */
   open(): void {
+    const { limits, timers, authRequired } = this.#host
+    if (authRequired || !this.unthrottled)
+      this.#probation = new Probation({ limits, timers, authRequired, fail: why => this.end(CLOSE.policy, why) })
     if (this.#host.urls.size === 0) return
     this.#challenge = this.#host.challenge()
     this.send(encode.challenge(this.#challenge))
@@ -75,7 +100,12 @@ export class Connection implements Outlet, SocketEvents {
     const { limits } = this.#host
     if (text.length > limits.frameBytes || byteLength(text) > limits.frameBytes)
       return this.end(CLOSE.tooBig, `a frame is at most ${limits.frameBytes} bytes`)
+    if (this.#probation !== undefined) {
+      this.#probation.onMessage(byteLength(text))
+      if (this.#ended) return
+    }
     const frame = parseClientFrame(text, limits)
+    if (frame.ok) this.#probation?.onFrame()
     if (!frame.ok) this.#refuse(frame.error)
     else if (this.#waiting !== undefined) this.#wait(frame.value)
     else this.#handle(frame.value)
@@ -86,7 +116,9 @@ export class Connection implements Outlet, SocketEvents {
     this.#ended = true
     this.#host.wills.onEnd(this, code === CLOSE.normal)
     for (const follower of this.#followers.values()) this.#drop(follower)
+    this.#negentropy.closeAll()
     this.#cancelStall?.()
+    this.#probation?.end()
     this.#writable?.resolve()
     this.#onEnd()
   }
@@ -187,9 +219,11 @@ export class Connection implements Outlet, SocketEvents {
       case 'WILL':
         return this.#hold(this.#depositWill(frame.event))
       case 'NEG-OPEN':
+        return this.#negentropy.open(frame.sub, frame.filter, frame.message)
       case 'NEG-MSG':
+        return this.#negentropy.message(frame.sub, frame.message)
       case 'NEG-CLOSE':
-        return this.send(encode.negErr(frame.sub, reason('unsupported', 'negentropy')))
+        return this.#negentropy.close(frame.sub)
     }
   }
 
@@ -237,7 +271,11 @@ export class Connection implements Outlet, SocketEvents {
       )
     this.#hold(
       this.#isValid(event).then(valid => {
-        if (!valid) return this.#refuseAuth(event.id, reason('invalid', 'the signature does not fit the event'))
+        if (!valid) {
+          this.#refuseAuth(event.id, REASONS.forged)
+          return this.#countForgery()
+        }
+        this.#probation?.end()
         if (!this.keys.includes(event.pubkey)) this.keys = [...this.keys, event.pubkey]
         this.send(encode.ok(event.id, true, ''))
       }),
@@ -252,10 +290,11 @@ export class Connection implements Outlet, SocketEvents {
 
   async #depositWill(event: NostrEvent | null): Promise<void> {
     if (event === null) return this.#host.wills.drop(this)
-    const refusal =
-      this.#host.wills.refuse(event, this) ??
-      ((await this.#isValid(event)) ? undefined : reason('invalid', 'the signature does not fit the event'))
-    if (refusal !== undefined) return this.send(encode.ok(event.id, false, refusal))
+    const refusal = this.#host.wills.refuse(event, this) ?? ((await this.#isValid(event)) ? undefined : REASONS.forged)
+    if (refusal !== undefined) {
+      this.send(encode.ok(event.id, false, refusal))
+      return refusal === REASONS.forged ? this.#countForgery() : undefined
+    }
     const kept = await this.#host.wills.deposit(event, this)
     this.send(
       encode.ok(event.id, kept, kept ? REASONS.willHeld : reason('error', 'the will could not be stored; try again')),
@@ -276,13 +315,22 @@ export class Connection implements Outlet, SocketEvents {
       this.#unanswered -= 1
       if (accepted) this.#host.wills.onPublished(event, this)
       this.send(encode.ok(event.id, accepted, message))
+      if (message === REASONS.forged) this.#countForgery()
       if (this.#unanswered === Math.floor(unverified / 2)) this.#socket.resume?.()
     })
   }
 
+  /** Honest clients send none. Each costs us a signature check, the dearest thing that a stranger can ask for. */
+  #countForgery(): void {
+    this.#forgeries += 1
+    if (this.#forgeries < this.#host.limits.invalidSignatures || this.#ended) return
+    this.#host.penalize(this.#peer)
+    this.end(CLOSE.policy, 'too many invalid signatures')
+  }
+
   #refuse({ to, reason: message }: FrameError): void {
     if (to === undefined) return this.send(encode.notice(message))
-    if ('neg' in to) return this.send(encode.negErr(to.neg, message))
+    if ('neg' in to) return this.#negentropy.refuse(to.neg, message)
     if ('ok' in to) return this.send(encode.ok(to.ok, false, message))
     this.closeSubscription(to.closed, message)
   }

@@ -4,6 +4,7 @@ import type { Socket, SocketEvents } from '../platform/socket.ts'
 import { every, type Timers } from '../platform/timers.ts'
 import type { Verifier } from '../platform/verifier.ts'
 import { CLOSE } from '../protocol/close-codes.ts'
+import { encodeEvent, type NostrEvent } from '../protocol/event.ts'
 import type { Filter } from '../protocol/filter.ts'
 import { encode } from '../protocol/frames.ts'
 import type { EoseHints } from '../protocol/hints.ts'
@@ -21,6 +22,10 @@ import { LiveIndex } from './live.ts'
 import type { Head, Store } from './log/store.ts'
 import { createJudge, openLogPage } from './log-request.ts'
 import { AccessLists } from './policy/access-lists.ts'
+import { type Admission, asksForInvite, createAdmission } from './policy/admission.ts'
+import type { Peer, Policy, PolicyFactory } from './policy/policy.ts'
+import { openRelayKey, type RelayKey } from './policy/relay-key.ts'
+import { saneDefaults } from './policy/sane-defaults.ts'
 import { sendStored } from './query.ts'
 import { WillKeeper } from './wills.ts'
 
@@ -28,8 +33,6 @@ import { WillKeeper } from './wills.ts'
 const CHECKPOINT_MS = 15_000
 /** Expired events leave the disk this often; they are never served in between. */
 const SWEEP_MS = 60_000
-/** Nothing is ever pruned in this version, so every cursor is complete. */
-const FLOOR = 1
 
 export interface CoreOptions {
   readonly store: Store
@@ -40,6 +43,12 @@ export interface CoreOptions {
   readonly limits: Limits
   /** The relay's own URLs as clients dial them; AUTH is offered only if there are any. More may be added while running. */
   readonly urls: Set<string>
+  /** Default: {@link saneDefaults}. */
+  readonly policy?: Policy | PolicyFactory | undefined
+  /** Keys that own this relay (64 hex). */
+  readonly owners?: readonly string[] | undefined
+  /** The relay's own key. Default: a fresh one. */
+  readonly key?: RelayKey | undefined
   /** What an operator should know; `error` is the cause. */
   readonly onError: (where: string, error: unknown) => void
 }
@@ -52,8 +61,13 @@ export interface RelayCore {
   readonly subscriptions: number
   /** What its HTTP side is made of. */
   readonly http: HttpHost
-  /** Attaches an open connection; the caller feeds what the socket does into the returned handlers. */
-  accept(socket: Socket): SocketEvents
+  /** Who may connect, write and read. */
+  readonly admission: Admission
+  /**
+   * Attaches an open connection; the caller feeds what the socket does into the returned handlers. A `peer` that is not given
+   * is a part of this process: unthrottled.
+   */
+  accept(socket: Socket, peer?: Peer): SocketEvents
   /** Answers what was received, closes every connection with 1001, closes store and verifier. */
   close(): Promise<void>
 }
@@ -88,7 +102,25 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
         if (follower.mode === 'log') connection.closeSubscription(follower.sub, REASONS.newEpoch)
   }
 
-  const terms = (): GateTerms => ({ limits, urls, now: source.now() })
+  const admission = await createAdmission({
+    policy: options.policy ?? saneDefaults(),
+    owners: options.owners ?? [],
+    key: options.key ?? (await openRelayKey(undefined, random)),
+    store,
+    lists,
+    limits,
+    clock,
+    random,
+    publish: event => publishOwn(event),
+    onError,
+  })
+  const publishOwn = (event: NostrEvent) =>
+    new Promise<void>((resolve, reject) => {
+      const sender = { keys: [admission.self], unthrottled: true }
+      ingest.push(event, sender, (accepted, message) => (accepted ? resolve() : reject(new Error(message))))
+    })
+  const { refuseWrite } = admission
+  const terms = (): GateTerms => ({ limits, urls, now: source.now(), refuseWrite })
   const wills = new WillKeeper({
     store,
     timers,
@@ -107,6 +139,7 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
       head = { epoch: store.head.epoch, last: commit.last }
     },
     onEphemeral: (event, json) => live.publishEphemeral(event, json, limits.pendingEphemerals),
+    onRequest: event => admission.request(event),
     isBanned: id => lists.isEventBanned(id),
     onError,
   })
@@ -125,14 +158,27 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     })
   }
 
-  const refuseRead = (filters: readonly Filter[], { keys }: Sender): string | undefined => {
-    if (withholding(filters, keys) !== 'all') return undefined
-    const word = keys.length === 0 ? 'auth-required' : 'restricted'
+  const refuseRead = (filters: readonly Filter[], sender: Sender): string | undefined => {
+    const refusal = admission.refuseRead(filters, sender)
+    if (refusal !== undefined) return refusal
+    if (withholding(filters, sender.keys) !== 'all') return undefined
+    const word = sender.keys.length === 0 ? 'auth-required' : 'restricted'
     return reason(word, 'these kinds are served only to the keys they name')
+  }
+
+  const invite = (connection: Connection, sub: string, filters: readonly Filter[]): void => {
+    const { keys } = connection
+    attempt(connection, sub, async () => {
+      const answer = admission.refuseRead(filters, connection) ?? (await admission.invite(connection))
+      if (typeof answer === 'string') return connection.send(encode.closed(sub, answer))
+      connection.send(encode.event(JSON.stringify(sub), encodeEvent(answer)))
+      connection.send(encode.eose(sub, { ...hints(keys, 'none'), complete: 'finish' }))
+    })
   }
 
   const subscribe = (connection: Connection, sub: string, filters: readonly Filter[]): void => {
     const { keys } = connection
+    if (asksForInvite(filters)) return invite(connection, sub, filters)
     const withheld = withholding(filters, keys)
     const denied = refuseRead(filters, connection)
     if (denied !== undefined) return connection.send(encode.closed(sub, denied))
@@ -156,7 +202,7 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
       connection.send(encode.seq(sub, cursor.seq, head.epoch))
       const page = await follower.page(cursor.seq, size)
       if (page === undefined) return
-      connection.send(encode.eose(sub, { ...hints(keys, withheld), ...page, floor: FLOOR }))
+      connection.send(encode.eose(sub, { ...hints(keys, withheld), ...page }))
       if (page.complete === 'finish') follower.goLive()
       else connection.retire(sub)
     })
@@ -191,6 +237,8 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     wills,
     negentropy: { store, timers, limits, now: source.now, onError, held: 0 },
     urls,
+    authRequired: admission.terms.authRequired === true,
+    penalize: admission.penalize,
     challenge: () => createChallenge(random),
     now: source.now,
     subscribe,
@@ -212,12 +260,13 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     judge,
     hints: (filters, keys) => {
       const withheld = withholding(filters, keys) === 'some'
-      return { epoch: head.epoch, scope: scopeOf(keys), withheld, floor: FLOOR }
+      return { epoch: head.epoch, scope: scopeOf(keys), withheld }
     },
   }
   // A ban that was written when the relay died before the removal.
   await ingest.remove(lists.listBannedEvents().map(({ value }) => value))
   await wills.start()
+  await admission.refreshMembers()
   return {
     get head() {
       return head
@@ -230,8 +279,13 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     get subscriptions() {
       return live.size
     },
-    accept(socket) {
-      const connection: Connection = new Connection(socket, host, () => connections.delete(connection))
+    admission,
+    accept(socket, peer = { unthrottled: true }) {
+      const leave = admission.enter(peer)
+      const connection: Connection = new Connection(socket, peer, host, () => {
+        connections.delete(connection)
+        leave()
+      })
       connections.add(connection)
       if (stopping) connection.end(CLOSE.goingAway, 'the relay is stopping')
       else connection.open()

@@ -4,15 +4,13 @@ import { AUTH, kindClass, VANISH } from '../protocol/kinds.ts'
 import type { Limits } from '../protocol/limits.ts'
 import { REASONS, reason } from '../protocol/reasons.ts'
 import { normalizeRelayUrl } from '../protocol/url.ts'
+import type { Sender, WritePolicy } from './policy/policy.ts'
+
+export type { Sender } from './policy/policy.ts'
 
 /** Gift wraps are dated back on purpose (NIP-59), so the past limit is not for them. */
 const BACKDATED: ReadonlySet<number> = new Set([1059, 21_059])
 const REPOSTS: ReadonlySet<number> = new Set([6, 16])
-
-/** Who hands an event in, as far as this connection has proved it. */
-export interface Sender {
-  readonly keys: readonly string[]
-}
 
 export interface GateTerms {
   readonly limits: Limits
@@ -20,18 +18,22 @@ export interface GateTerms {
   readonly urls: ReadonlySet<string>
   /** Seconds. */
   readonly now: number
+  /** What this relay demands beyond the protocol. */
+  readonly refuseWrite: WritePolicy
 }
 
 /**
  * The half of admission that depends on now, on the sender and on policy; asked before the signature is checked, so it must
  * not trust the claimed author. Returns the reason of a refusal, or undefined.
  */
-export function gate(event: NostrEvent, sender: Sender, { limits, urls, now }: GateTerms): string | undefined {
+export function gate(event: NostrEvent, sender: Sender, terms: GateTerms): string | undefined {
+  const { limits, urls, now } = terms
   return (
     refuseSize(event, limits) ??
     refuseTime(event, limits, now) ??
     refuseProtected(event, sender, urls) ??
-    refuseKind(event, urls)
+    refuseKind(event, urls) ??
+    terms.refuseWrite(event, sender, now)
   )
 }
 

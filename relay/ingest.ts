@@ -6,6 +6,7 @@ import { kindClass } from '../protocol/kinds.ts'
 import { REASONS, reason } from '../protocol/reasons.ts'
 import { type GateTerms, gate, type Sender } from './gate.ts'
 import type { Commit, Store } from './log/store.ts'
+import { isMembershipRequest, type Verdict } from './policy/membership.ts'
 
 /** Answers the author of one event: OK. */
 export type Answer = (accepted: boolean, message: string) => void
@@ -24,6 +25,8 @@ export interface IngestOptions {
   /** Called after each commit, when its OKs are out. */
   readonly onCommit: (commit: Commit) => void
   readonly onEphemeral: (event: NostrEvent, json: string) => void
+  /** Answers what is asked of the relay itself (NIP-43). */
+  readonly onRequest: (event: NostrEvent) => Promise<Verdict>
   /** Banned since the gate let it pass? */
   readonly isBanned: (id: string) => boolean
   /** What an operator should know: a failed verifier or store. */
@@ -113,12 +116,16 @@ export class Ingest {
       const seq = seqs[index]
       if (seq !== undefined) pending.answer(true, REASONS.duplicate(seq))
       else if (verified.has(pending)) this.#admit(pending)
-      else pending.answer(false, reason('invalid', 'the signature does not fit the event'))
+      else pending.answer(false, REASONS.forged)
     }
   }
 
   #admit(pending: Pending): void {
     if (this.#options.isBanned(pending.event.id)) return pending.answer(false, REASONS.banned)
+    if (isMembershipRequest(pending.event.kind)) {
+      void this.#options.onRequest(pending.event).then(({ accepted, message }) => pending.answer(accepted, message))
+      return
+    }
     if (kindClass(pending.event.kind) === 'ephemeral') {
       pending.answer(true, '')
       return this.#options.onEphemeral(pending.event, encodeEvent(pending.event))

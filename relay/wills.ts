@@ -53,7 +53,8 @@ export class WillKeeper {
 
   /** All but the signature. */
   refuse(event: NostrEvent, sender: Sender): string | undefined {
-    const { urls, limits, ...terms } = this.#options.terms()
+    const terms = this.#options.terms()
+    const { urls, limits } = terms
     if (!sender.keys.includes(event.pubkey))
       return sender.keys.length === 0
         ? reason('auth-required', 'a will is deposited by its author')
@@ -64,7 +65,7 @@ export class WillKeeper {
       return reason('invalid', 'a will has a relay tag that names this relay')
     if (this.#wills.size >= limits.wills && !this.#wills.has(keyOf(event.pubkey, sessionOf(event))))
       return reason('rate-limited', 'this relay holds no more wills')
-    return gate(event, sender, { urls, limits, ...terms })
+    return gate(event, sender, terms)
   }
 
   /** One per connection: an older one of another session goes. Resolves to false if it could not be stored. */
@@ -131,7 +132,8 @@ export class WillKeeper {
       if (!this.#held.has(sender)) this.#held.set(sender, key)
       return
     }
-    this.#options.publish(will.event, { keys: [will.event.pubkey] }, () => {
+    // Its place in the rates was paid for when it was deposited.
+    this.#options.publish(will.event, { keys: [will.event.pubkey], unthrottled: true }, () => {
       this.#discard(key).catch(error => this.#options.onError('will', error))
     })
   }

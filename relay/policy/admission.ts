@@ -1,0 +1,130 @@
+import { type Clock, seconds } from '../../platform/clock.ts'
+import type { Random } from '../../platform/random.ts'
+import { type NostrEvent, parseEvent } from '../../protocol/event.ts'
+import type { Filter } from '../../protocol/filter.ts'
+import { INVITE, MEMBER_LIST } from '../../protocol/kinds.ts'
+import type { Limits } from '../../protocol/limits.ts'
+import { reason } from '../../protocol/reasons.ts'
+import type { Store } from '../log/store.ts'
+import type { AccessLists } from './access-lists.ts'
+import { Doorkeeper } from './doorkeeper.ts'
+import { Invites } from './invites.ts'
+import { Membership, type Verdict } from './membership.ts'
+import type { Peer, Policy, PolicyFactory, PolicyTerms, ReadPolicy, Sender, WritePolicy } from './policy.ts'
+import type { RelayKey } from './relay-key.ts'
+
+export interface AdmissionOptions {
+  readonly policy: Policy | PolicyFactory
+  readonly owners: readonly string[]
+  readonly key: RelayKey
+  readonly store: Store
+  readonly lists: AccessLists
+  readonly limits: Limits
+  readonly clock: Clock
+  readonly random: Random
+  /** Publishes an event of the relay's own; rejects if the log would not have it. */
+  readonly publish: (event: NostrEvent) => Promise<void>
+  readonly onError: (where: string, error: unknown) => void
+}
+
+/** All that stands between a stranger and the relay, asked by every path: sockets, wills, negentropy and HTTP alike. */
+export interface Admission {
+  /** The relay's own public key. */
+  readonly self: string
+  readonly terms: PolicyTerms
+  readonly membership: Membership
+  /** Before the upgrade: the reason of a refusal, or undefined. */
+  refuseConnection(peer: Peer): string | undefined
+  /** Counts a connection in; call the result when it is gone. */
+  enter(peer: Peer): () => void
+  /** Keeps the address out for a while: it sent forgeries. */
+  penalize(peer: Peer): void
+  readonly refuseWrite: WritePolicy
+  readonly refuseRead: ReadPolicy
+  /** Answers a join or leave request (NIP-43) whose signature holds. */
+  request(event: NostrEvent): Promise<Verdict>
+  /** Answers a REQ for an invite (NIP-43): the reason of a refusal, or the event to send. */
+  invite(sender: Sender): Promise<string | NostrEvent>
+  /** Publishes the member list if it has changed since it was published last. */
+  refreshMembers(): Promise<void>
+}
+
+const OWNERS = 'owner'
+
+export async function createAdmission(options: AdmissionOptions): Promise<Admission> {
+  const { key, store, lists, limits, clock, random, publish, onError } = options
+  const now = () => seconds(clock)
+  const membership = new Membership({
+    owners: await ownersOf(store, options.owners),
+    lists,
+    invites: await Invites.load(store, random, limits.invites),
+    key,
+    publish,
+    published: () => newestList(store, key.pubkey, now()),
+    now,
+    onError,
+  })
+  const policy =
+    typeof options.policy === 'function'
+      ? options.policy({ clock, limits, isMember: pubkey => membership.isMember(pubkey) })
+      : options.policy
+  const terms = policy.terms ?? {}
+  const doors = new Doorkeeper(limits, clock)
+  // Nobody else can have authenticated as the relay.
+  const isRelay = ({ keys }: Sender) => keys.includes(key.pubkey)
+  return {
+    self: key.pubkey,
+    terms,
+    membership,
+    refuseConnection: peer =>
+      (peer.address !== undefined && lists.isIpBlocked(peer.address)
+        ? reason('blocked', 'this address is blocked')
+        : undefined) ??
+      policy.connect?.(peer) ??
+      doors.refuse(peer),
+    enter: peer => doors.enter(peer),
+    penalize: peer => doors.penalize(peer),
+    refuseWrite: (event, sender, at) => (isRelay(sender) ? undefined : policy.write?.(event, sender, at)),
+    refuseRead: (filters, sender) => policy.read?.(filters, sender),
+    async request(event) {
+      if (terms.members !== true)
+        return { accepted: false, message: reason('unsupported', 'this relay has no members to join') }
+      try {
+        return await membership.request(event)
+      } catch (error) {
+        onError('members', error)
+        return { accepted: false, message: reason('error', 'nothing was changed; try again') }
+      }
+    },
+    async invite({ keys }) {
+      if (terms.members !== true) return reason('unsupported', 'this relay has no members to invite')
+      if (keys.length === 0) return reason('auth-required', 'invites are for the owners of this relay')
+      if (!keys.some(pubkey => membership.isOwner(pubkey)))
+        return reason('restricted', 'invites are for the owners of this relay')
+      return (await membership.invite()) ?? reason('rate-limited', `${limits.invites} invites are outstanding`)
+    },
+    refreshMembers: () => (terms.members === true ? membership.refresh() : Promise.resolve()),
+  }
+}
+
+/** A REQ that asks for an invite and for nothing else. */
+export const asksForInvite = (filters: readonly Filter[]): boolean =>
+  filters.every(({ kinds }) => kinds?.size === 1 && kinds.has(INVITE))
+
+/** Owners named at a start stay owners: they are kept beside the log, so that a later start without them keeps the door open. */
+async function ownersOf(store: Store, configured: readonly string[]): Promise<ReadonlySet<string>> {
+  const known = (await store.readSettings()).filter(({ section }) => section === OWNERS).map(({ name }) => name)
+  const owners = configured.length > 0 ? configured : known
+  // Whoever is named now takes the place of those before: a lost key can so be taken away.
+  for (const name of known) if (!owners.includes(name)) await store.writeSetting({ section: OWNERS, name, value: null })
+  for (const name of owners) if (!known.includes(name)) await store.writeSetting({ section: OWNERS, name, value: '' })
+  return new Set(owners)
+}
+
+async function newestList(store: Store, self: string, now: number): Promise<NostrEvent | undefined> {
+  const filter = { kinds: new Set([MEMBER_LIST]), authors: new Set([self]) }
+  const { events } = await store.query({ filters: [{ filter, remaining: 1, capped: false }], keys: [self], now })
+  const [json] = events
+  const event = json === undefined ? undefined : parseEvent(JSON.parse(json))
+  return event?.ok ? event.value : undefined
+}
