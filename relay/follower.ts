@@ -2,13 +2,15 @@ import type { NostrEvent } from '../protocol/event.ts'
 import { expirationOf } from '../protocol/event.ts'
 import { type Filter, matchFilters } from '../protocol/filter.ts'
 import { encode } from '../protocol/frames.ts'
-import { reason } from '../protocol/reasons.ts'
+import { REASONS, reason } from '../protocol/reasons.ts'
 import { mayRead } from './access.ts'
 import { concernsVanished } from './log/entries.ts'
 import type { LogEntry, LogRow, RemovedEntry, Store, StoredEntry } from './log/store.ts'
 
 /** Entries kept while a batch is being read; more than these and the next batch reads them from the log instead. */
 const AHEAD = 512
+
+const NOTHING_READ = { sent: 0, met: false, floor: 1 } as const
 
 /** What a follower needs of the connection that it writes to. */
 export interface Outlet {
@@ -88,18 +90,23 @@ export class Follower {
    * Sends one page of the log after `since`: `more` if it ended at its size, `finish` if it met the head and the
    * subscription is live. Undefined if the subscription was closed meanwhile.
    */
-  async page(since: number, size: number): Promise<{ complete: 'finish' | 'more'; seq: number } | undefined> {
+  async page(
+    since: number,
+    size: number,
+  ): Promise<{ complete: 'finish' | 'more'; seq: number; floor: number } | undefined> {
     this.#position = since
     this.#told = since
     let left = size
+    let floor = 1
     while (!this.closed) {
-      const { sent, met } = await this.#readBatch(left)
-      left -= sent
+      const batch = await this.#readBatch(left)
+      left -= batch.sent
+      floor = Math.max(floor, batch.floor)
       if (this.closed) return undefined
       // Whatever was committed since is kept in `ahead`, above this position.
       this.#told = this.#position
-      if (met) return { complete: 'finish', seq: this.#position }
-      if (left <= 0) return { complete: 'more', seq: this.#position }
+      if (batch.met) return { complete: 'finish', seq: this.#position, floor }
+      if (left <= 0) return { complete: 'more', seq: this.#position, floor }
     }
     return undefined
   }
@@ -153,7 +160,14 @@ export class Follower {
 
   async #readToHead(): Promise<void> {
     try {
-      while (!this.closed) if ((await this.#readBatch(Number.POSITIVE_INFINITY)).met) break
+      for (;;) {
+        const position = this.#position
+        const { met, floor } = await this.#readBatch(Number.POSITIVE_INFINITY)
+        // Pruned before this slow reader came to it. Asking again from its cursor tells the client of the gap.
+        if (this.mode === 'log' && floor > position + 1)
+          return this.#outlet.closeSubscription(this.sub, REASONS.tooSlow)
+        if (met || this.closed) break
+      }
       this.#goLive()
     } catch {
       if (!this.closed)
@@ -162,10 +176,10 @@ export class Follower {
   }
 
   /** Reads and sends one batch. `met`: the log's head was reached, so what is kept in `ahead` continues it without a gap. */
-  async #readBatch(limit: number): Promise<{ sent: number; met: boolean }> {
+  async #readBatch(limit: number): Promise<{ sent: number; met: boolean; floor: number }> {
     this.#state = 'reading'
     await this.#outlet.writable()
-    if (this.closed) return { sent: 0, met: false }
+    if (this.closed) return NOTHING_READ
     this.#ahead = []
     this.#aheadOverflow = false
     const { filters, keys, gone } = this.#options
@@ -178,10 +192,11 @@ export class Follower {
       limit,
       now: this.#source.now(),
     })
-    if (this.closed) return { sent: 0, met: false }
+    if (this.closed) return NOTHING_READ
     for (const row of batch.entries) this.#sendRow(row)
     this.#position = Math.max(this.#position, batch.upTo)
-    return { sent: batch.entries.length, met: batch.upTo >= batch.last && batch.upTo >= from && !this.#aheadOverflow }
+    const met = batch.upTo >= batch.last && batch.upTo >= from && !this.#aheadOverflow
+    return { sent: batch.entries.length, met, floor: batch.floor }
   }
 
   #goLive(): void {

@@ -76,13 +76,15 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
  * Rejects with LockedError (the folder has a relay), DatabaseError (the file cannot be used), or the system's error.
  */
 export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
-  const store =
-    options.store ?? (options.data === undefined ? createMemoryStore() : await openSqliteStore(options.data))
-  const verifier = options.verifier ?? createVerifierPool(verifierThreads())
   const limits: Limits = Object.freeze({ ...defaultLimits, ...options.limits })
   const timers = options.timers ?? systemTimers
   const urls = new Set((options.publicUrls ?? []).map(requireRelayUrl))
   const onError = options.onError ?? ((where, error) => console.error(`posthorn relay: ${where}:`, error))
+  const onDamage = (error: unknown) => onError('log', error)
+  const store =
+    options.store ??
+    (options.data === undefined ? createMemoryStore() : await openSqliteStore(options.data, { onDamage }))
+  const verifier = options.verifier ?? createVerifierPool(verifierThreads())
   const core = await createRelayCore({
     store,
     verifier,

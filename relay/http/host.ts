@@ -31,6 +31,6 @@ export interface HttpHost {
   refuseRead(filters: readonly Filter[], sender: Sender): string | undefined
   /** Resolves to the reason of a refusal, or undefined. */
   judge(cursor: Cursor): Promise<string | undefined>
-  /** All of an EOSE in log order but its position. */
-  hints(filters: readonly Filter[], keys: readonly string[]): Required<Omit<EoseHints, 'complete' | 'seq'>>
+  /** All of an EOSE in log order but what the page itself tells: position, completeness, floor. */
+  hints(filters: readonly Filter[], keys: readonly string[]): Required<Omit<EoseHints, 'complete' | 'seq' | 'floor'>>
 }

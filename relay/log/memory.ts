@@ -1,11 +1,13 @@
 import { makeEpoch } from '../../protocol/cursor.ts'
 import { encodeEvent, expirationOf, type NostrEvent } from '../../protocol/event.ts'
-import { type Filter, matchFilter, matchFilters } from '../../protocol/filter.ts'
+import { type Filter, matchesNothing, matchFilter, matchFilters } from '../../protocol/filter.ts'
 import { addressOf, supersedes } from '../../protocol/kinds.ts'
+import { packStubs } from '../../protocol/negentropy/index.ts'
 import { mayRead } from '../access.ts'
 import { apply, type LogState, vanishes } from './apply.ts'
 import { concernsVanished, keepSurvivors, toHeader } from './entries.ts'
 import type { EpochStart } from './epochs.ts'
+import { type Floor, floorOf } from './floors.ts'
 import { buildBatch, buildPage, type Row } from './page.ts'
 import type {
   LogEntry,
@@ -32,6 +34,7 @@ export function createMemoryStore(): Store {
   const wills = new Map<string, StoredWill>()
   const settings = new Map<string, Setting>()
   const epochs: EpochStart[] = []
+  const floors: Floor[] = []
   let last = 0
   let fresh: LogEntry[] = []
 
@@ -124,7 +127,8 @@ export function createMemoryStore(): Store {
         .filter(({ seq, pubkey }) => seq > after && concernsVanished(filters, pubkey))
         .map(({ op, seq, pubkey }): LogRow => ({ op, seq, target: pubkey, address: undefined }))
         .sort((a, b) => a.seq - b.seq)
-      return buildBatch(request, last, [events.values(), removals.values(), vanishings.values()])
+      const sources = [events.values(), removals.values(), vanishings.values()]
+      return { ...buildBatch(request, last, sources), floor: floorOf(floors, filters, gone) }
     },
     async query(request) {
       return buildPage(request, last, (filter, after, upTo) => {
@@ -137,6 +141,14 @@ export function createMemoryStore(): Store {
     },
     count: async (filters, reader) =>
       [...stored.values()].filter(({ event }) => matchFilters(filters, event) && readable(event, reader)).length,
+    async stubs({ filter, limit, after, upTo = last, ...reader }) {
+      const events = matchesNothing(filter) ? [] : matching(filter, reader)
+      const rest = events
+        .filter(({ seq, event }) => seq <= upTo && (after === undefined || supersedes(after, event)))
+        .map(({ event }) => event)
+        .sort((a, b) => (supersedes(a, b) ? -1 : 1))
+      return { ...packStubs(rest.slice(0, limit)), seq: upTo, next: rest.length > limit ? rest[limit - 1] : undefined }
+    },
     async sweepExpired(now) {
       const expired = [...stored.values()].filter(
         ({ event }) => (expirationOf(event) ?? Number.POSITIVE_INFINITY) <= now,

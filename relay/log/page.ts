@@ -87,7 +87,11 @@ export type LogSource = Iterator<LogRow, undefined>
  * Merges ascending sources into one batch, each seq once, cut by count or bytes. A `replaced` is told unless the same batch
  * carries the address's present event: a successor that has not been sent yet may itself be gone before it is.
  */
-export function buildBatch(request: Pick<LogRequest, 'limit'>, last: number, sources: readonly LogSource[]): LogBatch {
+export function buildBatch(
+  request: Pick<LogRequest, 'limit'>,
+  last: number,
+  sources: readonly LogSource[],
+): Omit<LogBatch, 'floor'> {
   const lanes = sources.map(rows => ({ rows, head: rows.next().value }))
   const rows: LogRow[] = []
   let bytes = 0

@@ -1,6 +1,7 @@
 import type { NostrEvent } from '../../protocol/event.ts'
 import type { Filter, Matchable } from '../../protocol/filter.ts'
 import type { GoneCause } from '../../protocol/frames.ts'
+import type { PackedStubs } from '../../protocol/negentropy/index.ts'
 import type { EpochStart } from './epochs.ts'
 
 /** What became of one appended event. `seq` of a duplicate is the one it already had. */
@@ -69,6 +70,8 @@ export interface LogBatch {
   readonly entries: readonly LogRow[]
   readonly upTo: number
   readonly last: number
+  /** Lowest position from which nothing that was asked for has been pruned, as of the same snapshot. */
+  readonly floor: number
 }
 /** `target`: the id of an event, or the key that vanished. `address` only decides whether a `replaced` is told; see `buildBatch`. */
 export type LogRow =
@@ -109,6 +112,23 @@ export interface QueryPage {
   readonly complete: boolean
 }
 
+export interface StubRequest extends Reader {
+  readonly filter: Filter
+  /** Records at the most. */
+  readonly limit: number
+  /** Where the last page ended; absent on the first. */
+  readonly after?: Position
+  /** Only rows with seq up to here: what the first page reported. */
+  readonly upTo?: number
+}
+
+/** Time and id of matching events, newest first, lowest id first within a second. */
+export interface StubPage extends PackedStubs {
+  readonly seq: number
+  /** Where to go on; undefined if this was all. */
+  readonly next: Position | undefined
+}
+
 /** A pre-signed presence that waits for its author's connection to be lost (docs/protocol.md, "Wills"). */
 export interface StoredWill {
   readonly event: NostrEvent
@@ -140,6 +160,8 @@ export interface Store {
   readLog(request: LogRequest): Promise<LogBatch>
   query(request: QueryRequest): Promise<QueryPage>
   count(filters: readonly Filter[], reader: Reader): Promise<number>
+  /** What reconciliation (NIP-77) looks at, page by page. */
+  stubs(request: StubRequest): Promise<StubPage>
   /** Every will on deposit. */
   wills(): Promise<readonly StoredWill[]>
   /** Durable when it resolves; takes the place of an older one of the same key and session. */

@@ -1,15 +1,19 @@
 import { LogReader } from './reader.ts'
 import { serve } from './rpc.ts'
 
-/** Body of the reader thread: stored queries, log order and counts, each from one snapshot. */
+/** Body of the reader thread: stored queries, log order and counts, each from one snapshot, with the damage met on the way. */
 serve((path: string) => {
   const reader = new LogReader(path)
+  const telling =
+    <A extends never[], R>(read: (...args: A) => R) =>
+    (...args: A) => ({ value: read.apply(reader, args), damaged: reader.takeDamaged() })
   return {
     open: () => undefined,
-    seqsOf: reader.seqsOf.bind(reader),
-    query: reader.query.bind(reader),
-    readLog: reader.readLog.bind(reader),
-    count: reader.count.bind(reader),
+    seqsOf: telling(reader.seqsOf),
+    query: telling(reader.query),
+    readLog: telling(reader.readLog),
+    count: telling(reader.count),
+    stubs: telling(reader.stubs),
     close: () => reader.close(),
   }
 })

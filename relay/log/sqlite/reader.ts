@@ -1,11 +1,25 @@
 import { type Database, openDatabase, type Statement } from '../../../platform/sqlite.ts'
-import type { NostrEvent } from '../../../protocol/event.ts'
+import { type NostrEvent, parseEvent } from '../../../protocol/event.ts'
 import { type Filter, type Matchable, matchesNothing, matchFilters } from '../../../protocol/filter.ts'
+import { parseJson } from '../../../protocol/json.ts'
+import { packStubs } from '../../../protocol/negentropy/index.ts'
 import { mayRead } from '../../access.ts'
 import { concernsVanished } from '../entries.ts'
+import { type Floor, floorOf } from '../floors.ts'
 import { buildBatch, buildPage, type LogSource, type Row } from '../page.ts'
-import type { LogBatch, LogRequest, LogRow, QueryPage, QueryRequest, Reader } from '../store.ts'
-import { countPlan, logPlan, type Plan, timePlan } from './plan.ts'
+import type {
+  LogBatch,
+  LogRequest,
+  LogRow,
+  Position,
+  QueryPage,
+  QueryRequest,
+  Reader,
+  StubPage,
+  StubRequest,
+} from '../store.ts'
+import { countPlan, logPlan, type Plan, stubPlan, timePlan } from './plan.ts'
+import { type EventText, headerOf, intactEvent } from './row.ts'
 import { LOG_APPLICATION_ID, LOG_MIGRATIONS } from './schema.ts'
 
 /** Rows fetched per statement: pages are built from keyset chunks, never from one unbounded scan. */
@@ -13,11 +27,16 @@ const CHUNK = 128
 /** Distinct statement texts kept prepared. */
 const PREPARED = 256
 
+interface StoredText extends EventText {
+  readonly seq: number
+}
+
 /** The reading connection. Synchronous: it lives in the reader thread. Each request reads one snapshot. */
 export class LogReader {
   readonly #db: Database
   readonly #prepared = new Map<string, Statement>()
   readonly #snapshotLast: Statement
+  #damaged: number[] = []
 
   constructor(path: string) {
     this.#db = openDatabase(path, { applicationId: LOG_APPLICATION_ID, migrations: LOG_MIGRATIONS, readonly: true })
@@ -25,20 +44,31 @@ export class LogReader {
   }
 
   seqsOf(ids: readonly string[]): (number | undefined)[] {
-    const seq = this.#prepare('SELECT seq FROM events WHERE id = ?')
-    return ids.map(id => (seq.get(id) as { seq: number } | undefined)?.seq)
+    const find = this.#prepare('SELECT seq, json, sig_sum FROM events WHERE id = ?')
+    return ids.map(id => {
+      const row = find.get(id) as StoredText | undefined
+      // A damaged copy is none: sent again, the event is stored again.
+      return row !== undefined && this.#intact(row)?.id === id ? row.seq : undefined
+    })
+  }
+
+  /** Seqs of damaged rows met since the last call. They were left out of every answer. */
+  takeDamaged(): number[] {
+    const met = this.#damaged
+    this.#damaged = []
+    return met
   }
 
   query(request: QueryRequest): QueryPage {
     return this.#inSnapshot(last =>
       buildPage(request, last, (filter, after, upTo) => {
         let position = after
-        return this.#chunks<Row>(
+        return this.#chunks<Row & StoredText>(
           () => timePlan(filter, request, position, upTo, CHUNK),
           row => {
             position = row
           },
-          row => this.#admits(request, [filter], row.json),
+          row => this.#admits(request, [filter], this.#intact(row)),
         )
       }),
     )
@@ -50,7 +80,8 @@ export class LogReader {
         .filter(filter => !matchesNothing(filter))
         .map(filter => this.#logRows(request, filter))
       if (request.gone) sources.push(this.#removalRows(request), this.#vanishedRows(request))
-      return buildBatch(request, last, sources)
+      const floors = this.#prepare('SELECT part, kind, floor FROM floors').all() as Floor[]
+      return { ...buildBatch(request, last, sources), floor: floorOf(floors, request.filters, request.gone) }
     })
   }
 
@@ -70,18 +101,32 @@ export class LogReader {
     })
   }
 
+  /** The plan alone decides, but for restricted kinds: tens of thousands of records are not parsed. */
+  stubs(request: StubRequest): StubPage {
+    const { filter, limit } = request
+    return this.#inSnapshot(last => {
+      const upTo = request.upTo ?? last
+      if (matchesNothing(filter) || limit <= 0) return { ...packStubs([]), seq: upTo, next: undefined }
+      const { sql, params } = stubPlan(filter, request, request.after, upTo, limit)
+      const rows = this.#prepare(sql).all(...params) as (Position & { json: string | null })[]
+      const readable = rows.filter(({ json }) => json === null || isReadable(json, request.keys))
+      const end = rows.length < limit ? undefined : rows.at(-1)
+      return { ...packStubs(readable), seq: upTo, next: end && { created_at: end.created_at, id: end.id } }
+    })
+  }
+
   close(): void {
     this.#db.close()
   }
 
   #logRows(request: LogRequest, filter: Filter): LogSource {
     let { after } = request
-    const rows = this.#chunks<{ seq: number; address: string | null; json: string }>(
+    const rows = this.#chunks<StoredText & { address: string | null }>(
       () => logPlan(filter, request, after, CHUNK),
       row => {
         after = row.seq
       },
-      row => this.#admits(request, [filter], row.json),
+      row => this.#admits(request, [filter], this.#intact(row)),
     )
     return map(rows, ({ seq, address, json }) => ({ op: 'stored', seq, json, address: address ?? undefined }))
   }
@@ -97,7 +142,7 @@ export class LogReader {
       row => {
         after = row.seq
       },
-      row => this.#admits(request, request.filters, row.target),
+      row => this.#admits(request, request.filters, this.#header(row)),
     )
     return map(rows, ({ seq, op, address, target }) => ({
       op,
@@ -120,9 +165,20 @@ export class LogReader {
   }
 
   /** The plan narrows; the one matcher and the one access function decide. */
-  #admits(reader: Reader, filters: readonly Filter[], json: string): boolean {
-    const event = JSON.parse(json) as NostrEvent
-    return matchFilters(filters, event) && mayRead(event, reader.keys)
+  #admits(reader: Reader, filters: readonly Filter[], event: Matchable | undefined): boolean {
+    return event !== undefined && matchFilters(filters, event) && mayRead(event, reader.keys)
+  }
+
+  #intact(row: StoredText): NostrEvent | undefined {
+    const event = intactEvent(row)
+    if (event === undefined) this.#damaged.push(row.seq)
+    return event
+  }
+
+  #header({ seq, target }: { readonly seq: number; readonly target: string }): Matchable | undefined {
+    const header = headerOf(target)
+    if (header === undefined) this.#damaged.push(seq)
+    return header
   }
 
   *#chunks<T>(plan: () => Plan, advance: (row: T) => void, admits: (row: T) => boolean): Generator<T, undefined> {
@@ -154,4 +210,11 @@ export class LogReader {
 function* map<T>(rows: Iterable<T>, toRow: (row: T) => LogRow): Generator<LogRow, undefined> {
   for (const row of rows) yield toRow(row)
   return undefined
+}
+
+/** A row that cannot be read is nobody's. */
+function isReadable(json: string, keys: readonly string[]): boolean {
+  const value = parseJson(json)
+  const event = value.ok ? parseEvent(value.value) : value
+  return event.ok && mayRead(event.value, keys)
 }

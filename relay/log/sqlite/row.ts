@@ -1,7 +1,9 @@
 import { hash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { encodeEvent, hasValidId, type NostrEvent, parseEvent } from '../../../protocol/event.ts'
+import type { Matchable } from '../../../protocol/filter.ts'
 import { parseJson } from '../../../protocol/json.ts'
+import { toHeader } from '../entries.ts'
 
 /** What is stored of an event beside its index columns. `sig_sum` is null in rows of an older schema. */
 export interface EventText {
@@ -44,4 +46,11 @@ function hashesToItsId(json: string): boolean {
   const tags = json.slice(length - 1, tagsEnd)
   const content = json.slice(tagsEnd + CONTENT.length - 2, -SIG_PART)
   return hash('sha256', `[0,${pubkey},${createdAt},${kind},${tags},${content}]`) === id
+}
+
+/** What a removal remembers of its event, or undefined if it cannot be read: it has no hash to go by, only its shape. */
+export function headerOf(target: string): Matchable | undefined {
+  const value = parseJson(target)
+  const event = value.ok ? parseEvent({ ...(value.value as object), content: '', sig: '0'.repeat(128) }) : value
+  return event.ok ? toHeader(event.value) : undefined
 }

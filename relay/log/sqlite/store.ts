@@ -2,28 +2,49 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { acquireLock } from '../../../platform/lock.ts'
 import type { EpochStart } from '../epochs.ts'
-import type { Commit, LogBatch, QueryPage, Setting, Store, StoredWill } from '../store.ts'
+import type { Commit, LogBatch, QueryPage, Setting, Store, StoredWill, StubPage } from '../store.ts'
 import { Thread } from './rpc.ts'
 
 /** The log's file inside a data folder. */
 export const LOG_FILE = 'log.db'
 
+export interface SqliteStoreOptions {
+  /** The log's file never grows beyond this; publishing is then answered with `error: storage full`. Default: the disk. */
+  readonly maxBytes?: number
+  /** Rows that are not what was stored were met and left out; each seq is told once. */
+  readonly onDamage?: (error: DamagedLogError) => void
+}
+
+/** Rows of the log no longer hash to their ids, or cannot be read. They are never served. */
+export class DamagedLogError extends Error {
+  override readonly name = 'DamagedLogError'
+  readonly code = 'damaged-log'
+  readonly seqs: readonly number[]
+  constructor(seqs: readonly number[]) {
+    super(`the log is damaged at seq ${seqs.join(', ')}; these rows are not served. See: posthorn relay check`)
+    this.seqs = seqs
+  }
+}
+
 /**
  * The log on SQLite: one writer thread, one reader thread, the folder locked for this process.
  * Rejects with LockedError if another relay has the folder, with a `DatabaseError` name and code if the file cannot be used.
  */
-export async function openSqliteStore(directory: string): Promise<Store> {
+export async function openSqliteStore(directory: string, options: SqliteStoreOptions = {}): Promise<Store> {
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const unlock = acquireLock(directory)
   const path = join(directory, LOG_FILE)
-  const writer = new Thread(new URL('./writer-thread.js', import.meta.url), path)
+  const writer = new Thread(new URL('./writer-thread.js', import.meta.url), {
+    path,
+    ...(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
+  })
   let reader: Thread | undefined
   try {
     const opened = await writer.call<{ last: number; epochs: EpochStart[] }>('open')
     // The reader opens after the writer has created and migrated the file.
     reader = new Thread(new URL('./reader-thread.js', import.meta.url), path)
     await reader.call('open')
-    return createStore(writer, reader, opened, unlock)
+    return createStore(writer, createReads(reader, options.onDamage), opened, unlock)
   } catch (error) {
     await Promise.allSettled([writer.close(), reader?.close()])
     unlock()
@@ -31,9 +52,32 @@ export async function openSqliteStore(directory: string): Promise<Store> {
   }
 }
 
+type Reads = Pick<Thread, 'call' | 'close'>
+
+/** Seqs remembered so that one damaged row, met by every query, is told once. */
+const REMEMBERED = 10_000
+
+/** The reader thread; after each answer it is asked what it had to leave out. */
+function createReads(reader: Thread, onDamage: SqliteStoreOptions['onDamage']): Reads {
+  const told = new Set<number>()
+  const tell = (seqs: readonly number[]) => {
+    const news = seqs.filter(seq => !told.has(seq))
+    for (const seq of news) if (told.size < REMEMBERED) told.add(seq)
+    if (news.length > 0) onDamage?.(new DamagedLogError([...new Set(news)]))
+  }
+  return {
+    async call<T>(method: string, ...args: readonly unknown[]) {
+      const { value, damaged } = await reader.call<{ value: T; damaged: readonly number[] }>(method, ...args)
+      if (damaged.length > 0) tell(damaged)
+      return value
+    },
+    close: () => reader.close(),
+  }
+}
+
 function createStore(
   writer: Thread,
-  reader: Thread,
+  reader: Reads,
   opened: { readonly last: number; readonly epochs: readonly EpochStart[] },
   unlock: () => void,
 ): Store {
@@ -64,6 +108,7 @@ function createStore(
     },
     readSettings: () => writer.call<Setting[]>('readSettings'),
     writeSetting: setting => writer.call<void>('writeSetting', setting),
+    stubs: request => reader.call<StubPage>('stubs', request),
     wills: () => writer.call<StoredWill[]>('wills'),
     putWill: will => writer.call<void>('putWill', will),
     dropWill: id => writer.call<void>('dropWill', id),

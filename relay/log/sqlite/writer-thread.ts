@@ -1,9 +1,9 @@
 import { serve } from './rpc.ts'
-import { LogWriter } from './writer.ts'
+import { LogWriter, type WriterOptions } from './writer.ts'
 
 /** Body of the writer thread: the only place that commits to the log. */
-serve((path: string) => {
-  const writer = new LogWriter(path)
+serve(({ path, ...options }: { readonly path: string } & WriterOptions) => {
+  const writer = new LogWriter(path, options)
   return {
     open: () => ({ last: writer.last, epochs: writer.epochs() }),
     startEpoch: (nowMs: number, random16: number) => {

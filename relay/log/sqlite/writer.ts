@@ -5,27 +5,50 @@ import { addressOf } from '../../../protocol/kinds.ts'
 import { apply, type LogState, vanishes } from '../apply.ts'
 import { keepSurvivors, toHeader } from '../entries.ts'
 import type { EpochStart } from '../epochs.ts'
-import type { Commit, LogEntry, Setting, Store, StoredWill } from '../store.ts'
+import type { Commit, LogEntry, Setting, Store, StoredEntry, StoredWill } from '../store.ts'
+import { type EventText, intactEvent, sigSum } from './row.ts'
 import { LOG_APPLICATION_ID, LOG_MIGRATIONS } from './schema.ts'
 
 /** Expired rows dropped per transaction, so that a sweep never holds up a commit for long. */
 const SWEEP_BATCH = 500
+
+export interface WriterOptions {
+  /** The file never grows beyond this; then SQLITE_FULL. */
+  readonly maxBytes?: number
+}
+
+interface StoredRow extends EventText {
+  readonly seq: number
+}
 
 /** The one writing connection. Synchronous: it lives in the writer thread (or in a tool that holds the folder's lock). */
 export class LogWriter {
   readonly #db: Database
   readonly #state: LogState
   readonly #setLast: Statement
+  readonly #insertEvent: Statement
+  readonly #insertTag: Statement
+  readonly #findEvent: Statement
   readonly #deleteTag: Statement
   readonly #deleteEvent: Statement
   #last: number
   #now = 0
   #fresh: LogEntry[] = []
 
-  constructor(path: string) {
+  constructor(path: string, { maxBytes }: WriterOptions = {}) {
     this.#db = openDatabase(path, { applicationId: LOG_APPLICATION_ID, migrations: LOG_MIGRATIONS, secret: true })
+    if (maxBytes !== undefined) {
+      const pageBytes = Number(this.#db.pragma('page_size', { simple: true }))
+      this.#db.pragma(`max_page_count = ${Math.max(1, Math.floor(maxBytes / pageBytes))}`)
+    }
     this.#last = Number(this.#db.prepare('SELECT last FROM log').pluck().get())
     this.#setLast = this.#db.prepare('UPDATE log SET last = ?')
+    this.#insertEvent = this.#db.prepare(
+      `INSERT INTO events (seq, id, pubkey, created_at, kind, address, expires_at, received_at, json, sig_sum)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    )
+    this.#insertTag = this.#db.prepare('INSERT OR IGNORE INTO tags (name, value, seq, created_at) VALUES (?, ?, ?, ?)')
+    this.#findEvent = this.#db.prepare('SELECT seq, json, sig_sum FROM events WHERE id = ?')
     this.#deleteTag = this.#db.prepare('DELETE FROM tags WHERE name = ? AND value = ? AND seq = ?')
     this.#deleteEvent = this.#db.prepare('DELETE FROM events WHERE seq = ?')
     this.#state = this.#createState()
@@ -101,15 +124,26 @@ export class LogWriter {
   }
 
   sweepExpired(now: number): number {
-    const rows = this.#db.prepare('SELECT seq, json FROM events WHERE expires_at <= ? LIMIT ?')
+    const rows = this.#db.prepare(
+      'SELECT seq, json, sig_sum FROM events WHERE expires_at <= ? AND seq > ? ORDER BY seq LIMIT ?',
+    )
     let swept = 0
-    for (;;) {
-      const expired = rows.all(now, SWEEP_BATCH) as { seq: number; json: string }[]
-      if (expired.length === 0) return swept
-      this.#transaction(() => {
-        for (const { seq, json } of expired) this.#drop(seq, JSON.parse(json) as NostrEvent)
+    for (let after = 0; ; ) {
+      const expired = rows.all(now, after, SWEEP_BATCH) as StoredRow[]
+      const end = expired.at(-1)
+      if (end === undefined) return swept
+      after = end.seq
+      // The column only points at it: the event itself must say so, intact. A damaged row stays for `check` to tell of.
+      const due = expired.flatMap(row => {
+        const event = intactEvent(row)
+        return event !== undefined && (expirationOf(event) ?? Number.POSITIVE_INFINITY) <= now
+          ? [{ seq: row.seq, event }]
+          : []
       })
-      swept += expired.length
+      this.#transaction(() => {
+        for (const { seq, event } of due) this.#drop(seq, event)
+      })
+      swept += due.length
     }
   }
 
@@ -134,7 +168,10 @@ export class LogWriter {
     const before = this.#last
     const fresh = this.#fresh.length
     try {
-      return this.#db.transaction(() => apply(this.#state, event))()
+      return this.#db.transaction((): ReturnType<typeof apply> => {
+        const healed = this.#healed(event)
+        return healed === undefined ? apply(this.#state, event) : { status: 'stored', seq: healed.seq }
+      })()
     } catch (error) {
       // A full disk or a broken file ends the whole batch; anything else concerns this event alone.
       if (!this.#db.inTransaction || /FULL|IOERR|CORRUPT|NOTADB|NOMEM/.test(String((error as { code?: unknown }).code)))
@@ -145,21 +182,51 @@ export class LogWriter {
     }
   }
 
+  /** Takes a damaged copy of the event away, so that the good one can be stored anew. */
+  #healed(event: NostrEvent): StoredEntry | undefined {
+    const row = this.#findEvent.get(event.id) as StoredRow | undefined
+    if (row === undefined || intactEvent(row) !== undefined) return undefined
+    this.#drop(row.seq, event)
+    return this.#insert(event, addressOf(event))
+  }
+
+  #insert(event: NostrEvent, address: string | undefined): StoredEntry {
+    this.#last += 1
+    const seq = this.#last
+    const { id, pubkey, created_at, kind } = event
+    const json = encodeEvent(event)
+    const expires = expirationOf(event) ?? null
+    this.#insertEvent.run(seq, id, pubkey, created_at, kind, address ?? null, expires, this.#now, json, sigSum(event))
+    for (const [name, value] of indexedTags(event)) this.#insertTag.run(name, value, seq, created_at)
+    const entry: StoredEntry = { op: 'stored', seq, event, json, address }
+    this.#fresh.push(entry)
+    return entry
+  }
+
   #drop(seq: number, event: NostrEvent): void {
     for (const [name, value] of indexedTags(event)) this.#deleteTag.run(name, value, seq)
+    this.#deleteEvent.run(seq)
+  }
+
+  /** Its tags can no longer be told from its text. Slow, and rare. */
+  #dropDamaged(seq: number): void {
+    this.#db.prepare('DELETE FROM tags WHERE seq = ?').run(seq)
     this.#deleteEvent.run(seq)
   }
 
   /** Their tags would tell of a removed event as much as the event did, so the author's removals go too. */
   #vanish(author: string, upTo: number): void {
     const db = this.#db
-    const own = db.prepare('SELECT seq, json FROM events WHERE pubkey = ?').all(author)
+    const own = db.prepare('SELECT seq, json, sig_sum FROM events WHERE pubkey = ?').all(author)
     const wraps = db
-      .prepare(`SELECT e.seq, e.json FROM tags t JOIN events e ON e.seq = t.seq WHERE t.name = 'p' AND t.value = ?`)
+      .prepare(
+        `SELECT e.seq, e.json, e.sig_sum FROM tags t JOIN events e ON e.seq = t.seq WHERE t.name = 'p' AND t.value = ?`,
+      )
       .all(author)
-    for (const { seq, json } of [...own, ...wraps] as { seq: number; json: string }[]) {
-      const event = JSON.parse(json) as NostrEvent
-      if (vanishes(event, author, upTo)) this.#drop(seq, event)
+    for (const row of [...own, ...wraps] as StoredRow[]) {
+      const event = intactEvent(row)
+      if (event === undefined) this.#dropDamaged(row.seq)
+      else if (vanishes(event, author, upTo)) this.#drop(row.seq, event)
     }
     db.prepare(`DELETE FROM removals WHERE target ->> 'pubkey' = ? AND target ->> 'created_at' <= ?`).run(author, upTo)
     this.#last += 1
@@ -170,15 +237,10 @@ export class LogWriter {
   #createState(): LogState {
     const db = this.#db
     const seqOf = db.prepare('SELECT seq FROM events WHERE id = ?').pluck()
-    const byId = db.prepare('SELECT json FROM events WHERE id = ?').pluck()
-    const byAddress = db.prepare('SELECT json FROM events WHERE address = ?').pluck()
+    const byAddress = db.prepare('SELECT seq, json, sig_sum FROM events WHERE address = ?')
     const mark = db.prepare('SELECT created_at, id FROM marks WHERE address = ?')
     const isDeleted = db.prepare('SELECT 1 FROM deleted_ids WHERE id = ? AND author = ?').pluck()
     const deletedUpTo = db.prepare('SELECT up_to FROM deleted_addresses WHERE address = ?').pluck()
-    const insertEvent = db.prepare(
-      `INSERT INTO events (seq, id, pubkey, created_at, kind, address, expires_at, received_at, json) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
-    )
-    const insertTag = db.prepare('INSERT OR IGNORE INTO tags (name, value, seq, created_at) VALUES (?, ?, ?, ?)')
     const insertRemoval = db.prepare(
       'INSERT INTO removals (seq, op, address, removed_at, target) VALUES (?, ?, ?, ?, ?)',
     )
@@ -186,38 +248,24 @@ export class LogWriter {
     const setDeleted = db.prepare('INSERT OR IGNORE INTO deleted_ids (id, author) VALUES (?, ?)')
     const setDeletedUpTo = db.prepare('INSERT OR REPLACE INTO deleted_addresses (address, up_to) VALUES (?, ?)')
     const vanishedUpTo = db.prepare('SELECT up_to FROM vanished WHERE author = ?').pluck()
-    const parse = (json: unknown): NostrEvent | undefined =>
-      typeof json === 'string' ? (JSON.parse(json) as NostrEvent) : undefined
+    /** A damaged row holds no address and is nobody's to delete: it is as good as gone. */
+    const intact = (row: unknown): NostrEvent | undefined =>
+      row === undefined ? undefined : intactEvent(row as StoredRow)
     const seqOfId = (id: string): number | undefined => seqOf.get(id) as number | undefined
 
     return {
       seqOf: seqOfId,
-      find: id => parse(byId.get(id)),
-      holder: address => parse(byAddress.get(address)),
+      find: id => intact(this.#findEvent.get(id)),
+      holder: address =>
+        byAddress
+          .all(address)
+          .map(intact)
+          .find(event => event !== undefined),
       mark: address => mark.get(address) as Pick<NostrEvent, 'created_at' | 'id'> | undefined,
       isDeleted: (id, author) => isDeleted.get(id, author) !== undefined,
       deletedUpTo: address => deletedUpTo.get(address) as number | undefined,
       vanishedUpTo: author => vanishedUpTo.get(author) as number | undefined,
-      put: (event, address) => {
-        this.#last += 1
-        const seq = this.#last
-        const { id, pubkey, created_at, kind } = event
-        const json = encodeEvent(event)
-        insertEvent.run(
-          seq,
-          id,
-          pubkey,
-          created_at,
-          kind,
-          address ?? null,
-          expirationOf(event) ?? null,
-          this.#now,
-          json,
-        )
-        for (const [name, value] of indexedTags(event)) insertTag.run(name, value, seq, created_at)
-        this.#fresh.push({ op: 'stored', seq, event, json, address })
-        return seq
-      },
+      put: (event, address) => this.#insert(event, address).seq,
       remove: (event, address, op) => {
         const stored = seqOfId(event.id)
         if (stored === undefined) return
