@@ -113,6 +113,15 @@ export const LIMITS = {
   requestBurst: { value: 300, unit: 'requests at once per key or address', stops: 'REQ floods' },
   requestsPerMinute: { value: 600, unit: 'requests per minute per key or address', stops: 'REQ floods' },
   invites: { value: 1_000, unit: 'invites outstanding', stops: 'storage filled by invites that nobody uses' },
+  httpRequests: { value: 1_000, unit: 'HTTP requests in progress', stops: 'memory held by bodies and answers' },
+  syncWait: { value: 50, unit: 'seconds', stops: 'waits that outlive the patience of proxies' },
+  syncWaits: { value: 500, unit: 'GET /sync waiting', stops: 'live-matching amplification without a socket' },
+  syncWaitsPerClient: {
+    value: 16,
+    unit: 'GET /sync waiting per key, or per address without one',
+    stops: 'one client taking every place to wait',
+  },
+  rpcBytes: { value: 16_384, unit: 'bytes', stops: 'memory exhaustion by giant management calls' },
 } as const satisfies Record<string, Limit>
 
 export type LimitName = keyof typeof LIMITS

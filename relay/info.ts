@@ -10,7 +10,7 @@ export interface RelayIdentity {
   readonly contact?: string
 }
 
-export const SUPPORTED_NIPS: readonly number[] = [1, 9, 11, 40, 45, 67]
+export const SUPPORTED_NIPS: readonly number[] = [1, 9, 11, 40, 45, 67, 77]
 
 /** The NIP-11 document. `limitation` names only what is enforced, `seq` is ours (docs/protocol.md, "SEQ"). */
 export function relayInfo(
