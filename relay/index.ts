@@ -16,4 +16,21 @@ export type {
   QueryRequest,
   Store,
 } from './log/store.ts'
+export {
+  allOf,
+  type ConnectPolicy,
+  type Peer,
+  type Policy,
+  type PolicyContext,
+  type PolicyFactory,
+  type PolicyTerms,
+  type ReadPolicy,
+  type Sender,
+  type WritePolicy,
+} from './policy/policy.ts'
+export { proofOfWork } from './policy/pow.ts'
+export { rates } from './policy/rates.ts'
+export { RelayKeyError } from './policy/relay-key.ts'
+export { authToRead, authToWrite, maxEventBytes, membersToRead, membersToWrite, onlyKinds } from './policy/rules.ts'
+export { type SaneOptions, saneDefaults } from './policy/sane-defaults.ts'
 export { createRelay, DEFAULT_HOST, DEFAULT_PORT, type Relay, type RelayOptions } from './relay.ts'

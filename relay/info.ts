@@ -1,5 +1,6 @@
 import type { Limits } from '../protocol/limits.ts'
 import type { Head } from './log/store.ts'
+import type { PolicyTerms } from './policy/policy.ts'
 
 /** What an operator may say of the relay (NIP-11). */
 export interface RelayIdentity {
@@ -12,19 +13,38 @@ export interface RelayIdentity {
 
 export const SUPPORTED_NIPS: readonly number[] = [1, 9, 11, 40, 45, 67, 77]
 
+/** Those that stand on AUTH. */
+const AUTH_NIPS: readonly number[] = [42, 70]
+
+/** What follows from how this relay is run. */
+export interface RelayConduct {
+  /** The relay's own public key (NIP-43). */
+  readonly self: string
+  readonly terms: PolicyTerms
+  /** AUTH is offered: the relay knows its URL. */
+  readonly auth: boolean
+}
+
 /** The NIP-11 document. `limitation` names only what is enforced, `seq` is ours (docs/protocol.md, "SEQ"). */
 export function relayInfo(
   identity: RelayIdentity,
   limits: Limits,
   head: Head,
   version: string,
+  { self, terms, auth }: RelayConduct,
 ): Record<string, unknown> {
   return {
     name: identity.name ?? 'posthorn',
     description: identity.description ?? 'Mail for agents that sleep: signed events, resumable by sequence number.',
     ...(identity.pubkey === undefined ? {} : { pubkey: identity.pubkey }),
     ...(identity.contact === undefined ? {} : { contact: identity.contact }),
-    supported_nips: SUPPORTED_NIPS,
+    self,
+    supported_nips: [
+      ...SUPPORTED_NIPS,
+      ...(auth ? AUTH_NIPS : []),
+      ...(terms.minPow ? [13] : []),
+      ...(terms.members ? [43] : []),
+    ].sort((a, b) => a - b),
     version,
     limitation: {
       max_message_length: limits.frameBytes,
@@ -35,10 +55,10 @@ export function relayInfo(
       max_subid_length: limits.subscriptionIdChars,
       max_event_tags: limits.tags,
       max_content_length: limits.contentBytes,
-      min_pow_difficulty: 0,
-      auth_required: false,
+      min_pow_difficulty: terms.minPow ?? 0,
+      auth_required: terms.authRequired ?? false,
       payment_required: false,
-      restricted_writes: false,
+      restricted_writes: terms.restrictedWrites ?? false,
       created_at_lower_limit: limits.createdAtPast,
       created_at_upper_limit: limits.createdAtFuture,
     },

@@ -6,14 +6,18 @@ import type { Socket, SocketEvents } from '../platform/socket.ts'
 import { systemTimers, type Timers } from '../platform/timers.ts'
 import type { Verifier } from '../platform/verifier.ts'
 import { createVerifierPool } from '../platform/verifier-pool.ts'
+import { isHex64 } from '../protocol/hex.ts'
 import { defaultLimits, type Limits } from '../protocol/limits.ts'
 import { normalizeRelayUrl } from '../protocol/url.ts'
+import { trustProxies } from './address.ts'
 import { createRelayCore } from './core.ts'
 import { type RelayIdentity, relayInfo } from './info.ts'
 import { createMemoryStore } from './log/memory.ts'
 import { openSqliteStore } from './log/sqlite/store.ts'
 import type { Head, Store } from './log/store.ts'
 import { isLoopback } from './origin.ts'
+import type { Peer, Policy, PolicyFactory } from './policy/policy.ts'
+import { openRelayKey } from './policy/relay-key.ts'
 import { listen, type RelayServer } from './server.ts'
 
 export interface RelayOptions {
@@ -28,8 +32,14 @@ export interface RelayOptions {
    * bound to loopback without them, the loopback names count.
    */
   readonly publicUrls?: readonly string[]
-  /** Browser origins that may connect although the relay is bound to loopback. */
+  /** Browser origins that may connect although the relay is for this machine only: bound to loopback, and without a public URL. */
   readonly allowOrigins?: readonly string[]
+  /** Who may connect, write and read. Default: `saneDefaults()`. */
+  readonly policy?: Policy | PolicyFactory
+  /** Keys (64 hex) that own this relay: members by configuration, and given invites (NIP-43). Kept for later starts that name none. */
+  readonly owners?: readonly string[]
+  /** Proxies whose `X-Forwarded-For` is believed: CIDR blocks, or `loopback`, `private`, `cloudflare`. Default: nobody. */
+  readonly trustedProxies?: readonly string[]
   readonly clock?: Clock
   readonly timers?: Timers
   readonly random?: Random
@@ -46,8 +56,8 @@ export interface Relay {
   readonly load: { readonly connections: number; readonly subscriptions: number }
   /** Binds HTTP and WebSocket (default 127.0.0.1, port 7678; 0 picks one) and resolves to the ws:// URL. */
   listen(address?: { readonly host?: string; readonly port?: number }): Promise<string>
-  /** Attaches a connection of another transport. */
-  accept(socket: Socket): SocketEvents
+  /** Attaches a connection of another transport; without a `peer` it is a part of this process and not throttled. */
+  accept(socket: Socket, peer?: Peer): SocketEvents
   /** Graceful: answers what came in, closes every connection with 1001, then the log. Safe to call twice. */
   close(): Promise<void>
 }
@@ -64,6 +74,11 @@ function requireRelayUrl(url: string): string {
   return normal
 }
 
+function requireKey(key: string): string {
+  if (!isHex64(key)) throw new TypeError('an owner is a public key of 64 lowercase hex characters')
+  return key
+}
+
 /** One core is left to the event loop and the log's threads. */
 const verifierThreads = (): number => Math.max(1, availableParallelism() - 1)
 
@@ -78,23 +93,31 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   const limits: Limits = Object.freeze({ ...defaultLimits, ...options.limits })
   const timers = options.timers ?? systemTimers
-  const urls = new Set((options.publicUrls ?? []).map(requireRelayUrl))
+  const publicUrls = options.publicUrls ?? []
+  const isTrustedProxy = trustProxies(options.trustedProxies ?? [])
+  const urls = new Set(publicUrls.map(requireRelayUrl))
   const onError = options.onError ?? ((where, error) => console.error(`posthorn relay: ${where}:`, error))
   const onDamage = (error: unknown) => onError('log', error)
   const store =
     options.store ??
     (options.data === undefined ? createMemoryStore() : await openSqliteStore(options.data, { onDamage }))
   const verifier = options.verifier ?? createVerifierPool(verifierThreads())
-  const core = await createRelayCore({
-    store,
-    verifier,
-    limits,
-    urls,
-    onError,
-    clock: options.clock ?? systemClock,
-    timers,
-    random: options.random ?? systemRandom,
-  }).catch(async error => {
+  const random = options.random ?? systemRandom
+  const begin = async () =>
+    createRelayCore({
+      store,
+      verifier,
+      limits,
+      urls,
+      onError,
+      clock: options.clock ?? systemClock,
+      timers,
+      random,
+      policy: options.policy,
+      owners: options.owners?.map(requireKey),
+      key: await openRelayKey(options.data, random),
+    })
+  const core = await begin().catch(async error => {
     await Promise.allSettled([store.close(), verifier.close()])
     throw error
   })
@@ -114,17 +137,27 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
       return { connections: core.connections, subscriptions: core.subscriptions }
     },
     async listen({ host = DEFAULT_HOST, port = DEFAULT_PORT } = {}) {
+      const local = publicUrls.length === 0 && isLoopback(host)
+      if (core.admission.terms.needsAuth === true && publicUrls.length === 0 && !local)
+        throw new TypeError('the policy demands AUTH, which needs the URL that clients dial; set publicUrls')
       const server = await listen({
         host,
         port,
-        maxFrameBytes: limits.frameBytes,
+        limits,
+        reach: { local, isTrustedProxy },
         allowOrigins: options.allowOrigins ?? [],
         timers,
+        refuse: core.admission.refuseConnection,
         accept: core.accept,
-        info: () => relayInfo(options.identity ?? {}, limits, core.head, version),
+        info: () =>
+          relayInfo(options.identity ?? {}, limits, core.head, version, {
+            self: core.admission.self,
+            terms: core.admission.terms,
+            auth: urls.size > 0,
+          }),
       })
       servers.add(server)
-      if (options.publicUrls === undefined && isLoopback(host)) {
+      if (local) {
         const { port: bound } = new URL(server.url)
         for (const name of LOOPBACK_NAMES) urls.add(`ws://${name}:${bound}`)
       }

@@ -5,27 +5,34 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import type { Socket, SocketEvents } from '../platform/socket.ts'
 import { every, type Timers } from '../platform/timers.ts'
 import { CLOSE } from '../protocol/close-codes.ts'
-import { isLoopback, originAllowed } from './origin.ts'
+import type { Limits } from '../protocol/limits.ts'
+import { parseReason } from '../protocol/reasons.ts'
+import { hostAllowed, originAllowed } from './origin.ts'
+import { peerOf, type Reach } from './policy/peer.ts'
+import type { Peer } from './policy/policy.ts'
 
 /** Peers that miss this many pings in a row are gone. */
 const PING_MS = 25_000
 const MISSED_PINGS = 2
-/** Header limits end with the upgrade; before it they are all that stands against slow-header floods. */
-const HEADERS_MS = 10_000
-const MAX_HEADER_BYTES = 8_192
-/** Fragments of one message, and chunks it may arrive in (CVE-2026-48779: memory exhaustion by tiny fragments). */
-const MAX_FRAGMENTS = 64
+/** Chunks that one message may arrive in, as the network cuts it. */
 const MAX_CHUNKS = 4_096
+/** Node looks for slow headers this often; by itself only twice a minute. */
+const SLOW_CHECK_MS = 500
+/** TCP connections above the limit on open ones, so that a refusal can be told. */
+const SPARE_CONNECTIONS = 100
 const CLOSE_MS = 2_000
 
 export interface ServerOptions {
   readonly host: string
   readonly port: number
-  readonly maxFrameBytes: number
-  /** Exact `Origin` values a browser page may have; relevant while bound to loopback, see docs/protocol.md. */
+  readonly limits: Limits
+  readonly reach: Reach
+  /** Exact `Origin` values a browser page may have while the relay is for this machine only. */
   readonly allowOrigins: readonly string[]
   readonly timers: Timers
-  readonly accept: (socket: Socket) => SocketEvents
+  /** The reason why this peer may not connect, or undefined. */
+  readonly refuse: (peer: Peer) => string | undefined
+  readonly accept: (socket: Socket, peer: Peer) => SocketEvents
   /** The NIP-11 document. */
   readonly info: () => unknown
 }
@@ -39,21 +46,39 @@ export interface RelayServer {
 
 /** HTTP and WebSocket on one port and one path. Rejects with the system's error if the port cannot be bound. */
 export async function listen(options: ServerOptions): Promise<RelayServer> {
-  const http = createServer({ headersTimeout: HEADERS_MS, requestTimeout: HEADERS_MS, maxHeaderSize: MAX_HEADER_BYTES })
+  const { limits, reach } = options
+  // After the upgrade none of these holds any more.
+  const http = createServer({
+    headersTimeout: limits.handshakeMs,
+    requestTimeout: limits.handshakeMs,
+    connectionsCheckingInterval: SLOW_CHECK_MS,
+    maxHeaderSize: limits.headerBytes,
+  })
+  http.maxConnections = limits.connections + SPARE_CONNECTIONS
   const sockets = new WebSocketServer({
     noServer: true,
-    maxPayload: options.maxFrameBytes,
+    maxPayload: limits.frameBytes,
     perMessageDeflate: false,
     // Known to ws since 8.21, not yet to its type package.
-    ...({ maxFragments: MAX_FRAGMENTS, maxBufferedChunks: MAX_CHUNKS, closeTimeout: CLOSE_MS } as object),
+    ...({ maxFragments: limits.fragments, maxBufferedChunks: MAX_CHUNKS, closeTimeout: CLOSE_MS } as object),
   })
-  const loopbackOnly = isLoopback(options.host)
   http.on('request', (request, response) => answerHttp(request, response, options))
   http.on('upgrade', (request, stream, head) => {
+    // A peer that resets while it is being refused must not end the process.
+    stream.on('error', () => {})
     if (pathOf(request) !== '/') return refuseUpgrade(stream, '404 Not Found')
-    if (!originAllowed(request.headers.origin, loopbackOnly, options.allowOrigins))
-      return refuseUpgrade(stream, '403 Forbidden')
-    sockets.handleUpgrade(request, stream, head, socket => attach(socket, options))
+    const { host, origin } = request.headers
+    if (!hostAllowed(host, reach.local)) return refuseUpgrade(stream, FORBIDDEN, WRONG_HOST)
+    if (!originAllowed(origin, reach.local, options.allowOrigins)) return refuseUpgrade(stream, FORBIDDEN, WRONG_ORIGIN)
+    const peer = peerOf(request, reach)
+    const refusal = options.refuse(peer)
+    if (refusal !== undefined)
+      return refuseUpgrade(
+        stream,
+        parseReason(refusal).prefix === 'rate-limited' ? '429 Too Many Requests' : FORBIDDEN,
+        refusal,
+      )
+    sockets.handleUpgrade(request, stream, head, socket => attach(socket, peer, options))
   })
   sockets.on('wsClientError', (_error, stream) => stream.destroy())
   const stopPings = every(options.timers, PING_MS, () => {
@@ -87,30 +112,50 @@ function bind(http: Server, { host, port }: ServerOptions): Promise<void> {
   })
 }
 
+const FORBIDDEN = '403 Forbidden'
+const WRONG_HOST = 'blocked: this relay is for this machine only; to serve a name, configure it as a public URL'
+const WRONG_ORIGIN = 'blocked: this relay is for this machine only, and this Origin is not on its list'
+
 const missedPings = new WeakMap<WebSocket, number>()
+/** Pings and pongs since our last ping. */
+const controlFrames = new WeakMap<WebSocket, number>()
 
 function pingOrDrop(socket: WebSocket): void {
   const missed = missedPings.get(socket) ?? 0
   if (missed >= MISSED_PINGS) return socket.terminate()
+  controlFrames.delete(socket)
   missedPings.set(socket, missed + 1)
   socket.ping()
 }
 
-function attach(socket: WebSocket, { accept }: ServerOptions): void {
-  const events = accept({
-    send: text =>
-      socket.send(text, error => {
-        if (!error) events.onDrain?.()
-      }),
-    close: (code, reason) => socket.close(code, reason),
-    terminate: () => socket.terminate(),
-    pause: () => socket.pause(),
-    resume: () => socket.resume(),
-    get unsentBytes() {
-      return socket.bufferedAmount
+function countControl(socket: WebSocket, limits: Limits): void {
+  const count = (controlFrames.get(socket) ?? 0) + 1
+  controlFrames.set(socket, count)
+  if (count > limits.controlFrames) socket.close(CLOSE.policy, 'too many pings')
+}
+
+function attach(socket: WebSocket, peer: Peer, { accept, limits }: ServerOptions): void {
+  const events = accept(
+    {
+      send: text =>
+        socket.send(text, error => {
+          if (!error) events.onDrain?.()
+        }),
+      close: (code, reason) => socket.close(code, reason),
+      terminate: () => socket.terminate(),
+      pause: () => socket.pause(),
+      resume: () => socket.resume(),
+      get unsentBytes() {
+        return socket.bufferedAmount
+      },
     },
+    peer,
+  )
+  socket.on('pong', () => {
+    missedPings.delete(socket)
+    countControl(socket, limits)
   })
-  socket.on('pong', () => missedPings.delete(socket))
+  socket.on('ping', () => countControl(socket, limits))
   socket.on('message', (data, isBinary) => {
     if (isBinary) return socket.close(CLOSE.unsupportedData, 'text frames only')
     events.onText(data.toString())
@@ -132,6 +177,8 @@ function answerHttp(request: IncomingMessage, response: ServerResponse, options:
     response.writeHead(status, { ...CORS, 'content-type': type, 'x-content-type-options': 'nosniff' }).end(body)
   }
   request.resume()
+  if (!hostAllowed(request.headers.host, options.reach.local))
+    return send(403, 'text/plain; charset=utf-8', `${WRONG_HOST}\n`)
   if (request.method === 'OPTIONS') return send(204, 'text/plain', '')
   if (pathOf(request) !== '/') return send(404, 'text/plain; charset=utf-8', 'Not found. The relay is at /\n')
   if (request.method !== 'GET' && request.method !== 'HEAD')
@@ -146,8 +193,16 @@ function answerHttp(request: IncomingMessage, response: ServerResponse, options:
 
 const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split('?')[0] ?? '/'
 
-function refuseUpgrade(stream: Duplex, status: string): void {
-  stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
+function refuseUpgrade(stream: Duplex, status: string, why = ''): void {
+  const retry = /try again in (\d+) s/.exec(why)?.[1]
+  const head = [
+    `HTTP/1.1 ${status}`,
+    'Connection: close',
+    'Content-Type: text/plain; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(why)}`,
+    ...(retry === undefined ? [] : [`Retry-After: ${retry}`]),
+  ]
+  stream.end(`${head.join('\r\n')}\r\n\r\n${why}`)
 }
 
 /** Waits for closing handshakes; whoever does not answer in time is dropped. */

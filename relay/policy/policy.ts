@@ -31,6 +31,8 @@ export type ConnectPolicy = (peer: Peer) => string | undefined
 export interface PolicyTerms {
   /** Nothing at all can be done here before AUTH. */
   readonly authRequired?: boolean
+  /** Something here is refused without AUTH, so AUTH must be possible: the relay has to know its URL. */
+  readonly needsAuth?: boolean
   /** There are conditions on writing beyond a valid event. */
   readonly restrictedWrites?: boolean
   /** Leading zero bits that an id must have. */

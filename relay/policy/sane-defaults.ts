@@ -48,6 +48,7 @@ export const saneDefaults =
       ),
       terms: {
         authRequired: authWrites && authReads,
+        needsAuth: authWrites || authReads,
         restrictedWrites: authWrites || allowKinds !== undefined || minPow > 0,
         minPow,
         members: members !== false,
