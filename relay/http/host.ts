@@ -10,6 +10,7 @@ import type { Sender } from '../gate.ts'
 import type { Ingest } from '../ingest.ts'
 import type { LiveIndex } from '../live.ts'
 import type { AccessLists } from '../policy/access-lists.ts'
+import type { Admission } from '../policy/admission.ts'
 
 /** What HTTP needs of the relay: the very parts that the sockets use. */
 export interface HttpHost {
@@ -21,6 +22,7 @@ export interface HttpHost {
   readonly live: LiveIndex
   readonly source: Source
   readonly lists: AccessLists
+  readonly admission: Admission
   /** The relay's own URLs, normalised; empty = nobody can authenticate. */
   readonly urls: ReadonlySet<string>
   /** Aborted when the relay stops: waits end. */
