@@ -66,12 +66,37 @@ export const VERBS = {
       host: { type: 'text', value: 'HOST', default: '127.0.0.1', help: 'address to listen on' },
       port: { type: 'count', value: 'PORT', default: 7678, max: 65_535, help: 'port to listen on; 0 takes a free one' },
       data: { type: 'text', value: 'DIR', help: 'where events are kept (default: ~/.local/share/posthorn-relay)' },
+      'public-url': {
+        type: 'list',
+        value: 'URL',
+        help: 'the URL that clients dial, wss://…; repeatable (also RENDER_EXTERNAL_URL)',
+      },
+      owner: { type: 'list', value: 'KEY', help: 'npub or hex of who owns the relay and may invite; kept; repeatable' },
+      'require-auth': { type: 'text', value: 'WHAT', help: 'AUTH before write, read or all' },
+      members: { type: 'flag', help: 'only owners and who they invited (NIP-43) may write and read' },
+      'min-pow': { type: 'count', value: 'BITS', max: 64, help: 'proof of work that every event must carry (NIP-13)' },
+      'allow-kinds': { type: 'list', value: 'KINDS', help: 'keep only these, like 1,4700; repeatable' },
+      'trusted-proxy': {
+        type: 'list',
+        value: 'CIDR',
+        help: 'believe its X-Forwarded-For: a block, or loopback, private, cloudflare; repeatable',
+      },
+      'allow-origin': {
+        type: 'list',
+        value: 'ORIGIN',
+        help: 'let pages of this origin reach a local relay; repeatable',
+      },
     },
     examples: [
       ['posthorn relay', 'ws://localhost:7678, this machine only'],
+      [
+        'posthorn relay --host 0.0.0.0 --public-url wss://relay.example.com --owner npub1… --members',
+        'a relay for a team',
+      ],
       ['posthorn relay --port 0 --json', 'the first line of stdout is {"v":1,"listening":"ws://host:port"}'],
     ],
     notes: [
+      'Bound to loopback and without a public URL it is open to programs of this machine, unthrottled. Otherwise rates and connection limits hold.',
       'SIGTERM or Ctrl-C finishes what was accepted and exits 0; a second one exits at once. Killing it at any time is safe: OK means synced.',
     ],
   },

@@ -19,6 +19,7 @@ import type { GateTerms, Sender } from './gate.ts'
 import type { HttpHost } from './http/host.ts'
 import { Ingest } from './ingest.ts'
 import { LiveIndex } from './live.ts'
+import { type RetentionRule, requireRules } from './log/retention.ts'
 import type { Head, Store } from './log/store.ts'
 import { createJudge, openLogPage } from './log-request.ts'
 import { AccessLists } from './policy/access-lists.ts'
@@ -27,6 +28,7 @@ import type { Peer, Policy, PolicyFactory } from './policy/policy.ts'
 import { openRelayKey, type RelayKey } from './policy/relay-key.ts'
 import { saneDefaults } from './policy/sane-defaults.ts'
 import { sendStored } from './query.ts'
+import { type PruneReport, startRetention } from './retention.ts'
 import { WillKeeper } from './wills.ts'
 
 /** Positions told to quiet log-order subscriptions at most this often. */
@@ -43,6 +45,8 @@ export interface CoreOptions {
   readonly limits: Limits
   /** The relay's own URLs as clients dial them; AUTH is offered only if there are any. More may be added while running. */
   readonly urls: Set<string>
+  /** How long events are kept. Default: for ever. */
+  readonly retention?: readonly RetentionRule[]
   /** Default: {@link saneDefaults}. */
   readonly policy?: Policy | PolicyFactory | undefined
   /** Keys that own this relay (64 hex). */
@@ -68,6 +72,8 @@ export interface RelayCore {
    * is a part of this process: unthrottled.
    */
   accept(socket: Socket, peer?: Peer): SocketEvents
+  /** Applies the retention rules now; they are also applied from time to time. Rejects with PruneRefusedError. */
+  prune(): Promise<PruneReport>
   /** Answers what was received, closes every connection with 1001, closes store and verifier. */
   close(): Promise<void>
 }
@@ -75,6 +81,7 @@ export interface RelayCore {
 /** Begins an epoch and then serves. Rejects if the store cannot be written. */
 export async function createRelayCore(options: CoreOptions): Promise<RelayCore> {
   const { store, clock, timers, random, verifier, limits, urls, onError } = options
+  const rules = requireRules(options.retention ?? [])
   const live = new LiveIndex()
   let stopping = false
   const connections = new Set<Connection>()
@@ -120,7 +127,8 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
       ingest.push(event, sender, (accepted, message) => (accepted ? resolve() : reject(new Error(message))))
     })
   const { refuseWrite } = admission
-  const terms = (): GateTerms => ({ limits, urls, now: source.now(), refuseWrite })
+  const terms = (): GateTerms => ({ limits, urls, now: source.now(), refuseWrite, retention: rules })
+  const retention = startRetention({ store, timers, rules, now: () => source.now(), onError })
   const wills = new WillKeeper({
     store,
     timers,
@@ -235,7 +243,7 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     live,
     verifier,
     wills,
-    negentropy: { store, timers, limits, now: source.now, onError, held: 0 },
+    negentropy: { store, timers, limits, now: source.now, onError, refuseRead, held: 0 },
     urls,
     authRequired: admission.terms.authRequired === true,
     penalize: admission.penalize,
@@ -253,6 +261,7 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     live,
     source,
     lists,
+    admission,
     urls,
     stopping: stopSignal.signal,
     onError,
@@ -291,6 +300,7 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
       else connection.open()
       return connection
     },
+    prune: retention.run,
     async close() {
       stopping = true
       stopSignal.abort()
@@ -300,6 +310,7 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
       await ingest.idle()
       for (const connection of connections) connection.end(CLOSE.goingAway, 'the relay is stopping')
       wills.stop()
+      await retention.stop()
       await verifier.close()
       await store.close()
     },

@@ -5,8 +5,8 @@ import { bytesToHex, hexToBytes } from '../protocol/hex.ts'
 import type { Limits } from '../protocol/limits.ts'
 import { type PackedStubs, RecordSet, respond } from '../protocol/negentropy/index.ts'
 import { reason } from '../protocol/reasons.ts'
-import { withholding } from './access.ts'
 import type { Position, Store } from './log/store.ts'
+import type { Sender } from './policy/policy.ts'
 
 /** Records read per call, so that other readers have their turn in between. */
 const PAGE = 10_000
@@ -21,11 +21,13 @@ export interface NegentropyHost {
   /** Seconds. */
   now(): number
   onError(where: string, error: unknown): void
+  /** The reason why this sender may not ask this, or undefined. */
+  refuseRead(filters: readonly Filter[], sender: Sender): string | undefined
   /** Records held by all open sessions. */
   held: number
 }
 
-export interface NegentropyPeer {
+export interface NegentropyPeer extends Sender {
   /** Keys authenticated so far; access is decided for those of the moment a session opens. */
   readonly keys: readonly string[]
   send(text: string): void
@@ -58,7 +60,7 @@ export class NegentropySessions {
     const refusal =
       filter.since_seq !== undefined || filter.epoch !== undefined || filter.gone !== undefined
         ? reason('invalid', 'since_seq, epoch and gone belong to REQ')
-        : refuseStrangers(filter, keys)
+        : this.#host.refuseRead([filter], this.#peer)
     if (refusal !== undefined) return this.#peer.send(encode.negErr(sub, refusal))
     if (this.#sessions.size >= negentropySessions)
       return this.#peer.send(
@@ -154,9 +156,4 @@ export class NegentropySessions {
     )
     this.#peer.send(encode.negMsg(sub, bytesToHex(answer.value)))
   }
-}
-
-function refuseStrangers(filter: Filter, keys: readonly string[]): string | undefined {
-  if (withholding([filter], keys) !== 'all') return undefined
-  return reason(keys.length === 0 ? 'auth-required' : 'restricted', 'these kinds are served only to the keys they name')
 }

@@ -4,13 +4,14 @@ import { createRelay } from '../../relay/index.ts'
 import type { Command, Context } from '../context.ts'
 import { CliError, errorCode } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
+import { relaySettings } from '../relay-settings.ts'
 import { escapeText } from '../text.ts'
 
 /** `posthorn relay`: runs until a signal, then closes in order and exits 0. */
 export const relay: Command<'relay'> = async context => {
   const { options, out, signal, env } = context
   const data = options.data === undefined ? defaultDataFolder(env) : resolve(options.data)
-  const server = await createRelay({ data })
+  const server = await createRelay({ data, ...relaySettings(options, env) })
   try {
     const url = await listen(server, options.host, options.port)
     announce(context, url, data)

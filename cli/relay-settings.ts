@@ -1,0 +1,69 @@
+import { trustProxies } from '../relay/address.ts'
+import { type RelayOptions, type SaneOptions, saneDefaults } from '../relay/index.ts'
+import { resolveRecipient } from '../sdk/index.ts'
+import type { Options } from './args.ts'
+import { UsageError } from './errors.ts'
+
+type Settings = Pick<RelayOptions, 'publicUrls' | 'owners' | 'policy' | 'trustedProxies' | 'allowOrigins'>
+
+/** What stands between Render's router and us: its private network, behind Cloudflare. */
+const RENDER_PROXIES = ['private', 'cloudflare']
+
+/** The options of `posthorn relay` that say who may connect, write and read. Throws {@link UsageError}. */
+export function relaySettings(options: Options<'relay'>, env: Readonly<Record<string, string | undefined>>): Settings {
+  const render = env['RENDER_EXTERNAL_URL'] || undefined
+  const urls = options['public-url']
+  const proxies = options['trusted-proxy']
+  const publicUrls = urls.length > 0 || render === undefined ? urls : [render]
+  return {
+    ...(publicUrls.length === 0 ? {} : { publicUrls: publicUrls.map(requireUrl) }),
+    owners: options.owner.map(requireOwner),
+    trustedProxies: requireBlocks(proxies.length > 0 || render === undefined ? proxies : RENDER_PROXIES),
+    allowOrigins: options['allow-origin'],
+    policy: saneDefaults(restrictions(options)),
+  }
+}
+
+function restrictions(options: Options<'relay'>): SaneOptions {
+  const requireAuth = options['require-auth']
+  if (requireAuth !== undefined && requireAuth !== 'write' && requireAuth !== 'read' && requireAuth !== 'all')
+    throw new UsageError('--require-auth is write, read or all')
+  const kinds = options['allow-kinds'].flatMap(list => list.split(',')).map(requireKind)
+  const minPow = options['min-pow']
+  return {
+    members: options.members,
+    ...(requireAuth === undefined ? {} : { requireAuth }),
+    ...(kinds.length === 0 ? {} : { allowKinds: kinds }),
+    ...(minPow === undefined ? {} : { minPow }),
+  }
+}
+
+function requireKind(text: string): number {
+  if (!/^\d{1,5}$/.test(text.trim()) || Number(text) > 65_535)
+    throw new UsageError(`--allow-kinds takes numbers from 0 to 65535, got ${JSON.stringify(text)}`)
+  return Number(text)
+}
+
+function requireBlocks(blocks: readonly string[]): readonly string[] {
+  try {
+    trustProxies(blocks)
+    return blocks
+  } catch (cause) {
+    throw new UsageError(`--trusted-proxy: ${cause instanceof Error ? cause.message : String(cause)}`)
+  }
+}
+
+function requireUrl(url: string): string {
+  if (!/^(?:wss?|https?):\/\/./.test(url) || !URL.canParse(url))
+    throw new UsageError(`--public-url takes a URL like wss://relay.example.com, got ${JSON.stringify(url)}`)
+  return url
+}
+
+function requireOwner(text: string): string {
+  try {
+    return resolveRecipient(text, [])
+  } catch {
+    // Not quoted: somebody may have pasted a secret key.
+    throw new UsageError('--owner takes an npub, or a public key of 64 hex characters')
+  }
+}
