@@ -4,12 +4,11 @@ import { AUTH, kindClass, VANISH } from '../protocol/kinds.ts'
 import type { Limits } from '../protocol/limits.ts'
 import { REASONS, reason } from '../protocol/reasons.ts'
 import { normalizeRelayUrl } from '../protocol/url.ts'
+import { BACKDATED, type RetentionRule, refuseTooOld } from './log/retention.ts'
 import type { Sender, WritePolicy } from './policy/policy.ts'
 
 export type { Sender } from './policy/policy.ts'
 
-/** Gift wraps are dated back on purpose (NIP-59), so the past limit is not for them. */
-const BACKDATED: ReadonlySet<number> = new Set([1059, 21_059])
 const REPOSTS: ReadonlySet<number> = new Set([6, 16])
 
 export interface GateTerms {
@@ -20,6 +19,8 @@ export interface GateTerms {
   readonly now: number
   /** What this relay demands beyond the protocol. */
   readonly refuseWrite: WritePolicy
+  /** What is pruned is not let in again. */
+  readonly retention: readonly RetentionRule[]
 }
 
 /**
@@ -31,6 +32,7 @@ export function gate(event: NostrEvent, sender: Sender, terms: GateTerms): strin
   return (
     refuseSize(event, limits) ??
     refuseTime(event, limits, now) ??
+    refuseTooOld(terms.retention, event, now) ??
     refuseProtected(event, sender, urls) ??
     refuseKind(event, urls) ??
     terms.refuseWrite(event, sender, now)

@@ -4,7 +4,8 @@ export { LockedError } from '../platform/lock.ts'
 export { DatabaseError } from '../platform/sqlite.ts'
 export { type RelayIdentity, SUPPORTED_NIPS } from './info.ts'
 export { createMemoryStore } from './log/memory.ts'
-export { openSqliteStore } from './log/sqlite/store.ts'
+export { PruneRefusedError, type RetentionRule } from './log/retention.ts'
+export { DamagedLogError, openSqliteStore, type SqliteStoreOptions } from './log/sqlite/store.ts'
 export type {
   Commit,
   Head,

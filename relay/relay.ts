@@ -11,13 +11,17 @@ import { defaultLimits, type Limits } from '../protocol/limits.ts'
 import { normalizeRelayUrl } from '../protocol/url.ts'
 import { trustProxies } from './address.ts'
 import { createRelayCore } from './core.ts'
+import { IdentitySettings } from './http/identity.ts'
+import { createHttp } from './http/router.ts'
 import { type RelayIdentity, relayInfo } from './info.ts'
 import { createMemoryStore } from './log/memory.ts'
+import type { RetentionRule } from './log/retention.ts'
 import { openSqliteStore } from './log/sqlite/store.ts'
 import type { Head, Store } from './log/store.ts'
 import { isLoopback } from './origin.ts'
 import type { Peer, Policy, PolicyFactory } from './policy/policy.ts'
 import { openRelayKey } from './policy/relay-key.ts'
+import type { PruneReport } from './retention.ts'
 import { listen, type RelayServer } from './server.ts'
 
 export interface RelayOptions {
@@ -27,6 +31,10 @@ export interface RelayOptions {
   readonly store?: Store
   readonly identity?: RelayIdentity
   readonly limits?: Partial<Limits>
+  /** How long events are kept: of all rules the first that names an event decides. Default: for ever. */
+  readonly retention?: readonly RetentionRule[]
+  /** With `data`: the log's file never grows beyond this; publishing is then refused. Default: the disk. */
+  readonly maxLogBytes?: number
   /**
    * The URLs clients dial, as configured and never as a request claims. AUTH is offered only if there are any;
    * bound to loopback without them, the loopback names count.
@@ -58,6 +66,8 @@ export interface Relay {
   listen(address?: { readonly host?: string; readonly port?: number }): Promise<string>
   /** Attaches a connection of another transport; without a `peer` it is a part of this process and not throttled. */
   accept(socket: Socket, peer?: Peer): SocketEvents
+  /** Applies the retention rules now. Rejects with PruneRefusedError if something that is to go is damaged. */
+  prune(): Promise<PruneReport>
   /** Graceful: answers what came in, closes every connection with 1001, then the log. Safe to call twice. */
   close(): Promise<void>
 }
@@ -100,7 +110,12 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   const onDamage = (error: unknown) => onError('log', error)
   const store =
     options.store ??
-    (options.data === undefined ? createMemoryStore() : await openSqliteStore(options.data, { onDamage }))
+    (options.data === undefined
+      ? createMemoryStore()
+      : await openSqliteStore(options.data, {
+          onDamage,
+          ...(options.maxLogBytes === undefined ? {} : { maxBytes: options.maxLogBytes }),
+        }))
   const verifier = options.verifier ?? createVerifierPool(verifierThreads())
   const random = options.random ?? systemRandom
   const begin = async () =>
@@ -109,6 +124,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
       verifier,
       limits,
       urls,
+      retention: options.retention ?? [],
       onError,
       clock: options.clock ?? systemClock,
       timers,
@@ -117,9 +133,23 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
       owners: options.owners?.map(requireKey),
       key: await openRelayKey(options.data, random),
     })
-  const core = await begin().catch(async error => {
+  const giveUp = async (error: unknown) => {
     await Promise.allSettled([store.close(), verifier.close()])
     throw error
+  }
+  const identity = await IdentitySettings.load(store, options.identity ?? {}).catch(giveUp)
+  const core = await begin().catch(giveUp)
+  const answer = createHttp({
+    host: core.http,
+    identity,
+    allowOrigins: options.allowOrigins ?? [],
+    info: () =>
+      relayInfo(identity.current, limits, core.head, version, {
+        self: core.admission.self,
+        terms: core.admission.terms,
+        auth: urls.size > 0,
+        owned: core.admission.membership.hasOwners,
+      }),
   })
   const servers = new Set<RelayServer>()
   let closing: Promise<void> | undefined
@@ -149,12 +179,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
         timers,
         refuse: core.admission.refuseConnection,
         accept: core.accept,
-        info: () =>
-          relayInfo(options.identity ?? {}, limits, core.head, version, {
-            self: core.admission.self,
-            terms: core.admission.terms,
-            auth: urls.size > 0,
-          }),
+        answer,
       })
       servers.add(server)
       if (local) {
@@ -164,6 +189,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
       return server.url
     },
     accept: core.accept,
+    prune: core.prune,
     close: () => {
       closing ??= close()
       return closing

@@ -1,6 +1,6 @@
 import { makeEpoch } from '../../protocol/cursor.ts'
 import { encodeEvent, expirationOf, type NostrEvent } from '../../protocol/event.ts'
-import { type Filter, matchesNothing, matchFilter, matchFilters } from '../../protocol/filter.ts'
+import { type Filter, type Matchable, matchesNothing, matchFilter, matchFilters } from '../../protocol/filter.ts'
 import { addressOf, supersedes } from '../../protocol/kinds.ts'
 import { packStubs } from '../../protocol/negentropy/index.ts'
 import { mayRead } from '../access.ts'
@@ -9,6 +9,7 @@ import { concernsVanished, keepSurvivors, toHeader } from './entries.ts'
 import type { EpochStart } from './epochs.ts'
 import { type Floor, floorOf } from './floors.ts'
 import { buildBatch, buildPage, type Row } from './page.ts'
+import { isTooOld, ruleOf } from './retention.ts'
 import type {
   LogEntry,
   LogRow,
@@ -35,12 +36,15 @@ export function createMemoryStore(): Store {
   const settings = new Map<string, Setting>()
   const epochs: EpochStart[] = []
   const floors: Floor[] = []
+  /** Milliseconds, by seq. */
+  const removedAt = new Map<number, number>()
+  let now = 0
   let last = 0
   let fresh: LogEntry[] = []
 
   const eventOf = (seq: number | undefined): NostrEvent | undefined =>
     seq === undefined ? undefined : stored.get(seq)?.event
-  const drop = (event: NostrEvent, address: string | undefined): void => {
+  const drop = (event: Matchable, address: string | undefined): void => {
     const seq = byId.get(event.id)
     if (seq === undefined) return
     byId.delete(event.id)
@@ -69,6 +73,7 @@ export function createMemoryStore(): Store {
       last += 1
       const entry: RemovedEntry = { op, seq: last, target: toHeader(event), address }
       removed.set(last, entry)
+      removedAt.set(last, now)
       fresh.push(entry)
     },
     setMark: (address, { created_at, id }) => marks.set(address, { created_at, id }),
@@ -109,7 +114,8 @@ export function createMemoryStore(): Store {
         start: last,
       })
     },
-    async append(events) {
+    async append(events, nowMs) {
+      now = nowMs
       fresh = []
       const outcomes = events.map(event => apply(state, event))
       return { outcomes, entries: keepSurvivors(fresh), last }
@@ -149,6 +155,43 @@ export function createMemoryStore(): Store {
         .sort((a, b) => (supersedes(a, b) ? -1 : 1))
       return { ...packStubs(rest.slice(0, limit)), seq: upTo, next: rest.length > limit ? rest[limit - 1] : undefined }
     },
+    async prunable({ rules, rule: index, part, now }) {
+      const rule = rules[index]
+      const keep = rule?.maxCount ?? Number.POSITIVE_INFINITY
+      const victims: number[] = []
+      if (part === 'events') {
+        let kept = 0
+        for (const { seq, event } of [...stored.values()].reverse()) {
+          if (ruleOf(rules, event) !== rule) continue
+          if (kept >= keep || isTooOld(rule, event, now)) victims.push(seq)
+          else kept += 1
+        }
+      } else if (rule?.maxAgeS !== undefined) {
+        for (const [seq, at] of removedAt) {
+          const target = removed.get(seq)?.target
+          if (target !== undefined && ruleOf(rules, target) === rule && at < (now - rule.maxAgeS) * 1000)
+            victims.unshift(seq)
+        }
+      }
+      return { victims, damaged: [], next: undefined }
+    },
+    async prune({ part, seqs }) {
+      const raise = (kind: number, seq: number) => {
+        const old = floors.findIndex(each => each.part === part && each.kind === kind)
+        const floor = Math.max(seq + 1, floors[old]?.floor ?? 1)
+        floors.splice(old === -1 ? floors.length : old, 1, { part, kind, floor })
+      }
+      let taken = 0
+      for (const seq of seqs) {
+        const event = part === 'events' ? stored.get(seq)?.event : removed.get(seq)?.target
+        if (event === undefined) continue
+        if (part === 'events') drop(event, addressOf(event))
+        else removed.delete(seq)
+        raise(event.kind, seq)
+        taken += 1
+      }
+      return taken
+    },
     async sweepExpired(now) {
       const expired = [...stored.values()].filter(
         ({ event }) => (expirationOf(event) ?? Number.POSITIVE_INFINITY) <= now,
@@ -156,7 +199,8 @@ export function createMemoryStore(): Store {
       for (const { event, address } of expired) drop(event, address)
       return expired.length
     },
-    async remove(ids) {
+    async remove(ids, nowMs) {
+      now = nowMs
       fresh = []
       for (const event of ids.flatMap(id => eventOf(byId.get(id)) ?? []))
         state.remove(event, addressOf(event), 'deleted')

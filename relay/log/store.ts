@@ -3,6 +3,7 @@ import type { Filter, Matchable } from '../../protocol/filter.ts'
 import type { GoneCause } from '../../protocol/frames.ts'
 import type { PackedStubs } from '../../protocol/negentropy/index.ts'
 import type { EpochStart } from './epochs.ts'
+import type { PruneOrder, PrunePage, PruneRequest } from './retention.ts'
 
 /** What became of one appended event. `seq` of a duplicate is the one it already had. */
 export type Outcome =
@@ -112,6 +113,20 @@ export interface QueryPage {
   readonly complete: boolean
 }
 
+export interface SearchRequest extends Reader {
+  /** Each with words to look for and how many matches are wanted. */
+  readonly filters: readonly { readonly filter: Filter; readonly limit: number }[]
+}
+
+/** Matches of all filters, each once: the first filter's best first, then the next one's. */
+export interface SearchResult {
+  readonly seqs: readonly number[]
+  /** The log position that this answer covers. */
+  readonly seq: number
+  /** False if a limit left matches out. */
+  readonly complete: boolean
+}
+
 export interface StubRequest extends Reader {
   readonly filter: Filter
   /** Records at the most. */
@@ -160,6 +175,10 @@ export interface Store {
   readLog(request: LogRequest): Promise<LogBatch>
   query(request: QueryRequest): Promise<QueryPage>
   count(filters: readonly Filter[], reader: Reader): Promise<number>
+  /** Ranked by relevance (NIP-50), limits applied after ranking. */
+  search(request: SearchRequest): Promise<SearchResult>
+  /** Texts of stored events in this order, as many as fit a page and at least one; what is gone is left out. */
+  texts(seqs: readonly number[]): Promise<{ readonly events: readonly string[]; readonly taken: number }>
   /** What reconciliation (NIP-77) looks at, page by page. */
   stubs(request: StubRequest): Promise<StubPage>
   /** Every will on deposit. */
@@ -175,5 +194,9 @@ export interface Store {
   writeSetting(setting: Pick<Setting, 'section' | 'name'> & { readonly value: string | null }): Promise<void>
   /** Drops events whose NIP-40 deadline (seconds) has passed. No log entry: readers derive it from the tag. */
   sweepExpired(now: number): Promise<number>
+  /** One look for what retention takes; nothing is changed. */
+  prunable(request: PruneRequest): Promise<PrunePage>
+  /** Takes it, without log entries, raising floors. Resolves to how many were still there; rejects, having taken none, if one is damaged. */
+  prune(order: PruneOrder): Promise<number>
   close(): Promise<void>
 }

@@ -1,5 +1,6 @@
 import type { Filter } from '../../../protocol/filter.ts'
 import { restrictedKinds } from '../../../protocol/kinds.ts'
+import { queryTerms } from '../../search.ts'
 import type { Position, Reader } from '../store.ts'
 
 /** A statement and its parameters. */
@@ -38,6 +39,8 @@ function conditions(filter: Filter, { keys, now }: Reader, driver: string | unde
     const tag = new Where().and('x.name = ?', name).in('x.value', values)
     where.and(`EXISTS (SELECT 1 FROM tags x WHERE ${tag.parts.join(' AND ')} AND x.seq = e.seq)`, ...tag.params)
   }
+  const words = filter.search === undefined ? undefined : matchExpression(filter.search)
+  if (words !== undefined) where.and('e.seq IN (SELECT rowid FROM search WHERE search MATCH ?)', words)
   // With keys, mayRead() decides row by row; without, the restricted kinds need not even be read.
   if (keys.length === 0) where.and(`e.kind NOT IN (${restrictedKinds.join(',')})`)
   return where.and('(e.expires_at IS NULL OR e.expires_at > ?)', now)
@@ -110,6 +113,29 @@ export function logPlan(filter: Filter, reader: Reader, after: number, limit: nu
     sql: `SELECT e.seq, e.address, e.json, e.sig_sum ${from} WHERE ${where.parts.join(' AND ')} ORDER BY ${seq} LIMIT ?`,
     params: [...where.params, limit],
   }
+}
+
+/** The newest matches that are ranked against each other: what bounds a search for a word that everybody uses. */
+const CANDIDATES = 10_000
+
+/** Matches of a filter with a search, best first; of equals the newest, then the lowest id. Undefined if it holds no words. */
+export function searchPlan({ search = '', ...filter }: Filter, reader: Reader, limit: number): Plan | undefined {
+  const words = matchExpression(search)
+  if (words === undefined) return undefined
+  const where = conditions(filter, reader, undefined)
+  return {
+    sql: `SELECT seq FROM (
+      SELECT e.seq, e.created_at, e.id, bm25(search) AS score FROM search CROSS JOIN events e ON e.seq = search.rowid
+      WHERE search MATCH ? AND ${where.parts.join(' AND ')} ORDER BY search.rowid DESC LIMIT ${CANDIDATES}
+    ) ORDER BY score, created_at DESC, id LIMIT ?`,
+    params: [words, ...where.params, limit],
+  }
+}
+
+/** All words, each a quoted string: what a user types is never FTS5 syntax. Undefined if there are none. */
+function matchExpression(search: string): string | undefined {
+  const terms = queryTerms(search)
+  return terms.length === 0 ? undefined : terms.map(term => `"${term}"`).join(' ')
 }
 
 /** The number of distinct events any of the filters finds. */

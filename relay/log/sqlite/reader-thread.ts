@@ -13,6 +13,7 @@ serve((path: string) => {
     query: telling(reader.query),
     readLog: telling(reader.readLog),
     count: telling(reader.count),
+    prunable: telling(reader.prunable),
     stubs: telling(reader.stubs),
     close: () => reader.close(),
   }

@@ -7,6 +7,7 @@ import { mayRead } from '../../access.ts'
 import { concernsVanished } from '../entries.ts'
 import { type Floor, floorOf } from '../floors.ts'
 import { buildBatch, buildPage, type LogSource, type Row } from '../page.ts'
+import type { PrunePage, PruneRequest } from '../retention.ts'
 import type {
   LogBatch,
   LogRequest,
@@ -19,6 +20,7 @@ import type {
   StubRequest,
 } from '../store.ts'
 import { countPlan, logPlan, type Plan, stubPlan, timePlan } from './plan.ts'
+import { findVictims } from './retention.ts'
 import { type EventText, headerOf, intactEvent } from './row.ts'
 import { LOG_APPLICATION_ID, LOG_MIGRATIONS } from './schema.ts'
 
@@ -113,6 +115,10 @@ export class LogReader {
       const end = rows.length < limit ? undefined : rows.at(-1)
       return { ...packStubs(readable), seq: upTo, next: end && { created_at: end.created_at, id: end.id } }
     })
+  }
+
+  prunable(request: PruneRequest): PrunePage {
+    return this.#inSnapshot(() => findVictims(this.#db, request))
   }
 
   close(): void {

@@ -60,4 +60,10 @@ export const LOG_MIGRATIONS: readonly string[] = [
   ALTER TABLE events ADD COLUMN sig_sum INTEGER;
   CREATE TABLE floors (part TEXT NOT NULL, kind INTEGER NOT NULL, floor INTEGER NOT NULL, PRIMARY KEY (part, kind)) STRICT, WITHOUT ROWID;
   `,
+  `
+  CREATE VIRTUAL TABLE search USING fts5(words, content='', contentless_delete=1, tokenize='ascii');
+  CREATE TABLE search_version (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL) STRICT;
+  INSERT INTO search_version (one, version) VALUES (1, 0);
+  CREATE TRIGGER events_search AFTER DELETE ON events BEGIN DELETE FROM search WHERE rowid = old.seq; END;
+  `,
 ]

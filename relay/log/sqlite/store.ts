@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { acquireLock } from '../../../platform/lock.ts'
 import type { EpochStart } from '../epochs.ts'
+import type { PrunePage } from '../retention.ts'
 import type { Commit, LogBatch, QueryPage, Setting, Store, StoredWill, StubPage } from '../store.ts'
 import { Thread } from './rpc.ts'
 
@@ -113,6 +114,8 @@ function createStore(
     putWill: will => writer.call<void>('putWill', will),
     dropWill: id => writer.call<void>('dropWill', id),
     sweepExpired: now => writer.call<number>('sweepExpired', now),
+    prunable: request => reader.call<PrunePage>('prunable', request),
+    prune: order => writer.call<number>('prune', order),
     async close() {
       await Promise.allSettled([reader.close(), writer.close()])
       unlock()

@@ -14,6 +14,7 @@ serve(({ path, ...options }: { readonly path: string } & WriterOptions) => {
     remove: writer.remove.bind(writer),
     readSettings: writer.readSettings.bind(writer),
     writeSetting: writer.writeSetting.bind(writer),
+    prune: writer.prune.bind(writer),
     sweepExpired: writer.sweepExpired.bind(writer),
     wills: writer.wills.bind(writer),
     putWill: writer.putWill.bind(writer),

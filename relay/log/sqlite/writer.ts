@@ -5,9 +5,12 @@ import { addressOf } from '../../../protocol/kinds.ts'
 import { apply, type LogState, vanishes } from '../apply.ts'
 import { keepSurvivors, toHeader } from '../entries.ts'
 import type { EpochStart } from '../epochs.ts'
+import type { PruneOrder } from '../retention.ts'
 import type { Commit, LogEntry, Setting, Store, StoredEntry, StoredWill } from '../store.ts'
+import { takeVictims } from './retention.ts'
 import { type EventText, intactEvent, sigSum } from './row.ts'
 import { LOG_APPLICATION_ID, LOG_MIGRATIONS } from './schema.ts'
+import { SearchIndex } from './search.ts'
 
 /** Expired rows dropped per transaction, so that a sweep never holds up a commit for long. */
 const SWEEP_BATCH = 500
@@ -30,6 +33,7 @@ export class LogWriter {
   readonly #insertTag: Statement
   readonly #findEvent: Statement
   readonly #deleteTag: Statement
+  readonly #search: SearchIndex
   readonly #deleteEvent: Statement
   #last: number
   #now = 0
@@ -51,6 +55,7 @@ export class LogWriter {
     this.#findEvent = this.#db.prepare('SELECT seq, json, sig_sum FROM events WHERE id = ?')
     this.#deleteTag = this.#db.prepare('DELETE FROM tags WHERE name = ? AND value = ? AND seq = ?')
     this.#deleteEvent = this.#db.prepare('DELETE FROM events WHERE seq = ?')
+    this.#search = new SearchIndex(this.#db)
     this.#state = this.#createState()
   }
 
@@ -147,6 +152,10 @@ export class LogWriter {
     }
   }
 
+  prune(order: PruneOrder): number {
+    return this.#transaction(() => takeVictims(this.#db, order, (seq, event) => this.#drop(seq, event)))
+  }
+
   close(): void {
     this.#db.pragma('optimize')
     this.#db.close()
@@ -198,6 +207,7 @@ export class LogWriter {
     const expires = expirationOf(event) ?? null
     this.#insertEvent.run(seq, id, pubkey, created_at, kind, address ?? null, expires, this.#now, json, sigSum(event))
     for (const [name, value] of indexedTags(event)) this.#insertTag.run(name, value, seq, created_at)
+    this.#search.add(seq, event)
     const entry: StoredEntry = { op: 'stored', seq, event, json, address }
     this.#fresh.push(entry)
     return entry
