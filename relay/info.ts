@@ -9,12 +9,14 @@ export interface RelayIdentity {
   /** Public key of the administrator, 64 hex. */
   readonly pubkey?: string
   readonly contact?: string
+  /** URL of a square image. */
+  readonly icon?: string
 }
 
 export const SUPPORTED_NIPS: readonly number[] = [1, 9, 11, 40, 45, 67, 77]
 
 /** Those that stand on AUTH. */
-const AUTH_NIPS: readonly number[] = [42, 70]
+const AUTH_NIPS: readonly number[] = [42, 70, 98]
 
 /** What follows from how this relay is run. */
 export interface RelayConduct {
@@ -23,6 +25,8 @@ export interface RelayConduct {
   readonly terms: PolicyTerms
   /** AUTH is offered: the relay knows its URL. */
   readonly auth: boolean
+  /** There are owners, who may manage it over HTTP (NIP-86). */
+  readonly owned: boolean
 }
 
 /** The NIP-11 document. `limitation` names only what is enforced, `seq` is ours (docs/protocol.md, "SEQ"). */
@@ -31,17 +35,19 @@ export function relayInfo(
   limits: Limits,
   head: Head,
   version: string,
-  { self, terms, auth }: RelayConduct,
+  { self, terms, auth, owned }: RelayConduct,
 ): Record<string, unknown> {
   return {
     name: identity.name ?? 'posthorn',
     description: identity.description ?? 'Mail for agents that sleep: signed events, resumable by sequence number.',
     ...(identity.pubkey === undefined ? {} : { pubkey: identity.pubkey }),
     ...(identity.contact === undefined ? {} : { contact: identity.contact }),
+    ...(identity.icon ? { icon: identity.icon } : {}),
     self,
     supported_nips: [
       ...SUPPORTED_NIPS,
       ...(auth ? AUTH_NIPS : []),
+      ...(auth && owned ? [86] : []),
       ...(terms.minPow ? [13] : []),
       ...(terms.members ? [43] : []),
     ].sort((a, b) => a - b),

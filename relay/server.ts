@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
@@ -7,6 +7,7 @@ import { every, type Timers } from '../platform/timers.ts'
 import { CLOSE } from '../protocol/close-codes.ts'
 import type { Limits } from '../protocol/limits.ts'
 import { parseReason } from '../protocol/reasons.ts'
+import type { AnswerHttp } from './http/router.ts'
 import { hostAllowed, originAllowed } from './origin.ts'
 import { peerOf, type Reach } from './policy/peer.ts'
 import type { Peer } from './policy/policy.ts'
@@ -33,8 +34,8 @@ export interface ServerOptions {
   /** The reason why this peer may not connect, or undefined. */
   readonly refuse: (peer: Peer) => string | undefined
   readonly accept: (socket: Socket, peer: Peer) => SocketEvents
-  /** The NIP-11 document. */
-  readonly info: () => unknown
+  /** Answers what is no upgrade. */
+  readonly answer: AnswerHttp
 }
 
 export interface RelayServer {
@@ -62,7 +63,9 @@ export async function listen(options: ServerOptions): Promise<RelayServer> {
     // Known to ws since 8.21, not yet to its type package.
     ...({ maxFragments: limits.fragments, maxBufferedChunks: MAX_CHUNKS, closeTimeout: CLOSE_MS } as object),
   })
-  http.on('request', (request, response) => answerHttp(request, response, options))
+  http.on('request', (request, response) =>
+    options.answer(request, response, { peer: peerOf(request, reach), local: reach.local }),
+  )
   http.on('upgrade', (request, stream, head) => {
     // A peer that resets while it is being refused must not end the process.
     stream.on('error', () => {})
@@ -163,32 +166,6 @@ function attach(socket: WebSocket, peer: Peer, { accept, limits }: ServerOptions
   // The close event follows; without a listener an error would end the process.
   socket.on('error', () => {})
   socket.on('close', (code, reason) => events.onClose(code, reason.toString()))
-}
-
-const NOSTR_JSON = 'application/nostr+json'
-const CORS = {
-  'access-control-allow-origin': '*',
-  'access-control-allow-headers': 'content-type, accept, authorization',
-  'access-control-allow-methods': 'GET, OPTIONS',
-}
-
-function answerHttp(request: IncomingMessage, response: ServerResponse, options: ServerOptions): void {
-  const send = (status: number, type: string, body: string) => {
-    response.writeHead(status, { ...CORS, 'content-type': type, 'x-content-type-options': 'nosniff' }).end(body)
-  }
-  request.resume()
-  if (!hostAllowed(request.headers.host, options.reach.local))
-    return send(403, 'text/plain; charset=utf-8', `${WRONG_HOST}\n`)
-  if (request.method === 'OPTIONS') return send(204, 'text/plain', '')
-  if (pathOf(request) !== '/') return send(404, 'text/plain; charset=utf-8', 'Not found. The relay is at /\n')
-  if (request.method !== 'GET' && request.method !== 'HEAD')
-    return send(405, 'text/plain; charset=utf-8', 'Only GET here. Events go over the WebSocket.\n')
-  if (request.headers.accept?.includes(NOSTR_JSON)) return send(200, NOSTR_JSON, JSON.stringify(options.info()))
-  send(
-    200,
-    'text/plain; charset=utf-8',
-    'This is a posthorn relay: connect with a WebSocket, or ask for application/nostr+json.\n',
-  )
 }
 
 const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split('?')[0] ?? '/'

@@ -44,6 +44,10 @@ export class Membership {
     return this.#options.owners.has(pubkey)
   }
 
+  get hasOwners(): boolean {
+    return this.#options.owners.size > 0
+  }
+
   isMember(pubkey: string): boolean {
     const { lists, owners } = this.#options
     return (owners.has(pubkey) || lists.isAllowed(pubkey)) && !lists.isBanned(pubkey)
