@@ -4,7 +4,7 @@ import { type NostrEvent, parseEvent } from '../../protocol/event.ts'
 import type { Filter } from '../../protocol/filter.ts'
 import { INVITE, MEMBER_LIST } from '../../protocol/kinds.ts'
 import type { Limits } from '../../protocol/limits.ts'
-import { reason } from '../../protocol/reasons.ts'
+import { REASONS, reason } from '../../protocol/reasons.ts'
 import type { Store } from '../log/store.ts'
 import type { AccessLists } from './access-lists.ts'
 import { Doorkeeper } from './doorkeeper.ts'
@@ -84,8 +84,9 @@ export async function createAdmission(options: AdmissionOptions): Promise<Admiss
       doors.refuse(peer),
     enter: peer => doors.enter(peer),
     penalize: peer => doors.penalize(peer),
-    refuseWrite: (event, sender, at) => (isRelay(sender) ? undefined : policy.write?.(event, sender, at)),
-    refuseRead: (filters, sender) => policy.read?.(filters, sender),
+    refuseWrite: (event, sender, at) =>
+      isRelay(sender) ? undefined : (refuseListed(lists, event, sender) ?? policy.write?.(event, sender, at)),
+    refuseRead: (filters, sender) => refuseBanned(lists, sender.keys) ?? policy.read?.(filters, sender),
     async request(event) {
       if (terms.members !== true)
         return { accepted: false, message: reason('unsupported', 'this relay has no members to join') }
@@ -105,6 +106,16 @@ export async function createAdmission(options: AdmissionOptions): Promise<Admiss
     },
     refreshMembers: () => (terms.members === true ? membership.refresh() : Promise.resolve()),
   }
+}
+
+const refuseBanned = (lists: AccessLists, keys: readonly string[]): string | undefined =>
+  keys.some(key => lists.isBanned(key)) ? reason('blocked', 'this key is banned here') : undefined
+
+/** What the operator has banned (NIP-86), whoever hands it in. */
+function refuseListed(lists: AccessLists, event: NostrEvent, { keys }: Sender): string | undefined {
+  if (lists.isEventBanned(event.id)) return REASONS.banned
+  if (!lists.kindAllowed(event.kind)) return reason('blocked', `kind ${event.kind} is not kept here`)
+  return refuseBanned(lists, [event.pubkey, ...keys])
 }
 
 /** A REQ that asks for an invite and for nothing else. */
