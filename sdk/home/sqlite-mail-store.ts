@@ -1,6 +1,6 @@
 import { type Database, openDatabase, type Statement } from '../../platform/sqlite.ts'
 import { KEPT_POSITIONS } from '../mail/memory-store.ts'
-import type { MailStore, Position, StoredMail } from '../mail/store.ts'
+import type { MailStore, Outcome, OutgoingMail, Position, StoredMail, WorkResult } from '../mail/store.ts'
 import type { Delivery, WorkState } from '../mail/types.ts'
 import { MAIL_APPLICATION_ID, MAIL_MIGRATIONS } from './mail-schema.ts'
 
@@ -73,7 +73,7 @@ function mailStoreOn(db: Database): MailStore {
   const count = (text: string) => Number(sql(text).pluck().get())
 
   const store: MailStore = {
-    record: db.transaction(({ feed, mail, position }) => {
+    record: db.transaction(({ feed, mail, position }: MailBatch) => {
       const added: StoredMail[] = []
       for (const one of mail) {
         const { changes } = insertMail.run({ ...NO_OPTIONS, ...one, private: one.private ? 1 : 0 })
@@ -144,7 +144,7 @@ function mailStoreOn(db: Database): MailStore {
           .pluck()
           .get(id),
       ),
-    endWork: db.transaction((id, result, reply) => {
+    endWork: db.transaction((id: string, result: WorkResult, reply?: OutgoingMail) => {
       sql(`UPDATE inbox SET state = @state, due_ms = @dueMs, error = coalesce(@error, error),
         attempts = coalesce(@attempts, attempts), read = max(read, @state = 'done') WHERE id = @id`).run({
         id,
@@ -171,7 +171,7 @@ function mailStoreOn(db: Database): MailStore {
           expires: number | null
         }[]
       ).map(({ recipient, expires, ...row }) => ({ ...row, to: recipient, ...(expires === null ? {} : { expires }) })),
-    settle: db.transaction(outcomes => {
+    settle: db.transaction((outcomes: readonly Outcome[]) => {
       for (const outcome of outcomes) settle.run({ relay: null, seq: null, epoch: null, reason: null, ...outcome })
     }).immediate,
     delivery: id =>

@@ -122,8 +122,8 @@ test('ten forgeries drop the relay, and it is not asked again for the longest wa
   })
   const agent = await memoryAgent(alice, relay.url, { speed: 100 })
   const dropped = Date.now()
-  await eventually('dropped', () => agent.status().relays[0]?.state === 'offline')
-  expect(agent.status().relays[0]?.error).toContain('invalid')
+  await eventually('dropped', () => agent.status().relays[0]?.error !== undefined)
+  expect(agent.status().relays[0]).toMatchObject({ state: 'offline', error: expect.stringContaining('invalid') })
   await eventually('back', () => relay.connections === 2)
   // 30 s at hundredfold speed; the usual first wait would be at most 10 ms.
   expect(Date.now() - dropped).toBeGreaterThan(250)
