@@ -1,6 +1,6 @@
 import { type Database, openDatabase, type Statement } from '../../platform/sqlite.ts'
 import { KEPT_POSITIONS } from '../mail/memory-store.ts'
-import type { MailStore, Outcome, OutgoingMail, Position, StoredMail, WorkResult } from '../mail/store.ts'
+import type { MailBatch, MailStore, Outcome, OutgoingMail, Position, StoredMail, WorkResult } from '../mail/store.ts'
 import type { Delivery, WorkState } from '../mail/types.ts'
 import { MAIL_APPLICATION_ID, MAIL_MIGRATIONS } from './mail-schema.ts'
 

@@ -85,7 +85,7 @@ test('a stuck handler meets its time limit and never holds up the other messages
       signal.addEventListener('abort', () => {
         aborted += 1
       })
-      await new Promise(() => {})
+      return new Promise(() => {})
     },
     { timeoutMs: 2_000, maxAttempts: 2 },
   )
