@@ -1,4 +1,5 @@
 import type { Dial } from '../platform/socket.ts'
+import { every, sleep, type Timers } from '../platform/timers.ts'
 import {
   type Agent,
   type AgentStatus,
@@ -33,23 +34,39 @@ export interface Mailbox {
 export interface MailboxOptions {
   readonly home: string
   readonly relay: string | undefined
+  readonly timers: Timers
   /** Leave the network alone. */
   readonly offline?: boolean
+  /** Wait so long (ms) for another verb to let go of the home before taking its holder for a running agent. */
+  readonly patienceMs?: number
 }
 
-export async function openMailbox({ home, relay, offline = false }: MailboxOptions): Promise<Mailbox> {
-  try {
-    return ofAgent(
-      await openAgent({
+/** Longer than a verb that only sends or lists; shorter than a person notices. */
+export const PATIENCE_MS = 1_000
+const TRY_AGAIN_MS = 100
+const TAKE_OVER_MS = 500
+
+export async function openMailbox(options: MailboxOptions): Promise<Mailbox> {
+  const agent = await tryAgent(options, options.patienceMs ?? 0)
+  return agent === undefined ? besideAgent(options) : ofAgent(agent)
+}
+
+/** Undefined while another process holds the home. */
+async function tryAgent(options: MailboxOptions, patienceMs: number): Promise<Agent | undefined> {
+  const { home, relay, offline, timers } = options
+  for (let waited = 0; ; waited += TRY_AGAIN_MS) {
+    try {
+      return await openAgent({
         home,
         create: false,
         ...(relay === undefined ? {} : { relays: [relay] }),
         ...(offline ? { host: { dial: noDial } } : {}),
-      }),
-    )
-  } catch (error) {
-    if (error instanceof HomeInUseError) return besideAgent(readHome(home))
-    throw error
+      })
+    } catch (error) {
+      if (!(error instanceof HomeInUseError)) throw error
+    }
+    if (waited >= patienceMs) return undefined
+    await sleep(timers, TRY_AGAIN_MS)
   }
 }
 
@@ -66,7 +83,45 @@ const ofAgent = (agent: Agent): Mailbox => ({
   },
 })
 
-const besideAgent = (view: HomeView): Mailbox => ({
+/** Reads beside the holder, and takes its place should it end while this verb still waits for something. */
+function besideAgent(options: MailboxOptions): Mailbox {
+  let inner = ofView(readHome(options.home))
+  let closed = false
+  let attempt: Promise<void> | undefined
+  const cancel = every(options.timers, TAKE_OVER_MS, () => {
+    attempt ??= takeOver().finally(() => {
+      attempt = undefined
+    })
+  })
+  async function takeOver(): Promise<void> {
+    // A home that cannot be opened just now is tried again; reading goes on.
+    const agent = await tryAgent(options, 0).catch(() => undefined)
+    if (agent === undefined) return
+    cancel()
+    const before = inner
+    inner = ofAgent(agent)
+    await before.close()
+  }
+  return {
+    get agent() {
+      return inner.agent
+    },
+    inbox: query => inner.inbox(query),
+    read: id => inner.read(id),
+    send: (to, text, sendOptions) => inner.send(to, text, sendOptions),
+    delivery: id => inner.delivery(id),
+    counts: () => inner.counts(),
+    async close() {
+      if (closed) return
+      closed = true
+      cancel()
+      await attempt
+      await inner.close()
+    },
+  }
+}
+
+const ofView = (view: HomeView): Mailbox => ({
   agent: undefined,
   inbox: query => view.inbox(query),
   read: id => {

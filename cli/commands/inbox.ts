@@ -2,7 +2,7 @@ import { seconds } from '../../platform/clock.ts'
 import type { InboxEntry, InboxQuery } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
 import { EXIT } from '../exit-codes.ts'
-import { type Mailbox, openMailbox } from '../mailbox.ts'
+import { type Mailbox, openMailbox, PATIENCE_MS } from '../mailbox.ts'
 import { messageFields, messageLine } from '../message-text.ts'
 import { chosenProfile, givenRelay } from '../profile.ts'
 import { escapeText } from '../text.ts'
@@ -15,7 +15,13 @@ const WIDTH = 100
 export const inbox: Command<'inbox'> = async context => {
   const { options, out, env, signal, timers } = context
   const profile = chosenProfile(options, env)
-  const mailbox = await openMailbox({ home: profile.home, relay: givenRelay(options.relay), offline: options.offline })
+  const mailbox = await openMailbox({
+    home: profile.home,
+    relay: givenRelay(options.relay),
+    offline: options.offline,
+    timers,
+    patienceMs: PATIENCE_MS,
+  })
   try {
     const reached = options.offline || (await fetchMail(mailbox, context))
     const query: InboxQuery = {

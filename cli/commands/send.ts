@@ -9,12 +9,12 @@ import { poll } from '../wait.ts'
 
 /** `posthorn send <to> <text|->`: into the outbox first, then to the relay; optionally waits for the reply. */
 export const send: Command<'send'> = async context => {
-  const { options, operands, env } = context
+  const { options, operands, env, timers } = context
   const [to = '', given = ''] = operands
   const profile = chosenProfile(options, env)
   const text = given === '-' ? await readText(context) : given
   if (text === '') throw new UsageError('there is no text to send')
-  const mailbox = await openMailbox({ home: profile.home, relay: givenRelay(options.relay) })
+  const mailbox = await openMailbox({ home: profile.home, relay: givenRelay(options.relay), timers })
   try {
     const id = await mailbox.send(to, text, sendOptions(context))
     const delivery = await delivered(mailbox, id, context)

@@ -1,7 +1,7 @@
 import type { RelayStatus } from '../../sdk/index.ts'
 import type { Command } from '../context.ts'
 import { EXIT } from '../exit-codes.ts'
-import { openMailbox } from '../mailbox.ts'
+import { openMailbox, PATIENCE_MS } from '../mailbox.ts'
 import type { Paint } from '../output.ts'
 import { chosenProfile, givenRelay } from '../profile.ts'
 import { escapeLine, escapeText, plural } from '../text.ts'
@@ -11,7 +11,13 @@ import { within } from '../wait.ts'
 export const status: Command<'status'> = async context => {
   const { options, out, env, timers, signal } = context
   const profile = chosenProfile(options, env)
-  const mailbox = await openMailbox({ home: profile.home, relay: givenRelay(options.relay), offline: options.offline })
+  const mailbox = await openMailbox({
+    home: profile.home,
+    relay: givenRelay(options.relay),
+    offline: options.offline,
+    timers,
+    patienceMs: PATIENCE_MS,
+  })
   try {
     const { agent } = mailbox
     if (agent && !options.offline)
