@@ -71,7 +71,7 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
       onFrame: read,
       onOverflow: () => cancel(),
       onDrained: () => resume(scope),
-      onError: error => link.drop(`verification failed: ${String(error)}`, false),
+      onError: error => link.drop(`events could not be taken: ${String(error)}`, false),
     })
     const cancel = link.subscribe(
       'REQ',

@@ -94,6 +94,8 @@ test('poisoning: neither a forged nor a genuine event from the future moves the 
   const relay = await plainRelay(events).relay
   const first = await memoryAgent(alice, relay.url, { store })
   expect(await first.sync()).toMatchObject({ new: 1, invalid: 1 })
+  const filter = `time ${JSON.stringify({ kinds: [4700], '#p': [alice.pubkey] })}`
+  expect(store.positions({ relay: relay.url, filter })[0]?.seq).toBeLessThanOrEqual(nowSeconds())
   await first.close()
   const later = messageTo(alice, bob, 'later', now)
   events.push(later)
