@@ -63,6 +63,12 @@ function mailStoreOn(db: Database): MailStore {
       (SELECT told FROM positions WHERE relay = @relay AND filter = @filter AND scope = @scope
        ORDER BY told DESC LIMIT 1 OFFSET ${KEPT_POSITIONS - 1})`)
   const byId = sql('SELECT * FROM inbox WHERE id = ?')
+  // One query per state: each walks the index in order and stops at the first row.
+  const nextIn = (state: string) => `
+    SELECT * FROM inbox WHERE state = ${state} AND act = @act
+      AND (@senders IS NULL OR sender IN (SELECT value FROM json_each(@senders))) ORDER BY ordinal LIMIT 1`
+  const nextNew = sql(nextIn("'new'"))
+  const nextDue = sql(nextIn("'failed' AND due_ms <= @nowMs"))
   const enqueue = sql(`
     INSERT INTO outbox (id, recipient, event, expires) VALUES (@id, @to, @event, @expires) ON CONFLICT (id) DO NOTHING`)
   const settle = sql(
@@ -115,16 +121,12 @@ function mailStoreOn(db: Database): MailStore {
     }),
     unreadSenders: () => sql('SELECT DISTINCT sender FROM inbox WHERE read = 0').pluck().all() as string[],
 
-    nextWork: ({ act, nowMs, from }) =>
-      mailOf(
-        sql(`
-        SELECT * FROM inbox WHERE act = @act AND (state = 'new' OR (state = 'failed' AND due_ms <= @nowMs))
-          AND (@from IS NULL OR sender IN (SELECT value FROM json_each(@from))) ORDER BY ordinal LIMIT 1`).get({
-          act,
-          nowMs,
-          from: from === undefined ? null : JSON.stringify(from),
-        }),
-      ),
+    nextWork({ act, nowMs, from }) {
+      const senders = from === undefined ? null : JSON.stringify(from)
+      const fresh = mailOf(nextNew.get({ act, senders }))
+      const again = mailOf(nextDue.get({ act, senders, nowMs }))
+      return fresh && again ? (fresh.ordinal < again.ordinal ? fresh : again) : (fresh ?? again)
+    },
     nextDueMs: () =>
       (sql("SELECT min(due_ms) FROM inbox WHERE state = 'failed'").pluck().get() as number | null) ?? undefined,
     unhandled: ({ except, from, limit }) =>
