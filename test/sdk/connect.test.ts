@@ -93,9 +93,9 @@ test('a relay that goes silent is asked for a sign of life, and given up without
     if (filter.since_seq !== undefined) peer.send('SEQ', frame[1], filter.since_seq, '0000000000010000')
     peer.send('EOSE', frame[1], ['finish', 'seq:0', 'epoch:0000000000010000'])
   })
-  const agent = await memoryAgent(alice, relay.url, { host: { timers: fastTimers(200) } })
+  const agent = await memoryAgent(alice, relay.url, { host: { timers: fastTimers(40) } })
   await agent.sync()
-  await eventually('signs of life', () => relay.heard.filter(frame => frame[0] === 'REQ').length >= 3)
+  await eventually('signs of life', () => relay.heard.filter(frame => frame[0] === 'REQ').length >= 2)
   expect(relay.connections).toBe(1)
   answers = false
   await eventually('given up', () => relay.connections >= 2)

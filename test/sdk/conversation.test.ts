@@ -109,7 +109,7 @@ test('one at a time by default, as many as allowed otherwise', async () => {
       async () => {
         running[act] = (running[act] ?? 0) + 1
         most[act] = Math.max(most[act] ?? 0, running[act])
-        await wait(20)
+        await wait(100)
         running[act] -= 1
         return 'ok'
       },

@@ -284,7 +284,7 @@ test('outbox: unchanged until OK true; final refusals are told with their reason
     if (content === 'silent' && count === 1) return
     peer.send('OK', id, answer === '', answer === '' ? 'seq: 3' : answer)
   })
-  const agent = await memoryAgent(alice, relay.url, { speed: 50 })
+  const agent = await memoryAgent(alice, relay.url, { speed: 20 })
   const send = (text: string) => agent.send('bob', text, { public: true })
   const ids = await Promise.all(['retried', 'silent', 'invalid', 'blocked', 'restricted', 'duplicate'].map(send))
   const results = await Promise.allSettled(ids.map(id => agent.stored(id, { timeout: 500_000 })))
