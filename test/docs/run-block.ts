@@ -66,8 +66,7 @@ async function runShell(block: Block, sandbox: Sandbox): Promise<void> {
         : `${bare}${bare.startsWith('npm start') && !bare.includes(' -- ') ? ' --' : ''} --port ${port}`
       await sandbox.start('bash', ['-c', `exec ${own}`], { relay: true })
     } else if (background) await sandbox.start('bash', ['-c', `exec ${bare}`], { relay: false })
-    else if (/^(npx )?posthorn init(?!.*--relay)/.test(bare)) script.push(`${bare} --relay ${sandbox.relayUrl}`)
-    else script.push(line)
+    else script.push(line.replace(/\bposthorn init\b(?![^&|;]*--relay)/g, `$& --relay ${sandbox.relayUrl}`))
   }
   await flush()
 }

@@ -40,7 +40,7 @@ export async function openSandbox(): Promise<Sandbox> {
   writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest))
 
   const inherited = Object.entries(process.env).filter(
-    ([name]) => !/^(npm_|XDG_|POSTHORN_|VITEST|NODE_OPTIONS)/.test(name),
+    ([name]) => !/^(npm_|XDG_|POSTHORN_|VITEST|NODE_OPTIONS|NODE_ENV|TEST$)/.test(name),
   )
   const env = {
     ...Object.fromEntries(inherited),
