@@ -33,6 +33,7 @@ export class Connection implements Outlet, SocketEvents {
   #ended = false
   #deaf = false
   #unanswered = 0
+  #turn: Promise<void> = Promise.resolve()
 
   constructor(socket: Socket, host: ConnectionHost, onEnd: () => void) {
     this.#socket = socket
@@ -97,7 +98,20 @@ export class Connection implements Outlet, SocketEvents {
     return !this.#ended && this.#socket.unsentBytes > this.#host.limits.outboundHighBytes
   }
 
-  writable(): Promise<void> {
+  async inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const before = this.#turn
+    const { promise, resolve } = withResolvers()
+    this.#turn = promise
+    await before
+    try {
+      await this.#untilWritable()
+      return await run()
+    } finally {
+      resolve()
+    }
+  }
+
+  #untilWritable(): Promise<void> {
     if (!this.congested) return Promise.resolve()
     if (this.#writable === undefined) {
       const { promise, resolve } = withResolvers()
@@ -133,6 +147,7 @@ export class Connection implements Outlet, SocketEvents {
   /** Closes the connection; `onClose` follows from the socket, our own bookkeeping ends now. */
   end(code: number, why: string): void {
     if (this.#ended) return
+    this.#deaf = true
     this.#socket.close(code, why)
     this.onClose()
   }

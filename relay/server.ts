@@ -33,8 +33,8 @@ export interface ServerOptions {
 export interface RelayServer {
   /** ws://host:port as bound. */
   readonly url: string
-  /** Stops listening; open sockets are given a moment to finish closing. */
-  close(): Promise<void>
+  /** Stops listening at once; when `answered` settles, open sockets are given a moment to finish closing. */
+  close(answered: Promise<void>): Promise<void>
 }
 
 /** HTTP and WebSocket on one port and one path. Rejects with the system's error if the port cannot be bound. */
@@ -50,6 +50,8 @@ export async function listen(options: ServerOptions): Promise<RelayServer> {
   const loopbackOnly = isLoopback(options.host)
   http.on('request', (request, response) => answerHttp(request, response, options))
   http.on('upgrade', (request, stream, head) => {
+    // Node takes its own listener away before this; a reset by the peer would otherwise end the process.
+    stream.on('error', () => stream.destroy())
     if (pathOf(request) !== '/') return refuseUpgrade(stream, '404 Not Found')
     if (!originAllowed(request.headers.origin, loopbackOnly, options.allowOrigins))
       return refuseUpgrade(stream, '403 Forbidden')
@@ -66,10 +68,11 @@ export async function listen(options: ServerOptions): Promise<RelayServer> {
   const host = options.host.includes(':') ? `[${options.host}]` : options.host
   return {
     url: `ws://${host}:${port}`,
-    async close() {
+    async close(answered) {
       stopPings()
       const closed = new Promise<void>(resolve => http.close(() => resolve()))
       http.closeIdleConnections()
+      await answered.catch(() => {})
       await allClosed(sockets, options.timers)
       http.closeAllConnections()
       await closed
@@ -147,6 +150,7 @@ function answerHttp(request: IncomingMessage, response: ServerResponse, options:
 const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split('?')[0] ?? '/'
 
 function refuseUpgrade(stream: Duplex, status: string): void {
+  stream.once('finish', () => stream.destroy())
   stream.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`)
 }
 
