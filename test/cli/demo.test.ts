@@ -74,6 +74,7 @@ test('a message handled twice is seen: the claim fails, the story ends there', a
     },
   }
   const stage = {
+    waiting: 20,
     folder: tempDir(),
     claims,
     clock: systemClock,

@@ -1,6 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
+import { main } from '#dist/cli/main.js'
+import { systemClock } from '#dist/platform/clock.js'
+import { systemTimers } from '#dist/platform/timers.js'
 
 /** The command as it ships. */
 export const BIN = fileURLToPath(new URL('../../dist/cli/posthorn.js', import.meta.url))
@@ -20,9 +24,46 @@ export interface RunOptions {
   readonly nodeArgs?: readonly string[]
 }
 
+/**
+ * The same command line inside the test's process: everything but process.ts, in a few milliseconds. For the many small
+ * variations; each verb also runs as a process of its own.
+ */
+export async function inProcess(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
+  const [out, err] = [collector(), collector()]
+  const code = await main(args, {
+    stdout: out.stream,
+    stderr: err.stream,
+    env: { HOME: '/nonexistent', ...options.env },
+    signal: new AbortController().signal,
+    clock: systemClock,
+    timers: systemTimers,
+    readStdin: async () => options.input ?? '',
+    stdinIsTerminal: false,
+  })
+  return outcome(code, out.text(), err.text())
+}
+
+function collector() {
+  let text = ''
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      text += String(chunk)
+      done()
+    },
+  })
+  return { stream, text: () => text }
+}
+
+const outcome = (code: number | null, stdout: string, stderr: string): Outcome => ({
+  code,
+  stdout,
+  stderr,
+  lines: stdout.split('\n').filter(line => line !== ''),
+})
+
 /** Runs `posthorn …` to its end. */
 export async function posthorn(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-  const running = start(args, options)
+  const running = launch(args, options)
   running.child.stdin?.end(options.input ?? '')
   return running.ended
 }
@@ -34,11 +75,26 @@ export interface Running {
   says(text: string): Promise<string>
 }
 
-/** Starts `posthorn …`; killed after the test if it still runs. */
+/** Starts `posthorn …` inside a test; killed after it if it still runs. */
 export function start(args: readonly string[], options: RunOptions = {}): Running {
+  const running = launch(args, options)
+  onTestFinished(() => {
+    running.child.kill('SIGKILL')
+  })
+  return running
+}
+
+/** No command may run longer, in ms. */
+const LONGEST_MS = 28_000
+
+function launch(args: readonly string[], options: RunOptions): Running {
   const { PATH = '', TMPDIR } = process.env
   const env = { PATH, HOME: '/nonexistent', ...(TMPDIR === undefined ? {} : { TMPDIR }), ...options.env }
-  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), BIN, ...args], { env })
+  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), BIN, ...args], {
+    env,
+    timeout: LONGEST_MS,
+    killSignal: 'SIGKILL',
+  })
   let stdout = ''
   let stderr = ''
   const listeners = new Set<() => void>()
@@ -57,13 +113,10 @@ export function start(args: readonly string[], options: RunOptions = {}): Runnin
   child.stdin.on('error', () => {})
   const ended = new Promise<Outcome>(resolve =>
     child.once('close', code => {
-      resolve({ code, stdout, stderr, lines: stdout.split('\n').filter(line => line !== '') })
+      resolve(outcome(code, stdout, stderr))
       told()
     }),
   )
-  onTestFinished(() => {
-    child.kill('SIGKILL')
-  })
   return {
     child,
     ended,
@@ -86,6 +139,3 @@ export function start(args: readonly string[], options: RunOptions = {}): Runnin
 export const json = (outcome: Outcome): Record<string, unknown> => JSON.parse(outcome.stdout)
 /** JSON lines of stdout. */
 export const jsonLines = (outcome: Outcome): Record<string, unknown>[] => outcome.lines.map(line => JSON.parse(line))
-
-/** The profiles folder of one test file: pass `env` to every call. */
-export const environment = (folder: string): { readonly XDG_DATA_HOME: string } => ({ XDG_DATA_HOME: folder })

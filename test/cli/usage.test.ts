@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { VERBS, type VerbName } from '#dist/cli/verbs.js'
-import { json, posthorn } from './posthorn.ts'
+import { inProcess, json, posthorn } from './posthorn.ts'
 
 const verbs = Object.keys(VERBS) as VerbName[]
 
@@ -8,9 +8,9 @@ describe('help', () => {
   test('without a verb and with --help: the same overview, exit 0, on stdout', async () => {
     const [bare, long, short, verb] = await Promise.all([
       posthorn([]),
-      posthorn(['--help']),
-      posthorn(['-h']),
-      posthorn(['help']),
+      inProcess(['--help']),
+      inProcess(['-h']),
+      inProcess(['help']),
     ])
     expect(bare.code).toBe(0)
     expect(bare.stderr).toBe('')
@@ -21,7 +21,7 @@ describe('help', () => {
   })
 
   test('every verb has one, with its options and an example', async () => {
-    const outcomes = await Promise.all(verbs.map(async verb => ({ verb, ...(await posthorn(['help', verb])) })))
+    const outcomes = await Promise.all(verbs.map(async verb => ({ verb, ...(await inProcess(['help', verb])) })))
     for (const { verb, code, stdout, stderr } of outcomes) {
       expect(code, verb).toBe(0)
       expect(stderr, verb).toBe('')
@@ -34,8 +34,8 @@ describe('help', () => {
 
   test('--help anywhere wins over every mistake; after -- it is text', async () => {
     const [wins, isText] = await Promise.all([
-      posthorn(['send', '--nonsense', '--help']),
-      posthorn(['read', '--', '--help']),
+      inProcess(['send', '--nonsense', '--help']),
+      inProcess(['read', '--', '--help']),
     ])
     expect(wins.code).toBe(0)
     expect(wins.stdout).toMatch(/^posthorn send/)
@@ -44,12 +44,12 @@ describe('help', () => {
   })
 
   test('--json gives the table itself', async () => {
-    const outcome = await posthorn(['help', 'send', '--json'])
+    const outcome = await inProcess(['help', 'send', '--json'])
     expect(json(outcome)).toMatchObject({ v: 1, verb: 'send', options: { wait: { type: 'seconds' } } })
   })
 
   test('--version', async () => {
-    const [plain, asJson] = await Promise.all([posthorn(['--version']), posthorn(['--version', '--json'])])
+    const [plain, asJson] = await Promise.all([posthorn(['--version']), inProcess(['--version', '--json'])])
     expect(plain.stdout).toMatch(/^posthorn \d+\.\d+\.\d+/)
     expect(json(asJson)).toEqual({ v: 1, version: plain.stdout.trim().split(' ')[1] })
   })
@@ -80,7 +80,7 @@ describe('wrong usage: exit 2, nothing on stdout, one clear line on stderr', () 
     [['publish', 'hello'], 'give its --kind'],
     [['publish', '{"id":"1"}'], 'event.id'],
   ])('%j', async (args, message) => {
-    const outcome = await posthorn(args, { env: { XDG_DATA_HOME: '/nonexistent' } })
+    const outcome = await inProcess(args, { env: { XDG_DATA_HOME: '/nonexistent' } })
     expect(outcome.code).toBe(2)
     expect(outcome.stdout).toBe('')
     expect(outcome.stderr).toContain(message)
