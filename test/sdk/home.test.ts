@@ -132,6 +132,23 @@ test('the spool is drained at the next start; what nobody signed for this home i
   expect(readdirSync(spool)).toEqual([`${'4'.repeat(32)}.json`])
 })
 
+test('what is handed over while the agent closes is not lost', async () => {
+  await using relay = await startRelay()
+  const root = tempDir()
+  const home = join(root, 'alice')
+  createProfile({ home: join(root, 'bob') })
+  const agent = await open(home, relay.url)
+  agent.handle('request', () => new Promise(() => {}))
+  await agent.send(agent.pubkey, 'keeps the closing busy', { act: 'request' })
+  await eventually('working', () => agent.inbox()[0]?.state === 'working')
+  const closing = agent.close({ timeoutMs: 1_500 })
+  const id = await handOver(home, 'bob', 'just in time')
+  await closing
+  expect(readdirSync(join(home, 'spool')).length).toBe(1)
+  const again = await open(home, relay.url)
+  expect(await again.stored(id)).toMatchObject({ state: 'stored' })
+})
+
 test('kill -9 between recording and handling: the handler runs again, and the sender gets one answer', async () => {
   await using relay = await startRelay()
   const root = tempDir()
