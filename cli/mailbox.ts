@@ -13,7 +13,9 @@ import {
   openAgent,
   readHome,
   type SendOptions,
+  type SyncSummary,
 } from '../sdk/index.ts'
+import { poll, within } from './wait.ts'
 
 /**
  * The mail of a profile as verbs use it, whoever holds the home: this process as its agent, or a running agent
@@ -45,6 +47,8 @@ export interface MailboxOptions {
 export const PATIENCE_MS = 1_000
 const TRY_AGAIN_MS = 100
 const TAKE_OVER_MS = 500
+/** How long a verb that reached the relay waits for its OK to mail queued before, in ms. */
+const FLUSH_MS = 1_000
 
 export async function openMailbox(options: MailboxOptions): Promise<Mailbox> {
   const agent = await tryAgent(options, options.patienceMs ?? 0)
@@ -77,9 +81,10 @@ const ofAgent = (agent: Agent): Mailbox => ({
   send: (to, text, options) => agent.send(to, text, options),
   delivery: id => agent.delivery(id),
   counts: () => agent.status(),
-  // What was not sent is in the outbox and said by the verb; waiting here would only be felt.
-  close: async () => {
-    await agent.close({ timeoutMs: 0 })
+  async close() {
+    // With no relay in reach there is nothing to wait for: what is queued is on disk.
+    const reachable = agent.status().relays.some(relay => relay.state !== 'offline')
+    await agent.close({ timeoutMs: reachable ? FLUSH_MS : 0 })
   },
 })
 
@@ -134,6 +139,36 @@ const ofView = (view: HomeView): Mailbox => ({
   counts: () => view.status(),
   close: async () => view.close(),
 })
+
+/** The relay was tried and did not let us in: known at once, while trying again goes on in the background. */
+export const isUnreachable = ({ agent }: Mailbox): boolean =>
+  agent?.status().relays.every(relay => relay.state === 'offline' && relay.error !== undefined) ?? false
+
+/** Catches up for at most `ms`, but gives up as soon as the relay is found unreachable. Undefined: not caught up. */
+export async function fetchMail(
+  mailbox: Mailbox,
+  { timers, signal, ms }: { readonly timers: Timers; readonly signal: AbortSignal; readonly ms: number },
+): Promise<SyncSummary | undefined> {
+  const { agent } = mailbox
+  if (agent === undefined) return undefined
+  const over = new AbortController()
+  const stop = AbortSignal.any([signal, over.signal])
+  const foundDown = poll(() => isUnreachable(mailbox) || undefined, { timers, signal: stop, ms })
+  try {
+    const synced = within(agent.sync({ maxMs: ms }), { timers, signal, ms })
+    const summary = await Promise.race([synced, foundDown.then(() => undefined)])
+    if (summary?.complete) await flushed(mailbox, { timers, signal })
+    return summary
+  } finally {
+    over.abort()
+  }
+}
+
+/** Mail queued earlier goes out beside the catch-up; its OK may take a moment longer. */
+export const flushed = (
+  mailbox: Mailbox,
+  { timers, signal }: { readonly timers: Timers; readonly signal: AbortSignal },
+): Promise<true | undefined> => poll(() => mailbox.counts().queue === 0 || undefined, { timers, signal, ms: FLUSH_MS })
 
 /** A network that is not there. */
 const noDial: Dial = (_url, events) => {

@@ -1,7 +1,7 @@
 import type { SyncSummary } from '../../sdk/index.ts'
 import type { Command } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { openMailbox, PATIENCE_MS } from '../mailbox.ts'
+import { flushed, openMailbox, PATIENCE_MS } from '../mailbox.ts'
 import { chosenProfile, givenRelay } from '../profile.ts'
 import { bytesText, escapeText, plural } from '../text.ts'
 import { within } from '../wait.ts'
@@ -27,6 +27,7 @@ export const catchup: Command<'catchup'> = async ({ options, out, env, timers, s
     const maxMs = options['max-ms']
     const summary = await within(mailbox.agent.sync({ maxMs }), { timers, signal, ms: maxMs + GRACE_MS })
     if (summary === undefined) return EXIT.unreachable
+    if (summary.complete) await flushed(mailbox, { timers, signal })
     const { unread, queue } = mailbox.counts()
     const error = mailbox.agent.status().relays[0]?.error
     out.result(summaryText(summary, error), {

@@ -2,7 +2,7 @@ import { type Delivery, type IncomingMessage, npubOf, type SendOptions } from '.
 import type { Command, Context } from '../context.ts'
 import { CliError, exitCodeOfReason, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { type Mailbox, openMailbox } from '../mailbox.ts'
+import { isUnreachable, type Mailbox, openMailbox } from '../mailbox.ts'
 import { chosenProfile, givenRelay } from '../profile.ts'
 import { escapeText } from '../text.ts'
 import { poll } from '../wait.ts'
@@ -48,14 +48,11 @@ async function delivered(
     const delivery = mailbox.delivery(id)
     if (delivery !== undefined && delivery.state !== 'queued') return delivery
     // A failed connection is known at once; trying on until the time is over would only be felt.
-    return offline(mailbox) ? QUEUED : undefined
+    return isUnreachable(mailbox) ? QUEUED : undefined
   }
   return (await poll(settled, { timers, signal, ms: options.timeout })) ?? QUEUED
 }
 const QUEUED: Delivery = { state: 'queued' }
-
-const offline = ({ agent }: Mailbox): boolean =>
-  agent?.status().relays.every(relay => relay.state === 'offline' && relay.error !== undefined) ?? false
 
 async function replyTo(
   mailbox: Mailbox,
