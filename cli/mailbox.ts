@@ -47,12 +47,22 @@ export interface MailboxOptions {
 export const PATIENCE_MS = 1_000
 const TRY_AGAIN_MS = 100
 const TAKE_OVER_MS = 500
+const READ_ATTEMPTS = 10
 /** How long a verb that reached the relay waits for its OK to mail queued before, in ms. */
 const FLUSH_MS = 1_000
 
 export async function openMailbox(options: MailboxOptions): Promise<Mailbox> {
-  const agent = await tryAgent(options, options.patienceMs ?? 0)
-  return agent === undefined ? besideAgent(options) : ofAgent(agent)
+  for (let attempt = 1; ; attempt++) {
+    const agent = await tryAgent(options, options.patienceMs ?? 0)
+    if (agent !== undefined) return ofAgent(agent)
+    try {
+      return besideAgent(options)
+    } catch (error) {
+      // While its holder makes it, a home has a database without tables.
+      if (attempt >= READ_ATTEMPTS) throw error
+    }
+    await sleep(options.timers, TRY_AGAIN_MS)
+  }
 }
 
 /** Undefined while another process holds the home. */
