@@ -35,6 +35,8 @@ export const inbox: Command<'inbox'> = async context => {
     }
     const entries = (options.wait === undefined ? look() : await poll(look, { timers, signal, ms: options.wait })) ?? []
     for (const entry of entries) print(entry, context)
+    if (entries.length > 0 && entries.length === options.limit)
+      out.say(`the newest ${options.limit}; more with --limit N`)
     if (options.follow) await follow(mailbox, query, entries, context)
     if (entries.length > 0 || options.follow) return EXIT.ok
     out.say(reached ? 'nothing here' : 'nothing here, and the relay was not reached')

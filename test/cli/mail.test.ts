@@ -180,7 +180,7 @@ describe('mail', () => {
   })
 
   test('catchup: one shot, a summary with what it cost', async () => {
-    await quick('send erin one --as alice')
+    await quick('send erin one --as alice --deadline 60')
     await quick('send erin two --as alice')
     const first = await run('catchup --as erin --json')
     expect(first.code).toBe(0)
@@ -199,6 +199,9 @@ describe('mail', () => {
       queue: 0,
     })
     expect(json(first)).toMatchObject({ bytes: expect.any(Number), ms: expect.any(Number) })
+    const [one, two] = jsonLines(await quick('inbox --as erin --offline --json'))
+    expect(Number(one?.['deadline']) - Number(one?.['at'])).toBe(60)
+    expect(two).not.toHaveProperty('deadline')
     expect((await quick('catchup --as erin')).stdout).toMatch(/^caught up: 0 new \(0 events, /)
   })
 
