@@ -70,12 +70,17 @@ function optionMessage(specs: Specs, args: readonly string[], error: unknown): s
     const meant = nearest(name, Object.keys(specs))
     return `there is no option --${name}${meant === undefined ? '' : `; did you mean --${meant}?`}`
   }
-  const ambiguous = /^Option '(-[^ ']+)/.exec(error instanceof Error ? error.message : '')?.[1]
-  if (ambiguous !== undefined)
-    return `${ambiguous} needs a value; one that begins with a dash is written ${ambiguous}=-…`
-  // Node's own text ends in advice about its parser; the first sentence says what is wrong.
-  const [said = 'the options cannot be read'] = error instanceof Error ? error.message.split(/\.\s|\n/) : []
-  return said
+  return parserMessage(error instanceof Error ? error.message : '')
+}
+
+/** Node's parser says the same, followed by advice about itself. */
+function parserMessage(said: string): string {
+  const [, flag = 'an option', fault = ''] = /^Option '(?:-\w, )?(--?[\w-]+)[^']*' (.*)/.exec(said) ?? []
+  if (fault.startsWith('argument')) return `${flag} needs a value; one that begins with a dash is written ${flag}=-…`
+  if (fault.startsWith('does not take')) return `${flag} takes no value`
+  const unknown = /^Unknown option '([^']+)'/.exec(said)?.[1]
+  if (unknown !== undefined) return `there is no option ${unknown}; text that begins with a dash goes after --`
+  return said.split('\n')[0] || 'the options cannot be read'
 }
 
 function arityMessage(verb: string, spec: VerbSpec, operands: readonly string[]): string {

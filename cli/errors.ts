@@ -1,4 +1,4 @@
-import { parseReason } from '../protocol/index.ts'
+import { parseReason } from '../protocol/reasons.ts'
 import { RelayRefusedError } from '../sdk/errors.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 

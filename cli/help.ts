@@ -1,5 +1,6 @@
 import { EXIT_CODES } from './exit-codes.ts'
 import type { Paint } from './output.ts'
+import { columns } from './text.ts'
 import { COMMON, type OptionSpec, VERBS, type VerbName, type VerbSpec } from './verbs.ts'
 
 /** All verbs, for `posthorn` and `posthorn help`. */
@@ -9,20 +10,20 @@ export function overview(paint: Paint): string {
     'Posthorn: a relay, and mail for agents that sleep.',
     '',
     paint.bold('Try'),
-    ...table([
+    ...columns([
       ['posthorn demo', 'see it work, in a few seconds'],
       ['posthorn relay', 'run a relay at ws://localhost:7678'],
       ['posthorn init && posthorn send default "hello"', 'make a profile, write to yourself'],
     ]),
     '',
     paint.bold('Verbs'),
-    ...table(names.map(name => [`${name} ${VERBS[name].operands}`.trim(), VERBS[name].summary])),
+    ...columns(names.map(name => [`${name} ${VERBS[name].operands}`.trim(), VERBS[name].summary])),
     '',
     paint.bold('Options of every verb'),
-    ...table(optionRows(COMMON)),
+    ...columns(optionRows(COMMON)),
     '',
     paint.bold('Exit codes'),
-    ...table(Object.values(EXIT_CODES).map(({ code, meaning }) => [String(code), meaning])),
+    ...columns(Object.values(EXIT_CODES).map(({ code, meaning }) => [String(code), meaning])),
     '',
     'posthorn help <verb> tells more. Results go to stdout, everything else to stderr.',
   ].join('\n')
@@ -39,10 +40,10 @@ export function verbHelp(verb: VerbName, paint: Paint): string {
     '',
     paint.bold('Examples'),
     ...spec.examples.flatMap(([command, what]) => [`  ${command}`, `      ${paint.dim(what)}`]),
-    ...(own.length > 0 ? ['', paint.bold('Options'), ...table(own)] : []),
+    ...(own.length > 0 ? ['', paint.bold('Options'), ...columns(own)] : []),
     '',
     paint.bold('Options of every verb'),
-    ...table(optionRows(COMMON)),
+    ...columns(optionRows(COMMON)),
     ...(spec.notes ?? []).flatMap(note => ['', note]),
   ].join('\n')
 }
@@ -54,9 +55,4 @@ function optionRows(options: Readonly<Record<string, OptionSpec>>): [string, str
     const standard = option.default === undefined ? '' : ` (default: ${option.default})`
     return [`--${name}${short}${value}`, `${option.help}${standard}`]
   })
-}
-
-function table(rows: readonly (readonly [string, string])[]): string[] {
-  const width = Math.max(...rows.map(([left]) => left.length))
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`)
 }

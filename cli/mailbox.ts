@@ -1,4 +1,5 @@
 import type { Dial } from '../platform/socket.ts'
+import { every, sleep, type Timers } from '../platform/timers.ts'
 import {
   type Agent,
   type AgentStatus,
@@ -12,7 +13,9 @@ import {
   openAgent,
   readHome,
   type SendOptions,
+  type SyncSummary,
 } from '../sdk/index.ts'
+import { poll, within } from './wait.ts'
 
 /**
  * The mail of a profile as verbs use it, whoever holds the home: this process as its agent, or a running agent
@@ -33,23 +36,51 @@ export interface Mailbox {
 export interface MailboxOptions {
   readonly home: string
   readonly relay: string | undefined
+  readonly timers: Timers
   /** Leave the network alone. */
   readonly offline?: boolean
+  /** Wait so long (ms) for another verb to let go of the home before taking its holder for a running agent. */
+  readonly patienceMs?: number
 }
 
-export async function openMailbox({ home, relay, offline = false }: MailboxOptions): Promise<Mailbox> {
-  try {
-    return ofAgent(
-      await openAgent({
+/** Longer than a verb that only sends or lists; shorter than a person notices. */
+export const PATIENCE_MS = 1_000
+const TRY_AGAIN_MS = 100
+const TAKE_OVER_MS = 500
+const READ_ATTEMPTS = 10
+/** How long a verb that reached the relay waits for its OK to mail queued before, in ms. */
+const FLUSH_MS = 1_000
+
+export async function openMailbox(options: MailboxOptions): Promise<Mailbox> {
+  for (let attempt = 1; ; attempt++) {
+    const agent = await tryAgent(options, options.patienceMs ?? 0)
+    if (agent !== undefined) return ofAgent(agent)
+    try {
+      return besideAgent(options)
+    } catch (error) {
+      // While its holder makes it, a home has a database without tables.
+      if (attempt >= READ_ATTEMPTS) throw error
+    }
+    await sleep(options.timers, TRY_AGAIN_MS)
+  }
+}
+
+/** Undefined while another process holds the home. */
+async function tryAgent(options: MailboxOptions, patienceMs: number): Promise<Agent | undefined> {
+  const { home, relay, offline, timers } = options
+  for (let waited = 0; ; waited += TRY_AGAIN_MS) {
+    try {
+      return await openAgent({
         home,
         create: false,
         ...(relay === undefined ? {} : { relays: [relay] }),
         ...(offline ? { host: { dial: noDial } } : {}),
-      }),
-    )
-  } catch (error) {
-    if (error instanceof HomeInUseError) return besideAgent(readHome(home))
-    throw error
+      })
+    } catch (error) {
+      if (!(error instanceof HomeInUseError)) throw error
+    }
+    if (waited >= patienceMs) return undefined
+    await sleep(timers, TRY_AGAIN_MS)
   }
 }
 
@@ -60,13 +91,52 @@ const ofAgent = (agent: Agent): Mailbox => ({
   send: (to, text, options) => agent.send(to, text, options),
   delivery: id => agent.delivery(id),
   counts: () => agent.status(),
-  // What was not sent is in the outbox and said by the verb; waiting here would only be felt.
-  close: async () => {
-    await agent.close({ timeoutMs: 0 })
+  async close() {
+    // With no relay in reach there is nothing to wait for: what is queued is on disk.
+    const reachable = agent.status().relays.some(relay => relay.state !== 'offline')
+    await agent.close({ timeoutMs: reachable ? FLUSH_MS : 0 })
   },
 })
 
-const besideAgent = (view: HomeView): Mailbox => ({
+/** Reads beside the holder, and takes its place should it end while this verb still waits for something. */
+function besideAgent(options: MailboxOptions): Mailbox {
+  let inner = ofView(readHome(options.home))
+  let closed = false
+  let attempt: Promise<void> | undefined
+  const cancel = every(options.timers, TAKE_OVER_MS, () => {
+    attempt ??= takeOver().finally(() => {
+      attempt = undefined
+    })
+  })
+  async function takeOver(): Promise<void> {
+    // A home that cannot be opened just now is tried again; reading goes on.
+    const agent = await tryAgent(options, 0).catch(() => undefined)
+    if (agent === undefined) return
+    cancel()
+    const before = inner
+    inner = ofAgent(agent)
+    await before.close()
+  }
+  return {
+    get agent() {
+      return inner.agent
+    },
+    inbox: query => inner.inbox(query),
+    read: id => inner.read(id),
+    send: (to, text, sendOptions) => inner.send(to, text, sendOptions),
+    delivery: id => inner.delivery(id),
+    counts: () => inner.counts(),
+    async close() {
+      if (closed) return
+      closed = true
+      cancel()
+      await attempt
+      await inner.close()
+    },
+  }
+}
+
+const ofView = (view: HomeView): Mailbox => ({
   agent: undefined,
   inbox: query => view.inbox(query),
   read: id => {
@@ -79,6 +149,36 @@ const besideAgent = (view: HomeView): Mailbox => ({
   counts: () => view.status(),
   close: async () => view.close(),
 })
+
+/** The relay was tried and did not let us in: known at once, while trying again goes on in the background. */
+export const isUnreachable = ({ agent }: Mailbox): boolean =>
+  agent?.status().relays.every(relay => relay.state === 'offline' && relay.error !== undefined) ?? false
+
+/** Catches up for at most `ms`, but gives up as soon as the relay is found unreachable. Undefined: not caught up. */
+export async function fetchMail(
+  mailbox: Mailbox,
+  { timers, signal, ms }: { readonly timers: Timers; readonly signal: AbortSignal; readonly ms: number },
+): Promise<SyncSummary | undefined> {
+  const { agent } = mailbox
+  if (agent === undefined) return undefined
+  const over = new AbortController()
+  const stop = AbortSignal.any([signal, over.signal])
+  const foundDown = poll(() => isUnreachable(mailbox) || undefined, { timers, signal: stop, ms })
+  try {
+    const synced = within(agent.sync({ maxMs: ms }), { timers, signal, ms })
+    const summary = await Promise.race([synced, foundDown.then(() => undefined)])
+    if (summary?.complete) await flushed(mailbox, { timers, signal })
+    return summary
+  } finally {
+    over.abort()
+  }
+}
+
+/** Mail queued earlier goes out beside the catch-up; its OK may take a moment longer. */
+export const flushed = (
+  mailbox: Mailbox,
+  { timers, signal }: { readonly timers: Timers; readonly signal: AbortSignal },
+): Promise<true | undefined> => poll(() => mailbox.counts().queue === 0 || undefined, { timers, signal, ms: FLUSH_MS })
 
 /** A network that is not there. */
 const noDial: Dial = (_url, events) => {

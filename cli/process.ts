@@ -7,13 +7,22 @@ import { main } from './main.ts'
 /** How long a command may clean up after the first signal, in ms. */
 const CLEANUP_MS = 5_000
 
+/** Within this many ms two signals are one press: `npm` and `timeout` pass on what the terminal had sent already. */
+const SAME_PRESS_MS = 300
+
 /** Runs one command line as this process: signals, broken pipes, flushed streams, exit code. Does not return. */
 export async function runProcess(argv: readonly string[]): Promise<never> {
   const { stdin, stdout, stderr, env } = process
   const interruption = new AbortController()
+  let firstAt = 0
   const onSignal = () => {
-    // The second signal means "now": being killed at any moment is safe by design.
-    if (interruption.signal.aborted) process.exit(EXIT.interrupted)
+    const now = systemClock.monotonic()
+    if (interruption.signal.aborted) {
+      // The second signal means "now": being killed at any moment is safe by design.
+      if (now - firstAt > SAME_PRESS_MS) process.exit(EXIT.interrupted)
+      return
+    }
+    firstAt = now
     interruption.abort()
     systemTimers.after(CLEANUP_MS, () => process.exit(EXIT.interrupted), { background: true })
   }

@@ -1,9 +1,11 @@
 import WebSocket from 'ws'
 import { LIMITS } from '../protocol/limits.ts'
-import type { Dial } from './socket.ts'
+import type { Dial, Socket } from './socket.ts'
 
 /** A client may be sent frames larger than it may send (event plus envelope), still bounded. */
 const MAX_INBOUND_BYTES = LIMITS.frameBytes.value * 4
+
+const NO_SOCKET: Socket = { send() {}, close() {}, terminate() {}, unsentBytes: 0 }
 
 /** WebSocket client for Node (`ws`): no compression, bounded frames, 10 s handshake. */
 export const dialNode: Dial = (url, events) => {
@@ -13,11 +15,18 @@ export const dialNode: Dial = (url, events) => {
     closed = true
     events.onClose(code, reason)
   }
-  const socket = new WebSocket(url, {
-    perMessageDeflate: false,
-    maxPayload: MAX_INBOUND_BYTES,
-    handshakeTimeout: 10_000,
-  })
+  let socket: WebSocket
+  try {
+    socket = new WebSocket(url, {
+      perMessageDeflate: false,
+      maxPayload: MAX_INBOUND_BYTES,
+      handshakeTimeout: 10_000,
+    })
+  } catch (error) {
+    // An address that is none. Told like any other failure to connect, and like any other not before the caller has its socket.
+    queueMicrotask(() => onClose(1006, error instanceof Error ? error.message : String(error)))
+    return NO_SOCKET
+  }
   let failure = ''
   socket.on('open', () => events.onOpen?.())
   socket.on('message', (data, isBinary) => {

@@ -60,6 +60,7 @@ export class Connection implements Outlet, Sender, SocketEvents {
   #unanswered = 0
   #probation: Probation | undefined
   #forgeries = 0
+  #turn: Promise<void> = Promise.resolve()
 
   constructor(socket: Socket, peer: Peer, host: ConnectionHost, onEnd: () => void) {
     this.#socket = socket
@@ -153,7 +154,20 @@ export class Connection implements Outlet, Sender, SocketEvents {
     return !this.#ended && this.#socket.unsentBytes > this.#host.limits.outboundHighBytes
   }
 
-  writable(): Promise<void> {
+  async inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const before = this.#turn
+    const { promise, resolve } = withResolvers()
+    this.#turn = promise
+    await before
+    try {
+      await this.#untilWritable()
+      return await run()
+    } finally {
+      resolve()
+    }
+  }
+
+  #untilWritable(): Promise<void> {
     if (!this.congested) return Promise.resolve()
     if (this.#writable === undefined) {
       const { promise, resolve } = withResolvers()
@@ -189,6 +203,7 @@ export class Connection implements Outlet, Sender, SocketEvents {
   /** Closes the connection; `onClose` follows from the socket, our own bookkeeping ends now. */
   end(code: number, why: string): void {
     if (this.#ended) return
+    this.#deaf = true
     this.#socket.close(code, why)
     // Ended by us: whatever the peer's handshake says, its will stands.
     this.onClose(code)

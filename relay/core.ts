@@ -29,6 +29,7 @@ import { openRelayKey, type RelayKey } from './policy/relay-key.ts'
 import { saneDefaults } from './policy/sane-defaults.ts'
 import { sendStored } from './query.ts'
 import { type PruneReport, startRetention } from './retention.ts'
+import { openSearch, sendFound } from './search-answer.ts'
 import { WillKeeper } from './wills.ts'
 
 /** Positions told to quiet log-order subscriptions at most this often. */
@@ -184,14 +185,34 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     })
   }
 
-  const subscribe = (connection: Connection, sub: string, filters: readonly Filter[]): void => {
+  /** Answered once, from what is stored; filed under its id like any subscription, but it listens to nothing. */
+  const find = (connection: Connection, sub: string, filters: readonly Filter[]): void => {
     const { keys } = connection
+    const withheld = withholding(filters, keys)
+    const follower = new Follower({ sub, filters: [], keys, mode: 'plain', gone: false }, connection, source)
+    connection.adopt(follower)
+    attempt(connection, sub, async () => {
+      const options = { sub, filters, keys, cap: limits.page }
+      const end = await sendFound(options, connection, source, () => follower.closed)
+      if (end === undefined) return
+      const { complete, seq } = end
+      connection.send(encode.eose(sub, { ...hints(keys, withheld), seq, ...(complete ? { complete } : {}) }))
+      connection.closeSubscription(sub, REASONS.searched)
+    })
+  }
+
+  const subscribe = (connection: Connection, sub: string, asked: readonly Filter[]): void => {
+    const { keys } = connection
+    const search = openSearch(asked)
+    if (!search.ok) return connection.send(encode.closed(sub, reason('unsupported', search.error)))
+    const { filters } = search.value
     if (asksForInvite(filters)) return invite(connection, sub, filters)
     const withheld = withholding(filters, keys)
     const denied = refuseRead(filters, connection)
     if (denied !== undefined) return connection.send(encode.closed(sub, denied))
     const log = openLogPage(filters, limits.page)
     if (!log.ok) return connection.send(encode.closed(sub, reason('invalid', log.error)))
+    if (search.value.ranked) return find(connection, sub, filters)
     const mode = log.value === undefined ? 'plain' : 'log'
     const follower = new Follower({ sub, filters, keys, mode, gone: log.value?.gone === true }, connection, source)
     connection.adopt(follower)

@@ -17,8 +17,11 @@ export interface Outlet {
   send(text: string): void
   /** True above the high-water mark: stop pushing, the log remembers. */
   readonly congested: boolean
-  /** Resolves when not congested (at once, usually) or closed. */
-  writable(): Promise<void>
+  /**
+   * Runs one read-and-send at a time per connection, once it is not congested (at once, usually) or closed: subscriptions
+   * that are behind together would otherwise fill it with a page each.
+   */
+  inTurn<T>(run: () => Promise<T>): Promise<T>
   closeSubscription(sub: string, reason: string): void
 }
 
@@ -176,9 +179,12 @@ export class Follower {
   }
 
   /** Reads and sends one batch. `met`: the log's head was reached, so what is kept in `ahead` continues it without a gap. */
-  async #readBatch(limit: number): Promise<{ sent: number; met: boolean; floor: number }> {
+  #readBatch(limit: number): Promise<{ sent: number; met: boolean; floor: number }> {
     this.#state = 'reading'
-    await this.#outlet.writable()
+    return this.#outlet.inTurn(() => this.#readAndSend(limit))
+  }
+
+  async #readAndSend(limit: number): Promise<{ sent: number; met: boolean; floor: number }> {
     if (this.closed) return NOTHING_READ
     this.#ahead = []
     this.#aheadOverflow = false

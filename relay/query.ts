@@ -11,7 +11,7 @@ export interface QueryEnd {
 }
 
 /**
- * The stored half of a plain REQ: newest first, page by page, waiting for the reader between pages.
+ * The stored half of a plain REQ: newest first, page by page, each in its connection's turn.
  * Undefined if `cancelled` became true on the way.
  */
 export async function sendStored(
@@ -31,15 +31,18 @@ export async function sendStored(
   // `limit: 0` asks for nothing stored: the subscription starts at the head.
   if (filters.length === 0) return { seq: source.head.last, complete: undefined }
   const subJson = JSON.stringify(options.sub)
-  let request: QueryRequest = { filters, keys: options.keys, now: source.now() }
+  let request: Omit<QueryRequest, 'now'> = { filters, keys: options.keys }
   for (;;) {
-    const page = await source.store.query(request)
-    if (cancelled()) return undefined
-    for (const json of page.events) outlet.send(encode.event(subJson, json))
+    const page = await outlet.inTurn(async () => {
+      if (cancelled()) return undefined
+      const read = await source.store.query({ ...request, now: source.now() })
+      if (cancelled()) return undefined
+      for (const json of read.events) outlet.send(encode.event(subJson, json))
+      return read
+    })
+    if (page === undefined) return undefined
     if (page.next === undefined) return { seq: page.seq, complete: page.complete ? 'finish' : 'more' }
-    await outlet.writable()
-    if (cancelled()) return undefined
-    request = { ...request, ...page.next, upTo: page.seq, now: source.now() }
+    request = { ...request, ...page.next, upTo: page.seq }
   }
 }
 

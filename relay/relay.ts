@@ -155,8 +155,9 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   let closing: Promise<void> | undefined
 
   const close = async () => {
-    // Handshakes end beside the core, which sends the 1001s.
-    await Promise.all([core.close(), ...[...servers].map(server => server.close())])
+    // The core sends the 1001s; the servers see the handshakes through.
+    const answered = core.close()
+    await Promise.all([answered, ...[...servers].map(server => server.close(answered))])
   }
   return {
     get head() {

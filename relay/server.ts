@@ -41,8 +41,8 @@ export interface ServerOptions {
 export interface RelayServer {
   /** ws://host:port as bound. */
   readonly url: string
-  /** Stops listening; open sockets are given a moment to finish closing. */
-  close(): Promise<void>
+  /** Stops listening at once; when `answered` settles, open sockets are given a moment to finish closing. */
+  close(answered: Promise<void>): Promise<void>
 }
 
 /** HTTP and WebSocket on one port and one path. Rejects with the system's error if the port cannot be bound. */
@@ -67,8 +67,8 @@ export async function listen(options: ServerOptions): Promise<RelayServer> {
     options.answer(request, response, { peer: peerOf(request, reach), local: reach.local }),
   )
   http.on('upgrade', (request, stream, head) => {
-    // A peer that resets while it is being refused must not end the process.
-    stream.on('error', () => {})
+    // Node takes its own listener away before this; a reset by the peer would otherwise end the process.
+    stream.on('error', () => stream.destroy())
     if (pathOf(request) !== '/') return refuseUpgrade(stream, '404 Not Found')
     const { host, origin } = request.headers
     if (!hostAllowed(host, reach.local)) return refuseUpgrade(stream, FORBIDDEN, WRONG_HOST)
@@ -94,10 +94,11 @@ export async function listen(options: ServerOptions): Promise<RelayServer> {
   const host = options.host.includes(':') ? `[${options.host}]` : options.host
   return {
     url: `ws://${host}:${port}`,
-    async close() {
+    async close(answered) {
       stopPings()
       const closed = new Promise<void>(resolve => http.close(() => resolve()))
       http.closeIdleConnections()
+      await answered.catch(() => {})
       await allClosed(sockets, options.timers)
       http.closeAllConnections()
       await closed
@@ -179,6 +180,7 @@ function refuseUpgrade(stream: Duplex, status: string, why = ''): void {
     `Content-Length: ${Buffer.byteLength(why)}`,
     ...(retry === undefined ? [] : [`Retry-After: ${retry}`]),
   ]
+  stream.once('finish', () => stream.destroy())
   stream.end(`${head.join('\r\n')}\r\n\r\n${why}`)
 }
 

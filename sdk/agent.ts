@@ -33,8 +33,8 @@ export interface StartOptions extends Host {
 
 /** What runs when an agent runs. */
 export interface RunningAgent extends Agent {
-  /** Takes over an event that was signed elsewhere with this agent's key. */
-  adopt(mail: OutgoingMail): void
+  /** Takes over an event that was signed elsewhere with this agent's key. False once it is closing. */
+  adopt(mail: OutgoingMail): boolean
 }
 
 /** An agent on given surroundings; `openAgent` finds these on a machine. */
@@ -253,9 +253,10 @@ export function startAgent(options: StartOptions): RunningAgent {
       return closing
     },
     adopt(mail) {
-      if (closing) return
+      if (closing) return false
       store.enqueue(mail)
       kick(mail)
+      return true
     },
   }
 }

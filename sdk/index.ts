@@ -36,6 +36,7 @@ export { readKeyFile } from './home/key-file.ts'
 export { DEFAULT_PROFILE, type HomeChoice, profileHome, profilesRoot } from './home/paths.ts'
 export {
   type CreateProfileOptions,
+  checkRelayUrl,
   createProfile,
   DEFAULT_RELAY,
   listProfiles,

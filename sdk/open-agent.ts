@@ -7,7 +7,7 @@ import { publicKeyOf } from '../protocol/event.ts'
 import { startAgent } from './agent.ts'
 import type { Agent, Contact, Host, OpenAgentOptions } from './api.ts'
 import { HomeInUseError, KeyFileError, ProfileError } from './errors.ts'
-import { exposure, lstatOrUndefined } from './home/files.ts'
+import { exposure, lstatOrUndefined, statOrUndefined } from './home/files.ts'
 import { readKeyFile } from './home/key-file.ts'
 import { DEFAULT_PROFILE, homeFiles, profileHome } from './home/paths.ts'
 import {
@@ -90,7 +90,7 @@ function openHome(options: OpenAgentOptions, host: Host): Agent {
 }
 
 function findProfile(home: string, options: OpenAgentOptions, { random }: Host): Profile {
-  const stats = lstatOrUndefined(home)
+  const stats = statOrUndefined(home)
   const exposed = stats && exposure(stats)
   if (exposed)
     throw new KeyFileError('key-too-open', `${home} ${exposed}; if nobody else has read the key: chmod 700 ${home}`)

@@ -85,7 +85,7 @@ export function createWorker(options: WorkerOptions): Worker {
     const due = store.nextDueMs()
     const wait = due === undefined ? 0 : due - clock.now()
     // What is due already waits for a free slot or an unknown sender; both wake us.
-    if (wait > 0) cancelDue = timers.after(Math.min(wait, 2 ** 31 - 1), dispatch, { background: true })
+    if (wait > 0) cancelDue = timers.after(wait, dispatch, { background: true })
   }
 
   function start(registration: Registration, mail: StoredMail): void {

@@ -1,7 +1,7 @@
 import type { SyncSummary } from '../../sdk/index.ts'
 import type { Command } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { openMailbox } from '../mailbox.ts'
+import { flushed, openMailbox, PATIENCE_MS } from '../mailbox.ts'
 import { chosenProfile, givenRelay } from '../profile.ts'
 import { bytesText, escapeText, plural } from '../text.ts'
 import { within } from '../wait.ts'
@@ -12,7 +12,12 @@ const GRACE_MS = 1_000
 /** `posthorn catchup`: sync, summary, exit. */
 export const catchup: Command<'catchup'> = async ({ options, out, env, timers, signal }) => {
   const profile = chosenProfile(options, env)
-  const mailbox = await openMailbox({ home: profile.home, relay: givenRelay(options.relay) })
+  const mailbox = await openMailbox({
+    home: profile.home,
+    relay: givenRelay(options.relay),
+    timers,
+    patienceMs: PATIENCE_MS,
+  })
   try {
     if (mailbox.agent === undefined) {
       const { unread, queue } = mailbox.counts()
@@ -22,6 +27,7 @@ export const catchup: Command<'catchup'> = async ({ options, out, env, timers, s
     const maxMs = options['max-ms']
     const summary = await within(mailbox.agent.sync({ maxMs }), { timers, signal, ms: maxMs + GRACE_MS })
     if (summary === undefined) return EXIT.unreachable
+    if (summary.complete) await flushed(mailbox, { timers, signal })
     const { unread, queue } = mailbox.counts()
     const error = mailbox.agent.status().relays[0]?.error
     out.result(summaryText(summary, error), {

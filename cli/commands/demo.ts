@@ -9,6 +9,9 @@ import { type Figures, tell } from '../demo/story.ts'
 import { EXIT } from '../exit-codes.ts'
 import { bytesText } from '../text.ts'
 
+/** Messages that wait for the sleeper. */
+const WAITING = 200
+
 /** `posthorn demo`: the whole promise in one terminal. Exit 0 only if every claim was checked and held. */
 export const demo: Command<'demo'> = async ({ out, clock, timers, signal }) => {
   const start = clock.monotonic()
@@ -23,7 +26,7 @@ export const demo: Command<'demo'> = async ({ out, clock, timers, signal }) => {
   process.once('exit', cleanUp)
   let wake: Figures | undefined
   try {
-    wake = await tell({ folder, nursery, claims, clock, timers, signal })
+    wake = await tell({ waiting: WAITING, folder, nursery, claims, clock, timers, signal })
   } catch (error) {
     // A failed claim has been printed with what was seen; anything else is not the story's to explain.
     if (!signal.aborted && claims.made.every(claim => claim.ok)) throw error

@@ -2,11 +2,11 @@ import { seconds } from '../../platform/clock.ts'
 import type { InboxEntry, InboxQuery } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
 import { EXIT } from '../exit-codes.ts'
-import { type Mailbox, openMailbox } from '../mailbox.ts'
+import { fetchMail, type Mailbox, openMailbox, PATIENCE_MS } from '../mailbox.ts'
 import { messageFields, messageLine } from '../message-text.ts'
 import { chosenProfile, givenRelay } from '../profile.ts'
 import { escapeText } from '../text.ts'
-import { poll, within } from '../wait.ts'
+import { poll } from '../wait.ts'
 
 /** Columns to fill when stdout does not tell. */
 const WIDTH = 100
@@ -15,9 +15,15 @@ const WIDTH = 100
 export const inbox: Command<'inbox'> = async context => {
   const { options, out, env, signal, timers } = context
   const profile = chosenProfile(options, env)
-  const mailbox = await openMailbox({ home: profile.home, relay: givenRelay(options.relay), offline: options.offline })
+  const mailbox = await openMailbox({
+    home: profile.home,
+    relay: givenRelay(options.relay),
+    offline: options.offline,
+    timers,
+    patienceMs: PATIENCE_MS,
+  })
   try {
-    const reached = options.offline || (await fetchMail(mailbox, context))
+    const reached = options.offline || (await caughtUp(mailbox, context))
     const query: InboxQuery = {
       limit: options.limit,
       ...(options.unread || options.wait !== undefined ? { unread: true } : {}),
@@ -29,6 +35,8 @@ export const inbox: Command<'inbox'> = async context => {
     }
     const entries = (options.wait === undefined ? look() : await poll(look, { timers, signal, ms: options.wait })) ?? []
     for (const entry of entries) print(entry, context)
+    if (entries.length > 0 && entries.length === options.limit)
+      out.say(`the newest ${options.limit}; more with --limit N`)
     if (options.follow) await follow(mailbox, query, entries, context)
     if (entries.length > 0 || options.follow) return EXIT.ok
     out.say(reached ? 'nothing here' : 'nothing here, and the relay was not reached')
@@ -39,11 +47,11 @@ export const inbox: Command<'inbox'> = async context => {
 }
 
 /** True if everything the relay had is here. */
-async function fetchMail({ agent }: Mailbox, { options, out, signal, timers }: Context<'inbox'>): Promise<boolean> {
-  if (agent === undefined) return true
-  const summary = await within(agent.sync({ maxMs: options.timeout }), { timers, signal, ms: options.timeout + 1_000 })
+async function caughtUp(mailbox: Mailbox, { options, out, signal, timers }: Context<'inbox'>): Promise<boolean> {
+  if (mailbox.agent === undefined) return true
+  const summary = await fetchMail(mailbox, { timers, signal, ms: options.timeout })
   if (summary?.complete) return true
-  const why = agent.status().relays[0]?.error
+  const why = mailbox.agent.status().relays[0]?.error
   out.say(`not caught up with the relay${why === undefined ? '' : ` (${escapeText(why)})`}; this is what is here`)
   return false
 }

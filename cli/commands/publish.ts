@@ -40,7 +40,12 @@ export const publish: Command<'publish'> = async context => {
 function report({ out }: Context<'publish'>, event: NostrEvent, { accepted, message, seq }: PublishResult): void {
   out.result(event.id, { id: event.id, accepted, message, ...(seq === undefined ? {} : { seq }) })
   if (!accepted) out.fail('publish', new CliError('refused', EXIT.failure, `the relay refused ${event.id}: ${message}`))
-  else if (message !== '') out.say(escapeText(message))
+  else
+    out.say(
+      seq === undefined
+        ? `accepted${message === '' ? '' : `: ${escapeText(message)}`}`
+        : `${message.startsWith('duplicate') ? 'known already' : 'stored'} (seq ${seq})`,
+    )
 }
 
 async function sign(context: Context<'publish'>, kind: number): Promise<NostrEvent> {

@@ -10,13 +10,13 @@ import { chosenProfile } from '../profile.ts'
 const MIN_PREFIX = 8
 
 /** `posthorn read <id>`: shows one message and marks it read. Local: what was not fetched yet is not found. */
-export const read: Command<'read'> = async ({ options, operands, out, env, clock }) => {
+export const read: Command<'read'> = async ({ options, operands, out, env, clock, timers }) => {
   const [id = ''] = operands
   if (!/^[0-9a-f]+$/.test(id) || id.length > 64)
     throw new UsageError(`${JSON.stringify(id)} is no message id; ids are hex`)
   if (id.length < MIN_PREFIX) throw new UsageError(`give at least the first ${MIN_PREFIX} characters of the id`)
   const profile = chosenProfile(options, env)
-  const mailbox = await openMailbox({ home: profile.home, relay: undefined, offline: true })
+  const mailbox = await openMailbox({ home: profile.home, relay: undefined, offline: true, timers })
   try {
     const entry = mailbox.read(id)
     if (entry === undefined)

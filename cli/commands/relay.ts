@@ -5,7 +5,7 @@ import type { Command, Context } from '../context.ts'
 import { CliError, errorCode } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { relaySettings } from '../relay-settings.ts'
-import { escapeText } from '../text.ts'
+import { columns, escapeText } from '../text.ts'
 
 /** `posthorn relay`: runs until a signal, then closes in order and exits 0. */
 export const relay: Command<'relay'> = async context => {
@@ -72,6 +72,11 @@ function announce({ out, options }: Context<'relay'>, url: string, data: string)
   const spoken = options.host === '127.0.0.1' ? url.replace('127.0.0.1', 'localhost') : url
   const port = new URL(url).port
   const init = port === '7678' ? 'posthorn init' : `posthorn init --relay ${spoken}`
+  const next = columns([
+    ['posthorn demo', paint.dim('mail to a sleeping agent, checked end to end')],
+    [init, paint.dim('make a profile for yourself')],
+    ['posthorn send default "hello"', paint.dim('write to it; then posthorn inbox')],
+  ])
   out.result(
     [
       `Posthorn relay listening at ${paint.bold(spoken)}`,
@@ -79,9 +84,7 @@ function announce({ out, options }: Context<'relay'>, url: string, data: string)
       '  stop  Ctrl-C',
       '',
       'Try in another terminal',
-      `  posthorn demo                    ${paint.dim('mail to a sleeping agent, checked end to end')}`,
-      `  ${init.padEnd(31)}  ${paint.dim('make a profile for yourself')}`,
-      `  ${'posthorn send default "hello"'.padEnd(31)}  ${paint.dim('write to it, then: posthorn inbox')}`,
+      ...next,
     ].join('\n'),
     { listening: url, data },
   )

@@ -100,6 +100,7 @@ const printEvent = (event: NostrEvent, seq: number | undefined, { out }: Context
 
 /** Where the stored part ended: scripts resume from there. */
 function announceEnd(hints: EoseHints, { out, options }: Context<'req'>): void {
+  if (hints.withheld === true) out.say('some of these kinds are served to their parties only and were left out')
   if (out.json) out.line({ v: 1, eose: hints })
   else if (options.log && hints.seq !== undefined)
     out.say(

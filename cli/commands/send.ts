@@ -2,19 +2,19 @@ import { type Delivery, type IncomingMessage, npubOf, type SendOptions } from '.
 import type { Command, Context } from '../context.ts'
 import { CliError, exitCodeOfReason, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { type Mailbox, openMailbox } from '../mailbox.ts'
+import { isUnreachable, type Mailbox, openMailbox } from '../mailbox.ts'
 import { chosenProfile, givenRelay } from '../profile.ts'
 import { escapeText } from '../text.ts'
 import { poll } from '../wait.ts'
 
 /** `posthorn send <to> <text|->`: into the outbox first, then to the relay; optionally waits for the reply. */
 export const send: Command<'send'> = async context => {
-  const { options, operands, env } = context
+  const { options, operands, env, timers } = context
   const [to = '', given = ''] = operands
   const profile = chosenProfile(options, env)
   const text = given === '-' ? await readText(context) : given
   if (text === '') throw new UsageError('there is no text to send')
-  const mailbox = await openMailbox({ home: profile.home, relay: givenRelay(options.relay) })
+  const mailbox = await openMailbox({ home: profile.home, relay: givenRelay(options.relay), timers })
   try {
     const id = await mailbox.send(to, text, sendOptions(context))
     const delivery = await delivered(mailbox, id, context)
@@ -48,14 +48,11 @@ async function delivered(
     const delivery = mailbox.delivery(id)
     if (delivery !== undefined && delivery.state !== 'queued') return delivery
     // A failed connection is known at once; trying on until the time is over would only be felt.
-    return offline(mailbox) ? QUEUED : undefined
+    return isUnreachable(mailbox) ? QUEUED : undefined
   }
   return (await poll(settled, { timers, signal, ms: options.timeout })) ?? QUEUED
 }
 const QUEUED: Delivery = { state: 'queued' }
-
-const offline = ({ agent }: Mailbox): boolean =>
-  agent?.status().relays.every(relay => relay.state === 'offline' && relay.error !== undefined) ?? false
 
 async function replyTo(
   mailbox: Mailbox,

@@ -1,21 +1,25 @@
 import type { RelayStatus } from '../../sdk/index.ts'
 import type { Command } from '../context.ts'
 import { EXIT } from '../exit-codes.ts'
-import { openMailbox } from '../mailbox.ts'
+import { fetchMail, openMailbox, PATIENCE_MS } from '../mailbox.ts'
 import type { Paint } from '../output.ts'
 import { chosenProfile, givenRelay } from '../profile.ts'
 import { escapeLine, escapeText, plural } from '../text.ts'
-import { within } from '../wait.ts'
 
 /** `posthorn status`: relay, queue, unread. Asks the relay unless `--offline` or a running agent does that already. */
 export const status: Command<'status'> = async context => {
   const { options, out, env, timers, signal } = context
   const profile = chosenProfile(options, env)
-  const mailbox = await openMailbox({ home: profile.home, relay: givenRelay(options.relay), offline: options.offline })
+  const mailbox = await openMailbox({
+    home: profile.home,
+    relay: givenRelay(options.relay),
+    offline: options.offline,
+    timers,
+    patienceMs: PATIENCE_MS,
+  })
   try {
     const { agent } = mailbox
-    if (agent && !options.offline)
-      await within(agent.sync({ maxMs: options.timeout }), { timers, signal, ms: options.timeout })
+    if (!options.offline) await fetchMail(mailbox, { timers, signal, ms: options.timeout })
     const relays = agent && !options.offline ? agent.status().relays : []
     const { queue, unread, unknownSenders } = mailbox.counts()
     const lines = [

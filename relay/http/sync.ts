@@ -97,7 +97,7 @@ function arrival(
       live.remove(follower)
       resolve()
     }
-    const outlet: Outlet = { send: done, closeSubscription: done, congested: false, writable: () => Promise.resolve() }
+    const outlet: Outlet = { send: done, closeSubscription: done, congested: false, inTurn: run => run() }
     const follower = new Follower({ ...asked, sub: 'sync', mode: 'log' }, outlet, source)
     over.addEventListener('abort', done)
     live.add(follower)

@@ -1,12 +1,14 @@
 import {
   closeSync,
   fsyncSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
   renameSync,
   rmSync,
   type Stats,
+  statSync,
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
@@ -14,11 +16,16 @@ import { dirname } from 'node:path'
 /** True where POSIX modes and owners mean something. */
 const posix = process.platform !== 'win32'
 
-export const isMissing = (error: unknown): boolean => (error as { code?: unknown }).code === 'ENOENT'
+const hasCode = (error: unknown, code: string): boolean => (error as { code?: unknown }).code === code
+export const isMissing = (error: unknown): boolean => hasCode(error, 'ENOENT')
+export const isTaken = (error: unknown): boolean => hasCode(error, 'EEXIST')
 
 export function lstatOrUndefined(path: string): Stats | undefined {
   return lstatSync(path, { throwIfNoEntry: false })
 }
+
+/** What is really there, behind links too. */
+export const statOrUndefined = (path: string): Stats | undefined => statSync(path, { throwIfNoEntry: false })
 
 /** Why others could read or change it, or undefined. */
 export function exposure(stats: Stats): string | undefined {
@@ -33,11 +40,16 @@ export function makePrivateFolder(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 })
 }
 
+/** With `exclusive` an existing file is kept, and an EEXIST error thrown. */
+export interface WriteOptions {
+  readonly exclusive?: boolean
+}
+
 /**
  * The whole new content or the old one, even if power fails: temp file, fsync, rename, fsync of the folder.
  * Mode 0600 from the first byte on.
  */
-export function writePrivateFile(path: string, text: string, suffix: string): void {
+export function writePrivateFile(path: string, text: string, suffix: string, options: WriteOptions = {}): void {
   const temporary = `${path}.${suffix}.tmp`
   try {
     const file = openSync(temporary, 'wx', 0o600)
@@ -47,10 +59,10 @@ export function writePrivateFile(path: string, text: string, suffix: string): vo
     } finally {
       closeSync(file)
     }
-    renameSync(temporary, path)
-  } catch (error) {
+    if (options.exclusive) linkSync(temporary, path)
+    else renameSync(temporary, path)
+  } finally {
     rmSync(temporary, { force: true })
-    throw error
   }
   syncFolder(dirname(path))
 }

@@ -4,14 +4,14 @@ import { type Random, randomHex } from '../../platform/random.ts'
 import { publicKeyOf } from '../../protocol/event.ts'
 import { bytesToHex, hexToBytes, isHex64 } from '../../protocol/hex.ts'
 import { KeyFileError } from '../errors.ts'
-import { exposure, isMissing, lstatOrUndefined, writePrivateFile } from './files.ts'
+import { exposure, isMissing, isTaken, statOrUndefined, writePrivateFile } from './files.ts'
 
 /**
  * Reads a secret key (64 hex and a newline). Refuses, as ssh does, a file or folder that others can read or change:
  * the key must then be considered known to them. Throws {@link KeyFileError}.
  */
 export function readKeyFile(path: string): Uint8Array {
-  const folder = lstatOrUndefined(dirname(path))
+  const folder = statOrUndefined(dirname(path))
   const openFolder = folder && exposure(folder)
   if (openFolder)
     throw new KeyFileError(
@@ -56,9 +56,13 @@ function readPrivate(path: string): string {
   }
 }
 
-/** Stores a secret key, 0600, durably. */
+/** Stores a secret key, 0600, durably. A key that is there already, laid by somebody faster, is kept. */
 export function writeKeyFile(path: string, key: Uint8Array, random: Random): void {
-  writePrivateFile(path, `${bytesToHex(key)}\n`, randomHex(random, 16))
+  try {
+    writePrivateFile(path, `${bytesToHex(key)}\n`, randomHex(random, 16), { exclusive: true })
+  } catch (error) {
+    if (!isTaken(error)) throw error
+  }
 }
 
 /** A fresh secret key inside the curve's range. */

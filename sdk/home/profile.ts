@@ -41,8 +41,10 @@ export function createProfile(options: CreateProfileOptions): Profile {
   if (lstatOrUndefined(files.profile))
     throw new ProfileError('profile-exists', `there is already a profile at ${home}; use it, or choose another name.`)
   makePrivateFolder(home)
-  if (!lstatOrUndefined(files.key)) writeKeyFile(files.key, options.secretKey ?? makeSecretKey(random), random)
+  writeKeyFile(files.key, options.secretKey ?? makeSecretKey(random), random)
   const pubkey = publicKeyOf(readKeyFile(files.key))
+  if (options.secretKey && publicKeyOf(options.secretKey) !== pubkey)
+    throw new ProfileError('profile-exists', `${files.key} holds another key already; move it away first.`)
   makePrivateFolder(files.spool)
   return writeProfile({ home, name, pubkey, relays }, random)
 }

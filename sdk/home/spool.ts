@@ -81,7 +81,8 @@ function lay(home: string, order: { v: 1; send: NostrEvent } | { v: 1; read: str
 }
 
 export interface SpoolReader {
-  onMail(mail: OutgoingMail): void
+  /** False: not now; the file stays for the next one to look. */
+  onMail(mail: OutgoingMail): boolean
   onRead(id: string): void
 }
 
@@ -97,15 +98,23 @@ export function watchSpool(home: string, secretKey: Uint8Array, timers: Timers, 
       const path = join(spool, name)
       const order = readOrder(path, pubkey)
       if (order === undefined) continue
-      if ('mail' in order) reader.onMail(order.mail)
-      else if ('read' in order) reader.onRead(order.read)
+      if ('mail' in order && !reader.onMail(order.mail)) return
+      if ('read' in order) reader.onRead(order.read)
       rmSync(path, { force: true })
     }
   }
 
+  function drainLater(): void {
+    try {
+      drain()
+    } catch {
+      // The folder is gone, or the disk is full: what lies there stays there, and the next look tries again.
+    }
+  }
+
   drain()
-  const cancelPoll = every(timers, POLL_MS, drain)
-  const watcher = watch(spool, { persistent: false }, drain)
+  const cancelPoll = every(timers, POLL_MS, drainLater)
+  const watcher = watch(spool, { persistent: false }, drainLater)
   // Watching is an acceleration; where it fails, the poll remains.
   watcher.on('error', () => watcher.close())
   return () => {

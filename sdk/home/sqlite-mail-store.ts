@@ -1,6 +1,6 @@
 import { type Database, openDatabase, type Statement } from '../../platform/sqlite.ts'
 import { KEPT_POSITIONS } from '../mail/memory-store.ts'
-import type { MailStore, Position, StoredMail } from '../mail/store.ts'
+import type { MailBatch, MailStore, Outcome, OutgoingMail, Position, StoredMail, WorkResult } from '../mail/store.ts'
 import type { Delivery, WorkState } from '../mail/types.ts'
 import { MAIL_APPLICATION_ID, MAIL_MIGRATIONS } from './mail-schema.ts'
 
@@ -63,6 +63,12 @@ function mailStoreOn(db: Database): MailStore {
       (SELECT told FROM positions WHERE relay = @relay AND filter = @filter AND scope = @scope
        ORDER BY told DESC LIMIT 1 OFFSET ${KEPT_POSITIONS - 1})`)
   const byId = sql('SELECT * FROM inbox WHERE id = ?')
+  // One query per state: each walks the index in order and stops at the first row.
+  const nextIn = (state: string) => `
+    SELECT * FROM inbox WHERE state = ${state} AND act = @act
+      AND (@senders IS NULL OR sender IN (SELECT value FROM json_each(@senders))) ORDER BY ordinal LIMIT 1`
+  const nextNew = sql(nextIn("'new'"))
+  const nextDue = sql(nextIn("'failed' AND due_ms <= @nowMs"))
   const enqueue = sql(`
     INSERT INTO outbox (id, recipient, event, expires) VALUES (@id, @to, @event, @expires) ON CONFLICT (id) DO NOTHING`)
   const settle = sql(
@@ -73,7 +79,7 @@ function mailStoreOn(db: Database): MailStore {
   const count = (text: string) => Number(sql(text).pluck().get())
 
   const store: MailStore = {
-    record: db.transaction(({ feed, mail, position }) => {
+    record: db.transaction(({ feed, mail, position }: MailBatch) => {
       const added: StoredMail[] = []
       for (const one of mail) {
         const { changes } = insertMail.run({ ...NO_OPTIONS, ...one, private: one.private ? 1 : 0 })
@@ -115,16 +121,12 @@ function mailStoreOn(db: Database): MailStore {
     }),
     unreadSenders: () => sql('SELECT DISTINCT sender FROM inbox WHERE read = 0').pluck().all() as string[],
 
-    nextWork: ({ act, nowMs, from }) =>
-      mailOf(
-        sql(`
-        SELECT * FROM inbox WHERE act = @act AND (state = 'new' OR (state = 'failed' AND due_ms <= @nowMs))
-          AND (@from IS NULL OR sender IN (SELECT value FROM json_each(@from))) ORDER BY ordinal LIMIT 1`).get({
-          act,
-          nowMs,
-          from: from === undefined ? null : JSON.stringify(from),
-        }),
-      ),
+    nextWork({ act, nowMs, from }) {
+      const senders = from === undefined ? null : JSON.stringify(from)
+      const fresh = mailOf(nextNew.get({ act, senders }))
+      const again = mailOf(nextDue.get({ act, senders, nowMs }))
+      return fresh && again ? (fresh.ordinal < again.ordinal ? fresh : again) : (fresh ?? again)
+    },
     nextDueMs: () =>
       (sql("SELECT min(due_ms) FROM inbox WHERE state = 'failed'").pluck().get() as number | null) ?? undefined,
     unhandled: ({ except, from, limit }) =>
@@ -144,7 +146,7 @@ function mailStoreOn(db: Database): MailStore {
           .pluck()
           .get(id),
       ),
-    endWork: db.transaction((id, result, reply) => {
+    endWork: db.transaction((id: string, result: WorkResult, reply?: OutgoingMail) => {
       sql(`UPDATE inbox SET state = @state, due_ms = @dueMs, error = coalesce(@error, error),
         attempts = coalesce(@attempts, attempts), read = max(read, @state = 'done') WHERE id = @id`).run({
         id,
@@ -171,7 +173,7 @@ function mailStoreOn(db: Database): MailStore {
           expires: number | null
         }[]
       ).map(({ recipient, expires, ...row }) => ({ ...row, to: recipient, ...(expires === null ? {} : { expires }) })),
-    settle: db.transaction(outcomes => {
+    settle: db.transaction((outcomes: readonly Outcome[]) => {
       for (const outcome of outcomes) settle.run({ relay: null, seq: null, epoch: null, reason: null, ...outcome })
     }).immediate,
     delivery: id =>

@@ -54,6 +54,7 @@ export function connect(url: string, options: ConnectOptions = {}): Promise<Rela
 
 function clientOn(link: Link, host: Host, timeoutMs: number, requests: Set<() => void>): RelayClient {
   const { url } = link
+  let closing = false
   const unreachable = (why: string) => new RelayUnreachableError(url, why)
 
   return {
@@ -71,7 +72,7 @@ function clientOn(link: Link, host: Host, timeoutMs: number, requests: Set<() =>
       }
       const lose = () => {
         end()
-        handlers.onClosed?.(LOST)
+        if (!closing) handlers.onClosed?.(LOST)
       }
       const pump = createFramePump({
         verifier: host.verifier,
@@ -98,7 +99,7 @@ function clientOn(link: Link, host: Host, timeoutMs: number, requests: Set<() =>
         },
         onError(error) {
           end()
-          handlers.onClosed?.(reason('error', `verification failed: ${String(error)}`))
+          handlers.onClosed?.(reason('error', `events could not be taken: ${String(error)}`))
         },
       })
       const cancel = link.subscribe('REQ', filters, frame => pump.push(frame))
@@ -141,6 +142,7 @@ function clientOn(link: Link, host: Host, timeoutMs: number, requests: Set<() =>
       })
     },
     async close() {
+      closing = true
       for (const lose of [...requests]) lose()
       await link.close()
     },

@@ -24,7 +24,7 @@ export interface PumpOptions {
   onOverflow(): void
   /** Everything taken before an overflow is handled. */
   onDrained?(): void
-  /** The verifier itself failed: nothing is known of any event. */
+  /** The verifier failed, or `onEvents` or `onFrame` threw (a full disk, say). */
   onError(error: unknown): void
 }
 

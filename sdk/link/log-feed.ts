@@ -8,6 +8,8 @@ import type { DialectOptions, Received } from './feed.ts'
 import { type Checked, createFramePump, type OtherFrame } from './frame-pump.ts'
 
 const PAGE = LIMITS.page.value
+/** The first page of a connection is small: positions count only once its EOSE has told the scope, and bad links die young. */
+const FIRST_PAGE = 100
 /** A relay that is silent for so long in the middle of a page is given up. */
 const STALLED_MS = 30_000
 
@@ -71,7 +73,7 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
       onFrame: read,
       onOverflow: () => cancel(),
       onDrained: () => resume(scope),
-      onError: error => link.drop(`verification failed: ${String(error)}`, false),
+      onError: error => link.drop(`events could not be taken: ${String(error)}`, false),
     })
     const cancel = link.subscribe(
       'REQ',
@@ -80,7 +82,7 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
           ...options.filter,
           since_seq: since,
           ...(attempt.from && since > 0 ? { epoch: attempt.from.epoch } : {}),
-          limit: PAGE,
+          limit: scope === undefined ? FIRST_PAGE : PAGE,
         },
       ],
       frame => {

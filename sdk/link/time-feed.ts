@@ -76,7 +76,7 @@ export function createTimeFeed(options: DialectOptions): DialectFeed {
         pageEnded(window, frame.hints, { oldest, fresh, returned })
       },
       onOverflow: () => link.drop('the relay sends faster than events can be verified', false),
-      onError: error => link.drop(`verification failed: ${String(error)}`, false),
+      onError: error => link.drop(`events could not be taken: ${String(error)}`, false),
     })
     const cancel = link.subscribe('REQ', [{ ...options.filter, ...window, limit: PAGE }], frame => pump.push(frame))
     const stop = () => {

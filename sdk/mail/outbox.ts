@@ -12,7 +12,6 @@ const WINDOW = 100
 const OK_WAIT_MS = 5_000
 /** So many messages waiting for another try say that something is wrong in general: nothing new is tried. */
 const MAX_RESTING = 500
-const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** Refusals that another try cannot change. */
 const FINAL: ReadonlySet<string> = new Set(['invalid', 'blocked', 'restricted', 'pow', 'mute', 'unsupported'])
 
@@ -145,8 +144,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       }
       if (rows.length < WINDOW) break
     }
-    if (next < Number.POSITIVE_INFINITY)
-      cancelExpiry = timers.after(Math.min(next, LONGEST_TIMER_MS), expire, { background: true })
+    if (next < Number.POSITIVE_INFINITY) cancelExpiry = timers.after(next, expire, { background: true })
   }
 
   function calm(): void {

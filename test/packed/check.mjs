@@ -217,10 +217,10 @@ async function checkRuntime(runtime, tarball) {
   const hasCli = existsSync(join(ROOT, Object.values(manifest.bin)[0]))
   if (!hasCli) return skip(`${runtime.label}: the command line`, 'it is not built')
   await step('npx posthorn --version', async () => {
-    const said = await start(runtime.npx, ['--no', manifest.name, '--version'], { seconds: 60 })
+    const said = await start(runtime.npx, ['--no', '--', manifest.name, '--version'], { seconds: 60 })
     must(said.includes(manifest.version), `said ${said.trim()}, not ${manifest.version}`)
   })
-  await step('npx posthorn demo', () => start(runtime.npx, ['--no', manifest.name, 'demo'], { seconds: 120 }))
+  await step('npx posthorn demo', () => start(runtime.npx, ['--no', '--', manifest.name, 'demo'], { seconds: 120 }))
 }
 
 try {

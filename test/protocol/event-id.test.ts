@@ -142,6 +142,13 @@ describe('event ids over awkward text', () => {
       }
   })
 
+  test('a backslash that belongs to the text is not read as the beginning of an escape', () => {
+    const vector = VECTORS.find(({ content }) => content === '\\u0001')
+    if (vector === undefined) throw new Error('no such vector')
+    // Over the text with its own backslash taken for an escape: two contents would share an id.
+    expect(hasValidId(withId(vector, 'fd1f75c1c390e4acaa83f89f2d6c815aeaa088edee7998aeebff5a48e3adbcc2'))).toBe(false)
+  })
+
   test('every field counts', () => {
     const [vector] = VECTORS
     if (vector === undefined) throw new Error('no vectors')

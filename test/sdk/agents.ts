@@ -59,11 +59,11 @@ export const messageTo = (to: Person, from: Person, text: string, created_at = n
     ],
   })
 
-/** Waits until `check` is true; fails after 10 s. */
+/** Waits until `check` is true; fails after about 20 s. */
 export async function eventually(what: string, check: () => boolean): Promise<void> {
-  for (let tries = 0; tries < 1_000; tries += 1) {
+  for (let tries = 0; tries < 2_000; tries += 1) {
     if (check()) return
     await wait(10)
   }
-  throw new Error(`not within 10 s: ${what}`)
+  throw new Error(`not within 20 s: ${what}`)
 }

@@ -122,8 +122,8 @@ test('ten forgeries drop the relay, and it is not asked again for the longest wa
   })
   const agent = await memoryAgent(alice, relay.url, { speed: 100 })
   const dropped = Date.now()
-  await eventually('dropped', () => agent.status().relays[0]?.state === 'offline')
-  expect(agent.status().relays[0]?.error).toContain('invalid')
+  await eventually('dropped', () => agent.status().relays[0]?.error !== undefined)
+  expect(agent.status().relays[0]).toMatchObject({ state: 'offline', error: expect.stringContaining('invalid') })
   await eventually('back', () => relay.connections === 2)
   // 30 s at hundredfold speed; the usual first wait would be at most 10 ms.
   expect(Date.now() - dropped).toBeGreaterThan(250)
@@ -284,7 +284,7 @@ test('outbox: unchanged until OK true; final refusals are told with their reason
     if (content === 'silent' && count === 1) return
     peer.send('OK', id, answer === '', answer === '' ? 'seq: 3' : answer)
   })
-  const agent = await memoryAgent(alice, relay.url, { speed: 50 })
+  const agent = await memoryAgent(alice, relay.url, { speed: 20 })
   const send = (text: string) => agent.send('bob', text, { public: true })
   const ids = await Promise.all(['retried', 'silent', 'invalid', 'blocked', 'restricted', 'duplicate'].map(send))
   const results = await Promise.allSettled(ids.map(id => agent.stored(id, { timeout: 500_000 })))

@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import {
   createProfile,
   listProfiles,
@@ -7,13 +10,14 @@ import {
   openAgent,
   profileHome,
   profilesRoot,
+  readKeyFile,
   readProfile,
   resolveRecipient,
   setProfileRelays,
   siblingContacts,
   UnknownRecipientError,
 } from 'posthorn'
-import { bytesToHex } from 'posthorn/protocol'
+import { bytesToHex, publicKeyOf } from 'posthorn/protocol'
 import { expect, test } from 'vitest'
 import { person } from '../helpers/events.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -53,7 +57,20 @@ test('a key left by a start that died half-way is kept', () => {
   mkdirSync(home, { mode: 0o700 })
   const { secretKey, pubkey } = person('half-way')
   writeFileSync(join(home, 'key'), `${bytesToHex(secretKey)}\n`, { mode: 0o600 })
+  const other = person('other').secretKey
+  expect(() => createProfile({ home, secretKey: other })).toThrow(expect.objectContaining({ code: 'profile-exists' }))
   expect(createProfile({ home }).pubkey).toBe(pubkey)
+})
+
+test('two first starts at once end with one key', async () => {
+  const home = join(tempDir(), 'alice')
+  const script = `import { createProfile } from ${JSON.stringify(pathToFileURL('dist/sdk/index.js').href)}
+    try { createProfile({ home: process.argv[1] }) } catch (error) { if (error.code !== 'profile-exists') throw error }`
+  const children = [1, 2, 3].map(() =>
+    spawn(process.execPath, ['--input-type=module', '-e', script, home], { stdio: 'inherit' }),
+  )
+  for (const [code] of await Promise.all(children.map(child => once(child, 'exit')))) expect(code).toBe(0)
+  expect(publicKeyOf(readKeyFile(join(home, 'key')))).toBe(readProfile(home).pubkey)
 })
 
 test('contacts of one machine are closed sibling profiles only', () => {

@@ -20,6 +20,8 @@ export interface ScriptedRelay {
   /** Every frame any client sent, in order. */
   readonly heard: unknown[][]
   readonly connections: number
+  /** Cuts every connection. */
+  drop(): void
 }
 
 export async function scriptedRelay(script: Script): Promise<ScriptedRelay> {
@@ -50,6 +52,9 @@ export async function scriptedRelay(script: Script): Promise<ScriptedRelay> {
   return {
     url: `ws://127.0.0.1:${(server.address() as AddressInfo).port}`,
     heard,
+    drop() {
+      for (const client of server.clients) client.terminate()
+    },
     get connections() {
       return connections
     },

@@ -1,0 +1,104 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { expect, onTestFinished, test } from 'vitest'
+import { createNursery } from '#dist/cli/demo/children.js'
+import { createClaims, see } from '#dist/cli/demo/claims.js'
+import { tell } from '#dist/cli/demo/story.js'
+import type { Output } from '#dist/cli/output.js'
+import { systemClock } from '#dist/platform/clock.js'
+import { systemTimers } from '#dist/platform/timers.js'
+import { tempDir } from '../helpers/temp-dir.ts'
+import { json, posthorn, start } from './posthorn.ts'
+
+const CLAIMS = [
+  'relay-listening',
+  'bob-awake',
+  'message-each-way',
+  'bob-killed',
+  'mail-stored',
+  'relay-killed',
+  'relay-restarted',
+  'caught-up',
+  'exactly-those',
+  'in-order',
+  'once',
+  'verified',
+]
+
+/** Processes whose command line names the folder; needs /proc. */
+function processesOn(folder: string): string[] {
+  if (!existsSync('/proc/self/cmdline')) return []
+  return readdirSync('/proc').filter(entry => {
+    try {
+      return /^\d+$/.test(entry) && readFileSync(`/proc/${entry}/cmdline`, 'utf8').includes(folder)
+    } catch {
+      return false
+    }
+  })
+}
+
+test('--json: one object, every claim checked and true, what the wake cost; nothing left behind', async () => {
+  const TMPDIR = tempDir()
+  const outcome = await posthorn(['demo', '--json'], { env: { TMPDIR } })
+  expect(outcome.stderr).toBe('')
+  const told = json(outcome) as { claims: { name: string; ok: boolean }[] }
+  expect(told).toMatchObject({ v: 1, ok: true, wake: { events: 200 } })
+  expect(told.claims.map(claim => claim.name)).toEqual(CLAIMS)
+  expect(told.claims.every(claim => claim.ok)).toBe(true)
+  expect(outcome.code).toBe(0)
+  expect(readdirSync(TMPDIR)).toEqual([])
+  expect(processesOn(TMPDIR)).toEqual([])
+})
+
+test('Ctrl-C in the middle: exit 130, no folder, no process left behind', async () => {
+  const TMPDIR = tempDir()
+  const demo = start(['demo'], { env: { TMPDIR } })
+  await demo.says('bob answered')
+  demo.child.kill('SIGINT')
+  expect((await demo.ended).code).toBe(130)
+  expect(readdirSync(TMPDIR)).toEqual([])
+  expect(processesOn(TMPDIR)).toEqual([])
+})
+
+test('a message handled twice is seen: the claim fails, the story ends there', async () => {
+  const nursery = createNursery()
+  onTestFinished(() => nursery.killAll())
+  const claims = createClaims(silent)
+  let agents = 0
+  const cheating: typeof nursery = {
+    ...nursery,
+    agent(home) {
+      const agent = nursery.agent(home)
+      agents += 1
+      if (agents === 1) return agent
+      return Object.create(agent, { handled: { get: () => [...agent.handled, ...agent.handled.slice(-1)] } })
+    },
+  }
+  const stage = {
+    waiting: 20,
+    folder: tempDir(),
+    claims,
+    clock: systemClock,
+    timers: systemTimers,
+    signal: new AbortController().signal,
+  }
+  await expect(tell({ ...stage, nursery: cheating })).rejects.toThrow()
+  const failed = claims.made.filter(claim => !claim.ok)
+  expect(failed.map(claim => claim.name)).toEqual(['in-order'])
+  expect(failed[0]?.saw).toContain('do not ascend')
+})
+
+test('a claim is spoken only after its proof, and a failed one with what was seen', async () => {
+  const spoken: string[] = []
+  const claims = createClaims({ ...silent, result: text => spoken.push(text) })
+  await claims.check('a', 'it holds', () => expect(spoken).toEqual([]))
+  await expect(claims.check('b', 'it does not', () => see(false, 'something else'))).rejects.toThrow('something else')
+  expect(spoken).toEqual(['  ✓ it holds', '  ✗ it does not\n      something else'])
+  expect(claims.made).toEqual([
+    { name: 'a', ok: true, text: 'it holds' },
+    { name: 'b', ok: false, text: 'it does not', saw: 'something else' },
+  ])
+})
+
+const plain = (text: string) => text
+const paint = { bold: plain, dim: plain, green: plain, red: plain }
+const silent: Output = { json: false, result() {}, line() {}, say() {}, fail() {}, paint, paintTalk: paint }

@@ -1,0 +1,329 @@
+import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { openAgent } from 'posthorn'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { type RunningRelay, startRelay } from '../helpers/start-relay.ts'
+import { makeTempDir, removeDir, tempDir } from '../helpers/temp-dir.ts'
+import { inProcess, json, jsonLines, type Outcome, posthorn, start } from './posthorn.ts'
+
+/** Nothing listens on the discard port. */
+const NOWHERE = 'ws://127.0.0.1:9'
+
+let relay: RunningRelay
+let folder: string
+const home = (name: string) => join(folder, 'posthorn', name)
+/** As a process of its own. */
+const run = (line: string, input?: string): Promise<Outcome> =>
+  posthorn(line.split(' '), { env: { XDG_DATA_HOME: folder }, ...(input === undefined ? {} : { input }) })
+/** Inside this process: to set the scene and to look again. */
+const quick = (line: string): Promise<Outcome> => inProcess(line.split(' '), { env: { XDG_DATA_HOME: folder } })
+
+beforeAll(async () => {
+  relay = await startRelay()
+  folder = makeTempDir()
+  for (const name of ['alice', 'bob', 'carol', 'dave', 'erin', 'frank'])
+    await quick(`init --as ${name} --relay ${relay.url}`)
+})
+afterAll(async () => {
+  await relay[Symbol.asyncDispose]()
+  removeDir(folder)
+})
+
+describe('profiles', () => {
+  test('init makes a home closed to others, once; whoami tells the public part', async () => {
+    const env = { XDG_DATA_HOME: tempDir() }
+    const first = await posthorn(['init', '--json'], { env })
+    const again = await posthorn(['init', '--json'], { env })
+    const who = json(await posthorn(['whoami', '--json'], { env }))
+    expect(first.code).toBe(0)
+    expect(json(first)).toMatchObject({ v: 1, created: true, name: 'default', relays: ['ws://localhost:7678'] })
+    expect(json(again)).toEqual({ ...json(first), created: false })
+    expect(who).toEqual({
+      v: 1,
+      name: 'default',
+      npub: expect.stringMatching(/^npub1[a-z0-9]{58}$/),
+      pubkey: expect.stringMatching(/^[0-9a-f]{64}$/),
+      relays: ['ws://localhost:7678'],
+      home: join(env.XDG_DATA_HOME, 'posthorn', 'default'),
+    })
+    const key = join(String(who['home']), 'key')
+    expect(statSync(key).mode & 0o777).toBe(0o600)
+    const secret = readFileSync(key, 'utf8').trim()
+    for (const { stdout, stderr } of [first, again]) expect(stdout + stderr).not.toContain(secret)
+  })
+
+  test('init --relay changes the relay and keeps the key; --home and POSTHORN_HOME choose the folder', async () => {
+    const chosen = join(tempDir(), 'elsewhere')
+    const before = json(await posthorn(['init', '--home', chosen, '--json']))
+    const after = json(
+      await posthorn(['init', '--relay', 'wss://relay.example', '--json'], { env: { POSTHORN_HOME: chosen } }),
+    )
+    expect(after).toEqual({ ...before, created: false, relays: ['wss://relay.example'] })
+  })
+
+  test.each(['whoami', 'status', 'send bob hi', 'inbox', 'read 0123456789', 'catchup', 'publish --kind 1 x'])(
+    '%s without a profile: exit 3, and how to make one',
+    async line => {
+      const outcome = await quick(`${line} --as nobody`)
+      expect(outcome).toMatchObject({ code: 3, stdout: '' })
+      expect(outcome.stderr).toContain('posthorn init')
+      expect(existsSync(home('nobody'))).toBe(false)
+    },
+  )
+
+  test('a key that others can read is refused: exit 1, and what to do', async () => {
+    const open = join(tempDir(), 'open')
+    await posthorn(['init', '--home', open])
+    chmodSync(join(open, 'key'), 0o644)
+    const outcome = await posthorn(['send', 'x', 'hi', '--home', open])
+    expect(outcome).toMatchObject({ code: 1, stdout: '' })
+    expect(outcome.stderr).toContain('chmod 600')
+  })
+})
+
+describe('mail', () => {
+  test('send, inbox, read: listed but never consumed, read marks', async () => {
+    const sent = await run('send bob hello --as alice')
+    expect(sent.code).toBe(0)
+    expect(sent.stdout).toMatch(/^[0-9a-f]{64}\n$/)
+    expect(sent.stderr).toContain('waits there for bob')
+    const id = sent.stdout.trim()
+
+    const listed = await run('inbox --as bob --json')
+    expect(listed.code).toBe(0)
+    const [entry] = jsonLines(listed)
+    expect(entry).toMatchObject({
+      v: 1,
+      id,
+      fromName: 'alice',
+      text: 'hello',
+      act: 'inform',
+      private: true,
+      known: true,
+      read: false,
+      state: 'new',
+    })
+    expect(entry).toMatchObject({
+      relay: relay.url,
+      seq: expect.any(Number),
+      at: expect.any(Number),
+      npub: expect.stringMatching(/^npub1/),
+    })
+
+    const again = await run('inbox --as bob --unread')
+    expect(again.lines).toHaveLength(1)
+    expect(again.stdout).toMatch(new RegExp(`^● {2}${id.slice(0, 8)} {2}alice +just now +inform +hello$`, 'm'))
+
+    const read = await run(`read ${id.slice(0, 8)} --as bob`)
+    expect(read.code).toBe(0)
+    expect(read.stdout).toMatch(/^from +alice \(npub1/)
+    expect(read.stdout).toContain('\n\nhello\n')
+    expect(await quick('inbox --as bob --unread --offline')).toMatchObject({ code: 3, stdout: '' })
+    expect((await quick('inbox --as bob --offline')).lines).toHaveLength(1)
+    expect(json(await quick(`read ${id} --as bob --json`))).toMatchObject({ v: 1, id, text: 'hello' })
+    expect(await quick('read ffffffffffff --as bob')).toMatchObject({ code: 3, stdout: '' })
+  })
+
+  test('text from stdin; control characters are shown to people and exact in JSON', async () => {
+    const text = 'two\nlines \u001b]0;title\u0007 \u009b31m'
+    const sent = await run('send carol - --as alice --json --act request', `${text}\n`)
+    expect(json(sent)).toEqual({
+      v: 1,
+      queued: false,
+      id: expect.stringMatching(/^[0-9a-f]{64}$/),
+      state: 'stored',
+      relay: relay.url,
+      seq: expect.any(Number),
+    })
+    const [list, page, exact] = [
+      await run('inbox --as carol'),
+      await run(`read ${json(sent)['id']} --as carol`),
+      await run(`read ${json(sent)['id']} --as carol --json`),
+    ]
+    expect(list.stdout).toContain('two lines \\x1b]0;title\\x07 \\x9b31m')
+    expect(page.stdout).toContain('two\nlines \\x1b]0;title\\x07 \\x9b31m\n')
+    expect(json(exact)).toMatchObject({ text, act: 'request' })
+    const controls = (text: string) => [...text].filter(character => character !== '\n' && /\p{Cc}/u.test(character))
+    for (const { stdout } of [list, page, exact]) expect(controls(stdout)).toEqual([])
+  })
+
+  test('nothing to send: exit 2; nobody of that name: exit 3', async () => {
+    expect(await run('send bob - --as alice', '\n')).toMatchObject({ code: 2, stdout: '' })
+    const unknown = await quick('send zoe hi --as alice')
+    expect(unknown).toMatchObject({ code: 3, stdout: '' })
+    expect(unknown.stderr).toContain('alice, bob')
+  })
+
+  test('a stranger is listed and named as one; --from narrows', async () => {
+    const env = { XDG_DATA_HOME: tempDir() }
+    await posthorn(['init', '--relay', relay.url], { env })
+    const { npub } = json(await quick('whoami --as dave --json'))
+    await posthorn(['send', String(npub), 'psst', '--public'], { env })
+    await quick('send dave hi --as alice')
+    const all = jsonLines(await quick('inbox --as dave --json'))
+    expect(all.map(entry => [entry['text'], entry['known'], entry['private']])).toEqual([
+      ['psst', false, false],
+      ['hi', true, true],
+    ])
+    expect((await quick('inbox --as dave --offline')).lines[0]).toContain('(unknown)')
+    expect((await quick('inbox --as dave --offline --from alice')).lines).toHaveLength(1)
+    expect((await quick('inbox --as dave --offline --limit 1')).stdout).toContain('alice')
+    expect(json(await run('status --as dave --json'))).toEqual({
+      v: 1,
+      name: 'dave',
+      running: false,
+      relays: [expect.objectContaining({ url: relay.url, state: 'live', mayMiss: false })],
+      queue: 0,
+      unread: 2,
+      unknownSenders: 1,
+    })
+  })
+
+  test('catchup: one shot, a summary with what it cost', async () => {
+    await quick('send erin one --as alice --deadline 60')
+    await quick('send erin two --as alice')
+    const first = await run('catchup --as erin --json')
+    expect(first.code).toBe(0)
+    expect(json(first)).toMatchObject({
+      v: 1,
+      running: false,
+      relay: relay.url,
+      status: 'live',
+      complete: true,
+      received: 2,
+      new: 2,
+      invalid: 0,
+      gaps: 0,
+      mayMiss: false,
+      unread: 2,
+      queue: 0,
+    })
+    expect(json(first)).toMatchObject({ bytes: expect.any(Number), ms: expect.any(Number) })
+    const [one, two] = jsonLines(await quick('inbox --as erin --offline --json'))
+    expect(Number(one?.['deadline']) - Number(one?.['at'])).toBe(60)
+    expect(two).not.toHaveProperty('deadline')
+    expect((await quick('catchup --as erin')).stdout).toMatch(/^caught up: 0 new \(0 events, /)
+  })
+
+  test('send --wait prints the reply; without one in time exit 5', async () => {
+    const frank = await openAgent({ home: home('frank'), create: false })
+    onTestFinished(async () => void (await frank.close()))
+    frank.handle('query', ({ text }) => `you said ${text}\u0007`)
+    const [plain, asJson, none] = await Promise.all([
+      run('send frank ping --as alice --act query --wait 10'),
+      run('send frank pong --as bob --act query --wait 10 --json'),
+      run('send dave ping --as carol --wait 0.2 --json'),
+    ])
+    expect(plain).toMatchObject({ code: 0, stdout: 'you said ping\\x07\n' })
+    expect(json(asJson)).toMatchObject({
+      v: 1,
+      queued: false,
+      state: 'stored',
+      reply: { fromName: 'frank', text: 'you said pong\u0007', replyTo: json(asJson)['id'] },
+    })
+    expect(none.code).toBe(5)
+    expect(json(none)).toMatchObject({ queued: false, state: 'stored', reply: null })
+  })
+
+  test('inbox --wait sleeps until mail arrives; --follow prints what comes until interrupted', async () => {
+    const env = { XDG_DATA_HOME: folder }
+    await quick(`init --as gina --relay ${relay.url}`)
+    const waiting = start(['inbox', '--as', 'gina', '--wait', '20', '--json'], { env })
+    await quick('send gina wake --as alice')
+    const woken = await waiting.ended
+    expect(woken.code).toBe(0)
+    expect(jsonLines(woken)).toEqual([expect.objectContaining({ text: 'wake', read: false })])
+
+    const following = start(['inbox', '--as', 'gina', '--follow', '--unread'], { env })
+    await following.says('waiting for more')
+    await quick('send gina more --as alice')
+    await following.says('more\n')
+    following.child.kill('SIGINT')
+    const followed = await following.ended
+    expect(followed.code).toBe(130)
+    expect(followed.lines).toHaveLength(2)
+  })
+})
+
+describe('the relay is down', () => {
+  test('send queues: exit 5 and the id; the next verb that reaches a relay takes it along', async () => {
+    await quick(`init --as hugo --relay ${NOWHERE}`)
+    const queued = await run('send bob later --as hugo --json')
+    expect(queued.code).toBe(5)
+    expect(json(queued)).toEqual({ v: 1, queued: true, id: expect.stringMatching(/^[0-9a-f]{64}$/), state: 'queued' })
+    expect(await run('status --as hugo --json')).toMatchObject({ code: 5 })
+    expect(json(await quick('status --as hugo --offline --json'))).toMatchObject({
+      queue: 1,
+      relays: [{ url: NOWHERE, state: 'not-asked' }],
+    })
+    await quick(`init --as hugo --relay ${relay.url}`)
+    expect(json(await quick('catchup --as hugo --json'))).toMatchObject({ complete: true })
+    expect(json(await quick('status --as hugo --json'))).toMatchObject({ queue: 0 })
+    const arrived = jsonLines(await quick('inbox --as bob --json --from hugo'))
+    expect(arrived.map(entry => entry['id'])).toEqual([json(queued)['id']])
+  })
+
+  test('inbox lists what is here, and says it was not reached; empty: exit 5', async () => {
+    await quick('send ivan here --as alice')
+    await quick(`init --as ivan --relay ${relay.url}`)
+    await quick('send ivan here --as alice')
+    await quick('catchup --as ivan')
+    const listed = await run(`inbox --as ivan --relay ${NOWHERE} --timeout 1`)
+    expect(listed).toMatchObject({ code: 0, lines: [expect.stringContaining('here')] })
+    expect(listed.stderr).toContain('not caught up')
+    expect(await quick(`inbox --as hugo --relay ${NOWHERE} --timeout 1`)).toMatchObject({ code: 5, stdout: '' })
+    const catchup = await run(`catchup --as ivan --relay ${NOWHERE} --max-ms 500 --json`)
+    expect(catchup.code).toBe(5)
+    expect(json(catchup)).toMatchObject({ complete: false, status: 'offline' })
+  })
+})
+
+describe('beside a running agent on the same home', () => {
+  test('verbs read the home and hand their writes over', async () => {
+    await quick(`init --as judy --relay ${relay.url}`)
+    await quick('send judy before --as alice')
+    const judy = await openAgent({ home: home('judy'), create: false })
+    onTestFinished(async () => void (await judy.close()))
+    await judy.sync()
+    const [inbox, status, catchup, sent] = await Promise.all([
+      run('inbox --as judy --json'),
+      run('status --as judy --json'),
+      run('catchup --as judy --json'),
+      run('send alice through --as judy --json'),
+    ])
+    const [entry] = jsonLines(inbox)
+    expect(entry).toMatchObject({ text: 'before', read: false })
+    expect(json(status)).toMatchObject({ running: true, unread: 1 })
+    expect(json(catchup)).toEqual({ v: 1, running: true, unread: 1, queue: expect.any(Number) })
+    expect(sent.code).toBe(0)
+    expect(json(sent)).toMatchObject({ queued: false, state: 'stored' })
+    expect(judy.delivery(String(json(sent)['id']))).toMatchObject({ state: 'stored' })
+    expect((await run(`read ${entry?.['id']} --as judy`)).stdout).toContain('before')
+    await expect.poll(() => judy.inbox({ unread: true })).toEqual([])
+  })
+
+  test('two verbs at once on one home do not fail each other', async () => {
+    await quick(`init --as kim --relay ${relay.url}`)
+    const outcomes = await Promise.all([1, 2, 3].map(n => run(`send bob at-once-${n} --as kim --timeout 20 --json`)))
+    expect(outcomes).toEqual([1, 2, 3].map(() => expect.objectContaining({ code: 0 })))
+    const arrived = jsonLines(await quick('inbox --as bob --from kim --json')).map(entry => entry['text'])
+    expect(arrived.sort()).toEqual(['at-once-1', 'at-once-2', 'at-once-3'])
+  })
+
+  test('a verb that waits takes over when the agent ends', async () => {
+    await quick(`init --as lou --relay ${relay.url}`)
+    const lou = await openAgent({ home: home('lou'), create: false })
+    const waiting = start(['inbox', '--as', 'lou', '--follow'], { env: { XDG_DATA_HOME: folder } })
+    await waiting.says('waiting for more')
+    await lou.close()
+    await quick('send lou after --as alice')
+    await waiting.says('after\n')
+  })
+})
+
+test('secrets: a secret key is no recipient and is not repeated', async () => {
+  const secret = `nsec1${'q'.repeat(58)}`
+  const outcome = await run(`send ${secret} hi --as alice`)
+  expect(outcome.code).toBe(3)
+  expect(outcome.stderr).not.toContain(secret)
+})
