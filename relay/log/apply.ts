@@ -98,7 +98,7 @@ const mayDelete = (key: string, target: NostrEvent): boolean =>
   (target.pubkey === key || (target.kind === GIFT_WRAP && tagValues(target, 'p').includes(key)))
 
 /** The address of an `a` tag if it is of a replaceable or addressable kind and of this author. */
-function ownAddress(value: string, author: string): string | undefined {
+export function ownAddress(value: string, author: string): string | undefined {
   const match = /^(\d{1,5}):([0-9a-f]{64}):([\s\S]*)$/.exec(value)
   if (match === null || match[2] !== author) return undefined
   const kind = Number(match[1])

@@ -29,3 +29,10 @@ export function keepSurvivors(entries: readonly LogEntry[]): LogEntry[] {
       ),
   )
 }
+
+/** What of an event's tags can be asked for (NIP-01): single letters, first value only. */
+export function indexedTags(event: NostrEvent): [name: string, value: string][] {
+  return event.tags.flatMap(([name, value]): [string, string][] =>
+    name !== undefined && value !== undefined && /^[a-zA-Z]$/.test(name) ? [[name, value]] : [],
+  )
+}

@@ -3,7 +3,7 @@ import { makeEpoch } from '../../../protocol/cursor.ts'
 import { encodeEvent, expirationOf, type NostrEvent } from '../../../protocol/event.ts'
 import { addressOf } from '../../../protocol/kinds.ts'
 import { apply, type LogState, vanishes } from '../apply.ts'
-import { keepSurvivors, toHeader } from '../entries.ts'
+import { indexedTags, keepSurvivors, toHeader } from '../entries.ts'
 import type { EpochStart } from '../epochs.ts'
 import type { PruneOrder } from '../retention.ts'
 import type { Commit, LogEntry, Setting, Store, StoredEntry, StoredWill } from '../store.ts'
@@ -291,11 +291,4 @@ export class LogWriter {
       vanish: (author, upTo) => this.#vanish(author, upTo),
     }
   }
-}
-
-/** NIP-01: single letters, first value only. */
-function indexedTags(event: NostrEvent): [name: string, value: string][] {
-  return event.tags.flatMap(([name, value]): [string, string][] =>
-    name !== undefined && value !== undefined && /^[a-zA-Z]$/.test(name) ? [[name, value]] : [],
-  )
 }
