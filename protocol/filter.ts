@@ -15,6 +15,8 @@ export interface Filter {
   readonly until?: number
   /** Bounds the stored query only. */
   readonly limit?: number
+  /** Words to look for (NIP-50). Answered by the store's index; the matcher does not look at it. */
+  readonly search?: string
   /** Log order: everything after this seq (exclusive; 0 = from the start). docs/protocol.md, "SEQ". */
   readonly since_seq?: number
   /** The epoch that told `since_seq`; needed above 0. */
@@ -31,6 +33,7 @@ export interface FilterJson {
   since?: number
   until?: number
   limit?: number
+  search?: string
   since_seq?: number
   epoch?: string
   gone?: boolean
@@ -40,7 +43,7 @@ export interface FilterJson {
 /** Reads one filter. The error is a NIP-01 reason text without its prefix; `unsupported` marks well-formed conditions we do not know. */
 export function parseFilter(
   value: unknown,
-  limits: Pick<Limits, 'filterValues' | 'filterTags' | 'tagValueBytes'>,
+  limits: Pick<Limits, 'filterValues' | 'filterTags' | 'tagValueBytes' | 'searchBytes'>,
 ): Result<Filter, { prefix: 'invalid' | 'unsupported'; text: string }> {
   const invalid = (text: string) => fail({ prefix: 'invalid' as const, text })
   if (!isRecord(value)) return invalid('a filter is not an object')
@@ -71,6 +74,10 @@ export function parseFilter(
     } else if (key === 'since' || key === 'until' || key === 'limit' || key === 'since_seq') {
       if (!isCount(field)) return invalid(`filter.${key} is not a whole number`)
       filter[key] = field + 0
+    } else if (key === 'search') {
+      if (!isTagValue(field, limits.searchBytes))
+        return invalid(`filter.search is not a text of at most ${limits.searchBytes} bytes`)
+      filter.search = field
     } else if (key === 'epoch') {
       if (!isHex(field, 16)) return invalid('filter.epoch is not 16 lowercase hex characters')
       filter.epoch = field
@@ -86,13 +93,13 @@ export function parseFilter(
   return ok(Object.freeze(filter))
 }
 
-const isTagValue = (value: unknown, maxBytes: number): boolean =>
+const isTagValue = (value: unknown, maxBytes: number): value is string =>
   typeof value === 'string' && value.length <= maxBytes && byteLength(value) <= maxBytes
 
 /** What a filter looks at: an event, or what is remembered of a removed one (content never counts). */
 export type Matchable = Pick<NostrEvent, 'id' | 'pubkey' | 'created_at' | 'kind' | 'tags'>
 
-/** The one matcher for stored, live, COUNT, log order and removals. `limit` and the SEQ fields are not conditions. */
+/** The one matcher for stored, live, COUNT, log order and removals. `limit`, `search` and the SEQ fields are not conditions to it. */
 export function matchFilter(filter: Filter, event: Matchable): boolean {
   if (filter.ids !== undefined && !filter.ids.has(event.id)) return false
   if (filter.kinds !== undefined && !filter.kinds.has(event.kind)) return false

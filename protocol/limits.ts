@@ -24,6 +24,7 @@ export const LIMITS = {
   filters: { value: 10, unit: 'filters per REQ', stops: 'query amplification' },
   filterValues: { value: 500, unit: 'values per filter field', stops: 'query amplification' },
   filterTags: { value: 3, unit: 'tag conditions per filter', stops: 'quadratic matching' },
+  searchBytes: { value: 256, unit: 'bytes per search', stops: 'searches for hundreds of words at once' },
   subscriptions: { value: 32, unit: 'open subscriptions per connection', stops: 'live-matching amplification' },
   subscriptionIdChars: { value: 64, unit: 'characters', stops: 'memory held by names (NIP-01)' },
   page: { value: 500, unit: 'events per filter or page', stops: 'unbounded scans; also the default limit' },

@@ -13,7 +13,7 @@ export interface RelayIdentity {
   readonly icon?: string
 }
 
-export const SUPPORTED_NIPS: readonly number[] = [1, 9, 11, 40, 45, 67, 77]
+export const SUPPORTED_NIPS: readonly number[] = [1, 9, 11, 40, 45, 50, 67, 77]
 
 /** Those that stand on AUTH. */
 const AUTH_NIPS: readonly number[] = [42, 70, 98]

@@ -27,6 +27,7 @@ export function openLogPage(filters: readonly Filter[], cap: number): Result<Log
   if (since_seq > 0 && epoch === undefined) return fail('since_seq above 0 needs the epoch that told it')
   if (limit === 0) return fail('a page in log order has a limit of at least 1')
   if (filters.some(filter => filter.ids !== undefined)) return fail('ids cannot be asked for in log order')
+  if (filters.some(filter => filter.search !== undefined)) return fail('a search has no log order')
   return ok({
     cursor: { seq: since_seq, epoch: epoch ?? '' },
     size: Math.min(limit ?? cap, cap),

@@ -4,6 +4,8 @@ import { type Filter, type Matchable, matchesNothing, matchFilter, matchFilters 
 import { addressOf, supersedes } from '../../protocol/kinds.ts'
 import { packStubs } from '../../protocol/negentropy/index.ts'
 import { mayRead } from '../access.ts'
+import { queryTerms, searchableText, termsOf } from '../search.ts'
+import { rank } from '../search-rank.ts'
 import { apply, type LogState, vanishes } from './apply.ts'
 import { concernsVanished, keepSurvivors, toHeader } from './entries.ts'
 import type { EpochStart } from './epochs.ts'
@@ -95,7 +97,7 @@ export function createMemoryStore(): Store {
     return mayRead(event, keys) && (expires === undefined || expires > now)
   }
   const matching = (filter: Filter, reader: Reader): StoredEntry[] =>
-    [...stored.values()].filter(entry => matchFilter(filter, entry.event) && readable(entry.event, reader))
+    [...stored.values()].filter(({ event }) => finds(filter, event) && readable(event, reader))
 
   return {
     get head() {
@@ -146,7 +148,30 @@ export function createMemoryStore(): Store {
       })
     },
     count: async (filters, reader) =>
-      [...stored.values()].filter(({ event }) => matchFilters(filters, event) && readable(event, reader)).length,
+      [...stored.values()].filter(
+        ({ event }) => filters.some(filter => finds(filter, event)) && readable(event, reader),
+      ).length,
+    async search({ filters, ...reader }) {
+      const terms = new Map([...stored.values()].map(entry => [entry, wordsOf(entry.event)] as const))
+      const searchable = new Map([...terms].filter(([, words]) => words.length > 0))
+      const seqs = new Set<number>()
+      let complete = true
+      for (const { filter, limit } of filters) {
+        const query = queryTerms(filter.search ?? '')
+        if (query.length === 0) continue
+        const scores = rank(searchable, query)
+        const score = (entry: StoredEntry) => scores.get(entry) ?? 0
+        const found = matching(filter, reader)
+          .filter(entry => scores.has(entry))
+          .sort((a, b) => score(b) - score(a) || (supersedes(a.event, b.event) ? -1 : 1))
+        if (found.length > limit) complete = false
+        for (const { seq } of found.slice(0, limit)) seqs.add(seq)
+      }
+      return { seqs: [...seqs], seq: last, complete }
+    },
+    async texts(seqs) {
+      return { events: seqs.flatMap(seq => stored.get(seq)?.json ?? []), taken: seqs.length }
+    },
     async stubs({ filter, limit, after, upTo = last, ...reader }) {
       const events = matchesNothing(filter) ? [] : matching(filter, reader)
       const rest = events
@@ -221,4 +246,14 @@ export function createMemoryStore(): Store {
     },
     async close() {},
   }
+}
+
+const wordsOf = (event: NostrEvent): string[] => termsOf(searchableText(event) ?? '')
+
+function finds(filter: Filter, event: NostrEvent): boolean {
+  if (!matchFilter(filter, event)) return false
+  const terms = filter.search === undefined ? [] : queryTerms(filter.search)
+  if (terms.length === 0) return true
+  const words = new Set(wordsOf(event))
+  return terms.every(term => words.has(term))
 }

@@ -8,7 +8,7 @@ export interface Row extends Position {
 }
 
 /** Text handed over per page: enough to keep a socket busy, small enough to hold for many readers at once. */
-const PAGE_BYTES = 262_144
+export const PAGE_BYTES = 262_144
 /** How far a page may exceed the relay's own cap to end on a whole second (NIP-67). */
 const BOUNDARY_EXTRA = 500
 

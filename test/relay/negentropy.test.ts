@@ -124,7 +124,10 @@ async function dial(url: string) {
   const waiting: ((frame: unknown[]) => void)[] = []
   socket.on('message', data => {
     const frame = JSON.parse(String(data)) as unknown[]
-    if (frame[0] === 'AUTH') return void (challenge = String(frame[1]))
+    if (frame[0] === 'AUTH') {
+      challenge = String(frame[1])
+      return
+    }
     const next = waiting.shift()
     if (next) next(frame)
     else frames.push(frame)

@@ -125,7 +125,7 @@ export function searchPlan({ search = '', ...filter }: Filter, reader: Reader, l
   const where = conditions(filter, reader, undefined)
   return {
     sql: `SELECT seq FROM (
-      SELECT e.seq, e.created_at, e.id, bm25(search) AS score FROM search CROSS JOIN events e ON e.seq = search.rowid
+      SELECT e.seq, e.created_at, e.id, round(bm25(search), 9) AS score FROM search CROSS JOIN events e ON e.seq = search.rowid
       WHERE search MATCH ? AND ${where.parts.join(' AND ')} ORDER BY search.rowid DESC LIMIT ${CANDIDATES}
     ) ORDER BY score, created_at DESC, id LIMIT ?`,
     params: [words, ...where.params, limit],

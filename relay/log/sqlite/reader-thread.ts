@@ -15,6 +15,8 @@ serve((path: string) => {
     count: telling(reader.count),
     prunable: telling(reader.prunable),
     stubs: telling(reader.stubs),
+    search: telling(reader.search),
+    texts: telling(reader.texts),
     close: () => reader.close(),
   }
 })

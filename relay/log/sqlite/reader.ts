@@ -6,7 +6,7 @@ import { packStubs } from '../../../protocol/negentropy/index.ts'
 import { mayRead } from '../../access.ts'
 import { concernsVanished } from '../entries.ts'
 import { type Floor, floorOf } from '../floors.ts'
-import { buildBatch, buildPage, type LogSource, type Row } from '../page.ts'
+import { buildBatch, buildPage, type LogSource, PAGE_BYTES, type Row } from '../page.ts'
 import type { PrunePage, PruneRequest } from '../retention.ts'
 import type {
   LogBatch,
@@ -16,10 +16,12 @@ import type {
   QueryPage,
   QueryRequest,
   Reader,
+  SearchRequest,
+  SearchResult,
   StubPage,
   StubRequest,
 } from '../store.ts'
-import { countPlan, logPlan, type Plan, stubPlan, timePlan } from './plan.ts'
+import { countPlan, logPlan, type Plan, searchPlan, stubPlan, timePlan } from './plan.ts'
 import { findVictims } from './retention.ts'
 import { type EventText, headerOf, intactEvent } from './row.ts'
 import { LOG_APPLICATION_ID, LOG_MIGRATIONS } from './schema.ts'
@@ -101,6 +103,37 @@ export class LogReader {
         wanted.map(filter => this.#logRows(request, filter)),
       ).entries.length
     })
+  }
+
+  search({ filters, ...reader }: SearchRequest): SearchResult {
+    return this.#inSnapshot(last => {
+      const seqs = new Set<number>()
+      let complete = true
+      for (const { filter, limit } of filters) {
+        const plan = matchesNothing(filter) ? undefined : searchPlan(filter, reader, limit + 1)
+        if (plan === undefined) continue
+        const rows = this.#prepare(plan.sql).all(...plan.params) as { seq: number }[]
+        if (rows.length > limit) complete = false
+        for (const { seq } of rows.slice(0, limit)) seqs.add(seq)
+      }
+      return { seqs: [...seqs], seq: last, complete }
+    })
+  }
+
+  texts(seqs: readonly number[]): { events: string[]; taken: number } {
+    const find = this.#prepare('SELECT seq, json, sig_sum FROM events WHERE seq = ?')
+    const events: string[] = []
+    let bytes = 0
+    let taken = 0
+    for (const seq of seqs) {
+      if (bytes >= PAGE_BYTES) break
+      taken += 1
+      const row = find.get(seq) as StoredText | undefined
+      if (row === undefined || this.#intact(row) === undefined) continue
+      events.push(row.json)
+      bytes += row.json.length
+    }
+    return { events, taken }
   }
 
   /** The plan alone decides, but for restricted kinds: tens of thousands of records are not parsed. */

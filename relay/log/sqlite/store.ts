@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { acquireLock } from '../../../platform/lock.ts'
 import type { EpochStart } from '../epochs.ts'
 import type { PrunePage } from '../retention.ts'
-import type { Commit, LogBatch, QueryPage, Setting, Store, StoredWill, StubPage } from '../store.ts'
+import type { Commit, LogBatch, QueryPage, SearchResult, Setting, Store, StoredWill, StubPage } from '../store.ts'
 import { Thread } from './rpc.ts'
 
 /** The log's file inside a data folder. */
@@ -110,6 +110,8 @@ function createStore(
     readSettings: () => writer.call<Setting[]>('readSettings'),
     writeSetting: setting => writer.call<void>('writeSetting', setting),
     stubs: request => reader.call<StubPage>('stubs', request),
+    search: request => reader.call<SearchResult>('search', request),
+    texts: seqs => reader.call<{ events: string[]; taken: number }>('texts', seqs),
     wills: () => writer.call<StoredWill[]>('wills'),
     putWill: will => writer.call<void>('putWill', will),
     dropWill: id => writer.call<void>('dropWill', id),
