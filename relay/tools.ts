@@ -1,0 +1,35 @@
+/** What an operator does to a log beside the relay: check, back up, restore, prune. @module */
+import { PruneRefusedError, type RetentionRule, requireRules } from './log/retention.ts'
+import { requireLog } from './log/sqlite/backup.ts'
+import { type CheckOptions, type CheckReport, checkLog } from './log/sqlite/check.ts'
+import { openSqliteStore } from './log/sqlite/store.ts'
+import { type PruneReport, prune } from './retention.ts'
+
+export { BackupError, type BackupReport, backupLog, type RestoreReport, restoreLog } from './log/sqlite/backup.ts'
+export { type CheckOptions, type CheckReport, checkLog, type DamagedRow } from './log/sqlite/check.ts'
+
+/** Checks the log of a folder; see {@link checkLog}. */
+export const checkFolder = (directory: string, options?: CheckOptions): Promise<CheckReport> =>
+  checkLog(requireLog(directory), options)
+
+/**
+ * Applies retention rules to the log of a folder that no relay holds, if all of it is sound. `now` in seconds.
+ * Rejects with LockedError, {@link PruneRefusedError}.
+ */
+export async function pruneFolder(
+  directory: string,
+  rules: readonly RetentionRule[],
+  now: number,
+  options: { readonly dryRun?: boolean; readonly signal?: AbortSignal } = {},
+): Promise<PruneReport> {
+  requireRules(rules)
+  const log = requireLog(directory)
+  const store = await openSqliteStore(directory)
+  try {
+    const report = await checkLog(log, options.signal === undefined ? {} : { signal: options.signal })
+    if (!report.ok) throw new PruneRefusedError(report.damaged.flatMap(({ seq }) => seq ?? []).slice(0, 100))
+    return await prune(store, rules, now, { ...options, stopped: () => options.signal?.aborted === true })
+  } finally {
+    await store.close()
+  }
+}
