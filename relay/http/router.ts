@@ -36,6 +36,8 @@ interface Route {
   readonly bodyBytes?: number
   /** Anybody may ask, from any page. */
   readonly open?: boolean
+  /** For owners: a blocked address does not lock them out. */
+  readonly owners?: boolean
 }
 
 /** Everything that is not a WebSocket: by path and method, then by who asks. */
@@ -56,7 +58,7 @@ export function createHttp(options: HttpOptions): AnswerHttp {
     '/': {
       GET: { handle: about, open: true },
       HEAD: { handle: about, open: true },
-      POST: { handle: call, bodyBytes: limits.rpcBytes },
+      POST: { handle: call, bodyBytes: limits.rpcBytes, owners: true },
     },
     '/event': { POST: { handle: createPublish(host, auth), bodyBytes: limits.frameBytes } },
     '/sync': { GET: { handle: createSync(host, auth) } },
@@ -82,7 +84,7 @@ export function createHttp(options: HttpOptions): AnswerHttp {
     if (route === undefined) return text(405, `Only ${allow} here.\n`, { allow })
     if (route.open !== true && !originAllowed(origin, local, options.allowOrigins))
       return refusal(reason('blocked', 'this relay is for this machine only, and this Origin is not on its list'))
-    if (peer.address !== undefined && host.lists.isIpBlocked(peer.address))
+    if (route.owners !== true && peer.address !== undefined && host.lists.isIpBlocked(peer.address))
       return refusal(reason('blocked', 'your address is blocked'))
     if (host.stopping.aborted) return refusal(reason('error', 'the relay is stopping'), undefined, 503)
     const body = await readBody(request, route.bodyBytes ?? 0)
