@@ -109,7 +109,7 @@ describe('parseFilter', () => {
     expect(refusal({ [field]: value })).toMatch(new RegExp(`^invalid: filter\\.${field} `))
   })
 
-  test.each(['search', '#', '#tt', '#1', '#é', '# t', 'Ids', 'IDS', '', 'constructor', 'toString', '&t'])(
+  test.each(['query', '#', '#tt', '#1', '#é', '# t', 'Ids', 'IDS', '', 'constructor', 'toString', '&t'])(
     'the unknown field %j is told as unsupported, never ignored',
     field => {
       expect(refusal({ [field]: ['x'] })).toMatch(/^unsupported: /)

@@ -77,13 +77,13 @@ describe('parseClientFrame', () => {
         `["${type}","s",[]]`,
         `["${type}","s",{},1]`,
         `["${type}","s",{"kinds":"1"}]`,
-        `["${type}","s",{"search":"x"}]`,
+        `["${type}","s",{"query":"x"}]`,
         JSON.stringify([type, 's', ...Array.from({ length: 11 }, () => ({}))]),
       ]
       for (const text of texts) {
         const error = refusal(text)
         expect(error?.to).toEqual({ closed: 's' })
-        expect(error?.reason).toMatch(text.includes('search') ? /^unsupported: / : /^invalid: /)
+        expect(error?.reason).toMatch(text.includes('query') ? /^unsupported: / : /^invalid: /)
       }
     })
 
