@@ -32,6 +32,8 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   'unknown-recipient': EXIT.empty,
   'ambiguous-id': EXIT.usage,
   timeout: EXIT.unreachable,
+  'damaged-log': EXIT.integrity,
+  'no-log': EXIT.empty,
   'relay-unreachable': EXIT.unreachable,
 }
 

@@ -6,12 +6,12 @@ import { EXIT, type ExitCode } from './exit-codes.ts'
 import { overview, verbHelp } from './help.ts'
 import { createOutput, type Output } from './output.ts'
 import { nearest } from './suggest.ts'
-import { isVerb, VERBS, type VerbName } from './verbs.ts'
+import { isVerb, splitVerb, VERBS, type VerbName } from './verbs.ts'
 import { version } from './version.ts'
 
 /** One command line from words to exit code. Never throws. */
 export async function main(argv: readonly string[], host: CliHost): Promise<ExitCode> {
-  const [first, ...rest] = argv
+  const [first, rest] = argv.length === 0 ? [undefined, []] : splitVerb(argv)
   // Before the arguments are read, so that a mistake in them is reported in the form that was asked for.
   const out = createOutput({
     ...host,
@@ -51,7 +51,8 @@ async function runVerb<V extends CommandName>(
 }
 
 function runHelp(args: readonly string[], out: Output): ExitCode {
-  const [topic] = parseVerbArgs('help', args).operands
+  const { operands } = parseVerbArgs('help', args)
+  const topic = operands.length === 0 ? undefined : operands.join(' ')
   if (topic !== undefined && !isVerb(topic)) throw unknownVerb(topic)
   return showHelp(out, topic)
 }

@@ -42,6 +42,18 @@ const TIMEOUT = {
   timeout: { type: 'seconds', value: 'S', default: 10, help: 'give up on the relay after S seconds' },
 } as const satisfies Record<string, OptionSpec>
 
+const DATA = {
+  data: { type: 'text', value: 'DIR', help: 'where events are kept (default: ~/.local/share/posthorn-relay)' },
+} as const satisfies Record<string, OptionSpec>
+
+const KEEP = {
+  keep: {
+    type: 'list',
+    value: 'RULE',
+    help: 'how long events stay: 30d, 12h, 100000 (events), 1,7:90d (kinds), 1059:forever; repeatable, the first that names a kind decides (default: forever)',
+  },
+} as const satisfies Record<string, OptionSpec>
+
 /** The longest that timers can wait, in whole seconds. */
 const MAX_SECONDS = 2_147_483
 
@@ -65,7 +77,8 @@ export const VERBS = {
     options: {
       host: { type: 'text', value: 'HOST', default: '127.0.0.1', help: 'address to listen on' },
       port: { type: 'count', value: 'PORT', default: 7678, max: 65_535, help: 'port to listen on; 0 takes a free one' },
-      data: { type: 'text', value: 'DIR', help: 'where events are kept (default: ~/.local/share/posthorn-relay)' },
+      ...DATA,
+      ...KEEP,
       'public-url': {
         type: 'list',
         value: 'URL',
@@ -98,6 +111,46 @@ export const VERBS = {
     notes: [
       'Bound to loopback and without a public URL it is open to programs of this machine, unthrottled. Otherwise rates and connection limits hold.',
       'SIGTERM or Ctrl-C finishes what was accepted and exits 0; a second one exits at once. Killing it at any time is safe: OK means synced.',
+    ],
+  },
+  'relay check': {
+    summary: "is a relay's log, or a backup, what was stored? beside a running relay, too",
+    operands: '[backup]',
+    arity: [0, 1],
+    options: { ...DATA, deep: { type: 'flag', help: 'also check every signature' } },
+    examples: [['posthorn relay check --deep', 'exits 0 if all is sound, 6 if not, and lists what is damaged']],
+    notes: [
+      'Checks the structure of the file, every event against its id, and indexes, marks and tombstones against the events. Damaged events are never served; published again, they heal.',
+    ],
+  },
+  'relay prune': {
+    summary: 'take old events out of the log of a stopped relay',
+    operands: '',
+    arity: [0, 0],
+    options: { ...DATA, ...KEEP, 'dry-run': { type: 'flag', help: 'only say how many' } },
+    examples: [['posthorn relay prune --keep 1059:forever --keep 30d', 'all but gift wraps older than 30 days']],
+    notes: [
+      'A running relay prunes by itself what its own --keep says. Nothing is pruned from a damaged log (exit 6). What is pruned is gone for good; back up first.',
+    ],
+  },
+  'relay backup': {
+    summary: "copy a relay's log into one file, beside a running relay, too",
+    operands: '<file>',
+    arity: [1, 1],
+    options: { ...DATA },
+    examples: [
+      ['posthorn relay backup posthorn-$(date +%F).db', 'checked, complete up to one seq, readable by you only'],
+    ],
+    notes: ['Exits 6 if the log is damaged; no backup is made then. The file holds private mail.'],
+  },
+  'relay restore': {
+    summary: 'put a backup into the folder of a stopped relay',
+    operands: '<file>',
+    arity: [1, 1],
+    options: { ...DATA, force: { type: 'flag', help: 'even if there is a log; it is set aside, not deleted' } },
+    examples: [['posthorn relay restore posthorn-2026-01-31.db --data /srv/relay', 'then start the relay as usual']],
+    notes: [
+      'Exits 6 if the backup is damaged; nothing is changed then. The next start begins a new epoch, so that clients who have seen more than the backup holds are told so.',
     ],
   },
   init: {
@@ -262,11 +315,18 @@ export const VERBS = {
   help: {
     summary: 'this overview, or the help of one verb',
     operands: '[verb]',
-    arity: [0, 1],
+    arity: [0, 2],
     options: {},
     examples: [['posthorn help send', 'the same as posthorn send --help']],
   },
 } as const satisfies Record<string, VerbSpec>
 
 export type VerbName = keyof typeof VERBS
+/** The verb that a command line begins with, and what follows it: `relay check` is a verb of two words. */
+export function splitVerb([first = '', second, ...rest]: readonly string[]): [verb: string, args: readonly string[]] {
+  if (second === undefined) return [first, []]
+  const both = `${first} ${second}`
+  return Object.hasOwn(VERBS, both) ? [both, rest] : [first, [second, ...rest]]
+}
+
 export const isVerb = (name: string): name is VerbName => Object.hasOwn(VERBS, name)

@@ -1,6 +1,8 @@
 /** What an operator does to a log beside the relay: check, back up, restore, prune. @module */
+
+import { existsSync } from 'node:fs'
 import { PruneRefusedError, type RetentionRule, requireRules } from './log/retention.ts'
-import { requireLog } from './log/sqlite/backup.ts'
+import { BackupError, requireLog } from './log/sqlite/backup.ts'
 import { type CheckOptions, type CheckReport, checkLog } from './log/sqlite/check.ts'
 import { openSqliteStore } from './log/sqlite/store.ts'
 import { type PruneReport, prune } from './retention.ts'
@@ -8,8 +10,14 @@ import { type PruneReport, prune } from './retention.ts'
 export { BackupError, type BackupReport, backupLog, type RestoreReport, restoreLog } from './log/sqlite/backup.ts'
 export { type CheckOptions, type CheckReport, checkLog, type DamagedRow } from './log/sqlite/check.ts'
 
+/** Checks a backup; see {@link checkLog}. Rejects with BackupError `no-log` if there is no such file. */
+export const checkFile = async (file: string, options?: CheckOptions): Promise<CheckReport> => {
+  if (!existsSync(file)) throw new BackupError('no-log', `there is no file ${file}`)
+  return checkLog(file, options)
+}
+
 /** Checks the log of a folder; see {@link checkLog}. */
-export const checkFolder = (directory: string, options?: CheckOptions): Promise<CheckReport> =>
+export const checkFolder = async (directory: string, options?: CheckOptions): Promise<CheckReport> =>
   checkLog(requireLog(directory), options)
 
 /**

@@ -7,6 +7,10 @@ export type CommandName = Exclude<VerbName, 'help'>
 export const COMMANDS: { readonly [V in CommandName]: () => Promise<Command<V>> } = {
   demo: async () => (await import('./demo.ts')).demo,
   relay: async () => (await import('./relay.ts')).relay,
+  'relay check': async () => (await import('./relay-check.ts')).relayCheck,
+  'relay prune': async () => (await import('./relay-prune.ts')).relayPrune,
+  'relay backup': async () => (await import('./relay-backup.ts')).relayBackup,
+  'relay restore': async () => (await import('./relay-restore.ts')).relayRestore,
   init: async () => (await import('./init.ts')).init,
   whoami: async () => (await import('./whoami.ts')).whoami,
   status: async () => (await import('./status.ts')).status,

@@ -1,17 +1,17 @@
-import { homedir } from 'node:os'
-import { isAbsolute, join, resolve } from 'node:path'
 import { createRelay } from '../../relay/index.ts'
 import type { Command, Context } from '../context.ts'
 import { CliError, errorCode } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
+import { relayFolder } from '../relay-folder.ts'
 import { relaySettings } from '../relay-settings.ts'
 import { columns, escapeText } from '../text.ts'
+import { parseKeep } from './relay-keep.ts'
 
 /** `posthorn relay`: runs until a signal, then closes in order and exits 0. */
 export const relay: Command<'relay'> = async context => {
   const { options, out, signal, env } = context
-  const data = options.data === undefined ? defaultDataFolder(env) : resolve(options.data)
-  const server = await createRelay({ data, ...relaySettings(options, env) })
+  const data = relayFolder(options.data, env)
+  const server = await createRelay({ data, retention: options.keep.map(parseKeep), ...relaySettings(options, env) })
   try {
     const url = await listen(server, options.host, options.port)
     announce(context, url, data)
@@ -22,13 +22,6 @@ export const relay: Command<'relay'> = async context => {
   }
   out.say('closed; everything acknowledged is on disk')
   return EXIT.ok
-}
-
-/** Beside the profiles, never among them: a relay's data is public mail of others, a profile holds a key. */
-function defaultDataFolder(env: Context<'relay'>['env']): string {
-  const base = env['XDG_DATA_HOME']
-  // The XDG rules: a relative path is to be ignored.
-  return join(base !== undefined && isAbsolute(base) ? base : join(homedir(), '.local', 'share'), 'posthorn-relay')
 }
 
 async function listen(server: Awaited<ReturnType<typeof createRelay>>, host: string, port: number): Promise<string> {

@@ -101,7 +101,12 @@ export async function restoreLog(
     chmodSync(partial, 0o600)
     // The copy, not the original: it is what will be used.
     const report = await checkLog(partial, options)
-    if (!report.ok) throw new BackupError('damaged-log', `${backup} is damaged; nothing was restored.`, report)
+    if (!report.ok)
+      throw new BackupError(
+        'damaged-log',
+        `${backup} is damaged; nothing was restored. See: posthorn relay check ${backup}`,
+        report,
+      )
     syncFile(partial)
     const before = existsSync(log) ? setAside(log) : undefined
     renameSync(partial, log)

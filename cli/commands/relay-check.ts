@@ -1,0 +1,45 @@
+import { createVerifierPool } from '../../platform/verifier-pool.ts'
+import { type CheckOptions, type CheckReport, checkFile, checkFolder } from '../../relay/tools.ts'
+import type { Command } from '../context.ts'
+import { EXIT, type ExitCode } from '../exit-codes.ts'
+import type { Output } from '../output.ts'
+import { relayFolder } from '../relay-folder.ts'
+import { escapeText } from '../text.ts'
+
+/** Rows and problems that people are shown; `--json` has all of them. */
+const SHOWN = 50
+
+/** `posthorn relay check`: is the log what was stored? Exit 6 if not. */
+export const relayCheck: Command<'relay check'> = async ({ options, operands: [file], out, env, signal }) => {
+  const verifier = options.deep ? createVerifierPool(1) : undefined
+  const checks: CheckOptions = {
+    signal,
+    ...(verifier === undefined ? {} : { verify: events => verifier.verify(events) }),
+  }
+  try {
+    const report = await (file === undefined
+      ? checkFolder(relayFolder(options.data, env), checks)
+      : checkFile(file, checks))
+    return tellReport(out, report)
+  } finally {
+    await verifier?.close()
+  }
+}
+
+/** Says what a check found. */
+export function tellReport(out: Output, report: CheckReport): ExitCode {
+  const { ok, events, removals, last, damaged, problems } = report
+  const lines = [
+    ok
+      ? `sound: ${events} events, ${removals} removals, up to seq ${last}`
+      : `damaged: ${damaged.length} of ${events} rows, ${problems.length} problems of the file`,
+    ...damaged
+      .slice(0, SHOWN)
+      .map(({ seq, id, what }) => `  seq ${seq ?? '?'}  ${escapeText(id ?? '?')}  ${escapeText(what)}`),
+    ...problems.slice(0, SHOWN).map(text => `  ${escapeText(text)}`),
+  ]
+  const hidden = Math.max(0, damaged.length - SHOWN) + Math.max(0, problems.length - SHOWN)
+  if (hidden > 0) lines.push(`  … and ${hidden} more (--json lists all)`)
+  out.result(lines.join('\n'), { ok, events, removals, last, damaged, problems })
+  return ok ? EXIT.ok : EXIT.integrity
+}
