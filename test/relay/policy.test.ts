@@ -9,6 +9,7 @@ import { difficultyOf } from '#dist/relay/policy/pow.js'
 import { TokenBuckets } from '#dist/relay/policy/token-buckets.js'
 import { connectRaw, type RawClient, type RawOptions } from '../adversary/raw-client.ts'
 import { nowSeconds, type Person, person } from '../helpers/events.ts'
+import { handClock } from '../helpers/hand-clock.ts'
 import { type RunningRelay, startRelay } from '../helpers/start-relay.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
@@ -17,18 +18,6 @@ const bob = person('bob')
 const carol = person('carol')
 const owner = person('owner')
 const HOME = 'ws://relay.test'
-
-/** A clock and timers that stand still until told. */
-function handClock(startMs = Date.now()) {
-  let ms = 0
-  return {
-    now: () => startMs + ms,
-    monotonic: () => ms,
-    advance: (by: number) => {
-      ms += by
-    },
-  }
-}
 
 /** From an address of the internet, as a trusted proxy tells it. */
 const from = (address: string): RawOptions => ({ headers: { 'x-forwarded-for': address } })
