@@ -1,4 +1,4 @@
-import { chmodSync, existsSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
 import { type Database, loadDriver } from './sqlite-driver.ts'
 
 export type { Database, Statement } from './sqlite-driver.ts'
@@ -6,7 +6,7 @@ export type { Database, Statement } from './sqlite-driver.ts'
 export interface OpenOptions {
   /** Distinguishes our files from each other and from strangers' (PRAGMA application_id). */
   readonly applicationId: number
-  /** One SQL text per schema version, in order; version n is the state after the first n. All pending ones run in one transaction. */
+  /** One SQL text per schema version, in order; version n is the state after the first n. All pending ones run in one transaction, after a copy. */
   readonly migrations: readonly string[]
   /** A second connection beside the writer: no pragma is changed, nothing is migrated. */
   readonly readonly?: boolean
@@ -44,7 +44,8 @@ export function openDatabase(path: string, options: OpenOptions): Database {
       db.pragma('query_only = ON')
       return db
     }
-    assertOurs(db, path, options) // first, because switching to WAL already writes to the file
+    const version = assertOurs(db, path, options) // first, because switching to WAL already writes to the file
+    if (version > 0 && version < options.migrations.length) copyBeforeMigration(db, path, version)
     db.pragma('journal_mode = WAL')
     db.pragma('synchronous = FULL')
     db.pragma('fullfsync = ON') // macOS: fsync alone does not reach the platter
@@ -91,6 +92,25 @@ function assertOurs(db: Database, path: string, { applicationId, migrations }: O
     )
   return version
 }
+
+/** A migration cannot be taken back: the file as it was stays beside it, so that the older program can be used again. */
+function copyBeforeMigration(db: Database, path: string, version: number): void {
+  const partial = `${path}.${process.pid}.partial`
+  rmSync(partial, { force: true })
+  closeSync(openSync(partial, 'wx', 0o600))
+  try {
+    db.prepare('VACUUM INTO ?').run(partial)
+    const copy = openSync(partial, 'r')
+    fsyncSync(copy)
+    closeSync(copy)
+    renameSync(partial, backupName(path, version))
+  } finally {
+    rmSync(partial, { force: true })
+  }
+}
+
+/** Where a file of an older schema version is kept when it is migrated. */
+export const backupName = (path: string, version: number): string => `${path}.schema-${version}`
 
 function migrate(db: Database, path: string, options: OpenOptions): void {
   const { applicationId, migrations } = options
