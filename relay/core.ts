@@ -285,6 +285,7 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     admission,
     urls,
     stopping: stopSignal.signal,
+    underway: new Set(),
     onError,
     refuseRead,
     judge,
@@ -328,6 +329,7 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
       for (const cancel of cancels) cancel()
       wills.stop()
       for (const connection of connections) connection.stopReading()
+      await Promise.allSettled(http.underway)
       await ingest.idle()
       for (const connection of connections) connection.end(CLOSE.goingAway, 'the relay is stopping')
       wills.stop()

@@ -27,6 +27,8 @@ export interface HttpHost {
   readonly urls: ReadonlySet<string>
   /** Aborted when the relay stops: waits end. */
   readonly stopping: AbortSignal
+  /** Answers being made; a relay that stops waits for them. */
+  readonly underway: Set<Promise<unknown>>
   /** What an operator should know; `error` is the cause. */
   readonly onError: (where: string, error: unknown) => void
   /** The reason why this sender may not ask this, or undefined. */

@@ -71,7 +71,7 @@ export function sendReply(response: ServerResponse, reply: Reply, withBody: bool
     ...CORS,
     'content-type': reply.type,
     'x-content-type-options': 'nosniff',
-    'content-length': Buffer.byteLength(reply.body),
+    ...(reply.status === 204 ? {} : { 'content-length': Buffer.byteLength(reply.body) }),
     ...reply.headers,
   })
   response.end(withBody ? reply.body : undefined)

@@ -95,7 +95,10 @@ export function createHttp(options: HttpOptions): AnswerHttp {
     const gone = new AbortController()
     response.once('close', () => gone.abort())
     const query = new URLSearchParams(target.slice(path.length + 1))
-    return route.handle({ method, target, query, headers: request.headers, body, peer, gone: gone.signal })
+    const asked = { method, target, query, headers: request.headers, body, peer, gone: gone.signal }
+    const made = Promise.resolve(route.handle(asked))
+    host.underway.add(made)
+    return made.finally(() => host.underway.delete(made))
   }
 
   /** A reader that does not take its answer is dropped, as a stalled socket is. */

@@ -1,4 +1,5 @@
 import { BlockList, isIP } from 'node:net'
+import { normalizeAddress } from '../address.ts'
 import type { Setting, Store } from '../log/store.ts'
 
 /** The lists an operator keeps (NIP-86); each is a section of the log's settings. */
@@ -64,9 +65,8 @@ export class AccessLists {
   }
   /** An address, IPv4 also as IPv6 writes it (`::ffff:…`). What is no address is not blocked. */
   isIpBlocked(ip: string): boolean {
-    const address = plainAddress(ip)
-    const version = isIP(address)
-    return version !== 0 && this.#blocked.check(address, version === 4 ? 'ipv4' : 'ipv6')
+    const address = normalizeAddress(ip)
+    return address !== undefined && this.#blocked.check(address, isIP(address) === 4 ? 'ipv4' : 'ipv6')
   }
   kindAllowed(kind: number): boolean {
     const name = String(kind)
@@ -160,24 +160,27 @@ export class AccessLists {
   }
 }
 
-const plainAddress = (ip: string): string => {
-  const lower = ip.toLowerCase()
-  return lower.startsWith('::ffff:') && isIP(lower.slice(7)) === 4 ? lower.slice(7) : lower
+interface Subnet {
+  readonly network: string
+  readonly prefix: number
+  readonly family: 'ipv4' | 'ipv6'
 }
 
-function parseSubnet(text: string): { network: string; prefix: number; family: 'ipv4' | 'ipv6' } | undefined {
-  const [network = '', prefixText, rest] = text.split('/')
-  const version = isIP(network)
-  const widest = version === 4 ? 32 : 128
-  if (version === 0 || rest !== undefined) return undefined
+/** An address, or a subnet like `10.0.0.0/8`. */
+function parseSubnet(text: string): Subnet | undefined {
+  const [address = '', prefixText, rest] = text.split('/')
+  const network = normalizeAddress(address)
+  if (network === undefined || rest !== undefined) return undefined
+  const widest = isIP(network) === 4 ? 32 : 128
   if (prefixText !== undefined && !/^\d{1,3}$/.test(prefixText)) return undefined
   const prefix = prefixText === undefined ? widest : Number(prefixText)
-  return prefix > widest ? undefined : { network, prefix, family: version === 4 ? 'ipv4' : 'ipv6' }
+  return prefix > widest ? undefined : { network, prefix, family: widest === 32 ? 'ipv4' : 'ipv6' }
 }
 
+/** In one spelling, so that what was blocked one way can be unblocked another way. */
 function requireAddress(text: string): string {
-  const address = plainAddress(text)
-  if (parseSubnet(address) === undefined)
+  const subnet = parseSubnet(text)
+  if (subnet === undefined)
     throw new RangeError('not an IP address; write it like 203.0.113.7, 2001:db8::7 or 203.0.113.0/24')
-  return address
+  return text.includes('/') ? `${subnet.network}/${subnet.prefix}` : subnet.network
 }

@@ -540,11 +540,13 @@ describe('waiting', () => {
   })
 
   test('ends when the relay stops, with an answer', async () => {
-    const { httpUrl, relay } = await other({})
-    const answer = sync(httpUrl, { wait: 50 })
-    await expect.poll(() => relay.load.subscriptions).toBe(1)
+    await using stopped = await startRelay()
+    const { relay, httpUrl } = stopped
+    const waiting = [sync(httpUrl, { wait: 50 }), sync(httpUrl, { wait: 50 })]
+    await expect.poll(() => relay.load.subscriptions).toBe(2)
     const closed = relay.close()
-    expect(await answer).toMatchObject({ status: 200, body: { events: [], complete: 'finish' } })
+    for (const answer of await Promise.all(waiting))
+      expect(answer).toMatchObject({ status: 200, body: { events: [], complete: 'finish' } })
     await closed
   })
 

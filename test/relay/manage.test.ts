@@ -257,6 +257,9 @@ describe('addresses', () => {
     await call('blockip', '::ffff:127.0.0.1')
     expect(await call('listblockedips')).toEqual([{ ip: '127.0.0.1' }])
     expect((await sync(running.httpUrl)).status).toBe(403)
+    await call('blockip', '2001:DB8:0::/32')
+    await call('unblockip', '2001:db8::/32')
+    expect(await call('listblockedips')).toEqual([{ ip: '127.0.0.1' }])
   })
 })
 
