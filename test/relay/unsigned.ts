@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { defaultLimits, type Filter, type FilterJson, type NostrEvent, parseFilter } from 'posthorn/protocol'
+import { defaultLimits, eventId, type Filter, type FilterJson, type NostrEvent, parseFilter } from 'posthorn/protocol'
 import type { LogRequest, QueryRequest } from 'posthorn/relay'
 
 export const hex64 = (name: string): string => createHash('sha256').update(name).digest('hex')
@@ -9,11 +9,19 @@ export const BOB = hex64('bob')
 export const NOW = 2_000_000
 
 let made = 0
-/** An event for the store alone, which trusts what the stages before it have checked: the id is no hash, the signature none. */
+/** An event for the store alone, which leaves signatures to the stages before it: the id is the hash, the signature none. */
 export function unsigned(fields: Partial<NostrEvent> = {}): NostrEvent {
   made += 1
-  const plain = { id: hex64(`event ${made}`), pubkey: ALICE, created_at: 1_000 + made, kind: 1, tags: [], content: '' }
-  return Object.freeze({ ...plain, sig: '0'.repeat(128), ...fields })
+  const plain = {
+    pubkey: ALICE,
+    created_at: 1_000 + made,
+    kind: 1,
+    tags: [],
+    content: `${made}`,
+    sig: '0'.repeat(128),
+    ...fields,
+  }
+  return Object.freeze({ ...plain, id: eventId(plain.pubkey, plain) })
 }
 
 export function filter(json: FilterJson): Filter {
