@@ -312,6 +312,34 @@ export const VERBS = {
     options: { ...PROFILE, ...RELAY, ...TIMEOUT },
     examples: [[`posthorn count '{"kinds":[1]}'`, 'prints a number']],
   },
+  sync: {
+    summary: 'give each of two relays what only the other has',
+    operands: "<relay> <relay> ['<filter>']",
+    arity: [2, 3],
+    options: {
+      dir: {
+        type: 'text',
+        value: 'DIR',
+        default: 'both',
+        help: 'both, to (only from the first to the second) or from (only from the second to the first)',
+      },
+      timeout: {
+        type: 'seconds',
+        value: 'S',
+        default: 10,
+        max: MAX_SECONDS,
+        help: 'give up after S seconds of silence',
+      },
+    },
+    examples: [
+      ['posthorn sync ws://localhost:7678 wss://relay.example', 'everything, both ways'],
+      [`posthorn sync ws://one ws://two '{"authors":["…"]}' --dir to`, "one author's events, from one to two"],
+    ],
+    notes: [
+      'Only differences travel: the relays compare ids by NIP-77; where one cannot, all matching events are paged through on both.',
+      'Every event is verified before it is passed on. Exits 6 if one did not hold, 1 if a relay refused some, 4 if it refuses strangers.',
+    ],
+  },
   help: {
     summary: 'this overview, or the help of one verb',
     operands: '[verb]',

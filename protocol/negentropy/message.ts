@@ -10,7 +10,18 @@ export interface Bound {
   readonly time: number
   readonly prefix: Uint8Array
 }
+export const START: Bound = { time: 0, prefix: new Uint8Array(0) }
 export const END: Bound = { time: Number.POSITIVE_INFINITY, prefix: new Uint8Array(0) }
+
+/** Below, at or above 0, as Array.sort wants it. */
+export function compareBounds(a: Bound, b: Bound): number {
+  if (a.time !== b.time) return a.time < b.time ? -1 : 1
+  for (let index = 0; index < ID_BYTES; index += 1) {
+    const difference = (a.prefix[index] ?? 0) - (b.prefix[index] ?? 0)
+    if (difference !== 0) return difference
+  }
+  return 0
+}
 
 /** One part of the (time, id) space, beginning where the one before it ends. `ids` holds 32 bytes each. */
 export type Range =

@@ -28,6 +28,15 @@ export interface PublishResult {
   readonly seq?: number
 }
 
+export interface Negotiation {
+  /**
+   * Sends a message in hex, NEG-OPEN first, and resolves to the relay's. One at a time. Rejects with RelayRefusedError on NEG-ERR, and
+   * if the first gets no answer at all, as from relays that do not know NIP-77; RelayUnreachableError once the connection is lost.
+   */
+  ask(message: string): Promise<string>
+  close(): void
+}
+
 /** One connection, no reconnect, no memory: for queries and scripts. */
 export interface RelayClient {
   readonly url: string
@@ -36,5 +45,9 @@ export interface RelayClient {
   publish(event: NostrEvent): Promise<PublishResult>
   /** Rejects with RelayRefusedError if the relay does not count. */
   count(filters: readonly FilterJson[]): Promise<number>
+  /** A reconciliation (NIP-77) over what this filter finds at the relay. */
+  negotiate(filter: FilterJson): Negotiation
+  /** UTF-8 bytes received so far. */
+  readonly bytes: number
   close(): Promise<void>
 }

@@ -12,6 +12,7 @@ import { RelayRefusedError, RelayUnreachableError } from '../errors.ts'
 import type { RelayClient, Request } from './client.ts'
 import { createFramePump } from './frame-pump.ts'
 import { createLink, type Link } from './link.ts'
+import { negotiateOn } from './negotiate.ts'
 
 export interface ConnectOptions {
   readonly host?: Partial<Host>
@@ -140,6 +141,10 @@ function clientOn(link: Link, host: Host, timeoutMs: number, requests: Set<() =>
         })
         requests.add(lose)
       })
+    },
+    negotiate: filter => negotiateOn(link, filter, { timers: host.timers, timeoutMs, losing: requests }),
+    get bytes() {
+      return link.bytes
     },
     async close() {
       closing = true

@@ -39,6 +39,12 @@ export interface Link {
   readonly malformed: number
   /** Sends REQ (or COUNT) under a fresh id. Frames arrive until the returned function is called or the connection is lost. */
   subscribe(verb: 'REQ' | 'COUNT', filters: readonly FilterJson[], onFrame: (frame: SubscriptionFrame) => void): Cancel
+  /** Sends NEG-OPEN (NIP-77) under a fresh id; NEG-MSG and NEG-ERR arrive until `close` or the connection is lost. */
+  negotiate(
+    filter: FilterJson,
+    message: string,
+    onFrame: (frame: SubscriptionFrame) => void,
+  ): { send(message: string): void; close(): void }
   /** Resolves, never rejects. */
   publish(event: NostrEvent, encoded: string, timeoutMs: number): Promise<PublishOutcome>
   /** The relay proved itself worth coming back to quickly. */
@@ -119,7 +125,7 @@ export function createLink(options: LinkOptions): Link {
         ?.end({ accepted: frame.accepted, message: frame.message, ...(seq === undefined ? {} : { seq }) })
     } else if (frame.type !== 'NOTICE' && frame.type !== 'AUTH') {
       const onFrame = subscriptions.get(frame.sub)
-      if (frame.type === 'CLOSED' || frame.type === 'COUNT') subscriptions.delete(frame.sub)
+      if (frame.type === 'CLOSED' || frame.type === 'COUNT' || frame.type === 'NEG-ERR') subscriptions.delete(frame.sub)
       onFrame?.(frame)
     }
   }
@@ -173,6 +179,21 @@ export function createLink(options: LinkOptions): Link {
     }
   }
 
+  function negotiate(filter: FilterJson, message: string, onFrame: (frame: SubscriptionFrame) => void) {
+    nextSub += 1
+    const sub = `${sessionTag}.${nextSub}`
+    subscriptions.set(sub, onFrame)
+    socket?.send(encode.negOpen(sub, filter, message))
+    return {
+      send(next: string) {
+        if (subscriptions.has(sub)) socket?.send(encode.negMsg(sub, next))
+      },
+      close() {
+        if (subscriptions.delete(sub)) socket?.send(encode.negClose(sub))
+      },
+    }
+  }
+
   function publish(event: NostrEvent, encoded: string, timeoutMs: number): Promise<PublishOutcome> {
     const running = publishing.get(event.id)
     if (running) return running.promise
@@ -213,6 +234,7 @@ export function createLink(options: LinkOptions): Link {
       return malformed
     },
     subscribe,
+    negotiate,
     publish,
     healthy() {
       failures = 0
