@@ -77,7 +77,7 @@ describe('req', () => {
     expect(JSON.parse(refused.stderr)).toMatchObject({
       error: { code: 'relay-refused', message: expect.stringContaining('auth-required') },
     })
-    expect(await quick(['req', '{"search":"x"}'])).toMatchObject({ code: 1, stdout: '' })
+    expect(await quick(['req', '{"&t":["x"]}'])).toMatchObject({ code: 1, stdout: '' })
   })
 
   test('--follow stays and prints what comes, until interrupted', async () => {

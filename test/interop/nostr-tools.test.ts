@@ -238,7 +238,7 @@ describe('every filter field', () => {
   })
 
   test('a filter this relay cannot serve gets CLOSED, which ends the subscription', async () => {
-    const { state, until } = listen({ authors: both(), search: 'words' })
+    const { state, until } = listen({ authors: both(), '&t': ['words'] } as Filter)
     await until(() => state.closed !== undefined)
     expect(state.closed).toMatch(/unsupported: /)
   })

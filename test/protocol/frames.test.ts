@@ -39,12 +39,18 @@ describe('parseClientFrame', () => {
     },
   )
 
-  test.each(['[]', '[1]', '[null]', '[["REQ"]]', '[{}]', '["event",{}]', '["AUTHX","s"]', '["NEG-OPEN","s",{},"00"]'])(
-    '%s is addressed to nobody: unknown, and the reason does not echo it',
-    text => {
-      expect(refusal(text)).toEqual({ to: undefined, reason: expect.stringMatching(/^unsupported: unknown frame/) })
-    },
-  )
+  test.each([
+    '[]',
+    '[1]',
+    '[null]',
+    '[["REQ"]]',
+    '[{}]',
+    '["event",{}]',
+    '["AUTHX","s"]',
+    '["NEG-OPENED","s",{},"00"]',
+  ])('%s is addressed to nobody: unknown, and the reason does not echo it', text => {
+    expect(refusal(text)).toEqual({ to: undefined, reason: expect.stringMatching(/^unsupported: unknown frame/) })
+  })
 
   test('a refused EVENT with a readable id gets its OK', () => {
     const bad = NOTE_JSON.replace('"kind":1', '"kind":"1"')
@@ -189,7 +195,7 @@ describe('parseRelayFrame', () => {
   })
 
   test('an unknown frame is named, briefly', () => {
-    expect(parseRelayFrame('["AUTH","challenge"]')).toEqual({ ok: false, error: 'unknown frame AUTH' })
+    expect(parseRelayFrame('["AUTHX","challenge"]')).toEqual({ ok: false, error: 'unknown frame AUTHX' })
     expect(parseRelayFrame(`["${'x'.repeat(1_000)}","s"]`)).toEqual({
       ok: false,
       error: `unknown frame ${'x'.repeat(16)}`,

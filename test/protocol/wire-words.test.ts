@@ -207,11 +207,12 @@ describe('kinds', () => {
     expect(supersedes(at(1, 'a'), at(1, 'a'))).toBe(false)
   })
 
-  test('private kinds are for the parties, the wake lease for nobody', () => {
+  test('private kinds are for the parties; the wake lease, AUTH and what is said to the relay alone for nobody', () => {
     expect([4, 1059, 21_059].map(audienceOf)).toEqual(['parties', 'parties', 'parties'])
-    expect(audienceOf(34_707)).toBe('nobody')
+    const forNobody = [22_242, 28_934, 28_935, 28_936, 34_707]
+    expect(forNobody.map(audienceOf)).toEqual(Array(5).fill('nobody'))
     expect([0, 1, 4700, 4701, 65_535].map(audienceOf)).toEqual(Array(5).fill('anyone'))
-    expect([...restrictedKinds].sort((a, b) => a - b)).toEqual([4, 1059, 21_059, 34_707])
+    expect([...restrictedKinds].sort((a, b) => a - b)).toEqual([4, 1059, 21_059, ...forNobody])
   })
 
   test('every named kind is in range and tells its source', () => {

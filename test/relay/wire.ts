@@ -11,7 +11,9 @@ export interface Closed {
 
 /** A raw client: frames in, frames out, nothing interpreted. Each frame is looked at once, in order. */
 export interface Wire {
-  /** Every frame so far, in order. */
+  /** Of the AUTH that greeted this connection (NIP-42); it is in no list of frames. */
+  readonly challenge: string
+  /** Every frame since the greeting, in order. */
   readonly received: readonly Frame[]
   readonly socket: WebSocket
   readonly closed: Promise<Closed>
@@ -69,8 +71,11 @@ export async function connect(url: string, options: WebSocket.ClientOptions = {}
   let seen = 0
   let wake = () => {}
   let counts = 0
+  let challenge: string | undefined
   socket.on('message', data => {
-    received.push(JSON.parse(data.toString()))
+    const frame: Frame = JSON.parse(data.toString())
+    if (challenge === undefined && frame[0] === 'AUTH') challenge = String(frame[1])
+    else received.push(frame)
     wake()
   })
   const closed = new Promise<Closed>(resolve => {
@@ -98,7 +103,12 @@ export async function connect(url: string, options: WebSocket.ClientOptions = {}
   }
   const tail = () => JSON.stringify(received.slice(-5)).slice(0, 1_500)
 
+  while (challenge === undefined) {
+    if (received.length > 0) throw new Error(`greeted with ${tail()}, not with a challenge`)
+    await more('challenge')
+  }
   const wire: Wire = {
+    challenge,
     received,
     socket,
     closed,
