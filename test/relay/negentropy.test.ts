@@ -192,7 +192,7 @@ describe.each(['sqlite', 'memory'])('relay on %s', kind => {
     } else {
       const relay: RunningRelay = await startRelay(options)
       url = relay.url
-      open.push(() => relay[Symbol.asyncDispose]())
+      open.push(async () => relay[Symbol.asyncDispose]())
     }
     return dial(url)
   }
