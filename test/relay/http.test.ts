@@ -1,9 +1,10 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { REASONS } from 'posthorn/protocol'
+import { defaultLimits, REASONS } from 'posthorn/protocol'
 import { createMemoryStore, createRelay } from 'posthorn/relay'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { systemTimers, type Timers } from '#dist/platform/timers.js'
+import { HttpAuth } from '#dist/relay/http/nip98.js'
 import { corrupt, notes, nowSeconds, person } from '../helpers/events.ts'
 import { type RunningRelay, startRelay } from '../helpers/start-relay.ts'
 import { ask, askRaw, authorize, header, openSocket, post, sync, syncUrl, token } from './http-client.ts'
@@ -289,6 +290,45 @@ describe('NIP-98', () => {
       return (await ask(`${httpUrl}/sync`, { headers: authorize(alice, `${httpUrl}/sync`, { change }) })).status
     }
     expect([await status(-61), await status(-60), await status(60), await status(61)]).toEqual([401, 200, 200, 401])
+  })
+
+  test('used ones are remembered in bounded memory, until their age refuses them', async () => {
+    let now = nowSeconds()
+    const auth = new HttpAuth({
+      verifier: { tier: 'trusting', verify: async events => events.map(() => true), close: async () => {} },
+      urls: new Set(['wss://relay.example']),
+      now: () => now,
+      clock: { now: () => now * 1_000, monotonic: () => 0 },
+      limits: defaultLimits,
+    })
+    const template = token(alice, 'https://relay.example/sync')
+    const use = (n: number) =>
+      auth.verify({
+        authorization: header({ ...template, created_at: now, id: n.toString(16).padStart(64, '0') }),
+        method: 'GET',
+        target: '/sync',
+        body: new Uint8Array(),
+        peer: { unthrottled: true },
+      })
+    let passed = 0
+    for (let n = 1; n <= 20_000; n += 1) if ((await use(n)).ok) passed += 1
+    expect(passed).toBe(20_000)
+    expect(await use(20_001)).toEqual({ ok: false, error: expect.stringMatching(/^rate-limited: /) })
+    now += 120
+    expect((await use(20_001)).ok).toBe(false)
+    now += 1
+    expect((await use(20_001)).ok).toBe(true)
+    expect((await use(20_001)).ok).toBe(false)
+  })
+
+  test('signatures are checked at the rate of the address, whatever keys it names', async () => {
+    const { httpUrl } = await other({ limits: { requestBurst: 2, requestsPerMinute: 1 } })
+    const url = `${httpUrl}/sync`
+    const status = async (name: string) => {
+      const headers = { 'x-forwarded-for': '203.0.113.7', ...authorize(person(name), url) }
+      return (await ask(url, { headers })).status
+    }
+    expect([await status('one'), await status('two'), await status('three')]).toEqual([200, 200, 429])
   })
 
   test('what the Host header says makes no difference', async () => {

@@ -1,6 +1,6 @@
 import { type NostrEvent, REASONS } from 'posthorn/protocol'
 import type { RelayOptions } from 'posthorn/relay'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { corrupt, notes, nowSeconds, type Person, person } from '../helpers/events.ts'
 import { type RunningRelay, startRelay } from '../helpers/start-relay.ts'
 import { type Answer, ask, authorize, header, openSocket, post, sync, token } from './http-client.ts'
@@ -15,8 +15,12 @@ let running: RunningRelay
 const start = async (options: Omit<RelayOptions, 'data' | 'store'> = {}) => {
   running = await startRelay({ owners: [owner.pubkey], ...options })
 }
-beforeEach(() => start())
-afterEach(() => running[Symbol.asyncDispose]())
+const stop = () => running[Symbol.asyncDispose]()
+/** A relay for each test, where tests change what the next would find. */
+const relayPerTest = () => {
+  beforeEach(() => start())
+  afterEach(stop)
+}
 
 const send = (body: string, headers: Record<string, string>): Promise<Answer> =>
   ask(running.httpUrl, { method: 'POST', body, headers: { 'content-type': TYPE, ...headers } })
@@ -37,6 +41,8 @@ const about = async () => (await ask(running.httpUrl, { headers: { accept: 'appl
 const note = (content: string, who = alice): NostrEvent => who.sign({ created_at: nowSeconds(), content })
 
 describe('who may manage', () => {
+  relayPerTest()
+
   const body = JSON.stringify({ method: 'banpubkey', params: [bob.pubkey] })
   const signed = (who: Person, of: Parameters<typeof token>[2] = {}) =>
     authorize(who, running.httpUrl, { method: 'POST', body, ...of })
@@ -87,6 +93,9 @@ describe('who may manage', () => {
 })
 
 describe('calls', () => {
+  beforeAll(() => start())
+  afterAll(stop)
+
   test('every supported method answers', async () => {
     const methods: string[] = await call('supportedmethods')
     expect(methods).toContain('listeventsneedingmoderation')
@@ -131,6 +140,8 @@ describe('calls', () => {
 })
 
 describe('keys', () => {
+  relayPerTest()
+
   test('a banned key writes and reads nothing, until it is let back; both outlive a restart', async () => {
     expect((await post(running.httpUrl, note('before'))).status).toBe(200)
     await call('banpubkey', alice.pubkey, 'spam')
@@ -167,6 +178,8 @@ describe('keys', () => {
 })
 
 describe('events', () => {
+  relayPerTest()
+
   test('a banned event is removed, told as gone, and refused until it is allowed', async () => {
     const [bad, good] = notes(alice, 2, { topic: 'mod' }) as [NostrEvent, NostrEvent]
     for (const event of [bad, good]) await post(running.httpUrl, event)
@@ -215,6 +228,8 @@ describe('events', () => {
 })
 
 describe('kinds', () => {
+  relayPerTest()
+
   const status = async (kind: number) =>
     (await post(running.httpUrl, alice.sign({ kind, created_at: nowSeconds() }))).status
 
@@ -239,6 +254,8 @@ describe('kinds', () => {
 })
 
 describe('addresses', () => {
+  relayPerTest()
+
   test('a blocked one gets nothing but management', async () => {
     await call('blockip', '127.0.0.1', 'testing')
     expect(await call('listblockedips')).toEqual([{ ip: '127.0.0.1', reason: 'testing' }])
@@ -264,7 +281,7 @@ describe('addresses', () => {
 })
 
 test('name, description and icon are changed in the relay’s document, and stay changed', async () => {
-  await running[Symbol.asyncDispose]()
+  onTestFinished(stop)
   await start({ identity: { name: 'as configured', contact: 'mailto:a@example.com' } })
   await call('changerelayname', 'a better name')
   await call('changerelaydescription', 'what it is for')
