@@ -40,6 +40,7 @@ export const REASONS = {
   vanished: reason('blocked', 'its author has vanished from this relay'),
   banned: reason('blocked', 'banned from this relay'),
   expired: reason('invalid', 'expired'),
+  unheard: reason('mute', 'nobody was listening'),
   forged: reason('invalid', 'the signature does not fit the event'),
   willHeld: reason('will', 'held'),
   willDropped: reason('will', 'dropped'),

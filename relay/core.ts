@@ -99,6 +99,7 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
       return head
     },
     now: () => Math.floor(clock.now() / 1000),
+    pendingEphemerals: limits.pendingEphemerals,
   }
 
   /** Positions told under the old epoch end where the new one starts, so log-order subscriptions begin anew. */
@@ -147,7 +148,13 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
       live.publish(commit)
       head = { epoch: store.head.epoch, last: commit.last }
     },
-    onEphemeral: (event, json) => live.publishEphemeral(event, json, limits.pendingEphemerals),
+    onEphemeral: event => {
+      const listeners = live.listenersTo(event)
+      if (listeners.length === 0) return undefined
+      return json => {
+        for (const follower of listeners) follower.passOn(json)
+      }
+    },
     onRequest: event => admission.request(event),
     isBanned: id => lists.isEventBanned(id),
     onError,

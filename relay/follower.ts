@@ -32,6 +32,8 @@ export interface Source {
   readonly head: { readonly last: number; readonly epoch: string }
   /** Seconds. */
   now(): number
+  /** Ephemeral events kept per subscription while a stored query runs. */
+  readonly pendingEphemerals: number
 }
 
 export interface FollowerOptions {
@@ -134,12 +136,19 @@ export class Follower {
     }
   }
 
-  /** An ephemeral event: plain streams only, dropped first when the reader is slow. */
-  offerEphemeral(event: NostrEvent, json: string, bound: number): void {
-    if (this.mode === 'log' || !this.#wants(event)) return
-    if (this.#state === 'live' && !this.#outlet.congested) this.#outlet.send(encode.event(this.#subJson, json))
-    else if ((this.#state === 'waiting' || this.#state === 'reading') && this.#ephemerals.length < bound)
-      this.#ephemerals.push(json)
+  /** Whether an ephemeral event would go out: on plain streams only, and not to a reader that is slow. */
+  hears(event: NostrEvent): boolean {
+    if (this.mode === 'log' || !this.#wants(event)) return false
+    if (this.#state === 'live') return !this.#outlet.congested
+    return (
+      this.#state !== 'closed' && this.#state !== 'lagging' && this.#ephemerals.length < this.#source.pendingEphemerals
+    )
+  }
+
+  /** Sends an ephemeral event that it {@link hears}, or keeps it while a stored query runs. */
+  passOn(json: string): void {
+    if (this.#state === 'live') this.#outlet.send(encode.event(this.#subJson, json))
+    else if (this.#state === 'waiting' || this.#state === 'reading') this.#ephemerals.push(json)
   }
 
   /** Tells a quiet log-order client how far the log has moved. */

@@ -2,7 +2,7 @@ import type { Clock } from '../platform/clock.ts'
 import type { Verifier } from '../platform/verifier.ts'
 import { createWorkLoop, type WorkLoop } from '../platform/work-loop.ts'
 import { encodeEvent, hasValidId, type NostrEvent } from '../protocol/event.ts'
-import { kindClass } from '../protocol/kinds.ts'
+import { audienceOf, kindClass } from '../protocol/kinds.ts'
 import { REASONS, reason } from '../protocol/reasons.ts'
 import { type GateTerms, gate, type Sender } from './gate.ts'
 import type { Commit, Store } from './log/store.ts'
@@ -24,7 +24,8 @@ export interface IngestOptions {
   readonly beforeCommit: () => Promise<void>
   /** Called after each commit, when its OKs are out. */
   readonly onCommit: (commit: Commit) => void
-  readonly onEphemeral: (event: NostrEvent, json: string) => void
+  /** Returns what passes the event on, for after its OK; undefined if nobody is listening. */
+  readonly onEphemeral: (event: NostrEvent) => ((json: string) => void) | undefined
   /** Answers what is asked of the relay itself (NIP-43). */
   readonly onRequest: (event: NostrEvent) => Promise<Verdict>
   /** Banned since the gate let it pass? */
@@ -127,8 +128,11 @@ export class Ingest {
       return
     }
     if (kindClass(pending.event.kind) === 'ephemeral') {
-      pending.answer(true, '')
-      return this.#options.onEphemeral(pending.event, encodeEvent(pending.event))
+      const pass = this.#options.onEphemeral(pending.event)
+      // Whether the party of a private kind is listening is its own business.
+      const unheard = pass === undefined && audienceOf(pending.event.kind) === 'anyone'
+      pending.answer(!unheard, unheard ? REASONS.unheard : '')
+      return pass?.(encodeEvent(pending.event))
     }
     this.#logQueue.push(pending)
     this.#logging.wake()

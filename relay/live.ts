@@ -57,11 +57,9 @@ export class LiveIndex {
     }
   }
 
-  /** Returns how many followers the event was looked up for. */
-  publishEphemeral(event: NostrEvent, json: string, bound: number): number {
-    const candidates = this.#candidates(event)
-    for (const follower of candidates) follower.offerEphemeral(event, json, bound)
-    return candidates.size
+  /** Who would be sent an ephemeral event now. */
+  listenersTo(event: NostrEvent): Follower[] {
+    return [...this.#candidates(event)].filter(follower => follower.hears(event))
   }
 
   #candidates(event: Matchable): Set<Follower> {

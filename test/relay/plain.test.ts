@@ -160,6 +160,18 @@ describe('ephemeral events', () => {
     expect((await wire.count({ kinds: [24_700] }))[2]).toEqual({ count: 0 })
   })
 
+  test('one that nobody listens to is answered with mute:, and OK comes before the author’s own echo', async () => {
+    const { connect } = await startRelay()
+    const wire = await connect()
+    const unheard = alice.sign({ kind: 24_700, created_at: nowSeconds() })
+    wire.send('EVENT', unheard)
+    expect(await wire.next()).toEqual(['OK', unheard.id, false, 'mute: nobody was listening'])
+    await wire.request('s', { kinds: [24_700] })
+    wire.send('EVENT', unheard)
+    expect(await wire.next()).toEqual(['OK', unheard.id, true, ''])
+    expect(await wire.next()).toEqual(['EVENT', 's', unheard])
+  })
+
   test('one that arrives while the stored part is being read comes after EOSE', async () => {
     const { connect } = await startRelay()
     const [reader, writer] = [await connect(), await connect()]
