@@ -203,8 +203,8 @@ describe('events', () => {
   })
 
   test('of a version at an address, nothing but the version goes', async () => {
-    const doc = (n: number) =>
-      alice.sign({ kind: 30_000, created_at: nowSeconds() + n, tags: [['d', 'x']], content: `${n}` })
+    const from = nowSeconds()
+    const doc = (n: number) => alice.sign({ kind: 30_000, created_at: from + n, tags: [['d', 'x']], content: `${n}` })
     await post(running.httpUrl, doc(0))
     await call('banevent', doc(0).id)
     expect((await sync(running.httpUrl)).body.events).toEqual([])
