@@ -80,7 +80,7 @@ export const LIMITS = {
     stops: 'memory exhaustion by tiny fragments (CVE-2026-48779): closed with 1008',
   },
   controlFrames: {
-    value: 100,
+    value: 60,
     unit: 'pings and pongs per 25 s and connection',
     stops: 'ping floods, each of which costs a write: closed with 1008',
   },
