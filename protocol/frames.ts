@@ -1,7 +1,7 @@
 import { isEpoch } from './cursor.ts'
 import { encodeEvent, type NostrEvent, parseEvent } from './event.ts'
 import { type Filter, type FilterJson, parseFilter } from './filter.ts'
-import { isHex64 } from './hex.ts'
+import { isHex, isHex64 } from './hex.ts'
 import { type EoseHints, encodeHints, parseHints } from './hints.ts'
 import { isCount, isRecord, own, parseJson } from './json.ts'
 import type { Limits } from './limits.ts'
@@ -126,7 +126,7 @@ export type RelayFrame =
   | { readonly type: 'AUTH'; readonly challenge: string }
   | { readonly type: 'NEG-MSG'; readonly sub: string; readonly message: string }
   | { readonly type: 'NEG-ERR'; readonly sub: string; readonly message: string }
-  | { readonly type: 'COUNT'; readonly sub: string; readonly count: number }
+  | { readonly type: 'COUNT'; readonly sub: string; readonly count: number; readonly hll?: string }
   | { readonly type: 'SEQ'; readonly sub: string; readonly seq: number; readonly epoch: string }
   | {
       readonly type: 'GONE'
@@ -166,7 +166,9 @@ export function parseRelayFrame(text: string): Result<RelayFrame> {
       return ok({ type, sub: first, message: typeof second === 'string' ? second : '' })
     case 'COUNT': {
       const count = isRecord(second) ? own(second, 'count') : undefined
-      return isCount(count) ? ok({ type, sub: first, count }) : fail('COUNT without a count')
+      if (!isCount(count)) return fail('COUNT without a count')
+      const hll = isRecord(second) ? own(second, 'hll') : undefined
+      return ok({ type, sub: first, count, ...(isHex(hll, 512) ? { hll } : {}) })
     }
     case 'SEQ':
       return isCount(second) && isEpoch(third)
@@ -205,7 +207,9 @@ export const encode = {
   negErr: (sub: string, message: string, cap?: number): string =>
     JSON.stringify(cap === undefined ? ['NEG-ERR', sub, message] : ['NEG-ERR', sub, message, cap]),
   notice: (message: string): string => JSON.stringify(['NOTICE', message]),
-  count: (sub: string, count: number): string => JSON.stringify(['COUNT', sub, { count }]),
+  /** `hll`: NIP-45's registers, for filters that define them. */
+  count: (sub: string, count: number, hll?: string): string =>
+    JSON.stringify(['COUNT', sub, hll === undefined ? { count } : { count, hll }]),
   seq: (sub: string, seq: number, epoch: string): string => JSON.stringify(['SEQ', sub, seq, epoch]),
   gone: (sub: string, seq: number, target: string, cause: GoneCause): string =>
     JSON.stringify(['GONE', sub, seq, target, cause]),

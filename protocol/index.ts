@@ -28,6 +28,7 @@ export {
   type RelayFrame,
 } from './frames.ts'
 export { bytesToHex, hexToBytes, isHex64 } from './hex.ts'
+export { hllOf, hllOffset } from './hll.ts'
 export { type EoseHints, encodeHints, parseHints } from './hints.ts'
 export {
   type Audience,

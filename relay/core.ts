@@ -8,6 +8,7 @@ import { encodeEvent, type NostrEvent } from '../protocol/event.ts'
 import type { Filter } from '../protocol/filter.ts'
 import { encode } from '../protocol/frames.ts'
 import type { EoseHints } from '../protocol/hints.ts'
+import { hllOffset } from '../protocol/hll.ts'
 import type { Limits } from '../protocol/limits.ts'
 import { REASONS, reason } from '../protocol/reasons.ts'
 import { scopeOf, type Withholding, withholding } from './access.ts'
@@ -249,7 +250,11 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     const denied = refuseRead(filters, connection)
     if (denied !== undefined) return connection.send(encode.closed(sub, denied))
     attempt(connection, sub, async () => {
-      connection.send(encode.count(sub, await store.count(filters, { keys, now: source.now() })))
+      const who = { keys, now: source.now() }
+      const [only, ...others] = filters
+      const offset = only === undefined || others.length > 0 ? undefined : hllOffset(only)
+      const hll = only === undefined || offset === undefined ? undefined : await store.hll(only, offset, who)
+      connection.send(encode.count(sub, await store.count(filters, who), hll))
     })
   }
 

@@ -1,6 +1,7 @@
 import { makeEpoch } from '../../protocol/cursor.ts'
 import { encodeEvent, expirationOf, type NostrEvent } from '../../protocol/event.ts'
 import { type Filter, type Matchable, matchesNothing, matchFilter, matchFilters } from '../../protocol/filter.ts'
+import { hllOf } from '../../protocol/hll.ts'
 import { addressOf, supersedes } from '../../protocol/kinds.ts'
 import { packStubs } from '../../protocol/negentropy/index.ts'
 import { mayRead } from '../access.ts'
@@ -151,6 +152,8 @@ export function createMemoryStore(): Store {
       [...stored.values()].filter(
         ({ event }) => filters.some(filter => finds(filter, event)) && readable(event, reader),
       ).length,
+    hll: async (filter, offset, reader) =>
+      hllOf(matchesNothing(filter) ? [] : matching(filter, reader).map(({ event }) => event.pubkey), offset),
     async search({ filters, ...reader }) {
       const terms = new Map([...stored.values()].map(entry => [entry, wordsOf(entry.event)] as const))
       const searchable = new Map([...terms].filter(([, words]) => words.length > 0))

@@ -175,6 +175,8 @@ export interface Store {
   readLog(request: LogRequest): Promise<LogBatch>
   query(request: QueryRequest): Promise<QueryPage>
   count(filters: readonly Filter[], reader: Reader): Promise<number>
+  /** The HyperLogLog registers of a filter that `hllOffset` gave an offset for (NIP-45). */
+  hll(filter: Filter, offset: number, reader: Reader): Promise<string>
   /** Ranked by relevance (NIP-50), limits applied after ranking. */
   search(request: SearchRequest): Promise<SearchResult>
   /** Texts of stored events in this order, as many as fit a page and at least one; what is gone is left out. */

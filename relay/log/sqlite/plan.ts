@@ -138,6 +138,14 @@ function matchExpression(search: string): string | undefined {
   return terms.length === 0 ? undefined : terms.map(term => `"${term}"`).join(' ')
 }
 
+/** Who wrote what a filter finds, each once. Restricted kinds are the caller's to exclude. */
+export function authorsPlan(filter: Filter, reader: Reader): Plan {
+  const driver = drivingTag(filter)
+  const where = conditions(filter, reader, driver?.[0])
+  const from = source(driver, where)
+  return { sql: `SELECT DISTINCT e.pubkey ${from} WHERE ${where.parts.join(' AND ')}`, params: where.params }
+}
+
 /** The number of distinct events any of the filters finds. */
 export function countPlan(filters: readonly Filter[], reader: Reader): Plan {
   const params: (string | number)[] = []

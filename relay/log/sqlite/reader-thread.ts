@@ -15,6 +15,7 @@ serve((path: string) => {
     count: telling(reader.count),
     prunable: telling(reader.prunable),
     stubs: telling(reader.stubs),
+    hll: telling(reader.hll),
     search: telling(reader.search),
     texts: telling(reader.texts),
     close: () => reader.close(),

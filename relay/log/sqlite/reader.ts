@@ -1,6 +1,7 @@
 import { type Database, openDatabase, type Statement } from '../../../platform/sqlite.ts'
 import { type NostrEvent, parseEvent } from '../../../protocol/event.ts'
 import { type Filter, type Matchable, matchesNothing, matchFilters } from '../../../protocol/filter.ts'
+import { hllOf } from '../../../protocol/hll.ts'
 import { parseJson } from '../../../protocol/json.ts'
 import { packStubs } from '../../../protocol/negentropy/index.ts'
 import { mayRead } from '../../access.ts'
@@ -21,7 +22,7 @@ import type {
   StubPage,
   StubRequest,
 } from '../store.ts'
-import { countPlan, logPlan, type Plan, searchPlan, stubPlan, timePlan } from './plan.ts'
+import { authorsPlan, countPlan, logPlan, type Plan, searchPlan, stubPlan, timePlan } from './plan.ts'
 import { findVictims } from './retention.ts'
 import { type EventText, headerOf, intactEvent } from './row.ts'
 import { LOG_APPLICATION_ID, LOG_MIGRATIONS } from './schema.ts'
@@ -103,6 +104,16 @@ export class LogReader {
         wanted.map(filter => this.#logRows(request, filter)),
       ).entries.length
     })
+  }
+
+  hll(filter: Filter, offset: number, reader: Reader): string {
+    if (matchesNothing(filter)) return hllOf([], offset)
+    const { sql, params } = authorsPlan(filter, reader)
+    const rows = this.#prepare(sql).all(...params) as { pubkey: string }[]
+    return hllOf(
+      rows.map(({ pubkey }) => pubkey),
+      offset,
+    )
   }
 
   search({ filters, ...reader }: SearchRequest): SearchResult {

@@ -110,6 +110,7 @@ function createStore(
     readSettings: () => writer.call<Setting[]>('readSettings'),
     writeSetting: setting => writer.call<void>('writeSetting', setting),
     stubs: request => reader.call<StubPage>('stubs', request),
+    hll: (filter, offset, who) => reader.call<string>('hll', filter, offset, who),
     search: request => reader.call<SearchResult>('search', request),
     texts: seqs => reader.call<{ events: string[]; taken: number }>('texts', seqs),
     wills: () => writer.call<StoredWill[]>('wills'),
