@@ -35,12 +35,11 @@ export function createSync(host: HttpHost, auth: HttpAuth): Handler {
     const answer = (page: Page) => json(200, encodePage(host, query.value, keys, page))
     let page = await readPage(host, query.value, keys, cursor.seq)
     if (wait === 0 || hasNews(page)) return answer(page)
-    const place = waits.enter(chargedAs(sender))
+    const place = waits.enter(chargedAs(sender), wait * 1_000, request.gone)
     if (place === undefined) return refuse(reason('rate-limited', 'too many requests are waiting; ask without wait'))
-    const over = AbortSignal.any([request.gone, host.stopping, place.over(wait * 1_000)])
     try {
-      while (!over.aborted && !hasNews(page)) {
-        await arrival(host, { filters, keys, gone }, page.seq, over)
+      while (!place.over.aborted && !hasNews(page)) {
+        await arrival(host, { filters, keys, gone }, page.seq, place.over)
         // Also when time is over: the cursor moves on although nothing matched.
         page = await readPage(host, query.value, keys, page.seq)
       }
@@ -130,21 +129,25 @@ class Waits {
     this.#host = host
   }
 
-  enter(client: string): { over(ms: number): AbortSignal; leave(): void } | undefined {
-    const { limits, timers } = this.#host
+  /** Undefined if there is none. It is over after `ms`, when the client is gone, or when the relay stops. */
+  enter(client: string, ms: number, gone: AbortSignal): { readonly over: AbortSignal; leave(): void } | undefined {
+    const { limits, timers, stopping } = this.#host
     const own = this.#byClient.get(client) ?? 0
     if (this.#total >= limits.syncWaits || own >= limits.syncWaitsPerClient) return undefined
     this.#total += 1
     this.#byClient.set(client, own + 1)
-    const timeOver = new AbortController()
-    let cancel = () => {}
+    const over = new AbortController()
+    const end = () => over.abort()
+    const cancel = timers.after(ms, end, { background: true })
+    for (const signal of [gone, stopping]) {
+      if (signal.aborted) end()
+      signal.addEventListener('abort', end)
+    }
     return {
-      over: ms => {
-        cancel = timers.after(ms, () => timeOver.abort(), { background: true })
-        return timeOver.signal
-      },
+      over: over.signal,
       leave: () => {
         cancel()
+        for (const signal of [gone, stopping]) signal.removeEventListener('abort', end)
         this.#total -= 1
         const left = (this.#byClient.get(client) ?? 1) - 1
         if (left === 0) this.#byClient.delete(client)
