@@ -15,6 +15,7 @@ export type {
   Outcome,
   QueryPage,
   QueryRequest,
+  Setting,
   Store,
 } from './log/store.ts'
 export {
