@@ -13,9 +13,13 @@ const UNSPACED =
 
 /** The words of a text, without case and accents. One function for index and query, so that both always agree. */
 export function termsOf(text: string): string[] {
+  // The same by a shorter way, for most of what is written: every stored event passes here.
+  if (/^[\0-\x7f]*$/.test(text)) return (text.toLowerCase().match(/[a-z0-9]+/g) ?? []).map(cut)
   const plain = text.normalize('NFKD').replace(/\p{M}/gu, '').toLowerCase().replace(UNSPACED, ' $& ')
-  return (plain.match(/[\p{L}\p{N}]+/gu) ?? []).map(term => term.slice(0, TERM_CHARS))
+  return (plain.match(/[\p{L}\p{N}]+/gu) ?? []).map(cut)
 }
+
+const cut = (term: string): string => (term.length > TERM_CHARS ? term.slice(0, TERM_CHARS) : term)
 
 /**
  * What a query must find, each once; none = no condition. `key:value` words are extensions (NIP-50); this relay knows none and
