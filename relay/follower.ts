@@ -1,6 +1,6 @@
 import type { NostrEvent } from '../protocol/event.ts'
 import { expirationOf } from '../protocol/event.ts'
-import { type Filter, matchFilters } from '../protocol/filter.ts'
+import { type Filter, type Matchable, matchFilters } from '../protocol/filter.ts'
 import { encode } from '../protocol/frames.ts'
 import { REASONS, reason } from '../protocol/reasons.ts'
 import { mayRead } from './access.ts'
@@ -138,7 +138,8 @@ export class Follower {
 
   /** Whether an ephemeral event would go out: on plain streams only, and not to a reader that is slow. */
   hears(event: NostrEvent): boolean {
-    if (this.mode === 'log' || !this.#wants(event)) return false
+    // An expiration does not affect ephemeral events (NIP-40), as at the gate.
+    if (this.mode === 'log' || !this.#mayHave(event)) return false
     if (this.#state === 'live') return !this.#outlet.congested
     return (
       this.#state !== 'closed' && this.#state !== 'lagging' && this.#ephemerals.length < this.#source.pendingEphemerals
@@ -246,6 +247,10 @@ export class Follower {
   #wants(event: NostrEvent): boolean {
     const expires = expirationOf(event)
     if (expires !== undefined && expires <= this.#source.now()) return false
+    return this.#mayHave(event)
+  }
+
+  #mayHave(event: Matchable): boolean {
     return matchFilters(this.filters, event) && mayRead(event, this.#options.keys)
   }
 
@@ -255,7 +260,7 @@ export class Follower {
 
   #tells({ op, target }: RemovedEntry, successor: StoredEntry | undefined): boolean {
     if (!this.#tellsRemovals) return false
-    if (!matchFilters(this.filters, target) || !mayRead(target, this.#options.keys)) return false
+    if (!this.#mayHave(target)) return false
     return op !== 'replaced' || successor === undefined || !this.#wants(successor.event)
   }
 
