@@ -122,6 +122,7 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     clock,
     random,
     publish: event => publishOwn(event),
+    onMembersChanged: () => endShutOut(),
     onError,
   })
   const publishOwn = (event: NostrEvent) =>
@@ -129,6 +130,12 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
       const sender = { keys: [admission.self], unthrottled: true }
       ingest.push(event, sender, (accepted, message) => (accepted ? resolve() : reject(new Error(message))))
     })
+  const endShutOut = () => {
+    for (const connection of connections)
+      if (admission.isShutOut(connection))
+        for (const { sub } of [...connection.followers])
+          connection.closeSubscription(sub, reason('restricted', 'you are no member of this relay any more'))
+  }
   const { refuseWrite } = admission
   const terms = (): GateTerms => ({ limits, urls, now: source.now(), refuseWrite, retention: rules })
   const retention = startRetention({ store, timers, rules, now: () => source.now(), onError })

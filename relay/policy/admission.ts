@@ -24,6 +24,8 @@ export interface AdmissionOptions {
   readonly random: Random
   /** Publishes an event of the relay's own; rejects if the log would not have it. */
   readonly publish: (event: NostrEvent) => Promise<void>
+  /** Somebody became a member or stopped being one; see {@link Admission.isShutOut}. */
+  readonly onMembersChanged: () => void
   readonly onError: (where: string, error: unknown) => void
 }
 
@@ -41,6 +43,8 @@ export interface Admission {
   penalize(peer: Peer): void
   readonly refuseWrite: WritePolicy
   readonly refuseRead: ReadPolicy
+  /** True for who could read here as a member and is none any more: what such a connection has open ends. */
+  isShutOut(sender: Sender): boolean
   /** Answers a join or leave request (NIP-43) whose signature holds. */
   request(event: NostrEvent): Promise<Verdict>
   /** Answers a REQ for an invite (NIP-43): the reason of a refusal, or the event to send. */
@@ -60,6 +64,7 @@ export async function createAdmission(options: AdmissionOptions): Promise<Admiss
     invites: await Invites.load(store, random, limits.invites),
     key,
     publish,
+    onChange: options.onMembersChanged,
     published: () => newestList(store, key.pubkey, now()),
     now,
     onError,
@@ -87,6 +92,7 @@ export async function createAdmission(options: AdmissionOptions): Promise<Admiss
     refuseWrite: (event, sender, at) =>
       isRelay(sender) ? undefined : (refuseListed(lists, event, sender) ?? policy.write?.(event, sender, at)),
     refuseRead: (filters, sender) => refuseBanned(lists, sender.keys) ?? policy.read?.(filters, sender),
+    isShutOut: ({ keys }) => terms.membersRead === true && !keys.some(pubkey => membership.isMember(pubkey)),
     async request(event) {
       if (terms.members !== true)
         return { accepted: false, message: reason('unsupported', 'this relay has no members to join') }

@@ -18,6 +18,8 @@ export interface MembershipOptions {
   readonly publish: (event: NostrEvent) => Promise<void>
   /** The newest member list there is, by this relay's key. */
   readonly published: () => Promise<NostrEvent | undefined>
+  /** Somebody came or went, by whatever way. */
+  readonly onChange: () => void
   /** Seconds. */
   readonly now: () => number
   readonly onError: (where: string, error: unknown) => void
@@ -106,6 +108,7 @@ export class Membership {
 
   /** Publishes the member list if it is not what is published already: after a start, or a change of the lists by an administrator. */
   refresh(): Promise<void> {
+    this.#options.onChange()
     this.#publishing = this.#publishing.then(() => this.#publishList()).catch(error => this.#failed(error))
     return this.#publishing
   }

@@ -51,6 +51,7 @@ export const saneDefaults =
         needsAuth: authWrites || authReads,
         restrictedWrites: authWrites || allowKinds !== undefined || minPow > 0,
         minPow,
+        membersRead: members === true,
         members: members !== false,
       },
     }

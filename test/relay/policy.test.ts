@@ -231,6 +231,15 @@ describe('AUTH by one setting', () => {
     })
   })
 
+  test('every way to write asks the same policy', async () => {
+    await using relay = await startRelay({ policy: saneDefaults({ requireAuth: 'write' }) })
+    const http = await fetch(`${relay.httpUrl}/event`, { method: 'POST', body: JSON.stringify(note()) })
+    expect([http.status, await http.text()]).toEqual([
+      401,
+      expect.stringContaining('auth-required: authenticate to write here'),
+    ])
+  })
+
   test('every way to read asks the same policy', async () => {
     await using relay = await startRelay({ policy: saneDefaults({ requireAuth: 'read' }) })
     const stranger = await connectRaw(relay.url)
@@ -243,6 +252,8 @@ describe('AUTH by one setting', () => {
     expect(await ask(['REQ', 'b', { since_seq: 0 }])).toEqual(['CLOSED', 'b', denied])
     expect(await ask(['COUNT', 'c', {}])).toEqual(['CLOSED', 'c', denied])
     expect(await ask(['NEG-OPEN', 'd', {}, '6100000200'])).toEqual(['NEG-ERR', 'd', denied])
+    const http = await fetch(`${relay.httpUrl}/sync?since_seq=0`)
+    expect([http.status, await http.text()]).toEqual([401, expect.stringContaining(denied)])
   })
 
   test('a will is judged at its deposit and again at its publication', async () => {
@@ -462,7 +473,13 @@ describe('members and invites (NIP-43)', () => {
     again.send(JSON.stringify(['REQ', 'added', { kinds: [8000, 8001] }]))
     expect(await again.next('EVENT')).toMatchObject(['EVENT', 'added', { kind: 8000, pubkey: self }])
     expect((await publish(again, leave(bob, []))).message).toContain('invalid: a leave request has a "-" tag')
-    expect(await publish(again, leave(bob))).toEqual({ accepted: true, message: 'info: farewell' })
+    again.send(encode.req('live', { kinds: [1] }))
+    await again.next('EOSE')
+    again.send(encode.publish(leave(bob)))
+    // What he has open ends with his membership.
+    const shut = [await again.next('CLOSED', 'OK'), await again.next('CLOSED', 'OK'), await again.next('CLOSED', 'OK')]
+    expect(shut).toContainEqual(['CLOSED', 'live', 'restricted: you are no member of this relay any more'])
+    expect(shut).toContainEqual(['OK', expect.any(String), true, 'info: farewell'])
     expect((await publish(again, bob.sign({ created_at: nowSeconds(), content: '2' }))).accepted).toBe(false)
     await expect.poll(async () => membersOf(await list(await enter(relay, owner)))).toEqual([owner.pubkey])
   })
