@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import { defaultLimits, REASONS } from 'posthorn/protocol'
 import { createMemoryStore, createRelay } from 'posthorn/relay'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -588,6 +589,27 @@ describe('waiting', () => {
     for (const answer of await Promise.all(waiting))
       expect(answer).toMatchObject({ status: 200, body: { events: [], complete: 'finish' } })
     await closed
+  })
+
+  test('the log stays open until the last answer is made', async () => {
+    const store = createMemoryStore()
+    const order: string[] = []
+    const { readLog, close } = store
+    store.readLog = async request => {
+      await delay(50)
+      order.push('read')
+      return readLog(request)
+    }
+    store.close = () => {
+      order.push('closed')
+      return close()
+    }
+    const { httpUrl, relay } = await other({ store })
+    const answer = sync(httpUrl, { wait: 50 })
+    await expect.poll(() => relay.load.subscriptions).toBe(1)
+    await relay.close()
+    expect((await answer).status).toBe(200)
+    expect(order.at(-1)).toBe('closed')
   })
 
   test('has places for so many per key and in all', async () => {

@@ -1,6 +1,7 @@
 import { type NostrEvent, REASONS } from 'posthorn/protocol'
-import type { RelayOptions } from 'posthorn/relay'
+import { createMemoryStore, createRelay, type RelayOptions } from 'posthorn/relay'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
+import { nobleVerifier } from '#dist/platform/verifier.js'
 import { corrupt, notes, nowSeconds, type Person, person } from '../helpers/events.ts'
 import { type RunningRelay, startRelay } from '../helpers/start-relay.ts'
 import { type Answer, ask, authorize, header, openSocket, post, sync, token } from './http-client.ts'
@@ -209,6 +210,48 @@ describe('events', () => {
     await call('banevent', doc(0).id)
     expect((await sync(running.httpUrl)).body.events).toEqual([])
     expect((await post(running.httpUrl, doc(1))).status).toBe(200)
+  })
+
+  test('an event that is banned on its way in does not get in', async () => {
+    await stop()
+    let release = () => {}
+    const held = new Promise<void>(resolve => {
+      release = resolve
+    })
+    let reached = () => {}
+    const arrived = new Promise<void>(resolve => {
+      reached = resolve
+    })
+    await start({
+      verifier: {
+        ...nobleVerifier,
+        async verify(events) {
+          if (events.some(({ kind }) => kind === 1)) {
+            reached()
+            await held
+          }
+          return nobleVerifier.verify(events)
+        },
+      },
+    })
+    const event = note('too late')
+    const answer = post(running.httpUrl, event)
+    await arrived
+    await call('banevent', event.id)
+    release()
+    expect(await answer).toMatchObject({ status: 403, body: { message: REASONS.banned } })
+  })
+
+  test('a ban that was written when the relay died is carried out at the next start', async () => {
+    const store = createMemoryStore()
+    const event = note('still there')
+    await store.append([event], Date.now())
+    await store.writeSetting({ section: 'banned-event', name: event.id, value: '' })
+    const relay = await createRelay({ store })
+    const reader = { keys: [], now: nowSeconds() }
+    expect(await store.count([{}], reader)).toBe(0)
+    expect(relay.head.last).toBe(2)
+    await relay.close()
   })
 
   test('reported events wait for judgement', async () => {
