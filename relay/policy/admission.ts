@@ -2,7 +2,7 @@ import { type Clock, seconds } from '../../platform/clock.ts'
 import type { Random } from '../../platform/random.ts'
 import { type NostrEvent, parseEvent } from '../../protocol/event.ts'
 import type { Filter } from '../../protocol/filter.ts'
-import { INVITE, MEMBER_LIST } from '../../protocol/kinds.ts'
+import { INVITE, MEMBER_LIST, VANISH } from '../../protocol/kinds.ts'
 import type { Limits } from '../../protocol/limits.ts'
 import { REASONS, reason } from '../../protocol/reasons.ts'
 import type { Store } from '../log/store.ts'
@@ -74,6 +74,8 @@ export async function createAdmission(options: AdmissionOptions): Promise<Admiss
       ? options.policy({ clock, limits, isMember: pubkey => membership.isMember(pubkey) })
       : options.policy
   const terms = policy.terms ?? {}
+  if (terms.members === true && membership.members.length === 0)
+    throw new TypeError('a relay for members needs an owner who can invite them; name one at its first start')
   const doors = new Doorkeeper(limits, clock)
   // Nobody else can have authenticated as the relay.
   const isRelay = ({ keys }: Sender) => keys.includes(key.pubkey)
@@ -120,6 +122,8 @@ const refuseBanned = (lists: AccessLists, keys: readonly string[]): string | und
 /** What the operator has banned (NIP-86), whoever hands it in. */
 function refuseListed(lists: AccessLists, event: NostrEvent, { keys }: Sender): string | undefined {
   if (lists.isEventBanned(event.id)) return REASONS.banned
+  // Whatever the standing of a key, its request to vanish is obeyed (NIP-62).
+  if (event.kind === VANISH) return undefined
   if (!lists.kindAllowed(event.kind)) return reason('blocked', `kind ${event.kind} is not kept here`)
   return refuseBanned(lists, [event.pubkey, ...keys])
 }

@@ -1,4 +1,4 @@
-import { JOIN_REQUEST, LEAVE_REQUEST } from '../../protocol/kinds.ts'
+import { JOIN_REQUEST, LEAVE_REQUEST, VANISH } from '../../protocol/kinds.ts'
 import { allOf, type PolicyFactory, type WritePolicy } from './policy.ts'
 import { proofOfWork } from './pow.ts'
 import { rates } from './rates.ts'
@@ -57,8 +57,10 @@ export const saneDefaults =
     }
   }
 
-/** Who asks to join is no member yet. */
+/** Who asks to join is no member yet; who asks to vanish is heard whatever became of his membership (NIP-62). */
+const ASKING: ReadonlySet<number> = new Set([JOIN_REQUEST, LEAVE_REQUEST, VANISH])
+
 const unlessAsking =
   (policy: WritePolicy): WritePolicy =>
   (event, sender, now) =>
-    event.kind === JOIN_REQUEST || event.kind === LEAVE_REQUEST ? undefined : policy(event, sender, now)
+    ASKING.has(event.kind) ? undefined : policy(event, sender, now)

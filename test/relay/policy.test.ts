@@ -538,6 +538,11 @@ describe('members and invites (NIP-43)', () => {
     expect((await publish(fresh, join(carol, late, later))).message).toBe('restricted: that invite code has expired')
   })
 
+  test('a relay for members without anybody who could invite one does not start', async () => {
+    await expect(createRelay({ policy: saneDefaults({ members: true }) })).rejects.toThrow('needs an owner')
+    await expect(createRelay({ owners: ['npub1…'] })).rejects.toThrow('64 lowercase hex')
+  })
+
   test('owners are kept for later starts; naming others replaces them', async () => {
     const data = tempDir()
     const verdictFor = async (owners: string[]) => {
