@@ -112,7 +112,7 @@ export async function openClient(url: string): Promise<Client> {
     const sub = `ask ${asked}`
     const frames = await wire.request(sub, ...filters)
     wire.send('CLOSE', sub)
-    return frames
+    return frames.filter(frame => frame[1] === sub)
   }
   return {
     ...wire,
