@@ -99,6 +99,11 @@ export const LIMITS = {
     unit: 'bytes before AUTH where it is demanded',
     stops: 'work for strangers: closed with 1008',
   },
+  malformedFrames: {
+    value: 100,
+    unit: 'frames per connection that cannot be read, this machine exempt',
+    stops: 'parsing on demand: closed with 1008',
+  },
   invalidSignatures: {
     value: 10,
     unit: 'invalid signatures per connection',

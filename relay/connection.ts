@@ -60,6 +60,7 @@ export class Connection implements Outlet, Sender, SocketEvents {
   #unanswered = 0
   #probation: Probation | undefined
   #forgeries = 0
+  #malformed = 0
   #turn: Promise<void> = Promise.resolve()
 
   constructor(socket: Socket, peer: Peer, host: ConnectionHost, onEnd: () => void) {
@@ -107,7 +108,7 @@ export class Connection implements Outlet, Sender, SocketEvents {
     }
     const frame = parseClientFrame(text, limits)
     if (frame.ok) this.#probation?.onFrame()
-    if (!frame.ok) this.#refuse(frame.error)
+    if (!frame.ok) this.#refuseFrame(frame.error)
     else if (this.#waiting !== undefined) this.#wait(frame.value)
     else this.#handle(frame.value)
   }
@@ -333,6 +334,13 @@ export class Connection implements Outlet, Sender, SocketEvents {
       if (message === REASONS.forged) this.#countForgery()
       if (this.#unanswered === Math.floor(unverified / 2)) this.#socket.resume?.()
     })
+  }
+
+  #refuseFrame(error: FrameError): void {
+    this.#refuse(error)
+    this.#malformed += 1
+    if (!this.unthrottled && this.#malformed >= this.#host.limits.malformedFrames)
+      this.end(CLOSE.policy, 'too many frames that cannot be read')
   }
 
   /** Honest clients send none. Each costs us a signature check, the dearest thing that a stranger can ask for. */

@@ -467,6 +467,16 @@ const probes: Record<LimitName, (() => Promise<void>) | `test/${string}.test.ts`
     await client.say(' ')
     expect(client.state.closed).toEqual({ code: 1008, reason: 'more than 65536 bytes before AUTH' })
   },
+  async malformedFrames() {
+    const { open } = await bench()
+    const [remote, local] = [open(REMOTE), open()]
+    for (let index = 1; index < n('malformedFrames'); index++) remote.events.onText('{')
+    expect(remote.state.closed).toBeUndefined()
+    remote.events.onText('["REQ","x",{"unknown":1}]')
+    expect(remote.state.closed).toEqual({ code: 1008, reason: 'too many frames that cannot be read' })
+    for (let index = 0; index < n('malformedFrames') * 2; index++) local.events.onText('{')
+    expect(local.state.closed).toBeUndefined()
+  },
   async invalidSignatures() {
     const { open } = await bench()
     const client = open(REMOTE)
