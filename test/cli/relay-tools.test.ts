@@ -1,0 +1,59 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { loadDriver } from '#dist/platform/sqlite-driver.js'
+import { tempDir } from '../helpers/temp-dir.ts'
+import { json, posthorn, start } from './posthorn.ts'
+
+test('check and backup beside a running relay, prune and restore when it has stopped', async () => {
+  const [data, dir] = [tempDir(), tempDir()]
+  const env = { XDG_DATA_HOME: tempDir() }
+  const relay = start(['relay', '--port', '0', '--data', data, '--keep', '7:12h', '--keep', '30d,1000', '--json'])
+  const url = (JSON.parse(await relay.says('\n')) as { listening: string }).listening
+  await posthorn(['init', '--relay', url], { env })
+  for (const text of ['one', 'two', 'three'])
+    expect((await posthorn(['publish', '--kind', '1', text], { env })).code).toBe(0)
+
+  const check = await posthorn(['relay', 'check', '--deep', '--data', data, '--json'])
+  expect([check.code, json(check)]).toMatchObject([0, { ok: true, damaged: [], problems: [] }])
+  const file = join(dir, 'log.backup')
+  expect((await posthorn(['relay', 'backup', file, '--data', data])).code).toBe(0)
+  const locked = await posthorn(['relay', 'prune', '--keep', '1', '--data', data])
+  expect([locked.code, locked.stderr]).toMatchObject([1, expect.stringContaining('is in use by process')])
+  relay.child.kill('SIGTERM')
+  await relay.ended
+
+  const dry = await posthorn(['relay', 'prune', '--keep', '1:1', '--dry-run', '--data', data, '--json'])
+  expect(json(dry)).toEqual({ v: 1, events: 2, removals: 0, dryRun: true })
+  expect(json(await posthorn(['relay', 'prune', '--keep', '1:1', '--data', data, '--json']))).toMatchObject({
+    events: 2,
+  })
+  const inPlace = await posthorn(['relay', 'restore', file, '--data', data])
+  expect([inPlace.code, inPlace.stderr]).toMatchObject([1, expect.stringContaining('--force')])
+  expect((await posthorn(['relay', 'restore', file, '--force', '--data', data])).code).toBe(0)
+  expect(readdirSync(data)).toContain('log.db.before-restore')
+  expect(json(await posthorn(['relay', 'check', '--data', data, '--json']))['events']).toBe(json(check)['events'])
+
+  const Driver = loadDriver()
+  const db = new Driver(join(data, 'log.db'))
+  db.exec(`UPDATE events SET json = replace(json, 'two', 'owt')`)
+  db.close()
+  const damaged = await posthorn(['relay', 'check', '--data', data])
+  expect([damaged.code, damaged.stdout]).toMatchObject([6, expect.stringContaining('does not hash to its id')])
+  expect((await posthorn(['relay', 'prune', '--keep', '1', '--data', data])).code).toBe(6)
+  expect((await posthorn(['relay', 'backup', join(dir, 'b'), '--data', data])).code).toBe(6)
+})
+
+test.each([
+  [['relay', 'prune'], 2],
+  [['relay', 'prune', '--keep', '30w'], 2],
+  [['relay', 'prune', '--keep', '70000:1d'], 2],
+  [['relay', '--keep', '1d,2d'], 2],
+  [['relay', 'backup'], 2],
+  [['relay', 'check', '/nowhere/file'], 3],
+  [['relay', 'check', '--data', '/nowhere'], 3],
+  [['help', 'relay', 'check'], 0],
+  [['relay', 'restore', '--help'], 0],
+])('%j ends with %i', async (args, code) => {
+  expect((await posthorn(args)).code).toBe(code)
+})
