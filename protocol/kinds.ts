@@ -69,6 +69,7 @@ export const KINDS: Readonly<Record<number, KindInfo>> = {
 export const DELETION = 5
 export const VANISH = 62
 export const AUTH = 22_242
+export const HTTP_AUTH = 27_235
 export const MEMBER_ADDED = 8000
 export const MEMBER_REMOVED = 8001
 export const MEMBER_LIST = 13_534

@@ -1,6 +1,6 @@
 import { byteLength, encodeEvent, expirationOf, type NostrEvent, tagValues } from '../protocol/event.ts'
 import { isRecord, parseJson } from '../protocol/json.ts'
-import { AUTH, kindClass, VANISH } from '../protocol/kinds.ts'
+import { AUTH, HTTP_AUTH, kindClass, VANISH } from '../protocol/kinds.ts'
 import type { Limits } from '../protocol/limits.ts'
 import { REASONS, reason } from '../protocol/reasons.ts'
 import { normalizeRelayUrl } from '../protocol/url.ts'
@@ -87,6 +87,8 @@ function embedsProtected(content: string): boolean {
 
 function refuseKind(event: NostrEvent, urls: ReadonlySet<string>): string | undefined {
   if (event.kind === AUTH) return invalid(`kind ${AUTH} is not published; send it in an AUTH frame`)
+  // Passed on, it would be a token in other people's hands.
+  if (event.kind === HTTP_AUTH) return invalid(`kind ${HTTP_AUTH} is not published; send it in an Authorization header`)
   if (event.kind === VANISH && !namesUs(event, urls)) return invalid('this request to vanish names other relays only')
   return undefined
 }

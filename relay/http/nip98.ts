@@ -3,6 +3,7 @@ import type { Clock } from '../../platform/clock.ts'
 import type { Verifier } from '../../platform/verifier.ts'
 import { type NostrEvent, parseEvent, tagValue } from '../../protocol/event.ts'
 import { parseJson } from '../../protocol/json.ts'
+import { HTTP_AUTH } from '../../protocol/kinds.ts'
 import type { Limits } from '../../protocol/limits.ts'
 import { reason } from '../../protocol/reasons.ts'
 import { fail, ok, type Result } from '../../protocol/result.ts'
@@ -10,7 +11,6 @@ import type { Peer } from '../policy/policy.ts'
 import { chargedAs } from '../policy/rates.ts'
 import { TokenBuckets } from '../policy/token-buckets.ts'
 
-export const HTTP_AUTH = 27_235
 /** A token may be this far from the relay's clock (NIP-98). */
 const WINDOW_S = 60
 /** Tokens remembered until they are too old to be used again; above it new ones wait. */
