@@ -24,18 +24,7 @@ const events = (count: number) => Array.from({ length: count }, () => event())
 
 async function start() {
   const reads = door()
-  const store = createMemoryStore()
-  // Only what subscriptions read is held up, never what the way into the log asks.
-  const late = {
-    ...lateStore(store, reads.pass),
-    seqsOf: store.seqsOf,
-    get head() {
-      return store.head
-    },
-    get epochs() {
-      return store.epochs
-    },
-  }
+  const late = lateStore(createMemoryStore(), reads.pass)
   const { connect } = await startRelay({ store: late, verifier: credulous, limits: { page: 1_000 } })
   const [reader, writer] = [await connect(), await connect()]
   const publish = async (some: NostrEvent[]) => {

@@ -1,6 +1,6 @@
 import type { Store } from 'posthorn/relay'
 
-/** The same store, whose reads have seen the log when asked but answer when `late` lets them: commits overtake them. */
+/** The same store, whose reads for subscriptions have seen the log when asked but answer when `late` lets them: commits overtake them. */
 export function lateStore(inner: Store, late: () => Promise<unknown>): Store {
   return {
     get head() {
@@ -13,11 +13,7 @@ export function lateStore(inner: Store, late: () => Promise<unknown>): Store {
     append: inner.append.bind(inner),
     sweepExpired: inner.sweepExpired.bind(inner),
     close: inner.close.bind(inner),
-    async seqsOf(ids) {
-      const seqs = await inner.seqsOf(ids)
-      await late()
-      return seqs
-    },
+    seqsOf: inner.seqsOf.bind(inner),
     async readLog(request) {
       const batch = await inner.readLog(request)
       await late()
