@@ -97,11 +97,11 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     withheld: withheld === 'some',
   })
 
-  /** Runs the asynchronous part of a request; a failure closes the subscription with its reason, never in silence. */
-  const attempt = (connection: Connection, sub: string, run: () => Promise<void>) => {
+  /** Runs the asynchronous part of a request; a failure is answered by its reason, never by silence. */
+  const attempt = (run: () => Promise<void>, refuse: (message: string) => void) => {
     run().catch(error => {
       onError('query', error)
-      connection.closeSubscription(sub, reason('error', 'the log could not be read; try again'))
+      refuse(reason('error', 'the log could not be read; try again'))
     })
   }
 
@@ -120,7 +120,7 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     const mode = log.value === undefined ? 'plain' : 'log'
     const follower = new Follower({ sub, filters, keys, mode, gone: log.value?.gone === true }, connection, source)
     connection.adopt(follower)
-    attempt(connection, sub, async () => {
+    const answer = async () => {
       if (log.value === undefined) {
         const end = await sendStored({ sub, filters, keys, limits }, connection, source, () => follower.closed)
         if (end === undefined) return
@@ -138,15 +138,20 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
       connection.send(encode.eose(sub, { ...hints(keys, withheld), ...page, floor: FLOOR }))
       if (page.complete === 'finish') follower.goLive()
       else connection.retire(sub)
+    }
+    attempt(answer, message => {
+      // Its id may meanwhile belong to another subscription.
+      if (!follower.closed) connection.closeSubscription(sub, message)
     })
   }
 
   const count = (connection: Connection, sub: string, filters: readonly Filter[]): void => {
     const { keys } = connection
     if (refuseStrangers(connection, sub, withholding(filters, keys))) return
-    attempt(connection, sub, async () => {
-      connection.send(encode.count(sub, await store.count(filters, { keys, now: source.now() })))
-    })
+    attempt(
+      async () => connection.send(encode.count(sub, await store.count(filters, { keys, now: source.now() }))),
+      message => connection.send(encode.closed(sub, message)),
+    )
   }
 
   const judge = createJudge(store, timers)
