@@ -1,26 +1,12 @@
-import { eventId, type NostrEvent } from 'posthorn/protocol'
+import type { NostrEvent } from 'posthorn/protocol'
 import { createMemoryStore } from 'posthorn/relay'
 import { describe, expect, test } from 'vitest'
-import { nowSeconds } from '../helpers/events.ts'
 import { door, lateStore } from './late-store.ts'
 import { startRelay } from './relay-on-test.ts'
-import { ALICE } from './unsigned.ts'
+import { credulous, unverified } from './unverified.ts'
 import { endOf, hintsOf, idsOf, isFor, seqsOf, type Wire } from './wire.ts'
 
-/** Believes every signature: what is tested here comes after it, and takes many events. */
-const credulous = {
-  tier: 'none',
-  verify: async (events: readonly NostrEvent[]) => events.map(() => true),
-  close: async () => {},
-}
-
-let made = 0
-function event(kind = 1): NostrEvent {
-  made += 1
-  const template = { kind, created_at: nowSeconds() - 10_000 + made, tags: [], content: `${made}` }
-  return { ...template, id: eventId(ALICE, template), pubkey: ALICE, sig: '0'.repeat(128) }
-}
-const events = (count: number) => Array.from({ length: count }, () => event())
+const events = (count: number) => Array.from({ length: count }, () => unverified())
 
 async function start() {
   const reads = door()
@@ -96,7 +82,7 @@ describe('what is committed while the log is being read for a subscription', () 
     reads.shut()
     reader.send('REQ', 's', {})
     await expect.poll(() => reads.waiting).toBe(1)
-    const passing = Array.from({ length: 300 }, () => event(24_700))
+    const passing = Array.from({ length: 300 }, () => unverified(24_700))
     await publish(passing)
     reads.open()
     await reader.find(endOf('s'))
