@@ -4,6 +4,7 @@ import { acquireLock } from '../../../platform/lock.ts'
 import type { EpochStart } from '../epochs.ts'
 import type { Commit, LogBatch, QueryPage, Store } from '../store.ts'
 import { Thread } from './rpc.ts'
+import { SWEEP_BATCH } from './writer.ts'
 
 /** The log's file inside a data folder. */
 export const LOG_FILE = 'log.db'
@@ -57,7 +58,13 @@ function createStore(
     readLog: request => reader.call<LogBatch>('readLog', request),
     query: request => reader.call<QueryPage>('query', request),
     count: (filters, who) => reader.call<number>('count', filters, who),
-    sweepExpired: now => writer.call<number>('sweepExpired', now),
+    async sweepExpired(now) {
+      for (let swept = 0; ; ) {
+        const batch = await writer.call<number>('sweepExpired', now)
+        swept += batch
+        if (batch < SWEEP_BATCH) return swept
+      }
+    },
     async close() {
       await Promise.allSettled([reader.close(), writer.close()])
       unlock()

@@ -8,7 +8,7 @@ import type { Commit, LogEntry } from '../store.ts'
 import { LOG_APPLICATION_ID, LOG_MIGRATIONS } from './schema.ts'
 
 /** Expired rows dropped per transaction, so that a sweep never holds up a commit for long. */
-const SWEEP_BATCH = 500
+export const SWEEP_BATCH = 500
 
 /** The one writing connection. Synchronous: it lives in the writer thread (or in a tool that holds the folder's lock). */
 export class LogWriter {
@@ -59,17 +59,16 @@ export class LogWriter {
     return { outcomes, entries: keepSurvivors(this.#fresh), last: this.#last }
   }
 
+  /** One bounded batch; the caller comes again while it returns {@link SWEEP_BATCH}, and commits take their turn in between. */
   sweepExpired(now: number): number {
-    const rows = this.#db.prepare('SELECT seq, json FROM events WHERE expires_at <= ? LIMIT ?')
-    let swept = 0
-    for (;;) {
-      const expired = rows.all(now, SWEEP_BATCH) as { seq: number; json: string }[]
-      if (expired.length === 0) return swept
-      this.#transaction(() => {
-        for (const { seq, json } of expired) this.#drop(seq, JSON.parse(json) as NostrEvent)
-      })
-      swept += expired.length
-    }
+    const expired = this.#db
+      .prepare('SELECT seq, json FROM events WHERE expires_at <= ? LIMIT ?')
+      .all(now, SWEEP_BATCH) as { seq: number; json: string }[]
+    if (expired.length === 0) return 0
+    this.#transaction(() => {
+      for (const { seq, json } of expired) this.#drop(seq, JSON.parse(json) as NostrEvent)
+    })
+    return expired.length
   }
 
   close(): void {
