@@ -5,8 +5,28 @@ import { ago, escapeLine, escapeText, shorten } from './text.ts'
 /** Shown of an id in lists; `read` takes it. */
 const SHORT_ID = 8
 
-/** A message in `--json`: exactly what the SDK knows, plus the sender's npub. */
-export const messageFields = (entry: InboxEntry) => ({ ...entry, npub: npubOf(entry.from) })
+/** A message in `--json`: named one by one, because scripts rely on them. Absent ones are left out by JSON. */
+export const messageFields = (entry: InboxEntry) => ({
+  id: entry.id,
+  from: entry.from,
+  npub: npubOf(entry.from),
+  fromName: entry.fromName,
+  known: entry.known,
+  act: entry.act,
+  text: entry.text,
+  contentType: entry.contentType,
+  private: entry.private,
+  at: entry.at,
+  deadline: entry.deadline,
+  root: entry.root,
+  replyTo: entry.replyTo,
+  read: entry.read,
+  state: entry.state,
+  attempts: entry.attempts,
+  error: entry.error,
+  relay: entry.relay,
+  seq: entry.seq,
+})
 
 /** Names before keys; strangers are named as such. */
 export const senderText = (entry: InboxEntry): string =>

@@ -1,5 +1,4 @@
-import { checkRelayUrl } from '../sdk/home/profile.ts'
-import { DEFAULT_RELAY, type Profile, ProfileError, profileHome, readProfile } from '../sdk/index.ts'
+import { checkRelayUrl, DEFAULT_RELAY, type Profile, ProfileError, profileHome, readProfile } from '../sdk/index.ts'
 import { UsageError } from './errors.ts'
 
 export interface ProfileOptions {

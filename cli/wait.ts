@@ -1,7 +1,7 @@
 import { sleep, type Timers } from '../platform/timers.ts'
 
-/** Between looks at a home that another process writes, in ms. */
-const POLL_MS = 200
+/** Between looks at a home that another process may write, in ms: soon at first, seldom when it takes long. */
+const POLL_MS = { first: 10, longest: 200, growth: 1.3 } as const
 
 /** Asks `look` until it answers, `ms` are over or the signal aborts; then undefined. */
 export async function poll<T>(
@@ -12,10 +12,10 @@ export async function poll<T>(
   const cancel = timers.after(ms, () => over.abort())
   const stop = AbortSignal.any([signal, over.signal])
   try {
-    for (;;) {
+    for (let wait: number = POLL_MS.first; ; wait = Math.min(wait * POLL_MS.growth, POLL_MS.longest)) {
       const found = look()
       if (found !== undefined || stop.aborted) return found
-      await sleep(timers, POLL_MS, stop)
+      await sleep(timers, wait, stop)
     }
   } finally {
     cancel()

@@ -8,7 +8,7 @@ export interface OpenOptions {
   readonly applicationId: number
   /** One SQL text per schema version, in order; version n is the state after the first n. All pending ones run in one transaction, after a copy. */
   readonly migrations: readonly string[]
-  /** A second connection beside the writer: no pragma is changed, nothing is migrated. */
+  /** A second connection beside the writer: no pragma is changed, nothing is migrated; the file has to have our schema already. */
   readonly readonly?: boolean
   /** Readable by the owner only (0600): for files that hold private mail. */
   readonly secret?: boolean
@@ -17,7 +17,7 @@ export interface OpenOptions {
 /** The database cannot be used as it is; the message says what to do. */
 export class DatabaseError extends Error {
   override readonly name = 'DatabaseError'
-  readonly code: 'sqlite-too-old' | 'not-durable' | 'foreign-file' | 'newer-schema'
+  readonly code: 'sqlite-too-old' | 'not-durable' | 'foreign-file' | 'newer-schema' | 'older-schema'
   constructor(code: DatabaseError['code'], message: string, options?: ErrorOptions) {
     super(message, options)
     this.code = code
@@ -42,6 +42,8 @@ export function openDatabase(path: string, options: OpenOptions): Database {
     db.pragma('trusted_schema = OFF')
     if (options.readonly) {
       db.pragma('query_only = ON')
+      assertOurs(db, path, options)
+      assertMigrated(db, path, options)
       return db
     }
     const version = assertOurs(db, path, options) // first, because switching to WAL already writes to the file
@@ -70,6 +72,15 @@ function assertSafeVersion(db: Database): void {
         `SQLite ${version} can corrupt WAL files; ${OLDEST_SAFE_SQLITE.join('.')} or later is needed. Run npm ci again.`,
       )
   }
+}
+
+/** A writer migrates; beside one that has not got so far, or over a file of an older release, there is nothing to read by our schema. */
+function assertMigrated(db: Database, path: string, { migrations }: OpenOptions): void {
+  if (Number(db.pragma('user_version', { simple: true })) < migrations.length)
+    throw new DatabaseError(
+      'older-schema',
+      `${path} has not been brought to this version of posthorn; start what writes to it first.`,
+    )
 }
 
 const foreignFile = (path: string, cause?: unknown): DatabaseError =>

@@ -50,7 +50,6 @@ export const REASONS = {
   searched: reason('unsupported', 'a search is answered once and is not live; ask again'),
   newEpoch: reason('error', 'new-epoch, subscribe again from your cursor'),
   tooSlow: reason('error', 'too slow, resume from your cursor'),
-  stopping: reason('error', 'the relay is stopping; reconnect and resume from your cursor'),
 } as const
 
 /** The seq an OK true told, from `seq: n` or `duplicate: seq n`; undefined on a relay without SEQ. */

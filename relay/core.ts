@@ -174,11 +174,11 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     withheld: withheld === 'some',
   })
 
-  /** Runs the asynchronous part of a request; a failure closes the subscription with its reason, never in silence. */
-  const attempt = (connection: Connection, sub: string, run: () => Promise<void>) => {
+  /** Runs the asynchronous part of a request; a failure is answered by its reason, never by silence. */
+  const attempt = (run: () => Promise<void>, refuse: (message: string) => void) => {
     run().catch(error => {
       onError('query', error)
-      connection.closeSubscription(sub, reason('error', 'the log could not be read; try again'))
+      refuse(reason('error', 'the log could not be read; try again'))
     })
   }
 
@@ -192,12 +192,13 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
 
   const invite = (connection: Connection, sub: string, filters: readonly Filter[]): void => {
     const { keys } = connection
-    attempt(connection, sub, async () => {
-      const answer = admission.refuseRead(filters, connection) ?? (await admission.invite(connection))
-      if (typeof answer === 'string') return connection.send(encode.closed(sub, answer))
-      connection.send(encode.event(JSON.stringify(sub), encodeEvent(answer)))
+    const answer = async () => {
+      const invited = admission.refuseRead(filters, connection) ?? (await admission.invite(connection))
+      if (typeof invited === 'string') return connection.send(encode.closed(sub, invited))
+      connection.send(encode.event(JSON.stringify(sub), encodeEvent(invited)))
       connection.send(encode.eose(sub, { ...hints(keys, 'none'), complete: 'finish' }))
-    })
+    }
+    attempt(answer, message => connection.send(encode.closed(sub, message)))
   }
 
   /** Answered once, from what is stored; filed under its id like any subscription, but it listens to nothing. */
@@ -206,13 +207,16 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     const withheld = withholding(filters, keys)
     const follower = new Follower({ sub, filters: [], keys, mode: 'plain', gone: false }, connection, source)
     connection.adopt(follower)
-    attempt(connection, sub, async () => {
+    const answer = async () => {
       const options = { sub, filters, keys, cap: limits.page }
       const end = await sendFound(options, connection, source, () => follower.closed)
       if (end === undefined) return
       const { complete, seq } = end
       connection.send(encode.eose(sub, { ...hints(keys, withheld), seq, ...(complete ? { complete } : {}) }))
       connection.closeSubscription(sub, REASONS.searched)
+    }
+    attempt(answer, message => {
+      if (!follower.closed) connection.closeSubscription(sub, message)
     })
   }
 
@@ -231,7 +235,7 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     const mode = log.value === undefined ? 'plain' : 'log'
     const follower = new Follower({ sub, filters, keys, mode, gone: log.value?.gone === true }, connection, source)
     connection.adopt(follower)
-    attempt(connection, sub, async () => {
+    const answer = async () => {
       if (log.value === undefined) {
         const end = await sendStored({ sub, filters, keys, limits }, connection, source, () => follower.closed)
         if (end === undefined) return
@@ -249,6 +253,10 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
       connection.send(encode.eose(sub, { ...hints(keys, withheld), ...page }))
       if (page.complete === 'finish') follower.goLive()
       else connection.retire(sub)
+    }
+    attempt(answer, message => {
+      // Its id may meanwhile belong to another subscription.
+      if (!follower.closed) connection.closeSubscription(sub, message)
     })
   }
 
@@ -256,13 +264,14 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     const { keys } = connection
     const denied = refuseRead(filters, connection)
     if (denied !== undefined) return connection.send(encode.closed(sub, denied))
-    attempt(connection, sub, async () => {
+    const answer = async () => {
       const who = { keys, now: source.now() }
       const [only, ...others] = filters
       const offset = only === undefined || others.length > 0 ? undefined : hllOffset(only)
       const hll = only === undefined || offset === undefined ? undefined : await store.hll(only, offset, who)
       connection.send(encode.count(sub, await store.count(filters, who), hll))
-    })
+    }
+    attempt(answer, message => connection.send(encode.closed(sub, message)))
   }
 
   const judge = createJudge(store, timers)

@@ -12,7 +12,7 @@ export const init: Command<'init'> = async ({ options, out, env }) => {
   const profile = before === undefined ? create(home, options.as, relay) : keep(before, relay)
   const relayChanged = before !== undefined && before.relays[0] !== profile.relays[0]
   out.result(profileText(profile, out.paint), { created: before === undefined, ...profileFields(profile) })
-  const who = options.as === undefined ? '' : ` --as ${options.as}`
+  const who = options.home !== undefined ? ` --home ${home}` : options.as !== undefined ? ` --as ${options.as}` : ''
   if (before === undefined) {
     out.say(`made profile ${profile.name}; its secret key stays in ${home} and is readable by you alone`)
     out.say(`next: posthorn send${who} ${profile.name} "note to self", then posthorn inbox${who}`)

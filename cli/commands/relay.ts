@@ -59,16 +59,18 @@ const LISTEN_PROBLEMS: Readonly<
   },
 }
 
-function announce({ out, options }: Context<'relay'>, url: string, data: string): void {
+function announce({ out, options, env }: Context<'relay'>, url: string, data: string): void {
   const { paint } = out
   // Loopback by its common name: that is what people type into clients, and the default of `posthorn init`.
   const spoken = options.host === '127.0.0.1' ? url.replace('127.0.0.1', 'localhost') : url
   const port = new URL(url).port
-  const init = port === '7678' ? 'posthorn init' : `posthorn init --relay ${spoken}`
+  // Started by npm, in a checkout, the command is not on the path.
+  const command = env['npm_execpath'] === undefined ? 'posthorn' : 'npx posthorn'
+  const init = port === '7678' ? `${command} init` : `${command} init --relay ${spoken}`
   const next = columns([
-    ['posthorn demo', paint.dim('mail to a sleeping agent, checked end to end')],
+    [`${command} demo`, paint.dim('mail to a sleeping agent, checked end to end')],
     [init, paint.dim('make a profile for yourself')],
-    ['posthorn send default "hello"', paint.dim('write to it; then posthorn inbox')],
+    [`${command} send default "hello"`, paint.dim(`write to it; then ${command} inbox`)],
   ])
   out.result(
     [

@@ -1,8 +1,9 @@
-import { type Delivery, type IncomingMessage, npubOf, type SendOptions } from '../../sdk/index.ts'
+import type { Delivery, InboxEntry, SendOptions } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
 import { CliError, exitCodeOfReason, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { isUnreachable, type Mailbox, openMailbox } from '../mailbox.ts'
+import { messageFields } from '../message-text.ts'
 import { chosenProfile, givenRelay } from '../profile.ts'
 import { escapeText } from '../text.ts'
 import { poll } from '../wait.ts'
@@ -58,7 +59,7 @@ async function replyTo(
   mailbox: Mailbox,
   id: string,
   { options, timers, signal }: Context<'send'>,
-): Promise<IncomingMessage | undefined> {
+): Promise<InboxEntry | undefined> {
   const ms = options.wait ?? 0
   return poll(() => mailbox.inbox({ limit: RECENT }).find(entry => entry.replyTo === id), { timers, signal, ms })
 }
@@ -69,10 +70,10 @@ function report(
   { out, options, operands: [to = ''] }: Context<'send'>,
   id: string,
   delivery: Delivery,
-  reply: IncomingMessage | undefined,
+  reply: InboxEntry | undefined,
 ): ExitCode {
   const waited = options.wait !== undefined
-  const replyFields = waited ? { reply: reply === undefined ? null : { ...reply, npub: npubOf(reply.from) } } : {}
+  const replyFields = waited ? { reply: reply === undefined ? null : messageFields(reply) } : {}
   const fields = { queued: delivery.state === 'queued', id, ...delivery, ...replyFields }
   out.result(reply === undefined ? id : escapeText(reply.text), fields)
   switch (delivery.state) {

@@ -1,5 +1,7 @@
+import { DatabaseError } from '../../platform/sqlite.ts'
 import type { AgentStatus, InboxQuery } from '../api.ts'
 import { createMemoryMailStore } from '../mail/memory-store.ts'
+import type { MailStore } from '../mail/store.ts'
 import type { Delivery, InboxEntry } from '../mail/types.ts'
 import { createView, findOne } from '../mail/view.ts'
 import { npubOf } from '../recipient.ts'
@@ -21,12 +23,22 @@ export interface HomeView {
   close(): void
 }
 
+/** A profile that never ran, or whose first run is just making the file, has no mail yet. */
+function openMail(path: string): MailStore {
+  if (lstatOrUndefined(path) === undefined) return createMemoryMailStore()
+  try {
+    return openSqliteMailStore(path, { readonly: true })
+  } catch (error) {
+    if (error instanceof DatabaseError && error.code === 'older-schema') return createMemoryMailStore()
+    throw error
+  }
+}
+
 /** Opens a home for reading. Throws ProfileError if there is none. */
 export function readHome(home: string): HomeView {
   const profile = readProfile(home)
   const { mail } = homeFiles(home)
-  // A profile that never ran has no mail yet.
-  const store = lstatOrUndefined(mail) ? openSqliteMailStore(mail, { readonly: true }) : createMemoryMailStore()
+  const store = openMail(mail)
   const contacts = siblingContacts(home)
   const view = createView(profile.pubkey, () => contacts)
   return {

@@ -59,6 +59,19 @@ test('Ctrl-C in the middle: exit 130, no folder, no process left behind', async 
   expect(processesOn(TMPDIR)).toEqual([])
 })
 
+test('a claim that does not hold: ✗ and what was seen, no further claim, exit 1, nothing left behind', async () => {
+  const TMPDIR = tempDir()
+  // In bob's process every handler run is reported twice.
+  const cheat = `if(process.argv[1].endsWith('agent-process.js')){const/**/tell=process.send.bind(process);process.send=(report)=>{if(report.type==='handled')tell(report);return/**/tell(report)}}`
+  const NODE_OPTIONS = `--import=data:text/javascript,${cheat}`
+  const outcome = await posthorn(['demo'], { env: { TMPDIR, NODE_OPTIONS } })
+  expect(outcome.code).toBe(1)
+  expect(outcome.stdout.match(/✓/g)).toHaveLength(2)
+  expect(outcome.stdout).toMatch(/✗ alice asked bob .*\n {6}bob was asked 2 times\n\nIt did not hold\./)
+  expect(readdirSync(TMPDIR)).toEqual([])
+  expect(processesOn(TMPDIR)).toEqual([])
+})
+
 test('a message handled twice is seen: the claim fails, the story ends there', async () => {
   const nursery = createNursery()
   onTestFinished(() => nursery.killAll())

@@ -168,3 +168,12 @@ describe('loadDriver', () => {
     db.close()
   })
 })
+
+test('a reader beside a writer that has not migrated yet is told so, not left to missing tables', () => {
+  const path = join(tempDir(), 'young.db')
+  new (loadDriver())(path).close()
+  expect(codeOf(() => openDatabase(path, options([V1], { readonly: true })))).toBe('older-schema')
+  openDatabase(path, options([V1])).close()
+  openDatabase(path, options([V1], { readonly: true })).close()
+  expect(codeOf(() => openDatabase(path, options([V1, V2], { readonly: true })))).toBe('older-schema')
+})

@@ -1,18 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FilterJson, NostrEvent, Tag } from 'posthorn/protocol'
-import { createRelay, type Relay } from 'posthorn/relay'
+import { createRelay, openSqliteStore, type Relay } from 'posthorn/relay'
 import { expect, test } from 'vitest'
 import { nowSeconds, type Person, person } from '../helpers/events.ts'
 import { testSeed } from '../helpers/seed.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { type Dice, dice } from '../relay/dice.ts'
+import { lateStore } from '../relay/late-store.ts'
 import { NaiveLog, naiveAddress } from '../relay/naive-log.ts'
 import { type Meanings, ResumingClient } from './resuming-client.ts'
 import { writeAll } from './writer.ts'
 
 const ROUNDS = Number(process.env['ROUNDS'] ?? 1)
-const EVENTS = 420
-const RESTARTS = 3
+const EVENTS = 270
+const RESTARTS = 2
 const WRITERS = 3
 
 /** Mixed events of one author: notes, replaceables and addressables with ties, deletions of any of them, also in advance. */
@@ -58,7 +59,12 @@ async function play(seed: number): Promise<void> {
   const authors = Array.from({ length: WRITERS }, (_, n) => person(`writer ${n}`))
   const scripts = authors.map(author => script(random, author, Math.floor(EVENTS / WRITERS)))
   const data = tempDir()
-  let relay: Relay = await createRelay({ data })
+  // Reads that answer late let commits overtake them, which on a quick disk hardly ever happens.
+  const open = async (directory: string) => {
+    const late = () => (random.chance(0.5) ? delay(random.below(60)) : Promise.resolve())
+    return createRelay({ store: lateStore(await openSqliteStore(directory), late) })
+  }
+  let relay: Relay = await open(data)
   let url = await relay.listen({ port: 0 })
 
   const accepted = new Map<string, { seq: number; event: NostrEvent }>()
@@ -68,7 +74,7 @@ async function play(seed: number): Promise<void> {
     scripts.map(events =>
       writeAll(events, {
         url: () => url,
-        window: 30,
+        window: 3, // small commits, and many of them
         onOk: (event, seq) => {
           expect(accepted.get(event.id)?.seq ?? seq, 'one event, one seq').toBe(seq)
           accepted.set(event.id, { seq, event })
@@ -92,20 +98,20 @@ async function play(seed: number): Promise<void> {
       { kinds: [5], '#t': ['c'] },
     ],
   ]
-  const clients = asked.map((filters, n) => new ResumingClient(`client ${n}`, filters, meanings))
+  const clients = [...asked, ...asked].map((filters, n) => new ResumingClient(`client ${n}`, filters, meanings))
   const resuming = Promise.all(
     clients.map(async client => {
-      const own = dice(seed + client.name.length + asked.indexOf(client.filters as FilterJson[]))
+      const own = dice(seed + clients.indexOf(client))
       while (writing) {
-        await client.live(url, own, 5 + own.below(own.chance(0.3) ? 400 : 80))
-        await delay(own.below(100))
+        await client.live(url, own, 5 + own.below(own.chance(0.5) ? 400 : 100))
+        await delay(own.below(50))
       }
     }),
   )
   for (let restart = 1; restart <= RESTARTS; restart += 1) {
     while (writing && accepted.size + refused.length < (restart * EVENTS) / (RESTARTS + 1)) await delay(2)
     await relay.close()
-    relay = await createRelay({ data })
+    relay = await open(data)
     const { port } = new URL(url)
     url = await relay.listen({ port: Number(port) })
   }
@@ -130,7 +136,7 @@ async function play(seed: number): Promise<void> {
   expect(refused.length).toBeGreaterThan(10)
   expect(total('gone')).toBeGreaterThan(50)
   expect(total('cuts')).toBeGreaterThan(20)
-  expect(total('pages')).toBeGreaterThan(60)
+  expect(total('pages')).toBeGreaterThan(40)
 }
 
 const seed = testSeed('resume')

@@ -108,22 +108,22 @@ describe('live after `finish`', () => {
 
   test('no gap and no repeat at the hand-off while others write', async () => {
     const { wire, writer, relay } = await start()
-    const events = notes(bob, 150)
+    const events = notes(bob, 100)
     const done = (async () => {
       for (const event of events) writer.send('EVENT', event)
       await writer.find(isFor('OK', events.at(-1)?.id))
     })()
     // Subscriptions opened all the while, each from the start.
-    for (let turn = 0; turn < 25; turn += 1) {
+    for (let turn = 0; turn < 14; turn += 1) {
       await wire.request(`log ${turn}`, { since_seq: 0 })
       wire.send('REQ', `plain ${turn}`, { kinds: [1], limit: 500 })
-      if (turn > 10) wire.send('CLOSE', `log ${turn - 10}`)
-      if (turn > 10) wire.send('CLOSE', `plain ${turn - 10}`)
+      if (turn > 6) wire.send('CLOSE', `log ${turn - 6}`)
+      if (turn > 6) wire.send('CLOSE', `plain ${turn - 6}`)
     }
     await done
-    await expect.poll(() => wire.received.filter(isFor('EVENT', 'plain 24')).length).toBe(events.length)
+    await expect.poll(() => wire.received.filter(isFor('EVENT', 'plain 13')).length).toBe(events.length)
     await wire.quiet()
-    for (let turn = 15; turn < 25; turn += 1) {
+    for (let turn = 8; turn < 14; turn += 1) {
       const log = wire.received.filter(isFor('EVENT', `log ${turn}`))
       expect(idsOf(log), `log ${turn}`).toEqual(events.map(({ id }) => id))
       expect(seqsOf(log)).toEqual(events.map((_, n) => n + 1))

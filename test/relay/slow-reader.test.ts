@@ -11,7 +11,7 @@ import { idsOf, isFor, seqsOf } from './wire.ts'
 const alice = person('alice')
 const KB = 1024
 /** Large notes, signed once for all tests. */
-const large = Array.from({ length: 120 }, (_, n) =>
+const large = Array.from({ length: 90 }, (_, n) =>
   alice.sign({ created_at: nowSeconds() - 200 + n, content: `${n} ${'x'.repeat(8 * KB)}` }),
 )
 const limits = { outboundHighBytes: 100 * KB, outboundHardBytes: 500 * KB }
@@ -36,7 +36,7 @@ const eose = (pipe: Pipe, sub: string) =>
 /** Takes a few frames at a time, with pauses for the relay to go on, until nothing more comes. */
 async function trickle(pipe: Pipe, enough: () => boolean): Promise<void> {
   for (let turn = 0; turn < 3_000 && !enough(); turn += 1) {
-    pipe.take(2)
+    pipe.take(6)
     await delay(1)
   }
 }
@@ -67,13 +67,13 @@ describe('a reader that stops', () => {
 
   test('while a stored query is being sent: pages wait, nothing is lost or repeated, live follows', async () => {
     const { relay, publish } = await start()
-    await publish(large.slice(0, 110))
+    await publish(large.slice(0, 80))
     const pipe = pipeTo(relay)
     pipe.stall()
     pipe.send('REQ', 's', { kinds: [1], limit: 500 })
     await delay(100)
     expect(pipe.most).toBeLessThan(100 * KB + 300 * KB)
-    await publish(large.slice(110))
+    await publish(large.slice(80))
     await trickle(pipe, () => idsOf(pipe.taken).length >= large.length)
     const stored = idsOf(pipe.taken.slice(0, pipe.taken.findIndex(isFor('EOSE'))))
     expect(stored).toEqual(

@@ -8,8 +8,8 @@ import { type NaiveEntry, NaiveLog, naiveAddress, naiveMatch, naiveOrder, naiveR
 import { ALICE, BOB, filter, hex64, logRequest, queryRequest } from './unsigned.ts'
 
 /** Runs of the whole game; more in long runs. */
-const ROUNDS = Number(process.env['ROUNDS'] ?? 5)
-const STEPS = 60
+const ROUNDS = Number(process.env['ROUNDS'] ?? 3)
+const STEPS = 50
 const START = 1_000
 
 const AUTHORS = [ALICE, BOB, hex64('carol')]
@@ -211,11 +211,11 @@ async function play(seed: number, store: Store): Promise<void> {
 const seed = testSeed('store fuzz')
 
 // A game on SQLite costs twenty of these.
-test(`memory agrees with the plain reading, ${ROUNDS * 5} games`, async () => {
-  for (let round = 0; round < ROUNDS * 5; round += 1) await play(seed + round, createMemoryStore())
+test(`memory agrees with the plain reading, ${ROUNDS * 10} games`, async () => {
+  for (let round = 0; round < ROUNDS * 10; round += 1) await play(seed + round, createMemoryStore())
 })
 
-test(`SQLite agrees with the plain reading, ${ROUNDS} games`, { timeout: 60_000 + ROUNDS * 5_000 }, async () => {
+test(`SQLite agrees with the plain reading, ${ROUNDS} games`, { timeout: 60_000 + ROUNDS * 10_000 }, async () => {
   for (let round = 0; round < ROUNDS; round += 1) {
     const store = await openSqliteStore(tempDir())
     await play(seed + round, store).finally(() => store.close())

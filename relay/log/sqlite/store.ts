@@ -116,7 +116,15 @@ function createStore(
     wills: () => writer.call<StoredWill[]>('wills'),
     putWill: will => writer.call<void>('putWill', will),
     dropWill: id => writer.call<void>('dropWill', id),
-    sweepExpired: now => writer.call<number>('sweepExpired', now),
+    async sweepExpired(now) {
+      let swept = 0
+      for (let after: number | undefined = 0; after !== undefined; ) {
+        const batch: { swept: number; next: number | undefined } = await writer.call('sweepExpired', now, after)
+        swept += batch.swept
+        after = batch.next
+      }
+      return swept
+    },
     prunable: request => reader.call<PrunePage>('prunable', request),
     prune: order => writer.call<number>('prune', order),
     async close() {

@@ -128,28 +128,23 @@ export class LogWriter {
     this.#db.prepare('DELETE FROM wills WHERE id = ?').run(id)
   }
 
-  sweepExpired(now: number): number {
-    const rows = this.#db.prepare(
-      'SELECT seq, json, sig_sum FROM events WHERE expires_at <= ? AND seq > ? ORDER BY seq LIMIT ?',
-    )
-    let swept = 0
-    for (let after = 0; ; ) {
-      const expired = rows.all(now, after, SWEEP_BATCH) as StoredRow[]
-      const end = expired.at(-1)
-      if (end === undefined) return swept
-      after = end.seq
-      // The column only points at it: the event itself must say so, intact. A damaged row stays for `check` to tell of.
-      const due = expired.flatMap(row => {
-        const event = intactEvent(row)
-        return event !== undefined && (expirationOf(event) ?? Number.POSITIVE_INFINITY) <= now
-          ? [{ seq: row.seq, event }]
-          : []
-      })
+  /** One bounded batch after a seq; the caller comes again from `next`, and commits take their turn in between. */
+  sweepExpired(now: number, after: number): { readonly swept: number; readonly next: number | undefined } {
+    const expired = this.#db
+      .prepare('SELECT seq, json, sig_sum FROM events WHERE expires_at <= ? AND seq > ? ORDER BY seq LIMIT ?')
+      .all(now, after, SWEEP_BATCH) as StoredRow[]
+    // The column only points at it: the event itself must say so, intact. A damaged row stays for `check` to tell of.
+    const due = expired.flatMap(row => {
+      const event = intactEvent(row)
+      return event !== undefined && (expirationOf(event) ?? Number.POSITIVE_INFINITY) <= now
+        ? [{ seq: row.seq, event }]
+        : []
+    })
+    if (due.length > 0)
       this.#transaction(() => {
         for (const { seq, event } of due) this.#drop(seq, event)
       })
-      swept += due.length
-    }
+    return { swept: due.length, next: expired.length < SWEEP_BATCH ? undefined : expired.at(-1)?.seq }
   }
 
   prune(order: PruneOrder): number {

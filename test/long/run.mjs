@@ -1,0 +1,90 @@
+// The random tests, for long. `npm run test:long -- --minutes 45` writes one results file; SEED= repeats a run.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpus, tmpdir, totalmem } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '60' },
+    /** Of all rounds below, for a quick look. */
+    scale: { type: 'string', default: '1' },
+    only: { type: 'string' },
+    out: { type: 'string' },
+  },
+})
+
+/** What runs, and how many rounds of it. */
+const PLAN = [
+  { name: 'kill', file: 'test/crash/kill.test.ts', rounds: 200 },
+  { name: 'rewind', file: 'test/crash/rewind.test.ts', rounds: 1 },
+  { name: 'resume', file: 'test/property/resume.test.ts', rounds: 30 },
+  { name: 'store', file: 'test/relay/store-fuzz.test.ts', rounds: 300 },
+  { name: 'epochs', file: 'test/relay/epochs.test.ts', rounds: 200 },
+]
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))
+const deadline = Date.now() + Number(values.minutes) * 60_000
+const scratch = mkdtempSync(join(tmpdir(), 'posthorn-long-'))
+const figuresFile = join(scratch, 'figures')
+const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim()
+
+const runs = []
+for (const { name, file, rounds: planned } of PLAN) {
+  if (values.only !== undefined && values.only !== name) continue
+  const rounds = Math.max(1, Math.round(planned * Number(values.scale)))
+  const left = deadline - Date.now()
+  if (left < 1_000) {
+    runs.push({ name, rounds, result: 'not run: out of time' })
+    continue
+  }
+  console.log(`${name}: ${rounds} rounds, SEED=${seed}`)
+  rmSync(figuresFile, { force: true })
+  const report = join(scratch, `${name}.json`)
+  const started = Date.now()
+  const { status, signal } = spawnSync(
+    'npx',
+    ['vitest', 'run', file, '--reporter=default', '--reporter=json', `--outputFile=${report}`],
+    {
+      cwd: root,
+      env: { ...process.env, SEED: String(seed), ROUNDS: String(rounds), FIGURES: figuresFile },
+      stdio: 'inherit',
+      timeout: left,
+    },
+  )
+  const tests = existsSync(report)
+    ? JSON.parse(readFileSync(report, 'utf8')).testResults.flatMap(({ assertionResults }) =>
+        assertionResults.map(({ title, status, duration }) => ({ title, status, ms: Math.round(duration ?? 0) })),
+      )
+    : []
+  const figures = existsSync(figuresFile)
+    ? readFileSync(figuresFile, 'utf8')
+        .trim()
+        .split('\n')
+        .map(line => JSON.parse(line))
+    : []
+  const result = signal ? 'out of time' : status === 0 ? 'passed' : 'failed'
+  runs.push({ name, rounds, result, seconds: Math.round((Date.now() - started) / 1000), figures, tests })
+}
+rmSync(scratch, { recursive: true })
+
+const date = new Date().toISOString()
+const results = {
+  v: 1,
+  date,
+  commit: git('rev-parse', 'HEAD'),
+  changed: git('status', '--porcelain') !== '',
+  seed,
+  command: `SEED=${seed} node test/long/run.mjs ${process.argv.slice(2).join(' ')}`.trim(),
+  machine: { cpu: cpus()[0]?.model ?? 'unknown', cores: cpus().length, memoryGb: Math.round(totalmem() / 2 ** 30) },
+  node: process.version,
+  runs,
+}
+const out = values.out ?? join(root, 'test/long/results', `${date.slice(0, 19).replaceAll(':', '')}.json`)
+mkdirSync(join(out, '..'), { recursive: true })
+writeFileSync(out, `${JSON.stringify(results, null, 2)}\n`)
+console.log(`${runs.map(({ name, result }) => `${name}: ${result}`).join(', ')}\n${out}`)
+process.exitCode = runs.every(({ result }) => result === 'passed') ? 0 : 1

@@ -1,0 +1,48 @@
+import type { Store } from 'posthorn/relay'
+
+/** The same store, whose reads for subscriptions have seen the log when asked but answer when `late` lets them: commits overtake them. */
+export function lateStore(inner: Store, late: () => Promise<unknown>): Store {
+  return {
+    get head() {
+      return inner.head
+    },
+    get epochs() {
+      return inner.epochs
+    },
+    startEpoch: inner.startEpoch.bind(inner),
+    append: inner.append.bind(inner),
+    sweepExpired: inner.sweepExpired.bind(inner),
+    close: inner.close.bind(inner),
+    seqsOf: inner.seqsOf.bind(inner),
+    async readLog(request) {
+      const batch = await inner.readLog(request)
+      await late()
+      return batch
+    },
+    async query(request) {
+      const page = await inner.query(request)
+      await late()
+      return page
+    },
+    count: inner.count.bind(inner),
+  }
+}
+
+/** A door for `late`: closed until opened. */
+export function door(): { pass: () => Promise<void>; readonly waiting: number; open(): void; shut(): void } {
+  let shut = false
+  const waiting: (() => void)[] = []
+  return {
+    pass: () => (shut ? new Promise(resolve => waiting.push(resolve)) : Promise.resolve()),
+    get waiting() {
+      return waiting.length
+    },
+    open() {
+      shut = false
+      for (const go of waiting.splice(0)) go()
+    },
+    shut() {
+      shut = true
+    },
+  }
+}
