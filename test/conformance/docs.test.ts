@@ -19,7 +19,7 @@ function pageOf(rules: readonly Rule[]): string {
   return `# Conformance
 
 Rules of the Nostr specifications (NIPs) that trip implementers, and the test that shows that this relay keeps each. Every test talks to a
-relay over a socket, with frames made by hand, and is named after its rule: \`npx vitest run test/conformance -t '<rule>'\`.
+real relay from outside, with frames made by hand, and is named after its rule: \`npx vitest run test/conformance -t '<rule>'\`.
 
 ${tested} rules are tested, ${rules.length - tested} are left out with their reason. This page is written from the tests: \`npx vitest run test/conformance/docs.test.ts -u\`.
 

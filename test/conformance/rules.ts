@@ -1,4 +1,4 @@
-import type { EventTemplate, NostrEvent } from 'posthorn/protocol'
+import type { EventTemplate, FilterJson, NostrEvent } from 'posthorn/protocol'
 import type { RelayOptions } from 'posthorn/relay'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { nowSeconds, type Person, person } from '../helpers/events.ts'
@@ -110,7 +110,7 @@ export async function openClient(url: string): Promise<Client> {
   const ask = async (filters: readonly object[]) => {
     asked += 1
     const sub = `ask ${asked}`
-    const frames = await wire.request(sub, ...filters)
+    const frames = await wire.request(sub, ...(filters as readonly FilterJson[]))
     wire.send('CLOSE', sub)
     return frames.filter(frame => frame[1] === sub)
   }
