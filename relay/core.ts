@@ -4,33 +4,26 @@ import type { Socket, SocketEvents } from '../platform/socket.ts'
 import { every, type Timers } from '../platform/timers.ts'
 import type { Verifier } from '../platform/verifier.ts'
 import { CLOSE } from '../protocol/close-codes.ts'
-import { encodeEvent, type NostrEvent } from '../protocol/event.ts'
-import type { Filter } from '../protocol/filter.ts'
-import { encode } from '../protocol/frames.ts'
-import type { EoseHints } from '../protocol/hints.ts'
-import { hllOffset } from '../protocol/hll.ts'
+import type { NostrEvent } from '../protocol/event.ts'
 import type { Limits } from '../protocol/limits.ts'
 import { REASONS, reason } from '../protocol/reasons.ts'
-import { scopeOf, type Withholding, withholding } from './access.ts'
 import { createChallenge } from './auth.ts'
 import { Connection, type ConnectionHost } from './connection.ts'
 import { EpochKeeper } from './epoch-keeper.ts'
-import { Follower, type Source } from './follower.ts'
-import type { GateTerms, Sender } from './gate.ts'
+import type { Source } from './follower.ts'
+import type { GateTerms } from './gate.ts'
 import type { HttpHost } from './http/host.ts'
 import { Ingest } from './ingest.ts'
 import { LiveIndex } from './live.ts'
 import { type RetentionRule, requireRules } from './log/retention.ts'
 import type { Head, Store } from './log/store.ts'
-import { createJudge, openLogPage } from './log-request.ts'
 import { AccessLists } from './policy/access-lists.ts'
-import { type Admission, asksForInvite, createAdmission } from './policy/admission.ts'
+import { type Admission, createAdmission } from './policy/admission.ts'
 import type { Peer, Policy, PolicyFactory } from './policy/policy.ts'
 import { openRelayKey, type RelayKey } from './policy/relay-key.ts'
 import { saneDefaults } from './policy/sane-defaults.ts'
-import { sendStored } from './query.ts'
+import { createReads } from './reads.ts'
 import { type PruneReport, startRetention } from './retention.ts'
-import { openSearch, sendFound } from './search-answer.ts'
 import { WillKeeper } from './wills.ts'
 
 /** Positions told to quiet log-order subscriptions at most this often. */
@@ -168,113 +161,7 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     onError,
   })
 
-  const hints = (keys: readonly string[], withheld: Withholding): EoseHints => ({
-    epoch: head.epoch,
-    scope: scopeOf(keys),
-    withheld: withheld === 'some',
-  })
-
-  /** Runs the asynchronous part of a request; a failure is answered by its reason, never by silence. */
-  const attempt = (run: () => Promise<void>, refuse: (message: string) => void) => {
-    run().catch(error => {
-      onError('query', error)
-      refuse(reason('error', 'the log could not be read; try again'))
-    })
-  }
-
-  const refuseRead = (filters: readonly Filter[], sender: Sender): string | undefined => {
-    const refusal = admission.refuseRead(filters, sender)
-    if (refusal !== undefined) return refusal
-    if (withholding(filters, sender.keys) !== 'all') return undefined
-    const word = sender.keys.length === 0 ? 'auth-required' : 'restricted'
-    return reason(word, 'these kinds are served only to the keys they name')
-  }
-
-  const invite = (connection: Connection, sub: string, filters: readonly Filter[]): void => {
-    const { keys } = connection
-    const answer = async () => {
-      const invited = admission.refuseRead(filters, connection) ?? (await admission.invite(connection))
-      if (typeof invited === 'string') return connection.send(encode.closed(sub, invited))
-      connection.send(encode.event(JSON.stringify(sub), encodeEvent(invited)))
-      connection.send(encode.eose(sub, { ...hints(keys, 'none'), complete: 'finish' }))
-    }
-    attempt(answer, message => connection.send(encode.closed(sub, message)))
-  }
-
-  /** Answered once, from what is stored; filed under its id like any subscription, but it listens to nothing. */
-  const find = (connection: Connection, sub: string, filters: readonly Filter[]): void => {
-    const { keys } = connection
-    const withheld = withholding(filters, keys)
-    const follower = new Follower({ sub, filters: [], keys, mode: 'plain', gone: false }, connection, source)
-    connection.adopt(follower)
-    const answer = async () => {
-      const options = { sub, filters, keys, cap: limits.page }
-      const end = await sendFound(options, connection, source, () => follower.closed)
-      if (end === undefined) return
-      const { complete, seq } = end
-      connection.send(encode.eose(sub, { ...hints(keys, withheld), seq, ...(complete ? { complete } : {}) }))
-      connection.closeSubscription(sub, REASONS.searched)
-    }
-    attempt(answer, message => {
-      if (!follower.closed) connection.closeSubscription(sub, message)
-    })
-  }
-
-  const subscribe = (connection: Connection, sub: string, asked: readonly Filter[]): void => {
-    const { keys } = connection
-    const search = openSearch(asked)
-    if (!search.ok) return connection.send(encode.closed(sub, reason('unsupported', search.error)))
-    const { filters } = search.value
-    if (asksForInvite(filters)) return invite(connection, sub, filters)
-    const withheld = withholding(filters, keys)
-    const denied = refuseRead(filters, connection)
-    if (denied !== undefined) return connection.send(encode.closed(sub, denied))
-    const log = openLogPage(filters, limits.page)
-    if (!log.ok) return connection.send(encode.closed(sub, reason('invalid', log.error)))
-    if (search.value.ranked) return find(connection, sub, filters)
-    const mode = log.value === undefined ? 'plain' : 'log'
-    const follower = new Follower({ sub, filters, keys, mode, gone: log.value?.gone === true }, connection, source)
-    connection.adopt(follower)
-    const answer = async () => {
-      if (log.value === undefined) {
-        const end = await sendStored({ sub, filters, keys, limits }, connection, source, () => follower.closed)
-        if (end === undefined) return
-        const { complete, seq } = end
-        connection.send(encode.eose(sub, { ...hints(keys, withheld), seq, ...(complete ? { complete } : {}) }))
-        return follower.follow(seq)
-      }
-      const { cursor, size } = log.value
-      const refusal = await judge(cursor)
-      if (follower.closed) return
-      if (refusal !== undefined) return connection.closeSubscription(sub, refusal)
-      connection.send(encode.seq(sub, cursor.seq, head.epoch))
-      const page = await follower.page(cursor.seq, size)
-      if (page === undefined) return
-      connection.send(encode.eose(sub, { ...hints(keys, withheld), ...page }))
-      if (page.complete === 'finish') follower.goLive()
-      else connection.retire(sub)
-    }
-    attempt(answer, message => {
-      // Its id may meanwhile belong to another subscription.
-      if (!follower.closed) connection.closeSubscription(sub, message)
-    })
-  }
-
-  const count = (connection: Connection, sub: string, filters: readonly Filter[]): void => {
-    const { keys } = connection
-    const denied = refuseRead(filters, connection)
-    if (denied !== undefined) return connection.send(encode.closed(sub, denied))
-    const answer = async () => {
-      const who = { keys, now: source.now() }
-      const [only, ...others] = filters
-      const offset = only === undefined || others.length > 0 ? undefined : hllOffset(only)
-      const hll = only === undefined || offset === undefined ? undefined : await store.hll(only, offset, who)
-      connection.send(encode.count(sub, await store.count(filters, who), hll))
-    }
-    attempt(answer, message => connection.send(encode.closed(sub, message)))
-  }
-
-  const judge = createJudge(store, timers)
+  const reads = createReads({ store, source, limits, timers, admission, onError })
   const cancels = [
     every(timers, CHECKPOINT_MS, () => {
       checkEpoch().catch(error => onError('epoch', error))
@@ -292,14 +179,14 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     live,
     verifier,
     wills,
-    negentropy: { store, timers, limits, now: source.now, onError, refuseRead, held: 0 },
+    negentropy: { store, timers, limits, now: source.now, onError, refuseRead: reads.refuse, held: 0 },
     urls,
     authRequired: admission.terms.authRequired === true,
     penalize: admission.penalize,
     challenge: () => createChallenge(random),
     now: source.now,
-    subscribe,
-    count,
+    subscribe: reads.subscribe,
+    count: reads.count,
   }
   const http: HttpHost = {
     limits,
@@ -315,12 +202,9 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     stopping: stopSignal.signal,
     underway: new Set(),
     onError,
-    refuseRead,
-    judge,
-    hints: (filters, keys) => {
-      const withheld = withholding(filters, keys) === 'some'
-      return { epoch: head.epoch, scope: scopeOf(keys), withheld }
-    },
+    refuseRead: reads.refuse,
+    judge: reads.judge,
+    hints: reads.hints,
   }
   // A ban that was written when the relay died before the removal.
   await ingest.remove(lists.listBannedEvents().map(({ value }) => value))

@@ -1,0 +1,150 @@
+import type { Timers } from '../platform/timers.ts'
+import type { Cursor } from '../protocol/cursor.ts'
+import { encodeEvent } from '../protocol/event.ts'
+import type { Filter } from '../protocol/filter.ts'
+import { encode } from '../protocol/frames.ts'
+import type { EoseHints } from '../protocol/hints.ts'
+import { hllOffset } from '../protocol/hll.ts'
+import type { Limits } from '../protocol/limits.ts'
+import { REASONS, reason } from '../protocol/reasons.ts'
+import { scopeOf, withholding } from './access.ts'
+import type { Connection } from './connection.ts'
+import { Follower, type Source } from './follower.ts'
+import type { Sender } from './gate.ts'
+import type { Store } from './log/store.ts'
+import { createJudge, openLogPage } from './log-request.ts'
+import { type Admission, asksForInvite } from './policy/admission.ts'
+import { sendStored } from './query.ts'
+import { openSearch, sendFound } from './search-answer.ts'
+
+export interface ReadsOptions {
+  readonly store: Store
+  readonly source: Source
+  readonly limits: Limits
+  readonly timers: Timers
+  readonly admission: Admission
+  readonly onError: (where: string, error: unknown) => void
+}
+
+/** REQ and COUNT: who may ask, which way the answer takes, and what its EOSE says. Every refusal is a CLOSED with its reason. */
+export interface Reads {
+  /** Starts a subscription; it is filed under its id before this returns. */
+  subscribe(connection: Connection, sub: string, filters: readonly Filter[]): void
+  count(connection: Connection, sub: string, filters: readonly Filter[]): void
+  /** The reason why this sender may not ask this, or undefined. */
+  refuse(filters: readonly Filter[], sender: Sender): string | undefined
+  /** Resolves to the reason why a cursor is not honoured, or undefined. */
+  judge(cursor: Cursor): Promise<string | undefined>
+  /** All of an EOSE but what the answer itself tells: position, completeness, floor. */
+  hints(filters: readonly Filter[], keys: readonly string[]): Required<Omit<EoseHints, 'complete' | 'seq' | 'floor'>>
+}
+
+export function createReads({ store, source, limits, timers, admission, onError }: ReadsOptions): Reads {
+  const judge = createJudge(store, timers)
+
+  const hints: Reads['hints'] = (filters, keys) => ({
+    epoch: source.head.epoch,
+    scope: scopeOf(keys),
+    withheld: withholding(filters, keys) === 'some',
+  })
+
+  /** Runs the asynchronous part of a request; a failure is answered by its reason, never by silence. */
+  const attempt = (run: () => Promise<void>, answerRefusal: (message: string) => void) => {
+    run().catch(error => {
+      onError('query', error)
+      answerRefusal(reason('error', 'the log could not be read; try again'))
+    })
+  }
+
+  const refuse: Reads['refuse'] = (filters: readonly Filter[], sender: Sender): string | undefined => {
+    const refusal = admission.refuseRead(filters, sender)
+    if (refusal !== undefined) return refusal
+    if (withholding(filters, sender.keys) !== 'all') return undefined
+    const word = sender.keys.length === 0 ? 'auth-required' : 'restricted'
+    return reason(word, 'these kinds are served only to the keys they name')
+  }
+
+  const invite = (connection: Connection, sub: string, filters: readonly Filter[]): void => {
+    const { keys } = connection
+    const answer = async () => {
+      const invited = admission.refuseRead(filters, connection) ?? (await admission.invite(connection))
+      if (typeof invited === 'string') return connection.send(encode.closed(sub, invited))
+      connection.send(encode.event(JSON.stringify(sub), encodeEvent(invited)))
+      connection.send(encode.eose(sub, { ...hints([], keys), complete: 'finish' }))
+    }
+    attempt(answer, message => connection.send(encode.closed(sub, message)))
+  }
+
+  /** Answered once, from what is stored; filed under its id like any subscription, but it listens to nothing. */
+  const find = (connection: Connection, sub: string, filters: readonly Filter[]): void => {
+    const { keys } = connection
+    const follower = new Follower({ sub, filters: [], keys, mode: 'plain', gone: false }, connection, source)
+    connection.adopt(follower)
+    const answer = async () => {
+      const options = { sub, filters, keys, cap: limits.page }
+      const end = await sendFound(options, connection, source, () => follower.closed)
+      if (end === undefined) return
+      const { complete, seq } = end
+      connection.send(encode.eose(sub, { ...hints(filters, keys), seq, ...(complete ? { complete } : {}) }))
+      connection.closeSubscription(sub, REASONS.searched)
+    }
+    attempt(answer, message => {
+      if (!follower.closed) connection.closeSubscription(sub, message)
+    })
+  }
+
+  const subscribe: Reads['subscribe'] = (connection, sub, asked) => {
+    const { keys } = connection
+    const search = openSearch(asked)
+    if (!search.ok) return connection.send(encode.closed(sub, reason('unsupported', search.error)))
+    const { filters } = search.value
+    if (asksForInvite(filters)) return invite(connection, sub, filters)
+    const denied = refuse(filters, connection)
+    if (denied !== undefined) return connection.send(encode.closed(sub, denied))
+    const log = openLogPage(filters, limits.page)
+    if (!log.ok) return connection.send(encode.closed(sub, reason('invalid', log.error)))
+    if (search.value.ranked) return find(connection, sub, filters)
+    const mode = log.value === undefined ? 'plain' : 'log'
+    const follower = new Follower({ sub, filters, keys, mode, gone: log.value?.gone === true }, connection, source)
+    connection.adopt(follower)
+    const answer = async () => {
+      if (log.value === undefined) {
+        const end = await sendStored({ sub, filters, keys, limits }, connection, source, () => follower.closed)
+        if (end === undefined) return
+        const { complete, seq } = end
+        connection.send(encode.eose(sub, { ...hints(filters, keys), seq, ...(complete ? { complete } : {}) }))
+        return follower.follow(seq)
+      }
+      const { cursor, size } = log.value
+      const refusal = await judge(cursor)
+      if (follower.closed) return
+      if (refusal !== undefined) return connection.closeSubscription(sub, refusal)
+      connection.send(encode.seq(sub, cursor.seq, source.head.epoch))
+      const page = await follower.page(cursor.seq, size)
+      if (page === undefined) return
+      connection.send(encode.eose(sub, { ...hints(filters, keys), ...page }))
+      if (page.complete === 'finish') follower.goLive()
+      else connection.retire(sub)
+    }
+    attempt(answer, message => {
+      // Its id may meanwhile belong to another subscription.
+      if (!follower.closed) connection.closeSubscription(sub, message)
+    })
+  }
+
+  const count: Reads['count'] = (connection, sub, filters) => {
+    const { keys } = connection
+    const denied = refuse(filters, connection)
+    if (denied !== undefined) return connection.send(encode.closed(sub, denied))
+    const answer = async () => {
+      const who = { keys, now: source.now() }
+      const [only, ...others] = filters
+      const offset = only === undefined || others.length > 0 ? undefined : hllOffset(only)
+      const hll = only === undefined || offset === undefined ? undefined : await store.hll(only, offset, who)
+      connection.send(encode.count(sub, await store.count(filters, who), hll))
+    }
+    attempt(answer, message => connection.send(encode.closed(sub, message)))
+  }
+
+  return { subscribe, count, refuse, judge, hints }
+}
