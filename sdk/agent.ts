@@ -67,6 +67,7 @@ export function startAgent(options: StartOptions): RunningAgent {
     url: options.relay,
     pubkey,
     sealer,
+    authenticate: template => signEvent(template, secretKey, random.bytes(32)),
     onMail(mails) {
       for (const mail of mails) receive(mail)
       news.beat()
@@ -227,8 +228,8 @@ export function startAgent(options: StartOptions): RunningAgent {
     async sync({ maxMs = SYNC_MS } = {}) {
       ensureOpen()
       const start = clock.monotonic()
-      if (route.status().state === 'live') route.refresh()
-      await until(() => closing !== undefined || route.status().state === 'live', maxMs)
+      if (route.status().state === 'live' || route.isRefused) route.refresh()
+      await until(() => closing !== undefined || route.status().state === 'live' || route.isRefused, maxMs)
       const { state, mayMiss } = route.status()
       const now = route.counters()
       const before = counted

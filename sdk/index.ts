@@ -47,6 +47,7 @@ export {
 } from './home/profile.ts'
 export { type HomeView, readHome } from './home/read-home.ts'
 export { handOver, handOverRead } from './home/spool.ts'
+export type { Authenticate } from './link/authenticator.ts'
 export type { Negotiation, PublishResult, RelayClient, Request, RequestHandlers } from './link/client.ts'
 export { type ConnectOptions, connect } from './link/connect.ts'
 export { type Difference, type ReconcileOptions, reconcile } from './link/reconcile.ts'

@@ -1,8 +1,8 @@
-import { connect } from '../../sdk/index.ts'
 import type { Command } from '../context.ts'
 import { EXIT } from '../exit-codes.ts'
 import { parseFilters } from '../filters.ts'
 import { relayFor } from '../profile.ts'
+import { connectAs } from '../relay-client.ts'
 import { timedOut } from '../timed-out.ts'
 import { within } from '../wait.ts'
 
@@ -10,7 +10,7 @@ import { within } from '../wait.ts'
 export const count: Command<'count'> = async ({ options, operands, out, env, timers, signal }) => {
   const filters = parseFilters(operands)
   const url = relayFor(options, env)
-  const client = await connect(url, { timeoutMs: options.timeout })
+  const client = await connectAs(url, options, env, { timeoutMs: options.timeout })
   try {
     const total = await within(client.count(filters), { timers, signal, ms: options.timeout })
     if (total === undefined) throw timedOut(url, options.timeout)

@@ -3,11 +3,12 @@ import { seconds } from '../../platform/clock.ts'
 import { systemRandom } from '../../platform/random.ts'
 import { type NostrEvent, parseEvent, signEvent, type Tag, verifyEvent } from '../../protocol/index.ts'
 import { parseJson } from '../../protocol/json.ts'
-import { connect, type PublishResult, readKeyFile } from '../../sdk/index.ts'
+import { type PublishResult, readKeyFile } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
 import { CliError, exitCodeOfReason, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { chosenProfile, relayFor } from '../profile.ts'
+import { connectAs } from '../relay-client.ts'
 import { escapeText } from '../text.ts'
 import { timedOut } from '../timed-out.ts'
 import { within } from '../wait.ts'
@@ -20,7 +21,7 @@ export const publish: Command<'publish'> = async context => {
   const { options, out, env, timers, signal } = context
   const events = options.kind === undefined ? await readSigned(context) : [await sign(context, options.kind)]
   const url = relayFor(options, env)
-  const client = await connect(url, { timeoutMs: options.timeout })
+  const client = await connectAs(url, options, env, { timeoutMs: options.timeout })
   let worst: ExitCode = EXIT.ok
   try {
     for (const event of events) {

@@ -1,10 +1,11 @@
 import type { EoseHints, FilterJson, NostrEvent } from '../../protocol/index.ts'
-import { connect, type RelayClient, RelayRefusedError } from '../../sdk/index.ts'
+import { type RelayClient, RelayRefusedError } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
 import { CliError, UsageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { parseFilters } from '../filters.ts'
 import { relayFor } from '../profile.ts'
+import { connectAs } from '../relay-client.ts'
 import { escapeText, plural } from '../text.ts'
 import { timedOut } from '../timed-out.ts'
 
@@ -22,7 +23,7 @@ interface Answer {
 export const req: Command<'req'> = async context => {
   const { options, operands, env } = context
   const filters = parseFilters(operands)
-  const client = await connect(relayFor(options, env), { timeoutMs: options.timeout })
+  const client = await connectAs(relayFor(options, env), options, env, { timeoutMs: options.timeout })
   try {
     const answer = options.log ? await pages(client, filters, context) : await query(client, filters, context)
     if (answer.invalid > 0) {

@@ -1,11 +1,12 @@
 import { seconds } from '../../platform/clock.ts'
 import type { FilterJson } from '../../protocol/index.ts'
-import { connect, type RelayClient, reconcile, type Transfer, transfer } from '../../sdk/index.ts'
+import { type RelayClient, reconcile, type Transfer, transfer } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
 import { exitCodeOfReason, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { parseFilters } from '../filters.ts'
 import { givenRelay } from '../profile.ts'
+import { connectAs } from '../relay-client.ts'
 import { bytesText, escapeText, plural } from '../text.ts'
 import { within } from '../wait.ts'
 
@@ -18,7 +19,7 @@ interface Way {
 
 /** `posthorn sync <relay> <relay> ['<filter>']`: each gets what only the other has. */
 export const sync: Command<'sync'> = async context => {
-  const { options, operands, out, signal, timers, clock } = context
+  const { options, operands, out, env, signal, timers, clock } = context
   const [one = '', two = '', text = '{}'] = operands
   const dir = options.dir
   if (dir !== 'both' && dir !== 'to' && dir !== 'from') throw new UsageError('--dir is both, to or from')
@@ -26,9 +27,9 @@ export const sync: Command<'sync'> = async context => {
   const urls = [givenRelay(one) ?? one, givenRelay(two) ?? two] as const
   if (urls[0] === urls[1]) throw new UsageError('both relays are the same')
   const patience = { timers, signal, timeoutMs: options.timeout }
-  const first = await connect(urls[0], { timeoutMs: options.timeout })
+  const first = await connectAs(urls[0], {}, env, { timeoutMs: options.timeout })
   try {
-    const second = await connect(urls[1], { timeoutMs: options.timeout })
+    const second = await connectAs(urls[1], {}, env, { timeoutMs: options.timeout })
     try {
       const had = [await total(first, filter, context), await total(second, filter, context)] as const
       const difference = await reconcile(first, second, filter, {

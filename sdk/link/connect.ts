@@ -9,6 +9,7 @@ import { defaultLimits } from '../../protocol/limits.ts'
 import { reason } from '../../protocol/reasons.ts'
 import type { Host } from '../api.ts'
 import { RelayRefusedError, RelayUnreachableError } from '../errors.ts'
+import type { Authenticate } from './authenticator.ts'
 import type { RelayClient, Request } from './client.ts'
 import { createFramePump } from './frame-pump.ts'
 import { createLink, type Link } from './link.ts'
@@ -18,6 +19,11 @@ export interface ConnectOptions {
   readonly host?: Partial<Host>
   /** For the connection, each OK and each COUNT, ms; default 10,000. */
   readonly timeoutMs?: number
+  /**
+   * Signs the AUTH event (NIP-42), which names `url` as it was given. Asked only once the relay refuses something as
+   * `auth-required`; that is then repeated once. Without it refusals stand, and the relay learns nobody's key.
+   */
+  readonly authenticate?: Authenticate
 }
 
 const TIMEOUT_MS = 10_000
@@ -40,6 +46,7 @@ export function connect(url: string, options: ConnectOptions = {}): Promise<Rela
       ...host,
       url,
       reconnect: false,
+      authenticate: options.authenticate,
       onOpen() {
         cancel()
         resolve(clientOn(link, host, timeoutMs, requests))

@@ -70,6 +70,8 @@ export interface DialectOptions extends FeedOptions {
 export interface Feed {
   /** To be called when the link opens. */
   open(): void
+  /** To be called when the link pauses: ends what is asked, until the next `open`. */
+  pause(): void
   /** To be called when the link is lost. */
   down(reason: string): void
   /** Asks for everything since the recorded position once more. */
@@ -142,6 +144,13 @@ export function createFeed(options: FeedOptions): Feed {
       log.open()
       options.onChange()
     },
+    pause() {
+      log.stop()
+      time.stop()
+      state = 'catching-up'
+      dialect = undefined
+      options.onChange()
+    },
     down(reason) {
       log.stop()
       time.stop()
@@ -152,10 +161,12 @@ export function createFeed(options: FeedOptions): Feed {
       options.onChange()
     },
     refresh() {
-      if (dialect === undefined || !options.link.isOpen) return
+      // Without dialect and error the first answer of this connection is still under way.
+      if (!options.link.isOpen || (dialect === undefined && error === undefined)) return
       state = 'catching-up'
-      if (dialect === 'log') log.refresh()
-      else time.refresh()
+      error = undefined
+      if (dialect === 'time') time.refresh()
+      else log.refresh()
       options.onChange()
     },
     stop() {

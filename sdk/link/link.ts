@@ -6,7 +6,8 @@ import { CLOSE } from '../../protocol/close-codes.ts'
 import { byteLength, type NostrEvent } from '../../protocol/event.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
 import { encode, parseRelayFrame, type RelayFrame } from '../../protocol/frames.ts'
-import { seqOfOk } from '../../protocol/reasons.ts'
+import { parseReason, seqOfOk } from '../../protocol/reasons.ts'
+import { type Authenticate, createAuthenticator } from './authenticator.ts'
 import { backoffMs, LONGEST_BACKOFF_MS } from './backoff.ts'
 import type { PublishResult } from './client.ts'
 
@@ -18,7 +19,14 @@ export interface LinkOptions {
   readonly dial: Dial
   /** False: one attempt, no second one. */
   readonly reconnect: boolean
+  /** Answers the relay's challenge (NIP-42). Without it this end stays a stranger. */
+  readonly authenticate?: Authenticate | undefined
+  /** At once when challenged, before `onOpen`. Otherwise only when something is refused for want of it. */
+  readonly introduce?: boolean
+  /** Again on the same connection after an `onPause`. */
   onOpen(): void
+  /** The relay is about to know us under a key, and to answer differently: what is subscribed must end; `onOpen` follows. */
+  onPause?(): void
   /** The connection, or the attempt at one, is over; with `reconnect` the next one is already planned. */
   onDown(reason: string): void
 }
@@ -62,18 +70,36 @@ const SILENCE_MS = 45_000
 const SIGN_OF_LIFE_MS = 10_000
 const MAX_STRIKES = 10
 const GOODBYE_MS = 1_000
+/** How long a relay's challenge is waited for before the first request (it is sent on connecting), and then its OK to our AUTH. */
+const GREETING_MS = 150
+const INTRODUCTION_MS = 3_000
 /** Nothing has this id: the answer is EOSE alone. */
 const NOBODY = '0'.repeat(64)
 
+interface Subscription {
+  onFrame(frame: SubscriptionFrame): void
+  /** Sends its first frame. */
+  start(): void
+  /** Not answered so far, and not repeated. */
+  fresh: boolean
+}
+
+interface Publishing {
+  readonly promise: Promise<PublishOutcome>
+  end(outcome: PublishOutcome): void
+  start(): void
+  fresh: boolean
+}
+
 export function createLink(options: LinkOptions): Link {
-  const { url, timers, random } = options
-  const subscriptions = new Map<string, (frame: SubscriptionFrame) => void>()
-  const publishing = new Map<
-    string,
-    { readonly promise: Promise<PublishOutcome>; end(outcome: PublishOutcome): void }
-  >()
+  const { url, timers, random, authenticate } = options
+  const subscriptions = new Map<string, Subscription>()
+  const publishing = new Map<string, Publishing>()
+  const auth = authenticate && createAuthenticator({ ...options, authenticate, send: frame => socket?.send(frame) })
   const sessionTag = randomHex(random, 8)
   let socket: Socket | undefined
+  /** The socket is open; and what runs on it was started. */
+  let connected = false
   let isOpen = false
   let failures = 0
   let nextSub = 0
@@ -82,18 +108,20 @@ export function createLink(options: LinkOptions): Link {
   let strikes = 0
   let cancelRetry: Cancel = () => {}
   let cancelWatch: Cancel = () => {}
+  let cancelGreeting: Cancel = () => {}
   let closing: (() => void) | undefined
 
   function dial(): void {
     let current: Socket | undefined
+    strikes = 0
+    auth?.reset()
     const mine = () => socket !== undefined && socket === current
     current = options.dial(url, {
       onOpen() {
         if (!mine()) return
-        isOpen = true
-        strikes = 0
+        connected = true
         watchSilence()
-        options.onOpen()
+        greet()
       },
       onText(text) {
         if (!mine()) return
@@ -108,6 +136,59 @@ export function createLink(options: LinkOptions): Link {
     socket = current
   }
 
+  function greet(): void {
+    if (!auth || !options.introduce) start()
+    else if (auth.isChallenged) introduce()
+    else cancelGreeting = timers.after(GREETING_MS, start)
+  }
+
+  function start(): void {
+    cancelGreeting()
+    isOpen = true
+    options.onOpen()
+  }
+
+  /** AUTH first, so that no position told to a stranger is mixed with one told to us. */
+  function introduce(): void {
+    const current = socket
+    let late = false
+    cancelGreeting()
+    if (isOpen) options.onPause?.()
+    cancelGreeting = timers.after(INTRODUCTION_MS, () => {
+      late = true
+      start()
+    })
+    auth?.prove().then(authenticated => {
+      if (socket !== current || closing || (late && !authenticated)) return
+      if (late) options.onPause?.()
+      start()
+    })
+  }
+
+  function challenged(challenge: string): void {
+    if (!auth) return
+    if (!auth.challenge(challenge)) strike()
+    else if (connected && options.introduce && auth.isChallenged && !auth.isProving && !auth.isAuthenticated)
+      introduce()
+  }
+
+  /** A refusal for want of AUTH: proves who we are and asks once more. False: this refusal stands. */
+  function repeated<T extends Subscription | Publishing>(
+    asked: T,
+    message: string,
+    still: () => boolean,
+    refuse: (message: string) => void,
+  ): boolean {
+    if (!auth || !asked.fresh || parseReason(message).prefix !== 'auth-required') return false
+    asked.fresh = false
+    auth.prove().then(authenticated => {
+      if (!still()) return
+      if (authenticated) asked.start()
+      else refuse(auth.explain(message))
+    })
+    return true
+  }
+
   function receive(text: string): void {
     const parsed = parseRelayFrame(text)
     if (!parsed.ok) {
@@ -118,16 +199,37 @@ export function createLink(options: LinkOptions): Link {
       return
     }
     const frame = parsed.value
-    if (frame.type === 'OK') {
-      const seq = seqOfOk(frame.message)
-      publishing
-        .get(frame.id)
-        ?.end({ accepted: frame.accepted, message: frame.message, ...(seq === undefined ? {} : { seq }) })
-    } else if (frame.type !== 'NOTICE' && frame.type !== 'AUTH') {
-      const onFrame = subscriptions.get(frame.sub)
-      if (frame.type === 'CLOSED' || frame.type === 'COUNT' || frame.type === 'NEG-ERR') subscriptions.delete(frame.sub)
-      onFrame?.(frame)
+    if (frame.type === 'AUTH') challenged(frame.challenge)
+    else if (frame.type === 'OK') {
+      if (!auth?.onOk(frame.id, frame.accepted, frame.message)) settle(frame.id, frame.accepted, frame.message)
+    } else if (frame.type !== 'NOTICE') route(frame)
+  }
+
+  function settle(id: string, accepted: boolean, message: string): void {
+    const asked = publishing.get(id)
+    if (!asked) return
+    const still = () => publishing.get(id) === asked
+    if (!accepted && repeated(asked, message, still, why => asked.end({ accepted, message: why }))) return
+    const seq = seqOfOk(message)
+    asked.end({ accepted, message, ...(seq === undefined ? {} : { seq }) })
+  }
+
+  function route(frame: SubscriptionFrame): void {
+    const { sub } = frame
+    const asked = subscriptions.get(sub)
+    if (!asked) return
+    if (frame.type === 'CLOSED' || frame.type === 'NEG-ERR') {
+      const still = () => subscriptions.get(sub) === asked
+      const refuse = (message: string) => {
+        subscriptions.delete(sub)
+        asked.onFrame({ ...frame, message })
+      }
+      if (!repeated(asked, frame.message, still, refuse)) refuse(frame.message)
+      return
     }
+    asked.fresh = false
+    if (frame.type === 'COUNT') subscriptions.delete(sub)
+    asked.onFrame(frame)
   }
 
   function strike(): void {
@@ -137,9 +239,12 @@ export function createLink(options: LinkOptions): Link {
 
   function down(reason: string, penalty = false): void {
     socket = undefined
+    connected = false
     isOpen = false
     cancelWatch()
+    cancelGreeting()
     subscriptions.clear()
+    auth?.reset()
     for (const waiting of [...publishing.values()]) waiting.end({ accepted: undefined, message: reason })
     if (closing) {
       closing()
@@ -172,8 +277,9 @@ export function createLink(options: LinkOptions): Link {
   ): Cancel {
     nextSub += 1
     const sub = `${sessionTag}.${nextSub}`
-    subscriptions.set(sub, onFrame)
-    socket?.send(verb === 'REQ' ? encode.req(sub, ...filters) : encode.countReq(sub, ...filters))
+    const start = () => socket?.send(verb === 'REQ' ? encode.req(sub, ...filters) : encode.countReq(sub, ...filters))
+    subscriptions.set(sub, { onFrame, start, fresh: true })
+    start()
     return () => {
       if (subscriptions.delete(sub) && verb === 'REQ') socket?.send(encode.close(sub))
     }
@@ -182,8 +288,9 @@ export function createLink(options: LinkOptions): Link {
   function negotiate(filter: FilterJson, message: string, onFrame: (frame: SubscriptionFrame) => void) {
     nextSub += 1
     const sub = `${sessionTag}.${nextSub}`
-    subscriptions.set(sub, onFrame)
-    socket?.send(encode.negOpen(sub, filter, message))
+    const start = () => socket?.send(encode.negOpen(sub, filter, message))
+    subscriptions.set(sub, { onFrame, start, fresh: true })
+    start()
     return {
       send(next: string) {
         if (subscriptions.has(sub)) socket?.send(encode.negMsg(sub, next))
@@ -209,8 +316,9 @@ export function createLink(options: LinkOptions): Link {
         resolve(outcome)
       }
     })
-    publishing.set(event.id, { promise, end })
-    socket.send(`["EVENT",${encoded}]`)
+    const start = () => socket?.send(`["EVENT",${encoded}]`)
+    publishing.set(event.id, { promise, end, start, fresh: true })
+    start()
     return promise
   }
 
@@ -244,6 +352,7 @@ export function createLink(options: LinkOptions): Link {
     close() {
       cancelRetry()
       cancelWatch()
+      cancelGreeting()
       const current = socket
       if (closing || !current) {
         closing ??= () => {}
@@ -258,7 +367,7 @@ export function createLink(options: LinkOptions): Link {
           cancel()
           resolve()
         }
-        if (isOpen) current.close(CLOSE.normal, '')
+        if (connected) current.close(CLOSE.normal, '')
         else current.terminate()
       })
     },

@@ -34,6 +34,8 @@ export interface Outbox {
   /** Something was queued; `mail` if it is known what. */
   kick(mail?: OutgoingMail): void
   close(): void
+  /** Why mail waits although the relay is there: it takes none from a stranger, and our AUTH failed. */
+  readonly refusal: string | undefined
 }
 
 export function createOutbox(options: OutboxOptions): Outbox {
@@ -46,6 +48,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   let scanned = 0
   let settled: Outcome[] = []
   let pausedUntil = 0
+  let refusal: string | undefined
   let cancelPause: Cancel = () => {}
   let cancelExpiry: Cancel = () => {}
 
@@ -84,6 +87,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     const { prefix } = parseReason(message)
     if (accepted || prefix === 'duplicate') {
       failures.delete(mail.id)
+      refusal = undefined
       const epoch = told.seq === undefined ? undefined : options.epoch()
       settle({ id: mail.id, state: 'stored', relay: link.url, ...told, ...(epoch === undefined ? {} : { epoch }) })
     } else if (accepted === false && prefix !== undefined && FINAL.has(prefix)) {
@@ -92,6 +96,9 @@ export function createOutbox(options: OutboxOptions): Outbox {
     } else if (link.isOpen) {
       if (prefix === 'rate-limited') pause()
       rest(mail)
+      if (prefix !== 'auth-required' || refusal === message) return
+      refusal = message
+      options.onSettled([])
     }
   }
 
@@ -153,6 +160,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     cancelPause()
     pausedUntil = 0
     scanned = 0
+    refusal = undefined
   }
 
   expire()
@@ -175,6 +183,9 @@ export function createOutbox(options: OutboxOptions): Outbox {
       closed = true
       calm()
       cancelExpiry()
+    },
+    get refusal() {
+      return refusal
     },
   }
 }

@@ -1,8 +1,9 @@
 import type { Cancel } from '../../platform/timers.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
 import { MESSAGE } from '../../protocol/kinds.ts'
-import { commonOfCursorUnknown } from '../../protocol/reasons.ts'
+import { commonOfCursorUnknown, parseReason } from '../../protocol/reasons.ts'
 import type { Host, RelayStatus } from '../api.ts'
+import type { Authenticate } from '../link/authenticator.ts'
 import { createFeed, type Dialect } from '../link/feed.ts'
 import { createLink } from '../link/link.ts'
 import { readMessage } from './message.ts'
@@ -18,6 +19,7 @@ export interface RouteOptions extends Host {
   readonly pubkey: string
   readonly store: MailStore
   readonly sealer: Sealer
+  readonly authenticate: Authenticate
   /** Recorded just now, in order. */
   onMail(mail: readonly StoredMail[]): void
   onSettled(outcomes: readonly Outcome[]): void
@@ -40,10 +42,18 @@ export interface Route {
   counters(): RouteCounters
   /** Asks the relay once more for what is new; `status` is `catching-up` until it has answered. */
   refresh(): void
+  /** The relay is there and does not serve this agent; it is asked again now and then. */
+  readonly isRefused: boolean
   /** True while the present connection, or attempt at one, may still take mail. */
   readonly mayDeliver: boolean
   kick(mail?: OutgoingMail): void
   close(): Promise<void>
+}
+
+/** About the key, not about what was asked. */
+const isRefusal = (message: string | undefined): boolean => {
+  const { prefix } = parseReason(message ?? '')
+  return prefix === 'auth-required' || prefix === 'restricted'
 }
 
 export function createRoute(options: RouteOptions): Route {
@@ -58,10 +68,17 @@ export function createRoute(options: RouteOptions): Route {
   const link = createLink({
     ...options,
     reconnect: true,
+    // A relay that asks is told at once: what it keeps for the agent's eyes alone is then part of the inbox.
+    introduce: true,
     onOpen() {
       hopeful = true
+      cancelWait()
       cancelWait = timers.after(DIALECT_WAIT_MS, openOutbox)
       feed.open()
+    },
+    onPause() {
+      cancelWait()
+      feed.pause()
     },
     onDown(reason) {
       hopeful = false
@@ -127,7 +144,7 @@ export function createRoute(options: RouteOptions): Route {
     url,
     status() {
       const [position] = store.positions(keyOf('log'))
-      const { error } = feed
+      const error = feed.error ?? outbox.refusal
       return {
         url,
         state: feed.state,
@@ -145,6 +162,9 @@ export function createRoute(options: RouteOptions): Route {
       gaps: feed.counters.gaps,
     }),
     refresh: () => feed.refresh(),
+    get isRefused() {
+      return feed.state === 'catching-up' && isRefusal(feed.error)
+    },
     get mayDeliver() {
       return hopeful
     },
