@@ -35,7 +35,8 @@ function ofFilter(filter: Filter, keys: readonly string[]): Withholding {
   // Someone who asks for his own mail, or what he wrote himself, is denied nothing.
   if (onlyParties && (within(filter.tags?.get('p'), keys) || within(filter.authors, keys))) return 'none'
   const onlyNamed = named !== undefined && named.length === filter.kinds?.size
-  return onlyNamed && !(onlyParties && mayBeParty(filter, keys)) ? 'all' : 'some'
+  const someParties = named?.some(kind => audienceOf(kind) === 'parties') === true
+  return onlyNamed && !(someParties && mayBeParty(filter, keys)) ? 'all' : 'some'
 }
 
 const within = (values: ReadonlySet<string> | undefined, keys: readonly string[]): boolean =>

@@ -20,6 +20,10 @@ export function naiveAddress(event: NostrEvent): string | undefined {
   return `${event.kind}:${event.pubkey}:${d?.[1] ?? ''}`
 }
 
+/** Its author; of a gift wrap, whose author is a throwaway key, also who it is for. */
+const naiveOwns = (key: string, event: NostrEvent): boolean =>
+  event.pubkey === key || (event.kind === 1059 && event.tags.some(tag => tag[0] === 'p' && tag[1] === key))
+
 const RESTRICTED = [4, 1059, 21_059, 34_707]
 
 /** May a stranger see it at `now` (seconds)? */
@@ -59,7 +63,7 @@ export class NaiveLog {
     if (known) return { status: 'duplicate', seq: known.seq }
     const address = naiveAddress(event)
     for (const other of this.accepted) {
-      if (other.kind === 5 && other.pubkey === event.pubkey) {
+      if (other.kind === 5 && naiveOwns(other.pubkey, event)) {
         const names = (name: string, value: string) => other.tags.some(tag => tag[0] === name && tag[1] === value)
         if (event.kind !== 5 && names('e', event.id)) return { status: 'refused' }
         if (address !== undefined && names('a', address) && event.created_at <= other.created_at)
@@ -77,7 +81,7 @@ export class NaiveLog {
     if (event.kind === 5)
       for (const [name, value] of event.tags)
         for (const { event: target } of [...this.present]) {
-          if (value === undefined || target.kind === 5 || target.pubkey !== event.pubkey) continue
+          if (value === undefined || target.kind === 5 || !naiveOwns(event.pubkey, target)) continue
           if (name === 'e' && target.id === value) this.#remove(target, 'deleted')
           if (name === 'a' && naiveAddress(target) === value && target.created_at <= event.created_at)
             this.#remove(target, 'deleted')
