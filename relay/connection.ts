@@ -52,6 +52,8 @@ export class Connection implements Outlet, Sender, SocketEvents {
   #cancelStall: Cancel | undefined
   #lowest = Number.POSITIVE_INFINITY
   #ended = false
+  /** How it ended, as wills see it: the client said goodbye. */
+  #clean = false
   #deaf = false
   #challenge: string | undefined
   #refusedAuths = 0
@@ -116,7 +118,8 @@ export class Connection implements Outlet, Sender, SocketEvents {
   onClose(code: number = CLOSE.goingAway): void {
     if (this.#ended) return
     this.#ended = true
-    this.#host.wills.onEnd(this, code === CLOSE.normal)
+    this.#clean = code === CLOSE.normal
+    this.#host.wills.onEnd(this, this.#clean)
     for (const follower of this.#followers.values()) this.#drop(follower)
     this.#negentropy.closeAll()
     this.#cancelStall?.()
@@ -312,6 +315,8 @@ export class Connection implements Outlet, Sender, SocketEvents {
       return refusal === REASONS.forged ? this.#countForgery() : undefined
     }
     const kept = await this.#host.wills.deposit(event, this)
+    // Lost while it was being stored: the will is that of a lost connection.
+    if (this.#ended) this.#host.wills.onEnd(this, this.#clean)
     this.send(
       encode.ok(event.id, kept, kept ? REASONS.willHeld : reason('error', 'the will could not be stored; try again')),
     )
@@ -329,7 +334,7 @@ export class Connection implements Outlet, Sender, SocketEvents {
     if (this.#unanswered === unverified) this.#socket.pause?.()
     this.#host.ingest.push(event, this, (accepted, message) => {
       this.#unanswered -= 1
-      if (accepted) this.#host.wills.onPublished(event, this)
+      if (accepted && !this.#ended) this.#host.wills.onPublished(event, this)
       this.send(encode.ok(event.id, accepted, message))
       if (message === REASONS.forged) this.#countForgery()
       if (this.#unanswered === Math.floor(unverified / 2)) this.#socket.resume?.()
@@ -346,7 +351,8 @@ export class Connection implements Outlet, Sender, SocketEvents {
   /** Honest clients send none. Each costs us a signature check, the dearest thing that a stranger can ask for. */
   #countForgery(): void {
     this.#forgeries += 1
-    if (this.#forgeries < this.#host.limits.invalidSignatures || this.#ended) return
+    // Also of a client that left before the verdicts came.
+    if (this.#forgeries < this.#host.limits.invalidSignatures) return
     this.#host.penalize(this.#peer)
     this.end(CLOSE.policy, 'too many invalid signatures')
   }

@@ -244,7 +244,6 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
       await Promise.allSettled(http.underway)
       await ingest.idle()
       for (const connection of connections) connection.end(CLOSE.goingAway, 'the relay is stopping')
-      wills.stop()
       await retention.stop()
       await verifier.close()
       await store.close()

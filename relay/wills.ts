@@ -33,6 +33,7 @@ export class WillKeeper {
   /** Sessions a live connection has shown to be its own. */
   readonly #sessions = new Map<Sender, Set<string>>()
   readonly #delays = new Map<string, Cancel>()
+  #stopped = false
 
   constructor(options: WillOptions) {
     this.#options = options
@@ -47,6 +48,7 @@ export class WillKeeper {
   }
 
   stop(): void {
+    this.#stopped = true
     for (const cancel of this.#delays.values()) cancel()
     this.#delays.clear()
   }
@@ -115,6 +117,7 @@ export class WillKeeper {
   }
 
   #startDelay(key: string): void {
+    if (this.#stopped) return
     this.#delays.get(key)?.()
     this.#delays.set(
       key,

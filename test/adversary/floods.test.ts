@@ -1,41 +1,11 @@
 import { encode, type NostrEvent } from 'posthorn/protocol'
-import { type RelayOptions, saneDefaults } from 'posthorn/relay'
+import { saneDefaults } from 'posthorn/relay'
 import { describe, expect, test } from 'vitest'
-import { corrupt, nowSeconds, person } from '../helpers/events.ts'
+import { corrupt, nowSeconds } from '../helpers/events.ts'
 import { handClock } from '../helpers/hand-clock.ts'
-import { type RunningRelay, startRelay } from '../helpers/start-relay.ts'
-import { connectRaw, encodeFrame, OPCODE, openTcp, type RawClient, type RawOptions } from './raw-client.ts'
-
-const HOME = 'ws://relay.test'
-const alice = person('alice')
-const victim = person('victim')
-const ATTACKER = '203.0.113.66'
-const HONEST = '198.51.100.1'
-
-/** From an address of the internet, as a trusted proxy tells it. */
-const from = (address: string, options: RawOptions = {}): RawOptions => ({
-  ...options,
-  headers: { 'x-forwarded-for': address, ...options.headers },
-})
-const publicRelay = (options: RelayOptions = {}) =>
-  startRelay({ publicUrls: [HOME], trustedProxies: ['loopback'], ...options })
-
-let serial = 0
-const note = (who = alice) => who.sign({ created_at: nowSeconds(), content: `flood ${serial++}` })
-
-/** An honest subscriber and author from elsewhere; `check` passes one note from one to the other. */
-async function honestTraffic(relay: RunningRelay) {
-  const reader = await connectRaw(relay.url, from(HONEST))
-  const author = await connectRaw(relay.url, from(HONEST))
-  reader.send(encode.req('live', { authors: [alice.pubkey] }))
-  await reader.next('EOSE')
-  return async () => {
-    const event = note()
-    author.send(encode.publish(event))
-    expect((await author.next('OK'))[2]).toBe(true)
-    expect(await reader.next('EVENT')).toMatchObject(['EVENT', 'live', { id: event.id }])
-  }
-}
+import { startRelay } from '../helpers/start-relay.ts'
+import { connectRaw, encodeFrame, OPCODE, openTcp, type RawClient } from './raw-client.ts'
+import { ATTACKER, alice, from, HOME, HONEST, honestTraffic, note, publicRelay, victim } from './scene.ts'
 
 const every = (ms: number, run: () => void) => {
   const timer = setInterval(run, ms)

@@ -37,6 +37,7 @@ export interface RawClient {
   authenticate(who: Person, relayUrl?: string): Promise<unknown[]>
   /** Stops reading from the network. */
   stopReading(): void
+  readOn(): void
   /** Cuts the connection. */
   destroy(): void
 }
@@ -199,6 +200,9 @@ export async function connectRaw(url: string, options: RawOptions = {}): Promise
     },
     stopReading: () => {
       socket.pause()
+    },
+    readOn: () => {
+      socket.resume()
     },
     destroy: () => {
       socket.destroy()
