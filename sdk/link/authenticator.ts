@@ -15,6 +15,8 @@ export interface AuthenticatorOptions {
   readonly timers: Timers
   readonly authenticate: Authenticate
   send(frame: string): void
+  /** The relay has accepted our key; told before whoever waits for it. */
+  onAuthenticated(): void
 }
 
 /** One connection's proof of who we are, made afresh on each. */
@@ -138,6 +140,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
       if (accepted) {
         authenticated = true
         refusal = undefined
+        options.onAuthenticated()
         settle(true)
       } else fail(message)
       return true

@@ -10,6 +10,7 @@ import { parseReason, seqOfOk } from '../../protocol/reasons.ts'
 import { type Authenticate, createAuthenticator } from './authenticator.ts'
 import { backoffMs, LONGEST_BACKOFF_MS } from './backoff.ts'
 import type { PublishResult } from './client.ts'
+import { createGreeting } from './greeting.ts'
 
 export interface LinkOptions {
   readonly url: string
@@ -70,9 +71,6 @@ const SILENCE_MS = 45_000
 const SIGN_OF_LIFE_MS = 10_000
 const MAX_STRIKES = 10
 const GOODBYE_MS = 1_000
-/** How long a relay's challenge is waited for before the first request (it is sent on connecting), and then its OK to our AUTH. */
-const GREETING_MS = 150
-const INTRODUCTION_MS = 3_000
 /** Nothing has this id: the answer is EOSE alone. */
 const NOBODY = '0'.repeat(64)
 
@@ -80,7 +78,7 @@ interface Subscription {
   onFrame(frame: SubscriptionFrame): void
   /** Sends its first frame. */
   start(): void
-  /** Not answered so far, and not repeated. */
+  /** Not answered so far, and may be repeated. */
   fresh: boolean
 }
 
@@ -95,12 +93,22 @@ export function createLink(options: LinkOptions): Link {
   const { url, timers, random, authenticate } = options
   const subscriptions = new Map<string, Subscription>()
   const publishing = new Map<string, Publishing>()
-  const auth = authenticate && createAuthenticator({ ...options, authenticate, send: frame => socket?.send(frame) })
+  const auth =
+    authenticate &&
+    createAuthenticator({
+      ...options,
+      authenticate,
+      send: frame => socket?.send(frame),
+      onAuthenticated: () => greeting.authenticated(),
+    })
+  const greeting = createGreeting({
+    timers,
+    auth: options.introduce ? auth : undefined,
+    onStart: () => options.onOpen(),
+    onPause: () => options.onPause?.(),
+  })
   const sessionTag = randomHex(random, 8)
   let socket: Socket | undefined
-  /** The socket is open; and what runs on it was started. */
-  let connected = false
-  let isOpen = false
   let failures = 0
   let nextSub = 0
   let bytes = 0
@@ -108,7 +116,6 @@ export function createLink(options: LinkOptions): Link {
   let strikes = 0
   let cancelRetry: Cancel = () => {}
   let cancelWatch: Cancel = () => {}
-  let cancelGreeting: Cancel = () => {}
   let closing: (() => void) | undefined
 
   function dial(): void {
@@ -119,9 +126,8 @@ export function createLink(options: LinkOptions): Link {
     current = options.dial(url, {
       onOpen() {
         if (!mine()) return
-        connected = true
         watchSilence()
-        greet()
+        greeting.open()
       },
       onText(text) {
         if (!mine()) return
@@ -134,42 +140,6 @@ export function createLink(options: LinkOptions): Link {
       },
     })
     socket = current
-  }
-
-  function greet(): void {
-    if (!auth || !options.introduce) start()
-    else if (auth.isChallenged) introduce()
-    else cancelGreeting = timers.after(GREETING_MS, start)
-  }
-
-  function start(): void {
-    cancelGreeting()
-    isOpen = true
-    options.onOpen()
-  }
-
-  /** AUTH first, so that no position told to a stranger is mixed with one told to us. */
-  function introduce(): void {
-    const current = socket
-    let late = false
-    cancelGreeting()
-    if (isOpen) options.onPause?.()
-    cancelGreeting = timers.after(INTRODUCTION_MS, () => {
-      late = true
-      start()
-    })
-    auth?.prove().then(authenticated => {
-      if (socket !== current || closing || (late && !authenticated)) return
-      if (late) options.onPause?.()
-      start()
-    })
-  }
-
-  function challenged(challenge: string): void {
-    if (!auth) return
-    if (!auth.challenge(challenge)) strike()
-    else if (connected && options.introduce && auth.isChallenged && !auth.isProving && !auth.isAuthenticated)
-      introduce()
   }
 
   /** A refusal for want of AUTH: proves who we are and asks once more. False: this refusal stands. */
@@ -199,8 +169,10 @@ export function createLink(options: LinkOptions): Link {
       return
     }
     const frame = parsed.value
-    if (frame.type === 'AUTH') challenged(frame.challenge)
-    else if (frame.type === 'OK') {
+    if (frame.type === 'AUTH') {
+      if (auth?.challenge(frame.challenge) === false) strike()
+      else greeting.challenged()
+    } else if (frame.type === 'OK') {
       if (!auth?.onOk(frame.id, frame.accepted, frame.message)) settle(frame.id, frame.accepted, frame.message)
     } else if (frame.type !== 'NOTICE') route(frame)
   }
@@ -239,10 +211,8 @@ export function createLink(options: LinkOptions): Link {
 
   function down(reason: string, penalty = false): void {
     socket = undefined
-    connected = false
-    isOpen = false
     cancelWatch()
-    cancelGreeting()
+    greeting.end()
     subscriptions.clear()
     auth?.reset()
     for (const waiting of [...publishing.values()]) waiting.end({ accepted: undefined, message: reason })
@@ -263,7 +233,8 @@ export function createLink(options: LinkOptions): Link {
     cancelWatch = timers.after(
       SILENCE_MS,
       () => {
-        const stop: Cancel = subscribe('REQ', [{ ids: [NOBODY], limit: 1 }], () => stop())
+        // A refusal is a sign of life too, and no reason to tell who asks.
+        const stop: Cancel = subscribe('REQ', [{ ids: [NOBODY], limit: 1 }], () => stop(), false)
         cancelWatch = timers.after(SIGN_OF_LIFE_MS, () => drop('the relay went silent', false), { background: true })
       },
       { background: true },
@@ -274,11 +245,12 @@ export function createLink(options: LinkOptions): Link {
     verb: 'REQ' | 'COUNT',
     filters: readonly FilterJson[],
     onFrame: (frame: SubscriptionFrame) => void,
+    fresh = true,
   ): Cancel {
     nextSub += 1
     const sub = `${sessionTag}.${nextSub}`
     const start = () => socket?.send(verb === 'REQ' ? encode.req(sub, ...filters) : encode.countReq(sub, ...filters))
-    subscriptions.set(sub, { onFrame, start, fresh: true })
+    subscriptions.set(sub, { onFrame, start, fresh })
     start()
     return () => {
       if (subscriptions.delete(sub) && verb === 'REQ') socket?.send(encode.close(sub))
@@ -304,7 +276,7 @@ export function createLink(options: LinkOptions): Link {
   function publish(event: NostrEvent, encoded: string, timeoutMs: number): Promise<PublishOutcome> {
     const running = publishing.get(event.id)
     if (running) return running.promise
-    if (!isOpen || !socket) return Promise.resolve({ accepted: undefined, message: 'not connected' })
+    if (!greeting.isStarted || !socket) return Promise.resolve({ accepted: undefined, message: 'not connected' })
     let end: (outcome: PublishOutcome) => void = () => {}
     const promise = new Promise<PublishOutcome>(resolve => {
       const cancel = timers.after(timeoutMs, () =>
@@ -333,7 +305,7 @@ export function createLink(options: LinkOptions): Link {
   return {
     url,
     get isOpen() {
-      return isOpen
+      return greeting.isStarted
     },
     get bytes() {
       return bytes
@@ -352,7 +324,8 @@ export function createLink(options: LinkOptions): Link {
     close() {
       cancelRetry()
       cancelWatch()
-      cancelGreeting()
+      const opened = greeting.isConnected
+      greeting.end()
       const current = socket
       if (closing || !current) {
         closing ??= () => {}
@@ -367,7 +340,7 @@ export function createLink(options: LinkOptions): Link {
           cancel()
           resolve()
         }
-        if (connected) current.close(CLOSE.normal, '')
+        if (opened) current.close(CLOSE.normal, '')
         else current.terminate()
       })
     },

@@ -104,7 +104,7 @@ export function createRoute(options: RouteOptions): Route {
     },
     onLost: offerAgain,
     onChange() {
-      if (feed.dialectKnown) openOutbox()
+      if (feed.dialectKnown || isRefusal(feed.error)) openOutbox()
       options.onChange()
     },
   })

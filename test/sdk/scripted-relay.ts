@@ -24,7 +24,8 @@ export interface ScriptedRelay {
   drop(): void
 }
 
-export async function scriptedRelay(script: Script): Promise<ScriptedRelay> {
+/** `greet`: what is said on connecting. */
+export async function scriptedRelay(script: Script, greet?: (peer: Peer) => void): Promise<ScriptedRelay> {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
   await new Promise(resolve => server.once('listening', resolve))
   const heard: unknown[][] = []
@@ -39,6 +40,7 @@ export async function scriptedRelay(script: Script): Promise<ScriptedRelay> {
       event: (sub, event, seq) =>
         socket.send(`["EVENT",${JSON.stringify(sub)},${encodeEvent(event)}${seq === undefined ? '' : `,${seq}`}]`),
     }
+    greet?.(peer)
     socket.on('message', data => {
       const frame = JSON.parse(String(data))
       heard.push(frame)
