@@ -44,7 +44,11 @@ export const LIMITS = {
     unit: 'unanswered events per connection',
     stops: 'one connection filling the verifier’s queue; its socket is paused',
   },
-  authKeys: { value: 16, unit: 'keys per connection', stops: 'memory held by names' },
+  authKeys: {
+    value: 16,
+    unit: 'accepted AUTHs per connection',
+    stops: 'memory held by names; signature checks on demand',
+  },
   refusedAuths: { value: 5, unit: 'refused AUTHs per connection', stops: 'signature checks on demand' },
   wills: { value: 10_000, unit: 'wills held', stops: 'storage filled by deposits that are never published' },
   negentropySessions: { value: 8, unit: 'open reconciliations per connection', stops: 'memory held by sets of ids' },

@@ -60,6 +60,8 @@ export class Connection implements Outlet, Sender, SocketEvents {
   /** Set while an AUTH or WILL is being verified: frames after it wait, so that they take effect in arrival order. */
   #waiting: ClientFrame[] | undefined
   #unanswered = 0
+  #paused = false
+  #acceptedAuths = 0
   #probation: Probation | undefined
   #forgeries = 0
   #malformed = 0
@@ -252,7 +254,20 @@ export class Connection implements Outlet, Sender, SocketEvents {
 
   #wait(frame: ClientFrame): void {
     this.#waiting?.push(frame)
-    if (this.#waiting?.length === this.#host.limits.unverified) this.#socket.pause?.()
+    this.#regulate()
+  }
+
+  /** A client that sends faster than it is answered waits in its own socket, not in our memory. */
+  #regulate(): void {
+    const { unverified } = this.#host.limits
+    const held = this.#unanswered + (this.#waiting?.length ?? 0)
+    if (!this.#paused && held >= unverified) {
+      this.#paused = true
+      this.#socket.pause?.()
+    } else if (this.#paused && held <= unverified / 2) {
+      this.#paused = false
+      this.#socket.resume?.()
+    }
   }
 
   /** Frames that come before `done` settles wait for it. */
@@ -261,13 +276,13 @@ export class Connection implements Outlet, Sender, SocketEvents {
     this.#waiting = waiting
     const release = () => {
       this.#waiting = undefined
-      if (waiting.length >= this.#host.limits.unverified) this.#socket.resume?.()
       for (const [index, frame] of waiting.entries()) {
         if (this.#ended) return
         // A frame may have to be waited for in its turn; the rest then waits behind it.
         if (this.#isWaiting) return this.#waitAll(waiting.slice(index))
         this.#handle(frame)
       }
+      this.#regulate()
     }
     done.then(release, release)
   }
@@ -283,11 +298,9 @@ export class Connection implements Outlet, Sender, SocketEvents {
         ? reason('unsupported', 'this relay does not know its public URL and offers no AUTH')
         : refuseAuth(event, { challenge: this.#challenge, urls, now: this.#host.now() })
     if (refusal !== undefined) return this.#refuseAuth(event.id, refusal)
-    if (this.keys.length >= limits.authKeys)
-      return this.#refuseAuth(
-        event.id,
-        reason('rate-limited', `${limits.authKeys} keys are authenticated here already`),
-      )
+    // Repetitions count: each is one more signature to check.
+    if (this.#acceptedAuths >= limits.authKeys)
+      return this.#refuseAuth(event.id, reason('rate-limited', `${limits.authKeys} AUTHs were accepted here already`))
     this.#hold(
       this.#isValid(event).then(valid => {
         if (!valid) {
@@ -295,6 +308,7 @@ export class Connection implements Outlet, Sender, SocketEvents {
           return this.#countForgery()
         }
         this.#probation?.end()
+        this.#acceptedAuths += 1
         if (!this.keys.includes(event.pubkey)) this.keys = [...this.keys, event.pubkey]
         this.send(encode.ok(event.id, true, ''))
       }),
@@ -327,17 +341,15 @@ export class Connection implements Outlet, Sender, SocketEvents {
     return valid === true
   }
 
-  /** A client that sends faster than signatures are checked waits in its own socket, not in our memory. */
   #publish(event: NostrEvent): void {
-    const { unverified } = this.#host.limits
     this.#unanswered += 1
-    if (this.#unanswered === unverified) this.#socket.pause?.()
+    this.#regulate()
     this.#host.ingest.push(event, this, (accepted, message) => {
       this.#unanswered -= 1
       if (accepted && !this.#ended) this.#host.wills.onPublished(event, this)
       this.send(encode.ok(event.id, accepted, message))
       if (message === REASONS.forged) this.#countForgery()
-      if (this.#unanswered === Math.floor(unverified / 2)) this.#socket.resume?.()
+      this.#regulate()
     })
   }
 

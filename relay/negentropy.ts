@@ -34,6 +34,7 @@ export interface NegentropyPeer extends Sender {
 }
 
 interface Session {
+  readonly filter: Filter
   /** Undefined while it is being read. */
   set: RecordSet | undefined
   held: number
@@ -69,7 +70,7 @@ export class NegentropySessions {
           reason('rate-limited', `${negentropySessions} reconciliations are open; NEG-CLOSE one first`),
         ),
       )
-    const session: Session = { set: undefined, held: 0, closed: false, cancelIdle: () => {} }
+    const session: Session = { filter, set: undefined, held: 0, closed: false, cancelIdle: () => {} }
     this.#sessions.set(sub, session)
     this.#load(sub, session, filter, keys).then(
       set => {
@@ -91,6 +92,9 @@ export class NegentropySessions {
       return this.#peer.send(encode.negErr(sub, reason('closed', 'no reconciliation is open under this id')))
     if (session.set === undefined)
       return this.refuse(sub, reason('invalid', 'NEG-MSG before the answer to the last one'))
+    // A message of a few bytes makes us look at the whole set, so each is a request of its own.
+    const refusal = this.#host.refuseRead([session.filter], this.#peer)
+    if (refusal !== undefined) return this.refuse(sub, refusal)
     this.#answer(sub, session, session.set, message)
   }
 

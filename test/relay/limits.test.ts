@@ -296,7 +296,7 @@ const probes: Record<LimitName, (() => Promise<void>) | `test/${string}.test.ts`
     const client = (await bench({ authKeys: 2 })).open()
     expect((await client.authenticate(alice))[2]).toBe(true)
     expect((await client.authenticate(bob))[2]).toBe(true)
-    expect((await client.authenticate(owner))[3]).toMatch(/^rate-limited: 2 keys/)
+    expect((await client.authenticate(owner))[3]).toMatch(/^rate-limited: 2 AUTHs/)
   },
   async refusedAuths() {
     const client = (await bench()).open()
