@@ -77,10 +77,10 @@ function randomFilter(random: Dice, now: number, known: readonly NostrEvent[]): 
   if (random.chance(0.4)) json.kinds = some(KINDS, 4)
   else if (random.chance(0.15)) json.kinds = some([4, 1059, 21_059, 34_707], 2)
   if (random.chance(0.15)) json['#p'] = some(KEYS)
-  else if (random.chance(0.1)) json['#e'] = [...ids(), NOBODY]
+  if (random.chance(0.1)) json['#e'] = [...ids(), NOBODY]
   for (const letter of ['d', 't'] as const) if (random.chance(0.15)) json[`#${letter}`] = some(VALUES, 6)
   if (random.chance(0.05)) json['#T'] = some(VALUES, 6)
-  else if (random.chance(0.05)) json['#a'] = [...some(known).map(event => naiveAddress(event) ?? ''), ...some(VALUES)]
+  if (random.chance(0.05)) json['#a'] = [...some(known).map(event => naiveAddress(event) ?? ''), ...some(VALUES)]
   if (random.chance(0.2)) json.since = now - 1_000 + random.below(SECONDS + 1)
   if (random.chance(0.2)) json.until = now - 1_000 + random.below(SECONDS + 1)
   if (random.chance(0.4)) json.limit = random.of([0, 1, 2, 5, 10, 100])
