@@ -43,6 +43,22 @@ export function exitCodeOfReason(reason: string): ExitCode {
   return prefix === 'auth-required' || prefix === 'restricted' ? EXIT.refused : EXIT.failure
 }
 
+/** What to do about a relay that refuses the key, or the want of one; undefined for other refusals. */
+export function hintOfReason(reason: string): string | undefined {
+  const { prefix } = parseReason(reason)
+  if (prefix === 'auth-required')
+    return 'it wants to know who asks: act as a profile of yours (posthorn init makes one), with a clock that is right'
+  if (prefix === 'restricted')
+    return "ask the relay's owner for an invite, then join: posthorn publish --kind 28934 --tag=- --tag claim=<code>"
+  return undefined
+}
+
+/** The next step for a person, if there is one. */
+export function hintOf(error: unknown): string | undefined {
+  if (error instanceof CliError) return error.hint
+  return error instanceof RelayRefusedError ? hintOfReason(error.reason) : undefined
+}
+
 export function errorCode(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   return typeof code === 'string' ? code : 'unexpected'

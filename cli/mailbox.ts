@@ -15,6 +15,8 @@ import {
   type SendOptions,
   type SyncSummary,
 } from '../sdk/index.ts'
+import { exitCodeOfReason } from './errors.ts'
+import { EXIT } from './exit-codes.ts'
 import { poll, within } from './wait.ts'
 
 /**
@@ -153,6 +155,12 @@ const ofView = (view: HomeView): Mailbox => ({
 /** The relay was tried and did not let us in: known at once, while trying again goes on in the background. */
 export const isUnreachable = ({ agent }: Mailbox): boolean =>
   agent?.status().relays.every(relay => relay.state === 'offline' && relay.error !== undefined) ?? false
+
+/** The relay's reason, if it is there but does not serve this key, or not without an AUTH that failed. */
+export function refusalOf({ agent }: Mailbox): string | undefined {
+  const errors = agent?.status().relays.flatMap(({ state, error }) => (state === 'offline' ? [] : [error ?? '']))
+  return errors?.find(error => exitCodeOfReason(error) === EXIT.refused)
+}
 
 /** Catches up for at most `ms`, but gives up as soon as the relay is found unreachable. Undefined: not caught up. */
 export async function fetchMail(

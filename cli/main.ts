@@ -1,7 +1,7 @@
 import { parseVerbArgs, wantsHelp } from './args.ts'
 import { COMMANDS, type CommandName } from './commands/index.ts'
 import type { CliHost } from './context.ts'
-import { CliError, exitCodeOf, UsageError } from './errors.ts'
+import { exitCodeOf, hintOf, UsageError } from './errors.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 import { overview, verbHelp } from './help.ts'
 import { createOutput, type Output } from './output.ts'
@@ -28,11 +28,7 @@ export async function main(argv: readonly string[], host: CliHost): Promise<Exit
     return await runVerb(first, rest, out, host)
   } catch (error) {
     if (host.signal.aborted) return EXIT.interrupted
-    out.fail(
-      first !== undefined && isVerb(first) ? first : undefined,
-      error,
-      error instanceof CliError ? error.hint : undefined,
-    )
+    out.fail(first !== undefined && isVerb(first) ? first : undefined, error, hintOf(error))
     return exitCodeOf(error)
   }
 }

@@ -93,7 +93,7 @@ export interface RelayStatus {
   readonly received?: number
   /** Recorded position in the relay's log. */
   readonly position?: number
-  /** Why it is not live, as far as known. */
+  /** Why it is not live, or takes no mail, as far as known; `auth-required:` and `restricted:` are about the key. */
   readonly error?: string
   /** The relay does not speak SEQ: late or back-dated messages may be missed. */
   readonly mayMiss: boolean
@@ -155,7 +155,7 @@ export interface Agent {
   inbox(query?: InboxQuery): InboxEntry[]
   /** By full id or a unique prefix of at least 8 characters; marks it read. */
   read(id: string): InboxEntry | undefined
-  /** Resolves when caught up, or after `maxMs` (default 30,000). */
+  /** Resolves when caught up, when the relay refuses this key, or after `maxMs` (default 30,000). */
   sync(options?: { readonly maxMs?: number }): Promise<SyncSummary>
   status(): AgentStatus
   /** Returns the function that stops listening. */

@@ -1,7 +1,8 @@
 import type { SyncSummary } from '../../sdk/index.ts'
 import type { Command } from '../context.ts'
+import { hintOfReason } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { flushed, openMailbox, PATIENCE_MS } from '../mailbox.ts'
+import { flushed, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
 import { chosenProfile, givenRelay } from '../profile.ts'
 import { bytesText, escapeText, plural } from '../text.ts'
 import { within } from '../wait.ts'
@@ -38,14 +39,18 @@ export const catchup: Command<'catchup'> = async ({ options, out, env, timers, s
       queue,
     })
     if (summary.mayMiss) out.say('this relay keeps no log order: late or back-dated messages may be missed')
-    return exitOf(summary)
+    const refusal = summary.complete ? undefined : refusalOf(mailbox)
+    const hint = refusal === undefined ? undefined : hintOfReason(refusal)
+    if (hint !== undefined) out.say(hint)
+    return exitOf(summary, refusal !== undefined)
   } finally {
     await mailbox.close()
   }
 }
 
-function exitOf(summary: SyncSummary): ExitCode {
+function exitOf(summary: SyncSummary, refused: boolean): ExitCode {
   if (summary.invalid > 0 || summary.gaps > 0) return EXIT.integrity
+  if (refused) return EXIT.refused
   return summary.complete ? EXIT.ok : EXIT.unreachable
 }
 
@@ -55,7 +60,9 @@ function summaryText(summary: SyncSummary, error: string | undefined): string {
     ? `caught up: ${summary.new} new (${cost})`
     : summary.status === 'offline'
       ? `not caught up: ${escapeText(summary.relay)} was not reached${error === undefined ? '' : ` (${escapeText(error)})`}`
-      : `not caught up yet: ${summary.new} new so far (${cost}); the rest comes next time`
+      : error !== undefined
+        ? `not caught up: ${escapeText(summary.relay)} refused (${escapeText(error)})`
+        : `not caught up yet: ${summary.new} new so far (${cost}); the rest comes next time`
   return [
     heading,
     ...(summary.invalid > 0

@@ -1,8 +1,9 @@
 import { seconds } from '../../platform/clock.ts'
 import type { InboxEntry, InboxQuery } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
+import { hintOfReason } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
-import { fetchMail, type Mailbox, openMailbox, PATIENCE_MS } from '../mailbox.ts'
+import { fetchMail, type Mailbox, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
 import { messageFields, messageLine } from '../message-text.ts'
 import { chosenProfile, givenRelay } from '../profile.ts'
 import { escapeText } from '../text.ts'
@@ -39,8 +40,9 @@ export const inbox: Command<'inbox'> = async context => {
       out.say(`the newest ${options.limit}; more with --limit N`)
     if (options.follow) await follow(mailbox, query, entries, context)
     if (entries.length > 0 || options.follow) return EXIT.ok
-    out.say(reached ? 'nothing here' : 'nothing here, and the relay was not reached')
-    return reached ? EXIT.empty : EXIT.unreachable
+    const refused = !reached && refusalOf(mailbox) !== undefined
+    out.say(reached || refused ? 'nothing here' : 'nothing here, and the relay was not reached')
+    return refused ? EXIT.refused : reached ? EXIT.empty : EXIT.unreachable
   } finally {
     await mailbox.close()
   }
@@ -53,6 +55,8 @@ async function caughtUp(mailbox: Mailbox, { options, out, signal, timers }: Cont
   if (summary?.complete) return true
   const why = mailbox.agent.status().relays[0]?.error
   out.say(`not caught up with the relay${why === undefined ? '' : ` (${escapeText(why)})`}; this is what is here`)
+  const hint = hintOfReason(why ?? '')
+  if (hint !== undefined) out.say(hint)
   return false
 }
 

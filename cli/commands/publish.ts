@@ -5,7 +5,7 @@ import { type NostrEvent, parseEvent, signEvent, type Tag, verifyEvent } from '.
 import { parseJson } from '../../protocol/json.ts'
 import { type PublishResult, readKeyFile } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
-import { CliError, exitCodeOfReason, UsageError } from '../errors.ts'
+import { CliError, exitCodeOfReason, hintOfReason, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { chosenProfile, relayFor } from '../profile.ts'
 import { connectAs } from '../relay-client.ts'
@@ -40,7 +40,12 @@ export const publish: Command<'publish'> = async context => {
 
 function report({ out }: Context<'publish'>, event: NostrEvent, { accepted, message, seq }: PublishResult): void {
   out.result(event.id, { id: event.id, accepted, message, ...(seq === undefined ? {} : { seq }) })
-  if (!accepted) out.fail('publish', new CliError('refused', EXIT.failure, `the relay refused ${event.id}: ${message}`))
+  if (!accepted)
+    out.fail(
+      'publish',
+      new CliError('refused', EXIT.failure, `the relay refused ${event.id}: ${message}`),
+      hintOfReason(message),
+    )
   else
     out.say(
       seq === undefined

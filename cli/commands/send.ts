@@ -1,8 +1,8 @@
 import type { Delivery, InboxEntry, SendOptions } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
-import { CliError, exitCodeOfReason, UsageError } from '../errors.ts'
+import { CliError, exitCodeOfReason, hintOfReason, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { isUnreachable, type Mailbox, openMailbox } from '../mailbox.ts'
+import { isUnreachable, type Mailbox, openMailbox, refusalOf } from '../mailbox.ts'
 import { messageFields } from '../message-text.ts'
 import { chosenProfile, givenRelay } from '../profile.ts'
 import { escapeText } from '../text.ts'
@@ -21,7 +21,7 @@ export const send: Command<'send'> = async context => {
     const delivery = await delivered(mailbox, id, context)
     const reply =
       delivery.state === 'stored' && options.wait !== undefined ? await replyTo(mailbox, id, context) : undefined
-    return report(context, id, delivery, reply)
+    return report(context, { id, delivery, reply, refusal: refusalOf(mailbox) })
   } finally {
     await mailbox.close()
   }
@@ -66,11 +66,17 @@ async function replyTo(
 /** Messages among which the reply is looked for. */
 const RECENT = 1_000
 
+interface Sent {
+  readonly id: string
+  readonly delivery: Delivery
+  readonly reply: InboxEntry | undefined
+  /** Why the relay takes nothing from us. */
+  readonly refusal: string | undefined
+}
+
 function report(
   { out, options, operands: [to = ''] }: Context<'send'>,
-  id: string,
-  delivery: Delivery,
-  reply: InboxEntry | undefined,
+  { id, delivery, reply, refusal }: Sent,
 ): ExitCode {
   const waited = options.wait !== undefined
   const replyFields = waited ? { reply: reply === undefined ? null : messageFields(reply) } : {}
@@ -85,12 +91,19 @@ function report(
       return EXIT.unreachable
     }
     case 'queued':
+      if (refusal !== undefined) {
+        const error = new CliError('refused', EXIT.refused, `the relay takes nothing from this profile: ${refusal}`)
+        out.fail('send', error, hintOfReason(refusal))
+        out.say('the message is queued and goes out once the relay takes it')
+        return EXIT.refused
+      }
       out.say('the relay was not reached: the message is queued and goes out with the next verb that reaches it')
       return EXIT.unreachable
     case 'refused':
       out.fail(
         'send',
         new CliError('refused', EXIT.failure, `${delivery.relay} refused the message: ${delivery.reason}`),
+        hintOfReason(delivery.reason),
       )
       return exitCodeOfReason(delivery.reason)
     case 'expired':

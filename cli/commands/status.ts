@@ -1,7 +1,8 @@
 import type { RelayStatus } from '../../sdk/index.ts'
 import type { Command } from '../context.ts'
+import { hintOfReason } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
-import { fetchMail, openMailbox, PATIENCE_MS } from '../mailbox.ts'
+import { fetchMail, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
 import type { Paint } from '../output.ts'
 import { chosenProfile, givenRelay } from '../profile.ts'
 import { escapeLine, escapeText, plural } from '../text.ts'
@@ -38,17 +39,25 @@ export const status: Command<'status'> = async context => {
       unread,
       unknownSenders,
     })
+    const refusal = options.offline ? undefined : refusalOf(mailbox)
+    const hint = refusal === undefined ? undefined : hintOfReason(refusal)
+    if (hint !== undefined) out.say(hint)
+    if (refusal !== undefined) return EXIT.refused
     return relays.some(relay => relay.state === 'offline') ? EXIT.unreachable : EXIT.ok
   } finally {
     await mailbox.close()
   }
 }
 
+/** Characters shown of a reason. */
+const ERROR_WIDTH = 160
+
 function relayLine(relay: RelayStatus, paint: Paint): string {
+  const why = relay.error === undefined ? '' : `: ${escapeLine(relay.error, ERROR_WIDTH)}`
   const words: Record<RelayStatus['state'], string> = {
-    live: paint.green('live, caught up'),
-    'catching-up': `catching up, ${relay.received ?? 0} received`,
-    offline: paint.red(`offline${relay.error === undefined ? '' : `: ${escapeLine(relay.error, 120)}`}`),
+    live: why === '' ? paint.green('live, caught up') : paint.red(`live, but takes no mail${why}`),
+    'catching-up': why === '' ? `catching up, ${relay.received ?? 0} received` : paint.red(`not served${why}`),
+    offline: paint.red(`offline${why}`),
   }
   const mayMiss = relay.mayMiss ? ' (keeps no log order: late messages may be missed)' : ''
   return `  relay   ${escapeText(relay.url)}  ${words[relay.state]}${mayMiss}`
