@@ -71,11 +71,11 @@ describe('req', () => {
     expect(await quick(['req', '{"kinds":[9999]}', '--log'])).toMatchObject({ code: 3, stdout: '' })
   })
 
-  test('only for the parties: exit 4; what the relay cannot answer: exit 1', async () => {
-    const refused = await run(['req', '{"kinds":[4]}', '--json'])
+  test('served to nobody, also after AUTH: exit 4; what the relay cannot answer: exit 1', async () => {
+    const refused = await run(['req', '{"kinds":[34707]}', '--json'])
     expect(refused).toMatchObject({ code: 4, stdout: '' })
     expect(JSON.parse(refused.stderr)).toMatchObject({
-      error: { code: 'relay-refused', message: expect.stringContaining('auth-required') },
+      error: { code: 'relay-refused', message: expect.stringContaining('restricted') },
     })
     expect(await quick(['req', '{"&t":["x"]}'])).toMatchObject({ code: 1, stdout: '' })
   })

@@ -2,18 +2,7 @@ import type { Store } from 'posthorn/relay'
 
 /** The same store, whose reads for subscriptions have seen the log when asked but answer when `late` lets them: commits overtake them. */
 export function lateStore(inner: Store, late: () => Promise<unknown>): Store {
-  return {
-    get head() {
-      return inner.head
-    },
-    get epochs() {
-      return inner.epochs
-    },
-    startEpoch: inner.startEpoch.bind(inner),
-    append: inner.append.bind(inner),
-    sweepExpired: inner.sweepExpired.bind(inner),
-    close: inner.close.bind(inner),
-    seqsOf: inner.seqsOf.bind(inner),
+  const reads: Pick<Store, 'readLog' | 'query'> = {
     async readLog(request) {
       const batch = await inner.readLog(request)
       await late()
@@ -24,8 +13,15 @@ export function lateStore(inner: Store, late: () => Promise<unknown>): Store {
       await late()
       return page
     },
-    count: inner.count.bind(inner),
   }
+  // Whatever else a store can do is done by the one inside.
+  return new Proxy(inner, {
+    get(store, name) {
+      if (name === 'readLog' || name === 'query') return reads[name]
+      const value: unknown = Reflect.get(store, name, store)
+      return typeof value === 'function' ? value.bind(store) : value
+    },
+  })
 }
 
 /** A door for `late`: closed until opened. */
