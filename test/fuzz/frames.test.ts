@@ -15,7 +15,7 @@ import { mutateText, mutateValue } from './mutate.ts'
 /** Frames; more in long runs. */
 const FRAMES = Number(process.env['ROUNDS'] ?? 20_000)
 /** Frames of one connection. */
-const CONNECTION = 500
+const CONNECTION = 2_000
 /** Frames between two looks at whether the relay still does its work. */
 const PROBE = 5_000
 const PATIENCE_MS = 10_000
@@ -33,16 +33,16 @@ const LIMITS = { malformedFrames: OFF, invalidSignatures: OFF, refusedAuths: OFF
 
 /** What is sent how often. What costs a signature check is rare. */
 const MIX = Object.entries({
-  event: 8,
-  fresh: 5,
-  req: 8,
-  log: 5,
-  count: 5,
-  close: 3,
+  event: 16,
+  fresh: 10,
+  req: 16,
+  log: 10,
+  count: 10,
+  close: 6,
   auth: 1,
   will: 1,
-  open: 4,
-  msg: 4,
+  open: 8,
+  msg: 8,
 }).flatMap(([name, times]) => Array.from({ length: times }, () => name))
 
 const alice = person('alice')
@@ -126,7 +126,7 @@ class Frames {
     const random = this.#random
     this.#made += 1
     const event = { ...random.of(this.#events), kind: 10_002, content: `${this.#made}` }
-    if (random.chance(0.01)) return alice.sign(random.chance(0.5) ? event : { ...event, kind: 20_001 })
+    if (random.chance(0.004)) return alice.sign(random.chance(0.5) ? event : { ...event, kind: 20_001 })
     return random.chance(0.03) ? { ...event, id: eventId(event.pubkey, event) } : event
   }
 

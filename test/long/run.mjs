@@ -11,30 +11,34 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '60' },
     /** Of all rounds below, for a quick look. */
     scale: { type: 'string', default: '1' },
+    /** Names of what to run, with commas. Default: all. */
     only: { type: 'string' },
     out: { type: 'string' },
   },
 })
 
-/** What runs, and how many rounds of it. */
+/** What runs, and how many rounds of it; of `frames`, how many frames. */
 const PLAN = [
   { name: 'kill', file: 'test/crash/kill.test.ts', rounds: 200 },
   { name: 'rewind', file: 'test/crash/rewind.test.ts', rounds: 1 },
   { name: 'resume', file: 'test/property/resume.test.ts', rounds: 30 },
   { name: 'store', file: 'test/relay/store-fuzz.test.ts', rounds: 300 },
   { name: 'epochs', file: 'test/relay/epochs.test.ts', rounds: 200 },
+  { name: 'frames', file: 'test/fuzz/frames.test.ts', rounds: 1_000_000 },
+  { name: 'differential', file: 'test/fuzz/differential.test.ts', rounds: 100 },
 ]
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))
 const deadline = Date.now() + Number(values.minutes) * 60_000
+const only = values.only?.split(',')
 const scratch = mkdtempSync(join(tmpdir(), 'posthorn-long-'))
 const figuresFile = join(scratch, 'figures')
 const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim()
 
 const runs = []
 for (const { name, file, rounds: planned } of PLAN) {
-  if (values.only !== undefined && values.only !== name) continue
+  if (only !== undefined && !only.includes(name)) continue
   const rounds = Math.max(1, Math.round(planned * Number(values.scale)))
   const left = deadline - Date.now()
   if (left < 1_000) {
