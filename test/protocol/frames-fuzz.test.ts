@@ -55,8 +55,11 @@ function checkRefusal(text: string, { to, reason }: FrameError): void {
   expect(reason.length).toBeLessThan(200)
   const [type, second] = Array.isArray(tryJson(text)) ? (tryJson(text) as unknown[]) : []
   if (to !== undefined && 'ok' in to) {
-    expect(type).toBe('EVENT')
+    expect(['EVENT', 'AUTH', 'WILL']).toContain(type)
     expect(second).toHaveProperty('id', to.ok)
+  } else if (to !== undefined && 'neg' in to) {
+    expect(['NEG-OPEN', 'NEG-MSG', 'NEG-CLOSE']).toContain(type)
+    expect(to.neg).toBe(second)
   } else if (to !== undefined) {
     expect(['REQ', 'COUNT']).toContain(type)
     expect(to.closed).toBe(second)
