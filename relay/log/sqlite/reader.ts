@@ -3,6 +3,7 @@ import { type NostrEvent, parseEvent } from '../../../protocol/event.ts'
 import { type Filter, type Matchable, matchesNothing, matchFilters } from '../../../protocol/filter.ts'
 import { hllOf } from '../../../protocol/hll.ts'
 import { parseJson } from '../../../protocol/json.ts'
+import { restrictedKinds } from '../../../protocol/kinds.ts'
 import { packStubs } from '../../../protocol/negentropy/index.ts'
 import { mayRead } from '../../access.ts'
 import { concernsVanished } from '../entries.ts'
@@ -31,6 +32,8 @@ import { LOG_APPLICATION_ID, LOG_MIGRATIONS } from './schema.ts'
 const CHUNK = 128
 /** Distinct statement texts kept prepared. */
 const PREPARED = 256
+/** Longer ones are prepared each time: with their parameters they hold megabytes, and hardly come twice. */
+const PREPARED_CHARS = 4_096
 
 interface StoredText extends EventText {
   readonly seq: number
@@ -93,17 +96,25 @@ export class LogReader {
   count(filters: readonly Filter[], reader: Reader): number {
     const wanted = filters.filter(filter => !matchesNothing(filter))
     if (wanted.length === 0) return 0
-    const { sql, params } = countPlan(wanted, reader)
-    if (reader.keys.length === 0)
-      return Number((this.#prepare(sql).get(...params) as Record<string, number>)['count(*)'])
-    return this.#inSnapshot(last => {
-      const request = { ...reader, filters: wanted, after: 0, limit: Number.POSITIVE_INFINITY, gone: false }
-      return buildBatch(
-        request,
-        last,
-        wanted.map(filter => this.#logRows(request, filter)),
-      ).entries.length
+    return this.#inSnapshot(() => {
+      const { sql, params } = countPlan(wanted, { ...reader, keys: [] })
+      const open = Number((this.#prepare(sql).get(...params) as Record<string, number>)['count(*)'])
+      return reader.keys.length === 0 ? open : open + this.#countRestricted(wanted, reader)
     })
+  }
+
+  /** Of the kinds that not all may read, row by row: the access function decides. */
+  #countRestricted(filters: readonly Filter[], reader: Reader): number {
+    const seqs = new Set<number>()
+    for (const filter of filters) {
+      const kinds = restrictedKinds.filter(kind => filter.kinds?.has(kind) ?? true)
+      if (kinds.length === 0) continue
+      const narrow = { ...filter, kinds: new Set(kinds) }
+      const request = { ...reader, filters: [narrow], after: 0, limit: Number.POSITIVE_INFINITY, gone: false }
+      const rows = this.#logRows(request, narrow)
+      for (let row = rows.next().value; row !== undefined; row = rows.next().value) seqs.add(row.seq)
+    }
+    return seqs.size
   }
 
   hll(filter: Filter, offset: number, reader: Reader): string {
@@ -248,6 +259,7 @@ export class LogReader {
   }
 
   #prepare(sql: string): Statement {
+    if (sql.length > PREPARED_CHARS) return this.#db.prepare(sql)
     const known = this.#prepared.get(sql)
     if (known !== undefined) return known
     if (this.#prepared.size >= PREPARED) this.#prepared.clear()
