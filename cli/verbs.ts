@@ -236,7 +236,9 @@ export const VERBS = {
       ['posthorn inbox --unread', 'exits 3 if there is none'],
       ['posthorn inbox --wait 300 --json', 'sleep until mail arrives'],
     ],
-    notes: ['Exits 3 if there is nothing to list, 5 if there is nothing to list and the relay was not reached.'],
+    notes: [
+      'Exits 3 if there is nothing to list, 5 (or 4) if there is nothing to list and the relay was not reached (or refuses this key).',
+    ],
   },
   read: {
     summary: 'show one message and mark it as read',
@@ -263,7 +265,7 @@ export const VERBS = {
     },
     examples: [['posthorn catchup --max-ms 5000 --json', 'when time is short']],
     notes: [
-      'Exits 5 if the relay was not reached or time was over before everything was here, 6 if the relay sent forged events or skipped some.',
+      'Exits 5 if the relay was not reached or time was over before everything was here, 4 if it refuses this key, 6 if the relay sent forged events or skipped some.',
     ],
   },
   req: {

@@ -116,6 +116,7 @@ export function createLink(options: LinkOptions): Link {
   let strikes = 0
   let cancelRetry: Cancel = () => {}
   let cancelWatch: Cancel = () => {}
+  let cancelRenewal: Cancel | undefined
   let closing: (() => void) | undefined
 
   function dial(): void {
@@ -154,9 +155,22 @@ export function createLink(options: LinkOptions): Link {
     auth.prove().then(authenticated => {
       if (!still()) return
       if (authenticated) asked.start()
-      else refuse(auth.explain(message))
+      else {
+        refuse(auth.explain(message))
+        renewLater(auth.explain(message))
+      }
     })
     return true
+  }
+
+  /** A failed AUTH is not repeated on its connection. The next has a challenge of its own, and our clock may be right by then. */
+  function renewLater(message: string): void {
+    if (!options.reconnect || cancelRenewal) return
+    const again = () => {
+      cancelRenewal = undefined
+      if (!auth?.isAuthenticated) drop(message, false)
+    }
+    cancelRenewal = timers.after(LONGEST_BACKOFF_MS, again, { background: true })
   }
 
   function receive(text: string): void {
@@ -212,6 +226,8 @@ export function createLink(options: LinkOptions): Link {
   function down(reason: string, penalty = false): void {
     socket = undefined
     cancelWatch()
+    cancelRenewal?.()
+    cancelRenewal = undefined
     greeting.end()
     subscriptions.clear()
     auth?.reset()
@@ -324,6 +340,7 @@ export function createLink(options: LinkOptions): Link {
     close() {
       cancelRetry()
       cancelWatch()
+      cancelRenewal?.()
       const opened = greeting.isConnected
       greeting.end()
       const current = socket

@@ -1,6 +1,7 @@
 import { type Authenticate, connect, createMemoryMailStore } from 'posthorn'
 import { type NostrEvent, signEvent, verifyEvent } from 'posthorn/protocol'
-import { saneDefaults } from 'posthorn/relay'
+import { createRelay, saneDefaults } from 'posthorn/relay'
+import { createPipe } from 'posthorn/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { nowSeconds, type Person } from '../helpers/events.ts'
 import { startRelay } from '../helpers/start-relay.ts'
@@ -22,6 +23,7 @@ const offClock = (ms: number) => ({ now: () => Date.now() + ms, monotonic: () =>
 const auths = (heard: unknown[][]): NostrEvent[] =>
   heard.filter(([type]) => type === 'AUTH').map(frame => frame[1] as NostrEvent)
 const tag = (event: NostrEvent | undefined, name: string) => event?.tags.find(([key]) => key === name)?.[1]
+type Dial = (url: string, events: Parameters<typeof createPipe>[0]) => ReturnType<typeof createPipe>['client']
 const everybody = contactsOf(alice, bob, carol)
 
 describe('agents', () => {
@@ -56,9 +58,8 @@ describe('agents', () => {
     await eventually('arrived', () => a.inbox().length === 1)
 
     const c = await memoryAgent(carol, relay.url, { contacts: everybody })
-    const start = performance.now()
-    expect(await c.sync({ maxMs: 20_000 })).toMatchObject({ complete: false, status: 'catching-up' })
-    expect(performance.now() - start).toBeLessThan(15_000)
+    // Not after ten minutes.
+    expect(await c.sync({ maxMs: 600_000 })).toMatchObject({ complete: false, status: 'catching-up' })
     expect(c.status().relays[0]).toMatchObject({ state: 'catching-up', error: 'restricted: no member' })
     const id = await c.send('alice', 'let me in')
     await expect(c.stored(id)).rejects.toMatchObject({ code: 'refused', by: 'relay' })
@@ -92,6 +93,35 @@ describe('agents', () => {
     expect(await served.sync()).toMatchObject({ complete: true })
     await served.stored(await served.send('bob', 'hello'))
     expect(served.status().relays[0]).not.toHaveProperty('error')
+  })
+
+  test('a clock that is put right: the next connection is authenticated, and the mail goes out', async () => {
+    await using relay = await startRelay({ policy: saneDefaults({ requireAuth: 'all' }) })
+    let off = -3_600_000
+    const clock = { now: () => Date.now() + off, monotonic: () => performance.now() }
+    const agent = await memoryAgent(alice, relay.url, { host: { clock }, speed: 100 })
+    const id = await agent.send('bob', 'late, not lost')
+    await eventually('refused', () => /check your clock/.test(agent.status().relays[0]?.error ?? ''))
+    off = 0
+    await eventually('stored', () => agent.delivery(id)?.state === 'stored')
+    await eventually('live', () => agent.status().relays[0]?.state === 'live')
+  })
+
+  test('a challenge that is there before the socket says that it is open', async () => {
+    const url = 'ws://pipe.test'
+    const relay = await createRelay({ publicUrls: [url], policy: saneDefaults({ requireAuth: 'all' }) })
+    onTestFinished(() => relay.close())
+    const dial: Dial = (_url, events) =>
+      createPipe(
+        events,
+        socket => relay.accept(socket),
+        () => {},
+      ).client
+    const a = await memoryAgent(alice, url, { host: { dial } })
+    const b = await memoryAgent(bob, url, { host: { dial } })
+    await b.stored(await b.send('alice', 'by pipe'))
+    expect(await a.sync()).toMatchObject({ complete: true, new: 1 })
+    expect(a.inbox().map(each => each.text)).toEqual(['by pipe'])
   })
 
   test('each connection is authenticated anew, and the inbox goes on exactly where it was', async () => {
