@@ -10,6 +10,8 @@ export interface OpenOptions {
   readonly migrations: readonly string[]
   /** A second connection beside the writer: no pragma is changed, nothing is migrated; the file has to have our schema already. */
   readonly readonly?: boolean
+  /** Read-only tools that know every older schema too. */
+  readonly olderSchema?: boolean
   /** Readable by the owner only (0600): for files that hold private mail. */
   readonly secret?: boolean
 }
@@ -43,7 +45,7 @@ export function openDatabase(path: string, options: OpenOptions): Database {
     if (options.readonly) {
       db.pragma('query_only = ON')
       assertOurs(db, path, options)
-      assertMigrated(db, path, options)
+      if (!options.olderSchema) assertMigrated(db, path, options)
       return db
     }
     const version = assertOurs(db, path, options) // first, because switching to WAL already writes to the file

@@ -30,6 +30,8 @@ import { WillKeeper } from './wills.ts'
 const CHECKPOINT_MS = 15_000
 /** Expired events leave the disk this often; they are never served in between. */
 const SWEEP_MS = 60_000
+/** A relay that stops verifies what it has taken in for so long; the whole stop is to take 5 s. */
+const LAST_ANSWERS_MS = 2_000
 
 export interface CoreOptions {
   readonly store: Store
@@ -69,7 +71,7 @@ export interface RelayCore {
   accept(socket: Socket, peer?: Peer): SocketEvents
   /** Applies the retention rules now; they are also applied from time to time. Rejects with PruneRefusedError. */
   prune(): Promise<PruneReport>
-  /** Answers what was received, closes every connection with 1001, closes store and verifier. */
+  /** Answers what was received as far as 2 s allow, closes every connection with 1001, closes store and verifier. */
   close(): Promise<void>
 }
 
@@ -242,7 +244,9 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
       wills.stop()
       for (const connection of connections) connection.stopReading()
       await Promise.allSettled(http.underway)
+      const impatient = timers.after(LAST_ANSWERS_MS, () => ingest.dropUnverified())
       await ingest.idle()
+      impatient()
       for (const connection of connections) connection.end(CLOSE.goingAway, 'the relay is stopping')
       await retention.stop()
       await verifier.close()

@@ -87,6 +87,11 @@ export class Ingest {
     })
   }
 
+  /** Forgets what is not being verified yet; without an OK its authors send it again. */
+  dropUnverified(): void {
+    this.#verifyQueue.length = 0
+  }
+
   /** Resolves when everything pushed so far has been answered. */
   async idle(): Promise<void> {
     // Verified events go on to the log, never back.

@@ -60,7 +60,12 @@ export async function checkLog(path: string, options: CheckOptions = {}): Promis
   }
   let db: Database | undefined
   try {
-    db = openDatabase(path, { applicationId: LOG_APPLICATION_ID, migrations: LOG_MIGRATIONS, readonly: true })
+    db = openDatabase(path, {
+      applicationId: LOG_APPLICATION_ID,
+      migrations: LOG_MIGRATIONS,
+      readonly: true,
+      olderSchema: true,
+    })
     assertLogFile(db, path)
     db.exec('BEGIN')
     // Each part by itself: what breaks one still lets the others tell which rows are hurt.
