@@ -79,7 +79,6 @@ export function openTcp(url: string): Promise<Socket> {
 export async function connectRaw(url: string, options: RawOptions = {}): Promise<RawClient> {
   const socket = await openTcp(url)
   const messages: unknown[][] = []
-  let seen = 0
   let wake = () => {}
   let ended: Closed | undefined
   let buffer = Buffer.alloc(0)
@@ -172,9 +171,8 @@ export async function connectRaw(url: string, options: RawOptions = {}): Promise
     },
     async next(...types) {
       for (;;) {
-        const message = messages[seen]
+        const message = messages.shift()
         if (message !== undefined) {
-          seen += 1
           if (types.length === 0 || types.includes(String(message[0]))) return message
           continue
         }
