@@ -2,7 +2,7 @@ import type { Verifier } from '../../platform/verifier.ts'
 import { createWorkLoop } from '../../platform/work-loop.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import { type Filter, matchFilters } from '../../protocol/filter.ts'
-import type { SubscriptionFrame } from './link.ts'
+import type { SubscriptionFrame } from './questions.ts'
 
 type EventFrame = Extract<SubscriptionFrame, { readonly type: 'EVENT' }>
 export type OtherFrame = Exclude<SubscriptionFrame, EventFrame>

@@ -1,16 +1,15 @@
 import type { Clock } from '../../platform/clock.ts'
-import { type Random, randomHex } from '../../platform/random.ts'
+import type { Random } from '../../platform/random.ts'
 import type { Dial, Socket } from '../../platform/socket.ts'
 import type { Cancel, Timers } from '../../platform/timers.ts'
 import { CLOSE } from '../../protocol/close-codes.ts'
 import { byteLength, type NostrEvent } from '../../protocol/event.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
-import { encode, parseRelayFrame, type RelayFrame } from '../../protocol/frames.ts'
-import { parseReason, seqOfOk } from '../../protocol/reasons.ts'
+import { parseRelayFrame } from '../../protocol/frames.ts'
 import { type Authenticate, createAuthenticator } from './authenticator.ts'
 import { backoffMs, LONGEST_BACKOFF_MS } from './backoff.ts'
-import type { PublishResult } from './client.ts'
 import { createGreeting } from './greeting.ts'
+import { createQuestions, type PublishOutcome, type SubscriptionFrame } from './questions.ts'
 
 export interface LinkOptions {
   readonly url: string
@@ -31,12 +30,6 @@ export interface LinkOptions {
   /** The connection, or the attempt at one, is over; with `reconnect` the next one is already planned. */
   onDown(reason: string): void
 }
-
-/** Frames that belong to one subscription. */
-export type SubscriptionFrame = Extract<RelayFrame, { readonly sub: string }>
-
-/** What became of an EVENT frame: the relay's OK, or nothing known because the connection or the patience ended. */
-export type PublishOutcome = PublishResult | { readonly accepted: undefined; readonly message: string }
 
 /** One relay, reconnected for ever. Frames are parsed and routed here; nothing in them is trusted yet. */
 export interface Link {
@@ -74,25 +67,8 @@ const GOODBYE_MS = 1_000
 /** Nothing has this id: the answer is EOSE alone. */
 const NOBODY = '0'.repeat(64)
 
-interface Subscription {
-  onFrame(frame: SubscriptionFrame): void
-  /** Sends its first frame. */
-  start(): void
-  /** Not answered so far, and may be repeated. */
-  fresh: boolean
-}
-
-interface Publishing {
-  readonly promise: Promise<PublishOutcome>
-  end(outcome: PublishOutcome): void
-  start(): void
-  fresh: boolean
-}
-
 export function createLink(options: LinkOptions): Link {
   const { url, timers, random, authenticate } = options
-  const subscriptions = new Map<string, Subscription>()
-  const publishing = new Map<string, Publishing>()
   const auth =
     authenticate &&
     createAuthenticator({
@@ -101,16 +77,15 @@ export function createLink(options: LinkOptions): Link {
       send: frame => socket?.send(frame),
       onAuthenticated: () => greeting.authenticated(),
     })
+  const questions = createQuestions({ timers, random, auth, send: text => socket?.send(text), onStranger: renewLater })
   const greeting = createGreeting({
     timers,
     auth: options.introduce ? auth : undefined,
     onStart: () => options.onOpen(),
     onPause: () => options.onPause?.(),
   })
-  const sessionTag = randomHex(random, 8)
   let socket: Socket | undefined
   let failures = 0
-  let nextSub = 0
   let bytes = 0
   let malformed = 0
   let strikes = 0
@@ -143,26 +118,6 @@ export function createLink(options: LinkOptions): Link {
     socket = current
   }
 
-  /** A refusal for want of AUTH: proves who we are and asks once more. False: this refusal stands. */
-  function repeated<T extends Subscription | Publishing>(
-    asked: T,
-    message: string,
-    still: () => boolean,
-    refuse: (message: string) => void,
-  ): boolean {
-    if (!auth || !asked.fresh || parseReason(message).prefix !== 'auth-required') return false
-    asked.fresh = false
-    auth.prove().then(authenticated => {
-      if (!still()) return
-      if (authenticated) asked.start()
-      else {
-        refuse(auth.explain(message))
-        renewLater(auth.explain(message))
-      }
-    })
-    return true
-  }
-
   /** A failed AUTH is not repeated on its connection. The next has a challenge of its own, and our clock may be right by then. */
   function renewLater(message: string): void {
     if (!options.reconnect || cancelRenewal) return
@@ -186,36 +141,7 @@ export function createLink(options: LinkOptions): Link {
     if (frame.type === 'AUTH') {
       if (auth?.challenge(frame.challenge) === false) strike()
       else greeting.challenged()
-    } else if (frame.type === 'OK') {
-      if (!auth?.onOk(frame.id, frame.accepted, frame.message)) settle(frame.id, frame.accepted, frame.message)
-    } else if (frame.type !== 'NOTICE') route(frame)
-  }
-
-  function settle(id: string, accepted: boolean, message: string): void {
-    const asked = publishing.get(id)
-    if (!asked) return
-    const still = () => publishing.get(id) === asked
-    if (!accepted && repeated(asked, message, still, why => asked.end({ accepted, message: why }))) return
-    const seq = seqOfOk(message)
-    asked.end({ accepted, message, ...(seq === undefined ? {} : { seq }) })
-  }
-
-  function route(frame: SubscriptionFrame): void {
-    const { sub } = frame
-    const asked = subscriptions.get(sub)
-    if (!asked) return
-    if (frame.type === 'CLOSED' || frame.type === 'NEG-ERR') {
-      const still = () => subscriptions.get(sub) === asked
-      const refuse = (message: string) => {
-        subscriptions.delete(sub)
-        asked.onFrame({ ...frame, message })
-      }
-      if (!repeated(asked, frame.message, still, refuse)) refuse(frame.message)
-      return
-    }
-    asked.fresh = false
-    if (frame.type === 'COUNT') subscriptions.delete(sub)
-    asked.onFrame(frame)
+    } else if (frame.type !== 'OK' || !auth?.onOk(frame.id, frame.accepted, frame.message)) questions.answer(frame)
   }
 
   function strike(): void {
@@ -229,9 +155,8 @@ export function createLink(options: LinkOptions): Link {
     cancelRenewal?.()
     cancelRenewal = undefined
     greeting.end()
-    subscriptions.clear()
+    questions.lose(reason)
     auth?.reset()
-    for (const waiting of [...publishing.values()]) waiting.end({ accepted: undefined, message: reason })
     if (closing) {
       closing()
       return
@@ -250,64 +175,11 @@ export function createLink(options: LinkOptions): Link {
       SILENCE_MS,
       () => {
         // A refusal is a sign of life too, and no reason to tell who asks.
-        const stop: Cancel = subscribe('REQ', [{ ids: [NOBODY], limit: 1 }], () => stop(), false)
+        const stop: Cancel = questions.subscribe('REQ', [{ ids: [NOBODY], limit: 1 }], () => stop(), false)
         cancelWatch = timers.after(SIGN_OF_LIFE_MS, () => drop('the relay went silent', false), { background: true })
       },
       { background: true },
     )
-  }
-
-  function subscribe(
-    verb: 'REQ' | 'COUNT',
-    filters: readonly FilterJson[],
-    onFrame: (frame: SubscriptionFrame) => void,
-    fresh = true,
-  ): Cancel {
-    nextSub += 1
-    const sub = `${sessionTag}.${nextSub}`
-    const start = () => socket?.send(verb === 'REQ' ? encode.req(sub, ...filters) : encode.countReq(sub, ...filters))
-    subscriptions.set(sub, { onFrame, start, fresh })
-    start()
-    return () => {
-      if (subscriptions.delete(sub) && verb === 'REQ') socket?.send(encode.close(sub))
-    }
-  }
-
-  function negotiate(filter: FilterJson, message: string, onFrame: (frame: SubscriptionFrame) => void) {
-    nextSub += 1
-    const sub = `${sessionTag}.${nextSub}`
-    const start = () => socket?.send(encode.negOpen(sub, filter, message))
-    subscriptions.set(sub, { onFrame, start, fresh: true })
-    start()
-    return {
-      send(next: string) {
-        if (subscriptions.has(sub)) socket?.send(encode.negMsg(sub, next))
-      },
-      close() {
-        if (subscriptions.delete(sub)) socket?.send(encode.negClose(sub))
-      },
-    }
-  }
-
-  function publish(event: NostrEvent, encoded: string, timeoutMs: number): Promise<PublishOutcome> {
-    const running = publishing.get(event.id)
-    if (running) return running.promise
-    if (!greeting.isStarted || !socket) return Promise.resolve({ accepted: undefined, message: 'not connected' })
-    let end: (outcome: PublishOutcome) => void = () => {}
-    const promise = new Promise<PublishOutcome>(resolve => {
-      const cancel = timers.after(timeoutMs, () =>
-        end({ accepted: undefined, message: `no OK within ${timeoutMs} ms` }),
-      )
-      end = outcome => {
-        cancel()
-        publishing.delete(event.id)
-        resolve(outcome)
-      }
-    })
-    const start = () => socket?.send(`["EVENT",${encoded}]`)
-    publishing.set(event.id, { promise, end, start, fresh: true })
-    start()
-    return promise
   }
 
   function drop(reason: string, misbehaved: boolean): void {
@@ -329,9 +201,12 @@ export function createLink(options: LinkOptions): Link {
     get malformed() {
       return malformed
     },
-    subscribe,
-    negotiate,
-    publish,
+    subscribe: (verb, filters, onFrame) => questions.subscribe(verb, filters, onFrame),
+    negotiate: questions.negotiate,
+    publish: async (event, encoded, timeoutMs) =>
+      greeting.isStarted
+        ? questions.publish(event, encoded, timeoutMs)
+        : { accepted: undefined, message: 'not connected' },
     healthy() {
       failures = 0
     },

@@ -5,7 +5,8 @@ import { parseEvent } from '../../protocol/event.ts'
 import { parseJson } from '../../protocol/json.ts'
 import { parseReason } from '../../protocol/reasons.ts'
 import { backoffMs } from '../link/backoff.ts'
-import type { Link, PublishOutcome } from '../link/link.ts'
+import type { Link } from '../link/link.ts'
+import type { PublishOutcome } from '../link/questions.ts'
 import type { MailStore, Outcome, OutgoingMail } from './store.ts'
 
 const WINDOW = 100

@@ -1,0 +1,181 @@
+import { type Random, randomHex } from '../../platform/random.ts'
+import type { Cancel, Timers } from '../../platform/timers.ts'
+import type { NostrEvent } from '../../protocol/event.ts'
+import type { FilterJson } from '../../protocol/filter.ts'
+import { encode, type RelayFrame } from '../../protocol/frames.ts'
+import { parseReason, seqOfOk } from '../../protocol/reasons.ts'
+import type { Authenticator } from './authenticator.ts'
+import type { PublishResult } from './client.ts'
+
+/** Frames that belong to one subscription. */
+export type SubscriptionFrame = Extract<RelayFrame, { readonly sub: string }>
+
+/** What became of an EVENT frame: the relay's OK, or nothing known because the connection or the patience ended. */
+export type PublishOutcome = PublishResult | { readonly accepted: undefined; readonly message: string }
+
+export interface QuestionsOptions {
+  readonly timers: Timers
+  readonly random: Random
+  readonly auth: Authenticator | undefined
+  send(text: string): void
+  /** Something was refused for want of AUTH, and our AUTH failed; with both reasons. */
+  onStranger(message: string): void
+}
+
+/** What is asked on one link and waits for answers; the parameters are those of the link. */
+export interface Questions {
+  /** `fresh` false: a refusal for want of AUTH is answer enough. */
+  subscribe(
+    verb: 'REQ' | 'COUNT',
+    filters: readonly FilterJson[],
+    onFrame: (frame: SubscriptionFrame) => void,
+    fresh?: boolean,
+  ): Cancel
+  negotiate(
+    filter: FilterJson,
+    message: string,
+    onFrame: (frame: SubscriptionFrame) => void,
+  ): { send(message: string): void; close(): void }
+  publish(event: NostrEvent, encoded: string, timeoutMs: number): Promise<PublishOutcome>
+  /** Hands a frame to whoever asked for it. */
+  answer(frame: RelayFrame): void
+  /** The connection is gone. */
+  lose(reason: string): void
+}
+
+interface Question {
+  /** Sends its first frame. */
+  start(): void
+  /** Not answered so far, and may be repeated. */
+  fresh: boolean
+}
+
+interface Subscription extends Question {
+  onFrame(frame: SubscriptionFrame): void
+}
+
+interface Publishing extends Question {
+  readonly promise: Promise<PublishOutcome>
+  end(outcome: PublishOutcome): void
+}
+
+export function createQuestions(options: QuestionsOptions): Questions {
+  const { timers, auth, send } = options
+  const subscriptions = new Map<string, Subscription>()
+  const publishing = new Map<string, Publishing>()
+  const sessionTag = randomHex(options.random, 8)
+  let nextSub = 0
+
+  /** A refusal for want of AUTH: proves who we are and asks once more. False: this refusal stands. */
+  function repeated(
+    asked: Question,
+    message: string,
+    still: () => boolean,
+    refuse: (message: string) => void,
+  ): boolean {
+    if (!auth || !asked.fresh || parseReason(message).prefix !== 'auth-required') return false
+    asked.fresh = false
+    auth.prove().then(authenticated => {
+      if (!still()) return
+      if (authenticated) asked.start()
+      else {
+        refuse(auth.explain(message))
+        options.onStranger(auth.explain(message))
+      }
+    })
+    return true
+  }
+
+  function settle(id: string, accepted: boolean, message: string): void {
+    const asked = publishing.get(id)
+    if (!asked) return
+    const still = () => publishing.get(id) === asked
+    if (!accepted && repeated(asked, message, still, why => asked.end({ accepted, message: why }))) return
+    const seq = seqOfOk(message)
+    asked.end({ accepted, message, ...(seq === undefined ? {} : { seq }) })
+  }
+
+  function tell(frame: SubscriptionFrame): void {
+    const { sub } = frame
+    const asked = subscriptions.get(sub)
+    if (!asked) return
+    if (frame.type === 'CLOSED' || frame.type === 'NEG-ERR') {
+      const still = () => subscriptions.get(sub) === asked
+      const refuse = (message: string) => {
+        subscriptions.delete(sub)
+        asked.onFrame({ ...frame, message })
+      }
+      if (!repeated(asked, frame.message, still, refuse)) refuse(frame.message)
+      return
+    }
+    asked.fresh = false
+    if (frame.type === 'COUNT') subscriptions.delete(sub)
+    asked.onFrame(frame)
+  }
+
+  function subscribe(
+    verb: 'REQ' | 'COUNT',
+    filters: readonly FilterJson[],
+    onFrame: (frame: SubscriptionFrame) => void,
+    fresh = true,
+  ): Cancel {
+    nextSub += 1
+    const sub = `${sessionTag}.${nextSub}`
+    const start = () => send(verb === 'REQ' ? encode.req(sub, ...filters) : encode.countReq(sub, ...filters))
+    subscriptions.set(sub, { onFrame, start, fresh })
+    start()
+    return () => {
+      if (subscriptions.delete(sub) && verb === 'REQ') send(encode.close(sub))
+    }
+  }
+
+  function negotiate(filter: FilterJson, message: string, onFrame: (frame: SubscriptionFrame) => void) {
+    nextSub += 1
+    const sub = `${sessionTag}.${nextSub}`
+    const start = () => send(encode.negOpen(sub, filter, message))
+    subscriptions.set(sub, { onFrame, start, fresh: true })
+    start()
+    return {
+      send(next: string) {
+        if (subscriptions.has(sub)) send(encode.negMsg(sub, next))
+      },
+      close() {
+        if (subscriptions.delete(sub)) send(encode.negClose(sub))
+      },
+    }
+  }
+
+  function publish(event: NostrEvent, encoded: string, timeoutMs: number): Promise<PublishOutcome> {
+    const running = publishing.get(event.id)
+    if (running) return running.promise
+    let end: (outcome: PublishOutcome) => void = () => {}
+    const promise = new Promise<PublishOutcome>(resolve => {
+      const cancel = timers.after(timeoutMs, () =>
+        end({ accepted: undefined, message: `no OK within ${timeoutMs} ms` }),
+      )
+      end = outcome => {
+        cancel()
+        publishing.delete(event.id)
+        resolve(outcome)
+      }
+    })
+    const start = () => send(`["EVENT",${encoded}]`)
+    publishing.set(event.id, { promise, end, start, fresh: true })
+    start()
+    return promise
+  }
+
+  return {
+    subscribe,
+    negotiate,
+    publish,
+    answer(frame) {
+      if (frame.type === 'OK') settle(frame.id, frame.accepted, frame.message)
+      else if (frame.type !== 'NOTICE' && frame.type !== 'AUTH') tell(frame)
+    },
+    lose(reason) {
+      subscriptions.clear()
+      for (const waiting of [...publishing.values()]) waiting.end({ accepted: undefined, message: reason })
+    },
+  }
+}
