@@ -96,7 +96,7 @@ describe('agents', () => {
   })
 
   test('a clock that is put right: the next connection is authenticated, and the mail goes out', async () => {
-    await using relay = await startRelay({ policy: saneDefaults({ requireAuth: 'all' }) })
+    await using relay = await startRelay({ policy: saneDefaults({ requireAuth: 'write' }) })
     let off = -3_600_000
     const clock = { now: () => Date.now() + off, monotonic: () => performance.now() }
     const agent = await memoryAgent(alice, relay.url, { host: { clock }, speed: 100 })
@@ -159,6 +159,11 @@ describe('agents', () => {
     expect(Math.abs((event?.created_at ?? 0) - nowSeconds() - 5_000)).toBeLessThan(60)
     expect(event && verifyEvent(event)).toBe(true)
     expect(auths(relay.heard)).toHaveLength(1)
+
+    const before = relay.heard.length
+    relay.drop()
+    await eventually('back', () => relay.heard.length >= before + 2)
+    expect(relay.heard.slice(before).map(([type]) => type)).toEqual(['AUTH', 'REQ'])
   })
 
   test('no challenge: no AUTH, and no wait worth naming', async () => {
@@ -198,6 +203,8 @@ describe('agents', () => {
     await eventually('both', () => agent.inbox().length === 2)
     await agent.sync()
     expect(agent.inbox().map(each => each.text)).toEqual(['for anybody', 'for her eyes'])
+    // Nothing stays open over the AUTH: what the relay tells then is neither the stranger's nor hers.
+    expect(relay.heard.slice(0, 4).map(([type]) => type)).toEqual(['REQ', 'CLOSE', 'AUTH', 'REQ'])
     const asked = relay.heard.flatMap(([type, , filter]) => (type === 'REQ' ? [filter as { since_seq?: number }] : []))
     // The stranger's position first; told that it is another scope, from the start of that.
     expect(asked.slice(0, 3).map(({ since_seq }) => since_seq)).toEqual([0, 9_000, 0])
