@@ -66,6 +66,7 @@ export class Connection implements Outlet, Sender, SocketEvents {
   #forgeries = 0
   #malformed = 0
   #turn: Promise<void> = Promise.resolve()
+  #turns = 0
 
   constructor(socket: Socket, peer: Peer, host: ConnectionHost, onEnd: () => void) {
     this.#socket = socket
@@ -156,6 +157,10 @@ export class Connection implements Outlet, Sender, SocketEvents {
     if (unsent > this.#host.limits.outboundHighBytes) this.#watchForStall()
   }
 
+  get ended(): boolean {
+    return this.#ended
+  }
+
   get congested(): boolean {
     return !this.#ended && this.#socket.unsentBytes > this.#host.limits.outboundHighBytes
   }
@@ -164,12 +169,16 @@ export class Connection implements Outlet, Sender, SocketEvents {
     const before = this.#turn
     const { promise, resolve } = withResolvers()
     this.#turn = promise
+    this.#turns += 1
+    this.#regulate()
     await before
     try {
       await this.#untilWritable()
       return await run()
     } finally {
       resolve()
+      this.#turns -= 1
+      this.#regulate()
     }
   }
 
@@ -260,7 +269,7 @@ export class Connection implements Outlet, Sender, SocketEvents {
   /** A client that sends faster than it is answered waits in its own socket, not in our memory. */
   #regulate(): void {
     const { unverified } = this.#host.limits
-    const held = this.#unanswered + (this.#waiting?.length ?? 0)
+    const held = this.#unanswered + this.#turns + (this.#waiting?.length ?? 0)
     if (!this.#paused && held >= unverified) {
       this.#paused = true
       this.#socket.pause?.()

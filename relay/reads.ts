@@ -137,13 +137,18 @@ export function createReads({ store, source, limits, timers, admission, onError 
     const denied = refuse(filters, connection)
     if (denied !== undefined) return connection.send(encode.closed(sub, denied))
     const answer = async () => {
+      // Whoever asks for much waits in his own line, and whoever left is not counted for.
+      if (connection.ended) return
       const who = { keys, now: source.now() }
       const [only, ...others] = filters
       const offset = only === undefined || others.length > 0 ? undefined : hllOffset(only)
       const hll = only === undefined || offset === undefined ? undefined : await store.hll(only, offset, who)
       connection.send(encode.count(sub, await store.count(filters, who), hll))
     }
-    attempt(answer, message => connection.send(encode.closed(sub, message)))
+    attempt(
+      () => connection.inTurn(answer),
+      message => connection.send(encode.closed(sub, message)),
+    )
   }
 
   return { subscribe, count, refuse, judge, hints }

@@ -113,6 +113,34 @@ describe('floods of questions', () => {
   })
 })
 
+test('questions that cost much wait in the line of who asks them: others are answered in between, and who leaves is not served', async () => {
+  await using relay = await publicRelay({ limits: { requestBurst: 10_000 } })
+  const check = await honestTraffic(relay)
+  const client = await connectRaw(relay.url, from(ATTACKER))
+  const reader = await connectRaw(relay.url, from(HONEST))
+  const values = times(500, String)
+  const kinds = times(400, n => String(2_000 + n)).map(Number)
+  const filter = { kinds, '#a': values, '#b': values, '#c': values }
+  const frame = encode.countReq('wide', ...new Array<typeof filter>(6).fill(filter))
+  const FLOOD = 80
+  let answered = 0
+  const all = (async () => {
+    for (; answered < FLOOD; answered++) await client.next('COUNT')
+  })().catch(() => {})
+  for (let n = 0; n < FLOOD; n++) client.send(frame)
+  await expect.poll(() => answered, { interval: 5 }).toBeGreaterThan(0)
+  reader.send(encode.req('small', { kinds: [1] }))
+  await reader.next('EOSE')
+  expect(answered).toBeLessThan(FLOOD / 2)
+  await check()
+  client.destroy()
+  await all
+  expect(answered).toBeLessThan(FLOOD)
+  await expect.poll(() => relay.relay.load.connections).toBe(3)
+  reader.send(encode.countReq('small', { kinds: [2] }))
+  expect((await reader.next('COUNT'))[2]).toEqual({ count: 0 })
+})
+
 describe('floods of events', () => {
   test('beyond the rate: OK false rate-limited, every one, before any signature is checked; others go on', async () => {
     await using relay = await publicRelay({ clock: handClock(), limits: { eventBurst: 5, invalidSignatures: 6 } })

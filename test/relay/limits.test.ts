@@ -256,17 +256,17 @@ const probes: Record<LimitName, (() => Promise<void>) | `test/${string}.test.ts`
     const { open } = await bench()
     const reader = open()
     reader.state.unsent = n('outboundHardBytes')
-    await reader.ask('COUNT', 'x', {})
+    await reader.ask('COUNT', 'x')
     expect(reader.state.closed).toBeUndefined()
     reader.state.unsent += 1
-    await reader.ask('COUNT', 'x', {})
+    await reader.ask('COUNT', 'x')
     expect(reader.state.closed?.code).toBe(1013)
   },
   async stalledMs() {
     const { open, time } = await bench()
     const reader = open()
     reader.state.unsent = n('outboundHighBytes') + 1
-    await reader.ask('COUNT', 'x', {})
+    await reader.ask('COUNT', 'x')
     await time.advance(n('stalledMs') - 1)
     expect(reader.state.closed).toBeUndefined()
     await time.advance(1)
