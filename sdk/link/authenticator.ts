@@ -33,7 +33,7 @@ export interface Authenticator {
   readonly isChallenged: boolean
   readonly isProving: boolean
   readonly isAuthenticated: boolean
-  /** A refusal for want of AUTH, with why ours did not help. */
+  /** A refusal for want of AUTH, or a connection's end, with why ours failed if it did. */
   explain(message: string): string
 }
 
@@ -162,7 +162,8 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     explain(message) {
       if (refusal === undefined) return message
       // Known, and not wanted: more than the want of a proof.
-      return parseReason(refusal).prefix === 'restricted' ? refusal : `${message} (AUTH failed: ${refusal})`
+      if (parseReason(refusal).prefix === 'restricted') return refusal
+      return message.includes(refusal) ? message : `${message} (AUTH failed: ${refusal})`
     },
   }
 }

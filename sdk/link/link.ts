@@ -155,7 +155,9 @@ export function createLink(options: LinkOptions): Link {
     cancelRenewal?.()
     cancelRenewal = undefined
     greeting.end()
-    questions.lose(reason)
+    // A relay that hangs up on a stranger is better understood by why our AUTH failed.
+    const told = auth?.explain(reason) ?? reason
+    questions.lose(told)
     auth?.reset()
     if (closing) {
       closing()
@@ -166,7 +168,7 @@ export function createLink(options: LinkOptions): Link {
       const wait = penalty ? LONGEST_BACKOFF_MS : backoffMs(failures, random)
       cancelRetry = timers.after(wait, dial)
     }
-    options.onDown(reason)
+    options.onDown(told)
   }
 
   function watchSilence(): void {

@@ -95,7 +95,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
       failures.delete(mail.id)
       settle({ id: mail.id, state: 'refused', relay: link.url, reason: message })
     } else if (link.isOpen) {
-      if (prefix === 'rate-limited') pause()
+      // What follows would be refused alike.
+      if (prefix === 'rate-limited' || prefix === 'auth-required') pause()
       rest(mail)
       if (prefix !== 'auth-required' || refusal === message) return
       refusal = message

@@ -166,6 +166,23 @@ describe('agents', () => {
     expect(relay.heard.slice(before).map(([type]) => type)).toEqual(['AUTH', 'REQ'])
   })
 
+  test('a relay that refuses AUTH and hangs up: both reasons are told', async () => {
+    const relay = await scriptedRelay(
+      (peer, frame) => {
+        if (frame[0] !== 'AUTH') return
+        peer.send('OK', frame[1].id, false, 'invalid: check your clock')
+        peer.socket.close(1008, 'no AUTH in time')
+      },
+      peer => peer.send('AUTH', 'c1'),
+    )
+    const agent = await memoryAgent(alice, relay.url)
+    await eventually('down', () => agent.status().relays[0]?.error !== undefined)
+    expect(agent.status().relays[0]).toMatchObject({
+      state: 'offline',
+      error: 'no AUTH in time (AUTH failed: invalid: check your clock)',
+    })
+  })
+
   test('no challenge: no AUTH, and no wait worth naming', async () => {
     const relay = await scriptedRelay(serving({}))
     const agent = await memoryAgent(alice, relay.url)
