@@ -171,7 +171,7 @@ describe('loadDriver', () => {
 
 test('a reader beside a writer that has not migrated yet is told so, not left to missing tables', () => {
   const path = join(tempDir(), 'young.db')
-  new (loadDriver())(path).close()
+  ;new (loadDriver())(path).close()
   expect(codeOf(() => openDatabase(path, options([V1], { readonly: true })))).toBe('older-schema')
   openDatabase(path, options([V1])).close()
   openDatabase(path, options([V1], { readonly: true })).close()
