@@ -24,11 +24,18 @@ export function packStubs(stubs: readonly EventStub[]): PackedStubs {
   return { times, ids }
 }
 
+/** Words of 32 bits in an id. */
+const WORDS = 8
+/** Records per block of sums. */
+const BLOCK = 256
+
 /** What one side has: records in ascending (time, id), 40 bytes each. */
 export class RecordSet {
   readonly #times: Float64Array
   readonly #ids: Uint8Array
   readonly #view: DataView
+  /** Sums of all ids before each block, made when first asked for: a fingerprint then costs two blocks, not its range. */
+  #sums: Uint32Array | undefined
 
   /** `newestFirst`: pages in NIP-01's order, as stored queries give them; put in ascending order in one linear pass. */
   constructor(newestFirst: readonly PackedStubs[]) {
@@ -90,21 +97,56 @@ export class RecordSet {
 
   /** Sum of the ids mod 2^256 (little-endian) and their number, hashed. */
   fingerprint(from: number, to: number): Uint8Array {
-    const sum = new Uint32Array(8)
-    for (let index = from; index < to; index += 1) {
-      let carry = 0
-      for (let word = 0; word < 8; word += 1) {
-        const total = (sum[word] ?? 0) + this.#view.getUint32(index * ID_BYTES + word * 4, true) + carry
-        sum[word] = total
-        carry = total > 0xffff_ffff ? 1 : 0
-      }
-    }
+    const sum = this.#sum(from, to)
     const count = encodeVarint(to - from)
     const input = new Uint8Array(ID_BYTES + count.length)
     const view = new DataView(input.buffer)
     for (const [word, value] of sum.entries()) view.setUint32(word * 4, value, true)
     input.set(count, ID_BYTES)
     return sha256(input).subarray(0, FINGERPRINT_BYTES)
+  }
+
+  /** Of the ids in [from, to) mod 2^256, as eight words, lowest first. */
+  #sum(from: number, to: number): Uint32Array {
+    const sum = new Uint32Array(WORDS)
+    if (to - from <= BLOCK * 2) {
+      this.#add(sum, from, to)
+      return sum
+    }
+    const first = Math.ceil(from / BLOCK)
+    const end = Math.floor(to / BLOCK)
+    this.#sums ??= this.#sumBlocks()
+    let borrow = 0
+    for (let word = 0; word < WORDS; word += 1) {
+      const total = (this.#sums[end * WORDS + word] ?? 0) - (this.#sums[first * WORDS + word] ?? 0) - borrow
+      sum[word] = total
+      borrow = total < 0 ? 1 : 0
+    }
+    this.#add(sum, from, first * BLOCK)
+    this.#add(sum, end * BLOCK, to)
+    return sum
+  }
+
+  #sumBlocks(): Uint32Array {
+    const blocks = Math.floor(this.size / BLOCK)
+    const sums = new Uint32Array((blocks + 1) * WORDS)
+    const sum = new Uint32Array(WORDS)
+    for (let block = 0; block < blocks; block += 1) {
+      this.#add(sum, block * BLOCK, (block + 1) * BLOCK)
+      sums.set(sum, (block + 1) * WORDS)
+    }
+    return sums
+  }
+
+  #add(sum: Uint32Array, from: number, to: number): void {
+    for (let index = from; index < to; index += 1) {
+      let carry = 0
+      for (let word = 0; word < WORDS; word += 1) {
+        const total = (sum[word] ?? 0) + this.#view.getUint32(index * ID_BYTES + word * 4, true) + carry
+        sum[word] = total
+        carry = total > 0xffff_ffff ? 1 : 0
+      }
+    }
   }
 
   #isBelow(index: number, { time, prefix }: Bound): boolean {
