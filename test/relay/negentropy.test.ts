@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { bytesToHex, hexToBytes, type NostrEvent } from 'posthorn/protocol'
 import { createRelay, type RelayOptions } from 'posthorn/relay'
@@ -77,6 +78,24 @@ describe('engine', () => {
       expect([...need].sort()).toEqual(idsOf(1).sort())
       expect([...have].sort()).toEqual(idsOf(2).sort())
     }
+  })
+
+  test('a fingerprint is that of the plain sum of its range, however long', () => {
+    const random = seededRandom(seed)
+    const size = 3_000
+    const ids = Array.from({ length: size }, () => bytesToHex(random.bytes(32)))
+    const set = recordSet(ids.map((id, n) => ({ id, created_at: n })))
+    const little = (hex: string) => BigInt(`0x${bytesToHex(hexToBytes(hex).reverse())}`)
+    const plain = (from: number, to: number) => {
+      const sum = ids.slice(from, to).reduce((total, id) => total + little(id), 0n) % (1n << 256n)
+      const bytes = hexToBytes(sum.toString(16).padStart(64, '0')).reverse()
+      const count = to - from < 128 ? [to - from] : [((to - from) >> 7) | 0x80, (to - from) & 0x7f]
+      return createHash('sha256').update(bytes).update(Uint8Array.from(count)).digest('hex').slice(0, 32)
+    }
+    const starts = [0, 1, 255, 256, 257, 1_000]
+    for (const from of starts)
+      for (const to of [from, from + 1, from + 511, from + 512, from + 513, from + 1_024, 2_816, size])
+        expect(bytesToHex(set.fingerprint(from, to)), `${from}–${to}`).toBe(plain(from, to))
   })
 
   test('survives and bounds whatever bytes it is sent', () => {
