@@ -28,8 +28,8 @@ export {
   type RelayFrame,
 } from './frames.ts'
 export { bytesToHex, hexToBytes, isHex64 } from './hex.ts'
-export { hllOf, hllOffset } from './hll.ts'
 export { type EoseHints, encodeHints, parseHints } from './hints.ts'
+export { hllOf, hllOffset } from './hll.ts'
 export {
   type Audience,
   addressOf,
