@@ -4,15 +4,32 @@ import { defineConfig } from 'vitest/config'
 // the relay starts its threads from `new URL('./x.js', import.meta.url)`.
 const reportFile = process.env['POSTHORN_TEST_REPORT']
 
+// These collect what their modules register, or trace the process: each file gets one of its own. All others share workers,
+// which halves the cost of starting nearly a hundred files.
+const ALONE = ['test/conformance/**/*.test.ts']
+// Longer, or with more than Node: scripts of their own (`test:docs`, `test:power`, `test:long`, `test:packed`), all but the long one run by CI.
+const ELSEWHERE = [
+  'test/long/**',
+  'test/packed/**',
+  ...(process.env['TEST_DOCS'] ? [] : ['test/docs/blocks.test.ts']),
+  ...(process.env['TRACED_EVENTS'] ? [] : ['test/crash/power-loss.test.ts']),
+]
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
-    exclude: ['test/long/**', 'test/packed/**'],
     pool: 'forks',
-    maxWorkers: 2,
+    // More than the cores of a small machine: many tests wait more than they work.
+    maxWorkers: 3,
     testTimeout: 30_000,
     hookTimeout: 30_000,
     server: { deps: { external: [/\/dist\//] } },
     reporters: reportFile === undefined ? ['default'] : ['default', ['json', { outputFile: reportFile }]],
+    projects: [
+      {
+        extends: true,
+        test: { name: 'shared', include: ['test/**/*.test.ts'], exclude: [...ELSEWHERE, ...ALONE], isolate: false },
+      },
+      { extends: true, test: { name: 'alone', include: ALONE } },
+    ],
   },
 })

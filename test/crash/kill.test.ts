@@ -13,7 +13,7 @@ import { dice } from '../relay/dice.ts'
 import { connect, type Frame, hintsOf, isFor } from '../relay/wire.ts'
 import { startRelayProcess } from './relay-process.ts'
 
-const ROUNDS = Number(process.env['ROUNDS'] ?? 6)
+const ROUNDS = Number(process.env['ROUNDS'] ?? 4)
 const WRITERS = 4
 /** Figures of the run, for those who keep them. */
 const FIGURES = process.env['FIGURES']

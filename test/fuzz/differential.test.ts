@@ -17,7 +17,7 @@ import { keepFigures } from './figures.ts'
 import { type Asker, asksPrivateOnly, fitting, isEphemeral, isExpired, matchesAny, mayRead, Oracle } from './oracle.ts'
 
 /** Games; more in long runs. */
-const ROUNDS = Number(process.env['ROUNDS'] ?? 3)
+const ROUNDS = Number(process.env['ROUNDS'] ?? 2)
 const EVENTS = 150
 /** Small, so that the relay's own cap is met. */
 const PAGE = 25

@@ -181,7 +181,7 @@ describe('check', () => {
 })
 
 describe('bit flips', () => {
-  const FLIPS = Number(process.env['FLIPS'] ?? 240)
+  const FLIPS = Number(process.env['FLIPS'] ?? 120)
 
   /** What the file says, table by table, without what is derived for search: that can lose hits, never serve other rows. */
   function contents(file: string): string | undefined {
@@ -246,7 +246,7 @@ describe('bit flips', () => {
       return [...events, ...entries.flatMap(row => (row.op === 'stored' ? [row.json] : []))]
     } catch (error) {
       // A failed read is answered CLOSED `error:`.
-      expect(String((error as { code?: unknown }).code)).toMatch(/^SQLITE_/)
+      expect(String((error as { code?: unknown }).code)).toMatch(/^SQLITE_|^(foreign-file|older-schema|newer-schema)$/)
       return []
     } finally {
       reader?.close()

@@ -348,8 +348,10 @@ test('a connect policy decides before the upgrade', async () => {
 
 describe('rates', () => {
   const limits = { eventBurst: 2, eventsPerMinute: 60, requestBurst: 2, requestsPerMinute: 60 }
+  // One second for all: the same note signed again is the same event.
+  const second = nowSeconds()
   const notesBy = (who: Person, count: number) =>
-    Array.from({ length: count }, (_, n) => who.sign({ created_at: nowSeconds(), content: `rate ${who.name} ${n}` }))
+    Array.from({ length: count }, (_, n) => who.sign({ created_at: second, content: `rate ${who.name} ${n}` }))
   const sendAll = async (client: RawClient, events: NostrEvent[]) => {
     const verdicts: string[] = []
     for (const event of events) verdicts.push((await publish(client, event)).message.replace(/ \d+$/, ''))

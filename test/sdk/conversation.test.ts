@@ -60,13 +60,13 @@ test('an answer to a public question is public; a sealed one stays sealed', asyn
 })
 
 test('a throwing handler is tried three times, then the sender is told and the message set aside', async () => {
-  const { a, b } = await two({ speed: 50 })
+  const { a, b } = await two({ speed: 10 })
   let tries = 0
   b.handle('request', () => {
     tries += 1
     throw new Error(`no luck ${tries}`)
   })
-  await expect(a.ask('ben', 'try', { timeout: 1e6 })).rejects.toMatchObject({
+  await expect(a.ask('ben', 'try', { timeout: 200_000 })).rejects.toMatchObject({
     code: 'failed',
     act: 'failure',
     message: expect.stringContaining('no luck 3'),
@@ -76,7 +76,7 @@ test('a throwing handler is tried three times, then the sender is told and the m
 })
 
 test('a stuck handler meets its time limit and never holds up the other messages', async () => {
-  const { a, b } = await two({ speed: 20 })
+  const { a, b } = await two({ speed: 10 })
   let aborted = 0
   b.handle(
     'request',
@@ -89,9 +89,9 @@ test('a stuck handler meets its time limit and never holds up the other messages
     },
     { timeoutMs: 2_000, maxAttempts: 2 },
   )
-  const stuck = a.ask('ben', 'stuck', { timeout: 1e6 })
+  const stuck = a.ask('ben', 'stuck', { timeout: 200_000 })
   const failed = expect(stuck).rejects.toMatchObject({ code: 'failed', message: expect.stringContaining('2000 ms') })
-  expect((await a.ask('ben', 'next', { timeout: 1e6 })).text).toBe('next')
+  expect((await a.ask('ben', 'next', { timeout: 200_000 })).text).toBe('next')
   await failed
   expect(aborted).toBe(2)
 })
@@ -120,11 +120,11 @@ test('one at a time by default, as many as allowed otherwise', async () => {
 })
 
 test('an act nobody handles is answered not-understood; statements and replies are not', async () => {
-  const { a, b } = await two({ speed: 50 })
+  const { a, b } = await two({ speed: 10 })
   b.handle('request', () => 'ok')
   await a.send('ben', 'just so you know')
   await a.send('ben', 'an answer to nothing', { act: 'answer' })
-  await expect(a.ask('ben', 'x', { act: 'dance', timeout: 1e6 })).rejects.toMatchObject({
+  await expect(a.ask('ben', 'x', { act: 'dance', timeout: 200_000 })).rejects.toMatchObject({
     code: 'failed',
     act: 'not-understood',
     message: expect.stringContaining('request'),
