@@ -1,5 +1,5 @@
 import type { Socket, SocketEvents } from '../platform/socket.ts'
-import type { Cancel, Timers } from '../platform/timers.ts'
+import type { Timers } from '../platform/timers.ts'
 import type { Verifier } from '../platform/verifier.ts'
 import { CLOSE } from '../protocol/close-codes.ts'
 import { byteLength, type NostrEvent } from '../protocol/event.ts'
@@ -12,6 +12,7 @@ import type { Follower, Outlet } from './follower.ts'
 import type { Ingest } from './ingest.ts'
 import type { LiveIndex } from './live.ts'
 import { type NegentropyHost, NegentropySessions } from './negentropy.ts'
+import { Outflow } from './outflow.ts'
 import type { Peer, Sender } from './policy/policy.ts'
 import { Probation } from './policy/probation.ts'
 import type { WillKeeper } from './wills.ts'
@@ -48,9 +49,7 @@ export class Connection implements Outlet, Sender, SocketEvents {
   readonly #onEnd: () => void
   readonly #followers = new Map<string, Follower>()
   readonly #negentropy: NegentropySessions
-  #writable: { promise: Promise<void>; resolve: () => void } | undefined
-  #cancelStall: Cancel | undefined
-  #lowest = Number.POSITIVE_INFINITY
+  readonly #outflow: Outflow
   #ended = false
   /** How it ended, as wills see it: the client said goodbye. */
   #clean = false
@@ -65,14 +64,23 @@ export class Connection implements Outlet, Sender, SocketEvents {
   #probation: Probation | undefined
   #forgeries = 0
   #malformed = 0
-  #turn: Promise<void> = Promise.resolve()
-  #turns = 0
 
   constructor(socket: Socket, peer: Peer, host: ConnectionHost, onEnd: () => void) {
     this.#socket = socket
     this.#peer = peer
     this.#host = host
     this.#negentropy = new NegentropySessions(host.negentropy, this)
+    this.#outflow = new Outflow({
+      socket,
+      timers: host.timers,
+      limits: host.limits,
+      onRoom: () => {
+        for (const follower of this.#followers.values()) follower.resume()
+      },
+      onOverflow: () => this.end(CLOSE.tryLater, 'too slow; resume from your cursor'),
+      onStall: () => this.#endStalled(),
+      onTurn: () => this.#regulate(),
+    })
     this.#onEnd = onEnd
   }
 
@@ -125,36 +133,17 @@ export class Connection implements Outlet, Sender, SocketEvents {
     this.#host.wills.onEnd(this, this.#clean)
     for (const follower of this.#followers.values()) this.#drop(follower)
     this.#negentropy.closeAll()
-    this.#cancelStall?.()
+    this.#outflow.end()
     this.#probation?.end()
-    this.#writable?.resolve()
     this.#onEnd()
   }
 
-  /** The network took some bytes. */
   onDrain(): void {
-    const unsent = this.#socket.unsentBytes
-    if (unsent < this.#lowest) {
-      this.#lowest = unsent
-      this.#cancelStall?.()
-      this.#cancelStall = undefined
-    }
-    // A quarter of the high mark: enough left to keep the network busy, room for a whole page.
-    if (unsent <= this.#host.limits.outboundHighBytes / 4) {
-      this.#lowest = Number.POSITIVE_INFINITY
-      this.#writable?.resolve()
-      this.#writable = undefined
-      for (const follower of this.#followers.values()) follower.resume()
-    } else this.#watchForStall()
+    this.#outflow.onDrain()
   }
 
   send(text: string): void {
-    if (this.#ended) return
-    this.#socket.send(text)
-    const unsent = this.#socket.unsentBytes
-    if (unsent > this.#host.limits.outboundHardBytes)
-      return this.end(CLOSE.tryLater, 'too slow; resume from your cursor')
-    if (unsent > this.#host.limits.outboundHighBytes) this.#watchForStall()
+    this.#outflow.send(text)
   }
 
   get ended(): boolean {
@@ -162,33 +151,11 @@ export class Connection implements Outlet, Sender, SocketEvents {
   }
 
   get congested(): boolean {
-    return !this.#ended && this.#socket.unsentBytes > this.#host.limits.outboundHighBytes
+    return this.#outflow.congested
   }
 
-  async inTurn<T>(run: () => Promise<T>): Promise<T> {
-    const before = this.#turn
-    const { promise, resolve } = withResolvers()
-    this.#turn = promise
-    this.#turns += 1
-    this.#regulate()
-    await before
-    try {
-      await this.#untilWritable()
-      return await run()
-    } finally {
-      resolve()
-      this.#turns -= 1
-      this.#regulate()
-    }
-  }
-
-  #untilWritable(): Promise<void> {
-    if (!this.congested) return Promise.resolve()
-    if (this.#writable === undefined) {
-      const { promise, resolve } = withResolvers()
-      this.#writable = { promise, resolve }
-    }
-    return this.#writable.promise
+  inTurn<T>(run: () => Promise<T>): Promise<T> {
+    return this.#outflow.inTurn(run)
   }
 
   /** Files a subscription under its id, in place of an older one. Its filters are live from here on. */
@@ -269,7 +236,7 @@ export class Connection implements Outlet, Sender, SocketEvents {
   /** A client that sends faster than it is answered waits in its own socket, not in our memory. */
   #regulate(): void {
     const { unverified } = this.#host.limits
-    const held = this.#unanswered + this.#turns + (this.#waiting?.length ?? 0)
+    const held = this.#unanswered + this.#outflow.turns + (this.#waiting?.length ?? 0)
     if (!this.#paused && held >= unverified) {
       this.#paused = true
       this.#socket.pause?.()
@@ -390,23 +357,8 @@ export class Connection implements Outlet, Sender, SocketEvents {
     this.#host.live.remove(follower)
   }
 
-  #watchForStall(): void {
-    if (this.#cancelStall !== undefined || this.#ended) return
-    this.#cancelStall = this.#host.timers.after(
-      this.#host.limits.stalledMs,
-      () => {
-        for (const { sub } of this.#followers.values()) this.#socket.send(encode.closed(sub, REASONS.tooSlow))
-        this.end(CLOSE.tryLater, 'no progress; resume from your cursor')
-      },
-      { background: true },
-    )
+  #endStalled(): void {
+    for (const { sub } of this.#followers.values()) this.#socket.send(encode.closed(sub, REASONS.tooSlow))
+    this.end(CLOSE.tryLater, 'no progress; resume from your cursor')
   }
-}
-
-function withResolvers(): { promise: Promise<void>; resolve: () => void } {
-  let resolve = () => {}
-  const promise = new Promise<void>(done => {
-    resolve = done
-  })
-  return { promise, resolve }
 }

@@ -137,7 +137,11 @@ import { parseRelayFrame } from '${manifest.name}/protocol'
 import WebSocket from 'ws'
 const relay = await createRelay({ data: 'relay-data' })
 const socket = new WebSocket(await relay.listen({ port: 0 }))
-const answer = new Promise((resolve, reject) => { socket.on('message', resolve); socket.on('error', reject) })
+// The AUTH that greets the connection comes first.
+const answer = new Promise((resolve, reject) => {
+  socket.on('message', text => String(text).startsWith('["AUTH"') || resolve(text))
+  socket.on('error', reject)
+})
 socket.on('open', () => socket.send('["REQ","s",{}]'))
 const frame = parseRelayFrame(String(await answer))
 if (!frame.ok || frame.value.type !== 'EOSE' || frame.value.hints.epoch === undefined) throw new Error('no EOSE with an epoch')

@@ -1,0 +1,115 @@
+import type { Socket } from '../platform/socket.ts'
+import type { Cancel, Timers } from '../platform/timers.ts'
+import type { Limits } from '../protocol/limits.ts'
+
+export interface OutflowOptions {
+  readonly socket: Socket
+  readonly timers: Timers
+  readonly limits: Pick<Limits, 'outboundHighBytes' | 'outboundHardBytes' | 'stalledMs'>
+  /** There is room again: whoever lagged may go on from the log. */
+  readonly onRoom: () => void
+  /** More is unsent than we are willing to hold. */
+  readonly onOverflow: () => void
+  /** Nothing has left for `stalledMs`. */
+  readonly onStall: () => void
+  /** Turns taken changed. */
+  readonly onTurn: () => void
+}
+
+/**
+ * What one connection has been sent and has not taken. Above the high mark nothing is pushed and pages wait; a quarter of it must
+ * be reached again first. Reading and sending happens one turn at a time, so that many subscriptions cannot overfill it together.
+ */
+export class Outflow {
+  readonly #options: OutflowOptions
+  #writable: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
+  #cancelStall: Cancel | undefined
+  #lowest = Number.POSITIVE_INFINITY
+  #last: Promise<void> = Promise.resolve()
+  #turns = 0
+  #ended = false
+
+  constructor(options: OutflowOptions) {
+    this.#options = options
+  }
+
+  /** Turns taken and waited for. */
+  get turns(): number {
+    return this.#turns
+  }
+
+  get congested(): boolean {
+    return !this.#ended && this.#options.socket.unsentBytes > this.#options.limits.outboundHighBytes
+  }
+
+  send(text: string): void {
+    const { socket, limits } = this.#options
+    if (this.#ended) return
+    socket.send(text)
+    const unsent = socket.unsentBytes
+    if (unsent > limits.outboundHardBytes) return this.#options.onOverflow()
+    if (unsent > limits.outboundHighBytes) this.#watchForStall()
+  }
+
+  /** The network took some bytes. */
+  onDrain(): void {
+    const unsent = this.#options.socket.unsentBytes
+    if (unsent < this.#lowest) {
+      this.#lowest = unsent
+      this.#cancelStall?.()
+      this.#cancelStall = undefined
+    }
+    // A quarter of the high mark: enough left to keep the network busy, room for a whole page.
+    if (unsent > this.#options.limits.outboundHighBytes / 4) return this.#watchForStall()
+    this.#lowest = Number.POSITIVE_INFINITY
+    this.#writable?.resolve()
+    this.#writable = undefined
+    this.#options.onRoom()
+  }
+
+  /** Runs when the turns before are over and there is room, or the connection has ended. */
+  async inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const before = this.#last
+    const { promise, resolve } = withResolvers()
+    this.#last = promise
+    this.#turns += 1
+    this.#options.onTurn()
+    await before
+    try {
+      await this.#untilWritable()
+      return await run()
+    } finally {
+      resolve()
+      this.#turns -= 1
+      this.#options.onTurn()
+    }
+  }
+
+  /** Lets everything that waits see that the connection has ended. */
+  end(): void {
+    this.#ended = true
+    this.#cancelStall?.()
+    this.#writable?.resolve()
+  }
+
+  #untilWritable(): Promise<void> {
+    if (!this.congested) return Promise.resolve()
+    this.#writable ??= withResolvers()
+    return this.#writable.promise
+  }
+
+  #watchForStall(): void {
+    if (this.#cancelStall !== undefined || this.#ended) return
+    this.#cancelStall = this.#options.timers.after(this.#options.limits.stalledMs, this.#options.onStall, {
+      background: true,
+    })
+  }
+}
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = () => {}
+  const promise = new Promise<void>(done => {
+    resolve = done
+  })
+  return { promise, resolve }
+}
