@@ -1,4 +1,5 @@
-import { type NostrEvent, verifyEvent } from '../protocol/event.ts'
+import type { NostrEvent } from '../protocol/event.ts'
+import { verifyEvent } from '../protocol/signature.ts'
 
 /** Checks ids and signatures in batches. Tiers differ in speed only; each is tested against {@link nobleVerifier}. */
 export interface Verifier {

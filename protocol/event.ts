@@ -1,6 +1,5 @@
-import { schnorr } from '@noble/curves/secp256k1.js'
 import { sha256 } from '@noble/hashes/sha2.js'
-import { bytesToHex, hexToBytes, isHex, isHex64 } from './hex.ts'
+import { bytesToHex, isHex, isHex64 } from './hex.ts'
 import { isCount, isRecord, own } from './json.ts'
 import { fail, ok, type Result } from './result.ts'
 
@@ -26,7 +25,7 @@ const utf8 = new TextEncoder()
 export const byteLength = (text: string): number => utf8.encode(text).length
 
 /**
- * Shape only: types, lengths, ranges, well-formed Unicode. Id and signature are {@link hasValidId} and {@link hasValidSignature}.
+ * Shape only: types, lengths, ranges, well-formed Unicode. The id is {@link hasValidId}'s matter, the signature `signature.ts`'s.
  * Unknown fields are dropped; of a duplicate key JSON keeps the last; inherited and `__proto__` keys never answer.
  */
 export function parseEvent(value: unknown): Result<NostrEvent> {
@@ -88,34 +87,6 @@ export function hasValidId(event: NostrEvent): boolean {
   if (sha256Hex(text) === event.id) return true
   const verbatim = withControlsVerbatim(text)
   return verbatim !== text && sha256Hex(verbatim) === event.id
-}
-
-/** BIP-340 over the id. The reference; hosts use a `Verifier` of `platform/`, which is tested against it. */
-export function hasValidSignature(event: NostrEvent): boolean {
-  try {
-    return schnorr.verify(hexToBytes(event.sig), hexToBytes(event.id), hexToBytes(event.pubkey))
-  } catch {
-    return false
-  }
-}
-
-/** Id and signature: a pure function of the bytes. Nothing is cached on the object, so a changed copy never stays "verified". */
-export const verifyEvent = (event: NostrEvent): boolean => hasValidId(event) && hasValidSignature(event)
-
-/** The x-only public key (hex) of a 32-byte secret key. Throws on a key outside the curve's range. */
-export const publicKeyOf = (secretKey: Uint8Array): string => bytesToHex(schnorr.getPublicKey(secretKey))
-
-/**
- * Signs a template. `auxRand` is 32 random bytes (BIP-340); pass fixed ones for reproducible vectors.
- * Throws a TypeError if the template is not a valid event, so nothing unsendable is ever stored.
- */
-export function signEvent(template: EventTemplate, secretKey: Uint8Array, auxRand: Uint8Array): NostrEvent {
-  const pubkey = publicKeyOf(secretKey)
-  const id = eventId(pubkey, template)
-  const sig = bytesToHex(schnorr.sign(hexToBytes(id), secretKey, auxRand))
-  const event = parseEvent({ ...template, id, pubkey, sig })
-  if (!event.ok) throw new TypeError(`cannot sign: ${event.error}`)
-  return event.value
 }
 
 /** The one JSON text we store and send for an event; fields in NIP-01's order. */

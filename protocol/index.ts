@@ -7,15 +7,11 @@ export {
   eventId,
   expirationOf,
   hasValidId,
-  hasValidSignature,
   type NostrEvent,
   parseEvent,
-  publicKeyOf,
-  signEvent,
   type Tag,
   tagValue,
   tagValues,
-  verifyEvent,
 } from './event.ts'
 export { type Filter, type FilterJson, type Matchable, matchFilter, matchFilters, parseFilter } from './filter.ts'
 export {
@@ -53,4 +49,5 @@ export {
   seqOfOk,
 } from './reasons.ts'
 export { fail, ok, type Result } from './result.ts'
+export { hasValidSignature, publicKeyOf, signEvent, verifyEvent } from './signature.ts'
 export { normalizeRelayUrl } from './url.ts'

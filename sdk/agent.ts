@@ -1,6 +1,6 @@
 import { seconds } from '../platform/clock.ts'
 import { sleep } from '../platform/timers.ts'
-import { publicKeyOf, signEvent } from '../protocol/event.ts'
+import { publicKeyOf, signEvent } from '../protocol/signature.ts'
 import type { Accept, Agent, AgentEvents, AgentStatus, Contact, Host, SendOptions } from './api.ts'
 import { type Asks, createAsks } from './asks.ts'
 import { AgentClosedError, ExpiredError, RefusedError, TimeoutError } from './errors.ts'

@@ -2,8 +2,9 @@ import { constants } from 'node:fs'
 import { chmod, type FileHandle, open, rename, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Random, randomHex } from '../../platform/random.ts'
-import { type EventTemplate, type NostrEvent, publicKeyOf, signEvent } from '../../protocol/event.ts'
+import type { EventTemplate, NostrEvent } from '../../protocol/event.ts'
 import { bytesToHex, hexToBytes, isHex64 } from '../../protocol/hex.ts'
+import { publicKeyOf, signEvent } from '../../protocol/signature.ts'
 
 /** The relay's own key cannot be used. The message says what to do; the key itself is never in it. */
 export class RelayKeyError extends Error {

@@ -1,8 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Random, randomHex } from '../../platform/random.ts'
-import { publicKeyOf } from '../../protocol/event.ts'
 import { bytesToHex, hexToBytes, isHex64 } from '../../protocol/hex.ts'
+import { publicKeyOf } from '../../protocol/signature.ts'
 import { KeyFileError } from '../errors.ts'
 import { exposure, isMissing, isTaken, statOrUndefined, writePrivateFile } from './files.ts'
 

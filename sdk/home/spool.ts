@@ -4,18 +4,11 @@ import { seconds, systemClock } from '../../platform/clock.ts'
 import { randomHex, systemRandom } from '../../platform/random.ts'
 import type { Cancel } from '../../platform/timers.ts'
 import { every, type Timers } from '../../platform/timers.ts'
-import {
-  expirationOf,
-  type NostrEvent,
-  parseEvent,
-  publicKeyOf,
-  signEvent,
-  tagValue,
-  verifyEvent,
-} from '../../protocol/event.ts'
+import { expirationOf, type NostrEvent, parseEvent, tagValue } from '../../protocol/event.ts'
 import { isHex64 } from '../../protocol/hex.ts'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import { MESSAGE } from '../../protocol/kinds.ts'
+import { publicKeyOf, signEvent, verifyEvent } from '../../protocol/signature.ts'
 import type { SendOptions } from '../api.ts'
 import { draftMessage, encodeMessage } from '../mail/message.ts'
 import { createSealer } from '../mail/seal.ts'
