@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { LockedError, openSqliteStore } from 'posthorn/relay'
 import { expect, test } from 'vitest'
@@ -43,6 +43,18 @@ test('what was committed is there after reopening: rows, removals, counter, mark
   ])
   expect(await store.count([filter({})], { keys: [], now: NOW })).toBe(3)
   await store.close()
+})
+
+test('after close the log is one whole file, whichever thread ends first', async () => {
+  for (let round = 0; round < 8; round++) {
+    const dir = tempDir()
+    const store = await openSqliteStore(dir)
+    await store.append([unsigned()], NOW)
+    // The later the reader gets to its close, the likelier it was the last one.
+    const busy = Array.from({ length: round * 4 }, () => store.query(queryRequest([{}])))
+    await Promise.all([store.close(), ...busy])
+    expect(existsSync(join(dir, 'log.db-wal'))).toBe(false)
+  }
 })
 
 test('the log is readable by its owner only', async () => {

@@ -128,7 +128,9 @@ function createStore(
     prunable: request => reader.call<PrunePage>('prunable', request),
     prune: order => writer.call<number>('prune', order),
     async close() {
-      await Promise.allSettled([reader.close(), writer.close()])
+      // In this order: whoever closes last folds the WAL into the file, and the reader's connection may not write.
+      await Promise.allSettled([reader.close()])
+      await Promise.allSettled([writer.close()])
       unlock()
     },
   }
