@@ -8,7 +8,7 @@ import {
   signEvent,
 } from 'posthorn/protocol'
 import { describe, expect, test } from 'vitest'
-import { person } from '../helpers/events.ts'
+import { fastSign, person } from '../helpers/events.ts'
 
 // BIP-340's own vectors 0–14 (bip-0340/test-vectors.csv), those over 32-byte messages: a Nostr id is one.
 interface Vector {
@@ -199,8 +199,18 @@ describe('BIP-340', () => {
 })
 
 describe('signEvent', () => {
+  test('signs to the same bytes as libsecp256k1, which the other tests sign with', () => {
+    for (const content of ['', 'plain', 'é€😀\u0001"\\\u007f\n']) {
+      const template = { kind: 1, created_at: 1_700_000_000, tags: [['t', content]], content }
+      expect(fastSign(template, alice.pubkey, alice.secretKey)).toEqual(
+        signEvent(template, alice.secretKey, new Uint8Array(32)),
+      )
+    }
+  })
+
   const alice = person('alice')
-  const sign = (template: Partial<EventTemplate>) => () => alice.sign(template)
+  const sign = (template: Partial<EventTemplate>) => () =>
+    signEvent({ kind: 1, created_at: 5, tags: [], content: '', ...template }, alice.secretKey, new Uint8Array(32))
 
   test('is deterministic under fixed auxiliary randomness, and differs under another', () => {
     const template: EventTemplate = { kind: 1, created_at: 5, tags: [], content: 'x' }
