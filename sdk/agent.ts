@@ -184,6 +184,7 @@ export function startAgent(options: StartOptions): RunningAgent {
     await until(() => store.counts().queue === 0 || !route.mayDeliver, Math.max(0, left))
     const unsent = store.counts().queue
     await route.close()
+    await store.durable?.()
     closed = true
     news.beat()
     options.onClosed?.()
@@ -204,7 +205,9 @@ export function startAgent(options: StartOptions): RunningAgent {
       return asks.wait(mail.id, mail.to, timeout, signal)
     },
     async send(to, text, send = {}) {
-      return post(to, text, send).id
+      const { id } = post(to, text, send)
+      await store.durable?.()
+      return id
     },
     async stored(id, { timeout = STORED_TIMEOUT_MS } = {}) {
       await until(() => closed || store.delivery(id)?.state !== 'queued', timeout)

@@ -1,5 +1,6 @@
 import type { Cursor } from '../../protocol/cursor.ts'
 import type { FeedKey, MailStore, Outcome, OutgoingMail, Position, StoredMail } from './store.ts'
+import { memoryTable, type OpenTable } from './tables.ts'
 import type { Delivery } from './types.ts'
 
 /** Positions kept per feed and scope: a few past epochs are tried when a relay has lost its newest. */
@@ -7,19 +8,24 @@ export const KEPT_POSITIONS = 8
 
 interface Row extends OutgoingMail {
   readonly ordinal: number
-  delivery: Delivery
-  epoch: string | undefined
+  readonly delivery: Delivery
+  readonly epoch: string | undefined
 }
 
 type Work = StoredMail & { readonly dueMs: number }
 
-/** Mail that lasts as long as the object: for browsers' first steps, tests and simulations. A closed one can go on being used (a restart in a simulation). */
-export function createMemoryMailStore(): MailStore {
-  const inbox = new Map<string, Work>()
-  const outbox = new Map<string, Row>()
-  const feeds = new Map<string, Position[]>()
-  let lastIn = 0
-  let lastOut = 0
+const QUEUED: Delivery = Object.freeze({ state: 'queued' })
+
+/**
+ * Mail in tables. By default it lasts as long as the object, for tests and simulations, and a closed one can go on being used
+ * (a restart in a simulation); with tables that persist themselves it is the store of a browser.
+ */
+export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailStore {
+  const inbox = openTable<Work>('inbox')
+  const outbox = openTable<Row>('outbox')
+  const feeds = openTable<readonly Position[]>('feeds')
+  let lastIn = lastOrdinal(inbox)
+  let lastOut = lastOrdinal(outbox)
   const feedKey = ({ relay, filter }: FeedKey) => JSON.stringify([relay, filter])
   const mails = () => [...inbox.values()]
   const change = (id: string, change: Partial<Work>) => {
@@ -50,7 +56,7 @@ export function createMemoryMailStore(): MailStore {
         const others = kept.filter(({ scope, epoch }) => scope !== position.scope || epoch !== position.epoch)
         const sameScope = others.filter(({ scope }) => scope === position.scope).slice(0, KEPT_POSITIONS - 1)
         const rest = others.filter(other => other.scope !== position.scope || sameScope.includes(other))
-        feeds.set(feedKey(feed), [Object.freeze({ ...position }), ...rest])
+        feeds.set(feedKey(feed), Object.freeze([Object.freeze({ ...position }), ...rest]))
       }
       return added
     },
@@ -99,7 +105,7 @@ export function createMemoryMailStore(): MailStore {
     enqueue(mail) {
       if (outbox.has(mail.id)) return
       lastOut += 1
-      outbox.set(mail.id, { ...mail, ordinal: lastOut, delivery: Object.freeze({ state: 'queued' }), epoch: undefined })
+      outbox.set(mail.id, Object.freeze({ ...mail, ordinal: lastOut, delivery: QUEUED, epoch: undefined }))
     },
     queued: (after, limit) =>
       [...outbox.values()]
@@ -110,8 +116,8 @@ export function createMemoryMailStore(): MailStore {
       for (const outcome of outcomes) {
         const row = outbox.get(outcome.id)
         if (!row) continue
-        row.delivery = deliveryOf(outcome)
-        row.epoch = outcome.state === 'stored' ? outcome.epoch : undefined
+        const epoch = outcome.state === 'stored' ? outcome.epoch : undefined
+        outbox.set(row.id, Object.freeze({ ...row, delivery: deliveryOf(outcome), epoch }))
       }
     },
     delivery: id => outbox.get(id)?.delivery,
@@ -130,8 +136,7 @@ export function createMemoryMailStore(): MailStore {
       for (const row of outbox.values()) {
         const { delivery } = row
         if (delivery.state !== 'stored' || delivery.relay !== relay || (delivery.seq ?? 0) <= afterSeq) continue
-        row.delivery = Object.freeze({ state: 'queued' })
-        row.epoch = undefined
+        outbox.set(row.id, Object.freeze({ ...row, delivery: QUEUED, epoch: undefined }))
         count += 1
       }
       return count
@@ -139,6 +144,12 @@ export function createMemoryMailStore(): MailStore {
     close() {},
   }
   return store
+}
+
+const lastOrdinal = (rows: ReadonlyMap<string, { readonly ordinal: number }>): number => {
+  let last = 0
+  for (const { ordinal } of rows.values()) last = Math.max(last, ordinal)
+  return last
 }
 
 /** What the sender is told of an outcome. */

@@ -77,12 +77,17 @@ export function createOutbox(options: OutboxOptions): Outbox {
       return
     }
     inFlight.add(mail.id)
-    link.publish(event.value, mail.event, OK_WAIT_MS).then(outcome => {
+    const publish = () => link.publish(event.value, mail.event, OK_WAIT_MS)
+    // Not before it is kept: a tab that is closed now must find it in its outbox again.
+    const sent = store.durable ? store.durable().then(publish, notKept) : publish()
+    sent.then(outcome => {
       inFlight.delete(mail.id)
       if (!closed) judge(mail, outcome)
       pump()
     })
   }
+
+  const notKept = (error: unknown): PublishOutcome => ({ accepted: undefined, message: `not stored here: ${error}` })
 
   function judge(mail: OutgoingMail, { accepted, message, ...told }: PublishOutcome & { readonly seq?: number }): void {
     const { prefix } = parseReason(message)

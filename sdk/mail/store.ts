@@ -85,10 +85,16 @@ export interface MailQuery {
 }
 
 /**
- * The mail of one agent. Synchronous, every method one transaction, durable when it returns (memory stores apart).
- * All implementations pass test/sdk/mail-store.test.ts.
+ * The mail of one agent. Synchronous, every method one transaction, durable when it returns (memory stores apart) or, where
+ * `durable` exists, in order and once that resolves. All implementations pass test/sdk/mail-store.test.ts.
  */
 export interface MailStore {
+  /**
+   * Only where writing is asynchronous (IndexedDB): resolves when everything written so far is kept. Nothing leaves the
+   * outbox before; what is received needs no wait, because its position never gets ahead of it. Rejects with the reason
+   * it could not be kept; calling again tries again.
+   */
+  durable?(): Promise<void>
   /** Inserts unknown messages and moves the position, all or nothing. Returns the new ones in order. */
   record(batch: MailBatch): readonly StoredMail[]
   /** The feed's positions, most recently told first: one per scope and epoch, the last 8 of each scope. */
