@@ -15,12 +15,24 @@ type Value<S extends OptionSpec> = S['type'] extends 'flag'
 
 type Values<S> = { readonly [K in keyof S]: S[K] extends OptionSpec ? Value<S[K]> : never }
 
+/** Values as they were written, before they are read; from the command line, the environment or a file. */
+export type RawValue = string | boolean | (string | boolean)[] | undefined
+
+/** Where options come from that the command line does not give, best first. */
+export interface Layer {
+  /** What a person calls it: a variable's name, a file's path. */
+  origin(option: string): string
+  readonly values: Readonly<Record<string, RawValue>>
+}
+
 /** Options of a verb by name, typed from its entry in the table. `seconds` arrive as milliseconds. */
 export type Options<V extends VerbName> = Values<(typeof VERBS)[V]['options'] & typeof COMMON>
 
 export interface ParsedArgs<V extends VerbName> {
   readonly options: Options<V>
   readonly operands: readonly string[]
+  /** Of each option where its value was given; absent where its default holds. */
+  readonly origins: Readonly<Record<string, string>>
 }
 
 /** True if help was asked for anywhere before `--`: that wins over every mistake. */
@@ -30,18 +42,41 @@ export function wantsHelp(args: readonly string[]): boolean {
 }
 
 /** Reads what follows the verb. Throws {@link UsageError}; nothing has been done by then. */
-export function parseVerbArgs<V extends VerbName>(verb: V, args: readonly string[]): ParsedArgs<V> {
+export function parseVerbArgs<V extends VerbName>(
+  verb: V,
+  args: readonly string[],
+  layers: readonly Layer[] = [],
+): ParsedArgs<V> {
   const spec: VerbSpec = VERBS[verb]
   const specs: Specs = { ...spec.options, ...COMMON }
   const { positionals, values } = tokenize(verb, specs, args)
   const [min, max] = spec.arity
   if (positionals.length < min || positionals.length > max) throw new UsageError(arityMessage(verb, spec, positionals))
   const options: Record<string, unknown> = {}
-  for (const [name, option] of Object.entries(specs)) options[name] = readValue(name, option, values[name])
-  return { options: options as Options<V>, operands: positionals }
+  const origins: Record<string, string> = {}
+  for (const [name, option] of Object.entries(specs)) {
+    const layer = values[name] === undefined ? layers.find(({ values }) => values[name] !== undefined) : undefined
+    if (layer !== undefined) origins[name] = layer.origin(name)
+    else if (values[name] !== undefined) origins[name] = `--${name}`
+    options[name] = layer === undefined ? readValue(name, option, values[name]) : readLayered(name, option, layer)
+  }
+  return { options: options as Options<V>, operands: positionals, origins }
 }
 
-type RawValue = string | boolean | (string | boolean)[] | undefined
+function readLayered(name: string, option: OptionSpec, layer: Layer): unknown {
+  try {
+    return readValue(name, option, layer.values[name])
+  } catch (error) {
+    throw error instanceof UsageError ? new UsageError(`${layer.origin(name)}: ${error.message}`) : error
+  }
+}
+
+/** The value of one text option on the command line, for what has to be known before all others are read. */
+export function peekOption(verb: VerbName, args: readonly string[], name: string): string | undefined {
+  const spec: VerbSpec = VERBS[verb]
+  const value = tokenize(verb, { ...spec.options, ...COMMON }, args).values[name]
+  return typeof value === 'string' ? value : undefined
+}
 
 function tokenize(verb: string, specs: Specs, args: readonly string[]) {
   const options = Object.fromEntries(

@@ -5,6 +5,7 @@ import { exitCodeOf, hintOf, UsageError } from './errors.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 import { overview, verbHelp } from './help.ts'
 import { createOutput, type Output } from './output.ts'
+import { settingLayers } from './setting-layers.ts'
 import { nearest } from './suggest.ts'
 import { isVerb, splitVerb, VERBS, type VerbName } from './verbs.ts'
 import { version } from './version.ts'
@@ -39,7 +40,7 @@ async function runVerb<V extends CommandName>(
   out: Output,
   host: CliHost,
 ): Promise<ExitCode> {
-  const parsed = parseVerbArgs(verb, args)
+  const parsed = parseVerbArgs(verb, args, await settingLayers(verb, args, host.env))
   const run = await COMMANDS[verb]()
   const code = await run({ ...parsed, ...host, out })
   // To a relay a signal is the ordinary end; everything else was cut short.

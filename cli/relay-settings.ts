@@ -3,6 +3,10 @@ import { type RelayOptions, type SaneOptions, saneDefaults } from '../relay/inde
 import { resolveRecipient } from '../sdk/index.ts'
 import type { Options } from './args.ts'
 import { UsageError } from './errors.ts'
+import type { RELAY_SETTINGS } from './verbs.ts'
+
+/** What `relay` and `relay config` have in common. */
+type RelayOptionValues = Pick<Options<'relay'>, keyof typeof RELAY_SETTINGS>
 
 type Settings = Pick<RelayOptions, 'publicUrls' | 'owners' | 'policy' | 'trustedProxies' | 'allowOrigins'>
 
@@ -10,21 +14,19 @@ type Settings = Pick<RelayOptions, 'publicUrls' | 'owners' | 'policy' | 'trusted
 const RENDER_PROXIES = ['private', 'cloudflare']
 
 /** The options of `posthorn relay` that say who may connect, write and read. Throws {@link UsageError}. */
-export function relaySettings(options: Options<'relay'>, env: Readonly<Record<string, string | undefined>>): Settings {
-  const render = env['RENDER_EXTERNAL_URL'] || undefined
-  const urls = options['public-url']
+export function relaySettings(options: RelayOptionValues, env: Readonly<Record<string, string | undefined>>): Settings {
   const proxies = options['trusted-proxy']
-  const publicUrls = urls.length > 0 || render === undefined ? urls : [render]
+  const publicUrls = options['public-url']
   return {
     ...(publicUrls.length === 0 ? {} : { publicUrls: publicUrls.map(requireUrl) }),
     owners: options.owner.map(requireOwner),
-    trustedProxies: requireBlocks(proxies.length > 0 || render === undefined ? proxies : RENDER_PROXIES),
+    trustedProxies: requireBlocks(proxies.length > 0 || !env['RENDER_EXTERNAL_URL'] ? proxies : RENDER_PROXIES),
     allowOrigins: options['allow-origin'],
     policy: saneDefaults(restrictions(options)),
   }
 }
 
-function restrictions(options: Options<'relay'>): SaneOptions {
+function restrictions(options: RelayOptionValues): SaneOptions {
   const requireAuth = options['require-auth']
   if (requireAuth !== undefined && requireAuth !== 'write' && requireAuth !== 'read' && requireAuth !== 'all')
     throw new UsageError('--require-auth is write, read or all')

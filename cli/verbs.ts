@@ -7,6 +7,8 @@ export interface OptionSpec {
   readonly short?: string
   readonly default?: string | number
   readonly max?: number
+  /** Environment variables that give it where the command line does not, best first. Lists are split at white space. */
+  readonly env?: readonly string[]
 }
 
 export interface VerbSpec {
@@ -43,14 +45,94 @@ const TIMEOUT = {
 } as const satisfies Record<string, OptionSpec>
 
 const DATA = {
-  data: { type: 'text', value: 'DIR', help: 'where events are kept (default: ~/.local/share/posthorn-relay)' },
+  data: {
+    type: 'text',
+    value: 'DIR',
+    env: ['POSTHORN_DATA'],
+    help: 'where events are kept (default: ~/.local/share/posthorn-relay)',
+  },
 } as const satisfies Record<string, OptionSpec>
 
 const KEEP = {
   keep: {
     type: 'list',
     value: 'RULE',
+    env: ['POSTHORN_KEEP'],
     help: 'how long events stay: 30d, 12h, 100000 (events), 1,7:90d (kinds), 1059:forever; repeatable, the first that names a kind decides (default: forever)',
+  },
+} as const satisfies Record<string, OptionSpec>
+
+/** Everything a relay can be told, by flag, environment or file alike. */
+export const RELAY_SETTINGS = {
+  host: { type: 'text', value: 'HOST', default: '127.0.0.1', env: ['POSTHORN_HOST'], help: 'address to listen on' },
+  port: {
+    type: 'count',
+    value: 'PORT',
+    default: 7678,
+    max: 65_535,
+    env: ['POSTHORN_PORT', 'PORT'],
+    help: 'port to listen on; 0 takes a free one',
+  },
+  ...DATA,
+  ...KEEP,
+  'public-url': {
+    type: 'list',
+    value: 'URL',
+    env: ['POSTHORN_PUBLIC_URL', 'RENDER_EXTERNAL_URL'],
+    help: 'the URL that clients dial, wss://…; repeatable',
+  },
+  owner: {
+    type: 'list',
+    value: 'KEY',
+    env: ['POSTHORN_OWNER'],
+    help: 'npub or hex of who owns the relay and may invite; kept; repeatable',
+  },
+  'require-auth': {
+    type: 'text',
+    value: 'WHAT',
+    env: ['POSTHORN_REQUIRE_AUTH'],
+    help: 'AUTH before write, read or all',
+  },
+  members: {
+    type: 'flag',
+    env: ['POSTHORN_MEMBERS'],
+    help: 'only owners and who they invited (NIP-43) may write and read',
+  },
+  'min-pow': {
+    type: 'count',
+    value: 'BITS',
+    max: 64,
+    env: ['POSTHORN_MIN_POW'],
+    help: 'proof of work that every event must carry (NIP-13)',
+  },
+  'allow-kinds': {
+    type: 'list',
+    value: 'KINDS',
+    env: ['POSTHORN_ALLOW_KINDS'],
+    help: 'keep only these, like 1,4700; repeatable',
+  },
+  'trusted-proxy': {
+    type: 'list',
+    value: 'CIDR',
+    env: ['POSTHORN_TRUSTED_PROXY'],
+    help: 'believe its X-Forwarded-For: a block, or loopback, private, cloudflare; repeatable',
+  },
+  'allow-origin': {
+    type: 'list',
+    value: 'ORIGIN',
+    env: ['POSTHORN_ALLOW_ORIGIN'],
+    help: 'let pages of this origin reach a local relay; repeatable',
+  },
+  'allow-ephemeral': {
+    type: 'flag',
+    env: ['POSTHORN_ALLOW_EPHEMERAL'],
+    help: 'start although the platform throws the data folder away at every deploy',
+  },
+  config: {
+    type: 'text',
+    value: 'FILE',
+    env: ['POSTHORN_CONFIG'],
+    help: 'a TOML file with any of these; posthorn relay config --example prints one',
   },
 } as const satisfies Record<string, OptionSpec>
 
@@ -74,32 +156,7 @@ export const VERBS = {
     summary: 'run a relay',
     operands: '',
     arity: [0, 0],
-    options: {
-      host: { type: 'text', value: 'HOST', default: '127.0.0.1', help: 'address to listen on' },
-      port: { type: 'count', value: 'PORT', default: 7678, max: 65_535, help: 'port to listen on; 0 takes a free one' },
-      ...DATA,
-      ...KEEP,
-      'public-url': {
-        type: 'list',
-        value: 'URL',
-        help: 'the URL that clients dial, wss://…; repeatable (also RENDER_EXTERNAL_URL)',
-      },
-      owner: { type: 'list', value: 'KEY', help: 'npub or hex of who owns the relay and may invite; kept; repeatable' },
-      'require-auth': { type: 'text', value: 'WHAT', help: 'AUTH before write, read or all' },
-      members: { type: 'flag', help: 'only owners and who they invited (NIP-43) may write and read' },
-      'min-pow': { type: 'count', value: 'BITS', max: 64, help: 'proof of work that every event must carry (NIP-13)' },
-      'allow-kinds': { type: 'list', value: 'KINDS', help: 'keep only these, like 1,4700; repeatable' },
-      'trusted-proxy': {
-        type: 'list',
-        value: 'CIDR',
-        help: 'believe its X-Forwarded-For: a block, or loopback, private, cloudflare; repeatable',
-      },
-      'allow-origin': {
-        type: 'list',
-        value: 'ORIGIN',
-        help: 'let pages of this origin reach a local relay; repeatable',
-      },
-    },
+    options: RELAY_SETTINGS,
     examples: [
       ['posthorn relay', 'ws://localhost:7678, this machine only'],
       [
@@ -110,7 +167,25 @@ export const VERBS = {
     ],
     notes: [
       'Bound to loopback and without a public URL it is open to programs of this machine, unthrottled. Otherwise rates and connection limits hold.',
+      'Each option may also come from the environment (--public-url as POSTHORN_PUBLIC_URL, lists separated by spaces; PORT and RENDER_EXTERNAL_URL are understood) or from a file: posthorn help relay config.',
       'SIGTERM or Ctrl-C finishes what was accepted and exits 0; a second one exits at once. Killing it at any time is safe: OK means synced.',
+    ],
+  },
+  'relay config': {
+    summary: 'what a relay started the same way would run with, and who said so',
+    operands: '',
+    arity: [0, 0],
+    options: {
+      ...RELAY_SETTINGS,
+      'show-origin': { type: 'flag', help: 'also tell which flag, variable or file gave each value' },
+      example: { type: 'flag', help: 'print a commented file with every setting instead' },
+    },
+    examples: [
+      ['posthorn relay config --example > posthorn.toml', 'a file to start from'],
+      ['posthorn relay config --config posthorn.toml --show-origin', 'what holds, before you start it'],
+    ],
+    notes: [
+      'Flags win over the environment, the environment over the file, the file over the defaults. Starts nothing.',
     ],
   },
   'relay check': {

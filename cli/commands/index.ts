@@ -7,6 +7,7 @@ export type CommandName = Exclude<VerbName, 'help'>
 export const COMMANDS: { readonly [V in CommandName]: () => Promise<Command<V>> } = {
   demo: async () => (await import('./demo.ts')).demo,
   relay: async () => (await import('./relay.ts')).relay,
+  'relay config': async () => (await import('./relay-config.ts')).relayConfig,
   'relay check': async () => (await import('./relay-check.ts')).relayCheck,
   'relay prune': async () => (await import('./relay-prune.ts')).relayPrune,
   'relay backup': async () => (await import('./relay-backup.ts')).relayBackup,

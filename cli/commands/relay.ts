@@ -1,5 +1,6 @@
 import { createRelay } from '../../relay/index.ts'
 import type { Command, Context } from '../context.ts'
+import { refuseEphemeral } from '../ephemeral-storage.ts'
 import { CliError, errorCode } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { relayFolder } from '../relay-folder.ts'
@@ -11,6 +12,7 @@ import { parseKeep } from './relay-keep.ts'
 export const relay: Command<'relay'> = async context => {
   const { options, out, signal, env } = context
   const data = relayFolder(options.data, env)
+  if (!options['allow-ephemeral']) refuseEphemeral(data, env)
   const server = await createRelay({ data, retention: options.keep.map(parseKeep), ...relaySettings(options, env) })
   try {
     const url = await listen(server, options.host, options.port)
