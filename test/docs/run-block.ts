@@ -10,7 +10,7 @@ import type { Sandbox } from './sandbox.ts'
 const TSC = resolve(import.meta.dirname, '../../node_modules/typescript/bin/tsc')
 /** Had by being in the sandbox, or proven elsewhere (`npm test` is what runs this; the install is `test/packed`). */
 const SETUP = /^(npm (ci|test|install posthorn|i posthorn|run build)|git clone \S+( \S+)?|cd \S+)$/
-const RELAY = /^(npm start|(npx )?posthorn relay)( (?!check|prune|backup|restore)|$)/
+const RELAY = /^(npm start|(npx )?posthorn relay)( (?!check|prune|backup|restore|config|top)|$)/
 const FRAMES = new Set(['EVENT', 'REQ', 'COUNT', 'CLOSE', 'OK', 'EOSE', 'CLOSED', 'NOTICE', 'SEQ', 'GONE'])
 
 export async function runBlock(block: Block, earlier: readonly Block[], sandbox: Sandbox): Promise<void> {
