@@ -184,10 +184,13 @@ export function startAgent(options: StartOptions): RunningAgent {
     await until(() => store.counts().queue === 0 || !route.mayDeliver, Math.max(0, left))
     const unsent = store.counts().queue
     await route.close()
-    await store.durable?.()
-    closed = true
-    news.beat()
-    options.onClosed?.()
+    try {
+      await store.durable?.()
+    } finally {
+      closed = true
+      news.beat()
+      options.onClosed?.()
+    }
     return { unsent }
   }
 

@@ -1,15 +1,23 @@
-/** Another process runs this profile. One home has one writer. */
+/** Another process (in a browser: another tab) runs this profile. One home has one writer. */
 export class HomeInUseError extends Error {
   override readonly name = 'HomeInUseError'
   readonly code = 'home-in-use'
   readonly home: string
-  constructor(home: string, pid: number | undefined, options?: ErrorOptions) {
+  /** `owner`: a process id, or who else has it. */
+  constructor(home: string, owner: number | string | undefined, options?: ErrorOptions) {
+    const by = typeof owner === 'number' ? `process ${owner}` : owner
     super(
-      `the profile at ${home} is in use${pid === undefined ? '' : ` by process ${pid}`}; close that agent, or use another profile.`,
+      `the profile ${home} is in use${by === undefined ? '' : ` by ${by}`}; close that agent, or use another profile.`,
       options,
     )
     this.home = home
   }
+}
+
+/** This host lacks what an agent needs: storage, or one owner at a time. */
+export class UnsupportedHostError extends Error {
+  override readonly name = 'UnsupportedHostError'
+  readonly code = 'unsupported-host'
 }
 
 /** The secret key cannot be used as it lies on the disk. The message never holds key material. */

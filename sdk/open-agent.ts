@@ -1,8 +1,5 @@
-import { systemClock } from '../platform/clock.ts'
-import { dialNode } from '../platform/dial-node.ts'
 import { acquireLock, LockedError } from '../platform/lock.ts'
-import { systemRandom } from '../platform/random.ts'
-import { type Cancel, systemTimers } from '../platform/timers.ts'
+import type { Cancel } from '../platform/timers.ts'
 import { publicKeyOf } from '../protocol/signature.ts'
 import { startAgent } from './agent.ts'
 import type { Agent, Contact, Host, OpenAgentOptions } from './api.ts'
@@ -20,7 +17,7 @@ import {
 } from './home/profile.ts'
 import { watchSpool } from './home/spool.ts'
 import { openSqliteMailStore } from './home/sqlite-mail-store.ts'
-import { yieldingVerifier } from './home/yielding-verifier.ts'
+import { nodeHost } from './node-host.ts'
 
 /** Profiles beside the home are looked up again after so long. */
 const CONTACTS_FRESH_MS = 2_000
@@ -30,13 +27,8 @@ const CONTACTS_FRESH_MS = 2_000
  * stands; `sync()` waits for that. Throws HomeInUseError, KeyFileError, ProfileError.
  */
 export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> {
-  const host: Host = {
-    clock: options.host?.clock ?? systemClock,
-    timers: options.host?.timers ?? systemTimers,
-    random: options.host?.random ?? systemRandom,
-    verifier: options.host?.verifier ?? yieldingVerifier,
-    dial: options.host?.dial ?? dialNode,
-  }
+  const { secretKey: _key, store: _store, contacts: _contacts, ...given } = options.host ?? {}
+  const host: Host = { ...nodeHost, ...given }
   const { secretKey, store } = options.host ?? {}
   if (secretKey && store)
     return startAgent({

@@ -64,16 +64,3 @@ export function writeKeyFile(path: string, key: Uint8Array, random: Random): voi
     if (!isTaken(error)) throw error
   }
 }
-
-/** A fresh secret key inside the curve's range. */
-export function makeSecretKey(random: Random): Uint8Array {
-  for (;;) {
-    const key = random.bytes(32)
-    try {
-      publicKeyOf(key)
-      return key
-    } catch {
-      // Outside the range: about one in 2^128.
-    }
-  }
-}

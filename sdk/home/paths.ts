@@ -1,8 +1,8 @@
 import { homedir } from 'node:os'
 import { basename, isAbsolute, join, resolve } from 'node:path'
-import { ProfileError } from '../errors.ts'
+import { checkName, DEFAULT_PROFILE } from '../profile-name.ts'
 
-export const DEFAULT_PROFILE = 'default'
+export { checkName, DEFAULT_PROFILE }
 
 /** The files of one home, by what they hold. */
 export const homeFiles = (home: string) => ({
@@ -34,16 +34,6 @@ export function profileHome({ as, home, env = process.env }: HomeChoice = {}): s
   const fromEnv = env.POSTHORN_HOME
   if (as === undefined && fromEnv) return resolve(fromEnv)
   return join(profilesRoot(env), checkName(as ?? DEFAULT_PROFILE))
-}
-
-/** Names are folder names: letters, digits, `.`, `_`, `-`, not starting with a dot or dash, at most 64. */
-export function checkName(name: string): string {
-  if (!/^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/.test(name) || /^npub1/.test(name) || /^[0-9a-f]{64}$/.test(name))
-    throw new ProfileError(
-      'profile-name',
-      `${JSON.stringify(name.slice(0, 80))} cannot name a profile; use letters, digits, dot, dash and underscore (at most 64), and nothing that looks like a key.`,
-    )
-  return name
 }
 
 /** A name for a home given as a folder. */

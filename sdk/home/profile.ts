@@ -6,11 +6,13 @@ import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import { publicKeyOf } from '../../protocol/signature.ts'
 import type { Contact } from '../api.ts'
 import { ProfileError } from '../errors.ts'
+import { checkRelayUrl, DEFAULT_RELAY } from '../relay-url.ts'
+import { makeSecretKey } from '../secret-key.ts'
 import { exposure, isMissing, lstatOrUndefined, makePrivateFolder, writePrivateFile } from './files.ts'
-import { makeSecretKey, readKeyFile, writeKeyFile } from './key-file.ts'
+import { readKeyFile, writeKeyFile } from './key-file.ts'
 import { checkName, homeFiles, nameOfFolder } from './paths.ts'
 
-export const DEFAULT_RELAY = 'ws://localhost:7678'
+export { checkRelayUrl, DEFAULT_RELAY }
 
 /** What others may know of a home. */
 export interface Profile {
@@ -106,14 +108,3 @@ export function listProfiles(root: string): Profile[] {
 /** Contacts of one machine: the profiles beside this home. */
 export const siblingContacts = (home: string): Contact[] =>
   listProfiles(dirname(home)).map(({ name, pubkey }) => ({ name, pubkey }))
-
-/** A ws:// or wss:// address, normalised. Throws {@link ProfileError}. */
-export function checkRelayUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (!url || (url.protocol !== 'ws:' && url.protocol !== 'wss:') || url.username || url.password || url.hash)
-    throw new ProfileError(
-      'profile-malformed',
-      `${JSON.stringify(text.slice(0, 200))} is not a relay address; it looks like wss://relay.example.org`,
-    )
-  return url.pathname === '/' && !url.search ? url.origin : url.href
-}

@@ -1,8 +1,3 @@
-import { systemClock } from '../../platform/clock.ts'
-import { dialNode } from '../../platform/dial-node.ts'
-import { systemRandom } from '../../platform/random.ts'
-import { systemTimers } from '../../platform/timers.ts'
-import { nobleVerifier } from '../../platform/verifier.ts'
 import { encodeEvent } from '../../protocol/event.ts'
 import { parseFilter } from '../../protocol/filter.ts'
 import { defaultLimits } from '../../protocol/limits.ts'
@@ -30,14 +25,15 @@ const TIMEOUT_MS = 10_000
 const LOST = reason('error', 'the connection was lost')
 
 /** Opens one connection. Rejects with {@link RelayUnreachableError}. */
-export function connect(url: string, options: ConnectOptions = {}): Promise<RelayClient> {
-  const host = {
-    clock: options.host?.clock ?? systemClock,
-    timers: options.host?.timers ?? systemTimers,
-    random: options.host?.random ?? systemRandom,
-    verifier: options.host?.verifier ?? nobleVerifier,
-    dial: options.host?.dial ?? dialNode,
-  }
+export type Connect = (url: string, options?: ConnectOptions) => Promise<RelayClient>
+
+/** `connect` on given surroundings, which a caller's `host` overrides one by one. */
+export const createConnect =
+  (defaults: Host): Connect =>
+  (url, options = {}) =>
+    connectOn({ ...defaults, ...options.host }, url, options)
+
+function connectOn(host: Host, url: string, options: ConnectOptions): Promise<RelayClient> {
   const timeoutMs = options.timeoutMs ?? TIMEOUT_MS
   const requests = new Set<() => void>()
   return new Promise((resolve, reject) => {

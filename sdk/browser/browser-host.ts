@@ -1,0 +1,20 @@
+import { breathe } from '../../platform/breathe-browser.ts'
+import { systemClock } from '../../platform/clock.ts'
+import { dialBrowser } from '../../platform/dial-browser.ts'
+import { systemRandom } from '../../platform/random.ts'
+import { systemTimers } from '../../platform/timers.ts'
+import type { Host } from '../api.ts'
+import { createConnect } from '../link/connect.ts'
+import { createYieldingVerifier } from '../yielding-verifier.ts'
+
+/** What an agent stands on in a page or worker: the native WebSocket and crypto, nothing of Node. */
+export const browserHost: Host = {
+  clock: systemClock,
+  timers: systemTimers,
+  random: systemRandom,
+  verifier: createYieldingVerifier(breathe),
+  dial: dialBrowser,
+}
+
+/** Opens one connection. Rejects with RelayUnreachableError. */
+export const connect = createConnect(browserHost)

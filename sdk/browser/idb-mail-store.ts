@@ -1,0 +1,16 @@
+import { createMemoryMailStore } from '../mail/memory-store.ts'
+import type { MailStore } from '../mail/store.ts'
+import { openIdbTables } from './idb-tables.ts'
+
+/**
+ * Mail in IndexedDB: a mirror in memory that is written behind, in order; see `durable` of {@link MailStore}. One user at a
+ * time: two would overwrite each other's rows.
+ */
+export async function openIdbMailStore(name: string, factory = globalThis.indexedDB): Promise<MailStore> {
+  const tables = await openIdbTables(factory, name)
+  return {
+    ...createMemoryMailStore(tables.open),
+    durable: tables.durable,
+    close: tables.close,
+  }
+}

@@ -1,0 +1,116 @@
+import type { OpenTable, Table } from '../mail/tables.ts'
+import { committed, openDatabase, resultOf, writing } from './idb.ts'
+
+const ROWS = 'rows'
+/** Raised when a row's shape changes in a way that old rows have to be rewritten for. */
+const VERSION = 1
+
+/** Tables in memory that are written behind to one IndexedDB database. */
+export interface IdbTables {
+  readonly open: OpenTable
+  /** Resolves when everything set so far is committed; rejects if it could not be, and then tries again at the next call. */
+  durable(): Promise<void>
+  close(): void
+}
+
+interface Kept {
+  /** Position among the rows of all tables, by first insertion. */
+  readonly order: number
+  readonly row: object
+}
+
+type Key = [table: string, key: string]
+interface Change {
+  readonly key: Key
+  /** Undefined: deleted. */
+  readonly kept: Kept | undefined
+}
+
+/**
+ * What is changed in one turn of the event loop is written in one transaction, and transactions follow each other in order:
+ * after a crash the tables are as they were at some earlier moment between two turns, never half-way.
+ */
+export async function openIdbTables(factory: IDBFactory | undefined, name: string): Promise<IdbTables> {
+  const db = await openDatabase(factory, name, VERSION, ROWS)
+  const loaded = await load(db)
+  let lastOrder = loaded.reduce((last, [, { order }]) => Math.max(last, order), 0)
+  let pending = new Map<string, Change>()
+  let planned = false
+  let last: Promise<void> = Promise.resolve()
+
+  function note(change: Change): void {
+    pending.set(JSON.stringify(change.key), change)
+    plan()
+  }
+
+  function plan(): void {
+    if (planned) return
+    planned = true
+    last = last.then(write, write)
+    // Whoever needs to know asks `durable`.
+    last.catch(() => {})
+  }
+
+  async function write(): Promise<void> {
+    const batch = pending
+    pending = new Map()
+    planned = false
+    try {
+      const transaction = writing(db, ROWS)
+      const rows = transaction.objectStore(ROWS)
+      for (const { key, kept } of batch.values()) {
+        if (kept) rows.put(kept, key)
+        else rows.delete(key)
+      }
+      await committed(transaction)
+    } catch (cause) {
+      // Nothing of it was kept. It goes first in what is written next, where newer changes of a row win.
+      pending = new Map([...batch, ...pending])
+      throw new Error('the browser could not store it; its quota may be used up', { cause })
+    }
+  }
+
+  function journaled<Row extends object>(table: string): Table<Row> {
+    const orders = new Map<string, number>()
+    const rows: Table<Row> = new Map()
+    for (const [[of, key], { order, row }] of loaded) {
+      if (of !== table) continue
+      orders.set(key, order)
+      // Written by this table under this name, at this version.
+      rows.set(key, Object.freeze(row as Row))
+    }
+    const { set, delete: remove } = rows
+    rows.set = (key, row) => {
+      let order = orders.get(key)
+      if (order === undefined) {
+        lastOrder += 1
+        order = lastOrder
+        orders.set(key, order)
+      }
+      note({ key: [table, key], kept: { order, row: Object.freeze(row) } })
+      return set.call(rows, key, row)
+    }
+    rows.delete = key => {
+      if (!remove.call(rows, key)) return false
+      orders.delete(key)
+      note({ key: [table, key], kept: undefined })
+      return true
+    }
+    return rows
+  }
+
+  return {
+    open: journaled,
+    durable() {
+      if (pending.size > 0) plan()
+      return last
+    },
+    close: () => db.close(),
+  }
+}
+
+async function load(db: IDBDatabase): Promise<[Key, Kept][]> {
+  const rows = db.transaction(ROWS).objectStore(ROWS)
+  const [keys, values] = await Promise.all([resultOf(rows.getAllKeys()), resultOf<Kept[]>(rows.getAll())])
+  return values.map((kept, index): [Key, Kept] => [keys[index] as Key, kept]).sort(([, a], [, b]) => a.order - b.order)
+}

@@ -1,0 +1,5 @@
+/** The SDK for pages and workers: the `browser` condition of `posthorn`. @module */
+export * from '../exports.ts'
+export { connect } from './browser-host.ts'
+export { openIdbMailStore } from './idb-mail-store.ts'
+export { openAgent } from './open-agent.ts'

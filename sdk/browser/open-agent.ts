@@ -1,0 +1,115 @@
+import { publicKeyOf } from '../../protocol/signature.ts'
+import { startAgent } from '../agent.ts'
+import type { Agent, Contact, Host, OpenAgentOptions } from '../api.ts'
+import { KeyFileError, ProfileError } from '../errors.ts'
+import { checkName, DEFAULT_PROFILE } from '../profile-name.ts'
+import { checkRelayUrl, DEFAULT_RELAY } from '../relay-url.ts'
+import { makeSecretKey } from '../secret-key.ts'
+import { browserHost } from './browser-host.ts'
+import { openIdbMailStore } from './idb-mail-store.ts'
+import { lockProfile } from './lock.ts'
+import { type BrowserProfile, type BrowserProfiles, openProfiles } from './profiles.ts'
+
+/**
+ * Opens a profile of this origin and runs it, as `openAgent` does for a profile of a machine: key, relays and mail are in IndexedDB,
+ * and one tab (or worker) has it at a time. With `host.secretKey` the key is the page's own and is not kept.
+ * Throws HomeInUseError, KeyFileError, ProfileError, UnsupportedHostError.
+ */
+export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> {
+  if (options.home !== undefined)
+    throw new TypeError('there are no folders in a browser; name the profile with `name`.')
+  const { secretKey, store, contacts, ...given } = options.host ?? {}
+  const host: Host = { ...browserHost, ...given }
+  const accept = options.accept ?? 'contacts'
+  const name = checkName(options.name ?? DEFAULT_PROFILE)
+  if (store) {
+    if (!secretKey) throw new TypeError('host.store is somebody’s mail: give host.secretKey with it.')
+    const relay = oneRelay(options.relays ?? [DEFAULT_RELAY])
+    return startAgent({ ...host, name, secretKey, store, relay, accept, contacts: contacts ?? (() => []) })
+  }
+  const undo: (() => void)[] = [await lockProfile(name, globalThis.navigator?.locks)]
+  const close = () => {
+    for (const step of undo) step()
+  }
+  try {
+    const profiles = await openProfiles(globalThis.indexedDB)
+    undo.unshift(profiles.close)
+    const profile = await findProfile(profiles, name, options, host)
+    const relay = oneRelay(options.relays ?? profile.relays)
+    const mail = await openIdbMailStore(`posthorn/${name}`)
+    undo.unshift(mail.close)
+    const siblings = contacts ?? (await freshSiblings(profiles, host))
+    return startAgent({
+      ...host,
+      name,
+      secretKey: keyOf(profile, secretKey),
+      store: mail,
+      relay,
+      accept,
+      contacts: siblings,
+      onClosed: close,
+    })
+  } catch (error) {
+    close()
+    throw error
+  }
+}
+
+async function findProfile(
+  profiles: BrowserProfiles,
+  name: string,
+  { create, relays = [DEFAULT_RELAY], host: given }: OpenAgentOptions,
+  { random }: Host,
+): Promise<BrowserProfile> {
+  const kept = await profiles.get(name)
+  if (kept) return kept
+  if (create === false) throw new ProfileError('profile-missing', `there is no profile ${name} at this site.`)
+  const urls = relays.map(checkRelayUrl)
+  const secretKey = given?.secretKey ?? makeSecretKey(random)
+  const isOurs = given?.secretKey === undefined
+  const profile = { name, pubkey: publicKeyOf(secretKey), relays: urls, ...(isOurs ? { secretKey } : {}) }
+  await profiles.put(profile)
+  return profile
+}
+
+function keyOf(profile: BrowserProfile, given: Uint8Array | undefined): Uint8Array {
+  const key = given ?? profile.secretKey
+  if (!key)
+    throw new KeyFileError('key-missing', `the key of profile ${profile.name} is not kept here; give host.secretKey.`)
+  if (publicKeyOf(key) !== profile.pubkey)
+    throw new KeyFileError(
+      'key-malformed',
+      `that is not the key of profile ${profile.name}; give the right one, or another name.`,
+    )
+  return key
+}
+
+function oneRelay(relays: readonly string[]): string {
+  const [relay, another] = relays
+  if (relay === undefined) throw new ProfileError('profile-malformed', 'this profile has no relay; name one.')
+  if (another !== undefined)
+    throw new ProfileError('profile-malformed', 'only one relay per profile is supported so far; name exactly one.')
+  return checkRelayUrl(relay)
+}
+
+/** How long what is known of the other profiles is good. */
+const SIBLINGS_FRESH_MS = 2_000
+
+/** Contacts of one origin: its profiles. Looked up again behind the caller's back, for the next one who asks. */
+async function freshSiblings(profiles: BrowserProfiles, { clock }: Host): Promise<() => readonly Contact[]> {
+  const read = async () => (await profiles.list()).map(({ name, pubkey }): Contact => ({ name, pubkey }))
+  let siblings = await read()
+  let readAt = clock.monotonic()
+  return () => {
+    if (clock.monotonic() - readAt < SIBLINGS_FRESH_MS) return siblings
+    readAt = clock.monotonic()
+    read().then(
+      found => {
+        siblings = found
+      },
+      // The database is closed: so is the agent.
+      () => {},
+    )
+    return siblings
+  }
+}

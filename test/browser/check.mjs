@@ -1,0 +1,36 @@
+// The SDK in browsers: what a page loads, and how it behaves in headless Chromium against a real relay. Needs a built dist/.
+// Usage: node test/browser/check.mjs [--report FILE]
+import { writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { bundleAll, LIMIT_BYTES } from './bundle.mjs'
+
+const { values: flags } = parseArgs({ options: { report: { type: 'string' } } })
+const tally = { passed: 0, failed: 0 }
+
+async function check(name, run) {
+  const started = performance.now()
+  const took = () => `${((performance.now() - started) / 1000).toFixed(1)} s`
+  try {
+    const said = await run()
+    tally.passed += 1
+    console.log(`ok    ${name} (${took()})${said === undefined ? '' : `: ${said}`}`)
+  } catch (error) {
+    tally.failed += 1
+    console.log(
+      `FAIL  ${name} (${took()})\n      ${String(error?.stack ?? error)
+        .trim()
+        .replaceAll('\n', '\n      ')}`,
+    )
+  }
+}
+
+await check('nothing of a server in a page, at most 60 KB gzipped', async () => {
+  const { bytes, gzip } = await bundleAll()
+  const size = `${(gzip / 1024).toFixed(1)} of ${LIMIT_BYTES / 1024} KB gzipped, ${(bytes / 1024).toFixed(0)} KB before`
+  if (gzip > LIMIT_BYTES) throw new Error(`too large: ${size}`)
+  return size
+})
+
+console.log(`browser: ${tally.passed} passed, ${tally.failed} failed`)
+if (flags.report !== undefined) writeFileSync(flags.report, JSON.stringify(tally))
+process.exitCode = tally.failed === 0 ? 0 : 1
