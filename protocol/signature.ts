@@ -21,10 +21,14 @@ export const publicKeyOf = (secretKey: Uint8Array): string => bytesToHex(schnorr
 
 /**
  * Signs a template. `auxRand` is 32 random bytes (BIP-340); pass fixed ones for reproducible vectors.
- * Throws a TypeError if the template is not a valid event, so nothing unsendable is ever stored.
+ * `pubkey`, if the caller knows it, spares deriving it. Throws a TypeError if the template is not a valid event, so nothing unsendable is ever stored.
  */
-export function signEvent(template: EventTemplate, secretKey: Uint8Array, auxRand: Uint8Array): NostrEvent {
-  const pubkey = publicKeyOf(secretKey)
+export function signEvent(
+  template: EventTemplate,
+  secretKey: Uint8Array,
+  auxRand: Uint8Array,
+  pubkey: string = publicKeyOf(secretKey),
+): NostrEvent {
   const id = eventId(pubkey, template)
   const sig = bytesToHex(schnorr.sign(hexToBytes(id), secretKey, auxRand))
   const event = parseEvent({ ...template, id, pubkey, sig })

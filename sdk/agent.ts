@@ -1,9 +1,9 @@
 import { seconds } from '../platform/clock.ts'
 import { sleep } from '../platform/timers.ts'
-import { publicKeyOf, signEvent } from '../protocol/signature.ts'
 import type { Accept, Agent, AgentEvents, AgentStatus, Contact, Host, SendOptions } from './api.ts'
 import { type Asks, createAsks } from './asks.ts'
 import { AgentClosedError, ExpiredError, RefusedError, TimeoutError } from './errors.ts'
+import { andThen, type MaybePromise, type Signer } from './identity/signer.ts'
 import { draftMessage, encodeMessage } from './mail/message.ts'
 import { createRoute, type RouteCounters } from './mail/route.ts'
 import { createSealer } from './mail/seal.ts'
@@ -20,8 +20,7 @@ const CLOSE_MS = 5_000
 
 export interface StartOptions extends Host {
   readonly name: string
-  /** 32 bytes. */
-  readonly secretKey: Uint8Array
+  readonly signer: Signer
   readonly store: MailStore
   /** Exactly one, normalised. */
   readonly relay: string
@@ -39,9 +38,9 @@ export interface RunningAgent extends Agent {
 
 /** An agent on given surroundings; `openAgent` finds these on a machine. */
 export function startAgent(options: StartOptions): RunningAgent {
-  const { clock, timers, random, store, secretKey } = options
-  const pubkey = publicKeyOf(secretKey)
-  const sealer = createSealer(secretKey, random)
+  const { clock, timers, store, signer } = options
+  const { pubkey } = signer
+  const sealer = createSealer(signer)
   const notices = createNotices<AgentEvents>()
   const news = createPulse()
   const asks: Asks = createAsks(timers)
@@ -67,7 +66,7 @@ export function startAgent(options: StartOptions): RunningAgent {
     url: options.relay,
     pubkey,
     sealer,
-    authenticate: template => signEvent(template, secretKey, random.bytes(32)),
+    authenticate: template => signer.sign(template),
     onMail(mails) {
       for (const mail of mails) receive(mail)
       news.beat()
@@ -114,11 +113,11 @@ export function startAgent(options: StartOptions): RunningAgent {
     return Object.freeze({ relays: Object.freeze([route.status()]), ...view.counts(store) })
   }
 
-  function compose(to: string, text: string, send: SendOptions, parent?: StoredMail): OutgoingMail {
+  function compose(to: string, text: string, send: SendOptions, parent?: StoredMail): MaybePromise<OutgoingMail> {
     const now = seconds(clock)
     const expires = send.deadline === undefined ? undefined : now + Math.ceil(send.deadline)
     const known = parent ?? (send.replyTo === undefined ? undefined : store.get(send.replyTo))
-    const template = draftMessage(
+    const draft = draftMessage(
       {
         to,
         text,
@@ -131,13 +130,20 @@ export function startAgent(options: StartOptions): RunningAgent {
       now,
       sealer,
     )
-    const event = signEvent(template, secretKey, random.bytes(32))
-    return { id: event.id, to, event: encodeMessage(event), ...(expires === undefined ? {} : { expires }) }
+    return andThen(andThen(draft, signer.sign), event => ({
+      id: event.id,
+      to,
+      event: encodeMessage(event),
+      ...(expires === undefined ? {} : { expires }),
+    }))
   }
 
-  function post(to: string, text: string, send: SendOptions): OutgoingMail {
+  async function post(to: string, text: string, send: SendOptions): Promise<OutgoingMail> {
     ensureOpen()
-    const mail = compose(resolveRecipient(to, view.contacts()), text, send)
+    const composed = compose(resolveRecipient(to, view.contacts()), text, send)
+    // Two sends in one turn go out in that order: with the key at hand nothing is waited for.
+    const mail = composed instanceof Promise ? await composed : composed
+    ensureOpen()
     store.enqueue(mail)
     kick(mail)
     return mail
@@ -186,6 +192,7 @@ export function startAgent(options: StartOptions): RunningAgent {
     await route.close()
     try {
       await store.durable?.()
+      await signer.close?.()
     } finally {
       closed = true
       news.beat()
@@ -204,11 +211,12 @@ export function startAgent(options: StartOptions): RunningAgent {
     },
     async ask(to, text, { act = 'request', timeout = ASK_TIMEOUT_MS, signal, public: isPublic = false } = {}) {
       signal?.throwIfAborted()
-      const mail = post(to, text, { act, public: isPublic })
+      const mail = await post(to, text, { act, public: isPublic })
+      signal?.throwIfAborted()
       return asks.wait(mail.id, mail.to, timeout, signal)
     },
     async send(to, text, send = {}) {
-      const { id } = post(to, text, send)
+      const { id } = await post(to, text, send)
       await store.durable?.()
       return id
     },

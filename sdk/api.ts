@@ -3,6 +3,7 @@ import type { Random } from '../platform/random.ts'
 import type { Dial } from '../platform/socket.ts'
 import type { Timers } from '../platform/timers.ts'
 import type { Verifier } from '../platform/verifier.ts'
+import type { Signer } from './identity/signer.ts'
 import type { MailStore } from './mail/store.ts'
 import type { Delivery, InboxEntry, IncomingMessage } from './mail/types.ts'
 
@@ -15,11 +16,13 @@ export interface Host {
   readonly dial: Dial
 }
 
-/** Host parts to inject. With `store` and `secretKey` no folder is touched at all. */
+/** Host parts to inject. With `store` and a key (`secretKey` or `signer`) no folder is touched at all. */
 export interface AgentHost extends Host {
   readonly store: MailStore
   /** 32 bytes. */
   readonly secretKey: Uint8Array
+  /** The key, wherever it is; instead of `secretKey`. */
+  readonly signer: Signer
   /** Asked whenever a sender or recipient has to be named. */
   readonly contacts: () => readonly Contact[]
 }

@@ -30,6 +30,16 @@ export class KeyFileError extends Error {
   }
 }
 
+/** The signer that holds the key elsewhere gave no answer, or said no. What it says is untrusted text. */
+export class SignerError extends Error {
+  override readonly name = 'SignerError'
+  readonly code: 'signer-unreachable' | 'signer-refused' | 'signer-malformed'
+  constructor(code: SignerError['code'], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
 /** A profile folder is missing, malformed, or cannot be created. */
 export class ProfileError extends Error {
   override readonly name = 'ProfileError'

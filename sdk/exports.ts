@@ -29,10 +29,13 @@ export {
   RefusedError,
   RelayRefusedError,
   RelayUnreachableError,
+  SignerError,
   TimeoutError,
   UnknownRecipientError,
   UnsupportedHostError,
 } from './errors.ts'
+export { type LocalSigner, localSigner } from './identity/local-signer.ts'
+export type { MaybePromise, Signer } from './identity/signer.ts'
 export type { Authenticate } from './link/authenticator.ts'
 export type { Negotiation, PublishResult, RelayClient, Request, RequestHandlers } from './link/client.ts'
 export type { Connect, ConnectOptions } from './link/connect.ts'

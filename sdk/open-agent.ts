@@ -1,6 +1,5 @@
 import { acquireLock, LockedError } from '../platform/lock.ts'
 import type { Cancel } from '../platform/timers.ts'
-import { publicKeyOf } from '../protocol/signature.ts'
 import { startAgent } from './agent.ts'
 import type { Agent, Contact, Host, OpenAgentOptions } from './api.ts'
 import { HomeInUseError, KeyFileError, ProfileError } from './errors.ts'
@@ -17,6 +16,7 @@ import {
 } from './home/profile.ts'
 import { watchSpool } from './home/spool.ts'
 import { openSqliteMailStore } from './home/sqlite-mail-store.ts'
+import { localSigner } from './identity/local-signer.ts'
 import { nodeHost } from './node-host.ts'
 
 /** Profiles beside the home are looked up again after so long. */
@@ -27,20 +27,22 @@ const CONTACTS_FRESH_MS = 2_000
  * stands; `sync()` waits for that. Throws HomeInUseError, KeyFileError, ProfileError.
  */
 export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> {
-  const { secretKey: _key, store: _store, contacts: _contacts, ...given } = options.host ?? {}
+  const { secretKey: _key, signer: _signer, store: _store, contacts: _contacts, ...given } = options.host ?? {}
   const host: Host = { ...nodeHost, ...given }
   const { secretKey, store } = options.host ?? {}
-  if (secretKey && store)
+  const signer = options.host?.signer ?? (secretKey && localSigner(secretKey, host.random))
+  if (signer && store)
     return startAgent({
       ...host,
       name: options.name ?? DEFAULT_PROFILE,
-      secretKey,
+      signer,
       store,
       relay: oneRelay(options.relays ?? [DEFAULT_RELAY]),
       accept: options.accept ?? 'contacts',
       contacts: options.host?.contacts ?? (() => []),
     })
-  if (secretKey || store) throw new TypeError('host.secretKey and host.store belong together: give both or neither.')
+  if (signer || store)
+    throw new TypeError('host.store and host.secretKey (or host.signer) belong together: give both or neither.')
   return openHome(options, host)
 }
 
@@ -49,8 +51,8 @@ function openHome(options: OpenAgentOptions, host: Host): Agent {
   const profile = findProfile(home, options, host)
   const relay = oneRelay(options.relays ?? profile.relays)
   const files = homeFiles(home)
-  const secretKey = readKeyFile(files.key)
-  if (publicKeyOf(secretKey) !== profile.pubkey)
+  const signer = localSigner(readKeyFile(files.key), host.random)
+  if (signer.pubkey !== profile.pubkey)
     throw new KeyFileError('key-malformed', `${files.key} is not the key of ${files.profile}; put the right one back.`)
   const release = lockHome(home)
   const undo: Cancel[] = [release]
@@ -60,7 +62,7 @@ function openHome(options: OpenAgentOptions, host: Host): Agent {
     const agent = startAgent({
       ...host,
       name: profile.name,
-      secretKey,
+      signer,
       store,
       relay,
       accept: options.accept ?? 'contacts',
@@ -69,7 +71,7 @@ function openHome(options: OpenAgentOptions, host: Host): Agent {
         for (const step of undo) step()
       },
     })
-    const stopSpool = watchSpool(home, secretKey, host.timers, {
+    const stopSpool = watchSpool(home, signer.pubkey, host.timers, {
       onMail: agent.adopt,
       onRead: id => store.markRead(id),
     })

@@ -3,7 +3,8 @@ import type { Random } from '../platform/random.ts'
 import { type Cancel, sleep, type Timers } from '../platform/timers.ts'
 import { mayReply, wantsUnderstanding } from './acts.ts'
 import type { HandleOptions, Handler } from './api.ts'
-import { AgentClosedError } from './errors.ts'
+import { AgentClosedError, SignerError } from './errors.ts'
+import type { MaybePromise } from './identity/signer.ts'
 import { backoffMs } from './link/backoff.ts'
 import type { MailStore, OutgoingMail, StoredMail, WorkResult } from './mail/store.ts'
 import type { IncomingMessage } from './mail/types.ts'
@@ -25,8 +26,8 @@ export interface WorkerOptions {
   /** Public keys that may be told `not-understood`. */
   contacts(): readonly string[]
   view(mail: StoredMail): IncomingMessage
-  /** Signs a reply; undefined if it cannot be sent (then `error` says why). */
-  reply(mail: StoredMail, act: string, text: string, contentType?: string): OutgoingMail
+  /** Signs a reply. Throws or rejects if it cannot be sent. */
+  reply(mail: StoredMail, act: string, text: string, contentType?: string): MaybePromise<OutgoingMail>
   /** Replies were queued. */
   onQueued(): void
 }
@@ -63,6 +64,7 @@ export function createWorker(options: WorkerOptions): Worker {
   const passedOver = new Set<string>()
   let closed = false
   let handlersSettled = false
+  let refusing = false
   let cancelSettle: Cancel = () => {}
   let cancelDue: Cancel = () => {}
 
@@ -76,7 +78,7 @@ export function createWorker(options: WorkerOptions): Worker {
         start(registration, mail)
       }
     }
-    if (handlersSettled) refuseUnknownActs()
+    if (handlersSettled) void refuseUnknownActs()
     planDue()
   }
 
@@ -90,22 +92,30 @@ export function createWorker(options: WorkerOptions): Worker {
 
   function start(registration: Registration, mail: StoredMail): void {
     if (mail.attempts >= registration.maxAttempts) {
-      giveUp(mail, mail.error ?? 'it was interrupted each time')
+      store.beginWork(mail.id)
+      track(registration, mail, giveUp(mail, mail.error ?? 'it was interrupted each time'))
       return
     }
     if (mail.deadline !== undefined && mail.deadline * 1000 <= clock.now()) {
       store.endWork(mail.id, { state: 'set-aside', error: 'its deadline had passed' })
       return
     }
-    const attempt = store.beginWork(mail.id)
+    const begun = { ...mail, attempts: store.beginWork(mail.id) }
+    track(
+      registration,
+      begun,
+      run(registration, mail).then(outcome => conclude(registration, begun, outcome)),
+    )
+  }
+
+  function track(registration: Registration, mail: StoredMail, task: Promise<void>): void {
     registration.running += 1
-    const work = run(registration, mail).then(outcome => {
-      conclude(registration, { ...mail, attempts: attempt }, outcome)
+    const work = task.then(() => {
       registration.running -= 1
       running.delete(work)
       dispatch()
     })
-    running.set(work, { ...mail, attempts: attempt })
+    running.set(work, mail)
   }
 
   /** Ends when the handler does, its time is over, or we are closed; a handler that ignores its signal is left behind. */
@@ -132,18 +142,18 @@ export function createWorker(options: WorkerOptions): Worker {
     })
   }
 
-  function conclude({ maxAttempts }: Registration, mail: StoredMail, attempt: Attempt): void {
+  async function conclude({ maxAttempts }: Registration, mail: StoredMail, attempt: Attempt): Promise<void> {
     if (closed) return
-    if (attempt.end === 'value') succeed(mail, attempt.value)
+    if (attempt.end === 'value') await succeed(mail, attempt.value)
     else if (attempt.end === 'stopped') store.endWork(mail.id, interrupted(mail))
-    else if (mail.attempts >= maxAttempts) giveUp(mail, attempt.error)
+    else if (mail.attempts >= maxAttempts) await giveUp(mail, attempt.error)
     else {
       const dueMs = clock.now() + backoffMs(mail.attempts, random)
       store.endWork(mail.id, { state: 'failed', error: attempt.error, dueMs })
     }
   }
 
-  function succeed(mail: StoredMail, value: unknown): void {
+  async function succeed(mail: StoredMail, value: unknown): Promise<void> {
     if (value === undefined || value === null || !mayReply(mail.act)) {
       store.endWork(mail.id, { state: 'done' })
       return
@@ -151,25 +161,50 @@ export function createWorker(options: WorkerOptions): Worker {
     try {
       const isText = typeof value === 'string'
       const text = isText ? value : JSON.stringify(value)
-      store.endWork(
-        mail.id,
-        { state: 'done' },
-        options.reply(mail, 'answer', text, isText ? undefined : 'application/json'),
-      )
+      const reply = await options.reply(mail, 'answer', text, isText ? undefined : 'application/json')
+      if (closed) return
+      store.endWork(mail.id, { state: 'done' }, reply)
       options.onQueued()
     } catch (error) {
+      if (isPassing(error)) postpone(mail, error)
       // The work was done; only its answer cannot travel. Doing it again would not help.
-      giveUp(mail, `the answer cannot be sent: ${reasonOf(error)}`)
+      else await giveUp(mail, `the answer cannot be sent: ${reasonOf(error)}`)
     }
   }
 
-  function giveUp(mail: StoredMail, error: string): void {
-    const result: WorkResult = { state: 'set-aside', error }
-    store.endWork(mail.id, result, mayReply(mail.act) ? options.reply(mail, 'failure', error) : undefined)
-    options.onQueued()
+  async function giveUp(mail: StoredMail, error: string): Promise<void> {
+    try {
+      const reply = mayReply(mail.act) ? await options.reply(mail, 'failure', error) : undefined
+      if (closed) return
+      store.endWork(mail.id, { state: 'set-aside', error, attempts: mail.attempts }, reply)
+      options.onQueued()
+    } catch (failure) {
+      if (isPassing(failure)) postpone(mail, failure)
+      else if (!closed) store.endWork(mail.id, { state: 'set-aside', error: `${error} (and nobody could be told)` })
+    }
   }
 
-  function refuseUnknownActs(): void {
+  /** The key is elsewhere and gives no answer: the work is due again, uncounted, so that its outcome is not lost. */
+  function postpone(mail: StoredMail, error: unknown): void {
+    if (closed) return
+    const dueMs = clock.now() + backoffMs(mail.attempts, random)
+    store.endWork(mail.id, { state: 'failed', error: reasonOf(error), dueMs, attempts: mail.attempts - 1 })
+  }
+
+  async function refuseUnknownActs(): Promise<void> {
+    if (refusing || closed) return
+    refusing = true
+    try {
+      await refuseEach()
+    } catch (error) {
+      if (!isPassing(error)) throw error
+      // The next message, or the next start, tries again.
+    } finally {
+      refusing = false
+    }
+  }
+
+  async function refuseEach(): Promise<void> {
     const contacts = options.contacts()
     const known = [...registrations.keys()]
     let found: readonly StoredMail[]
@@ -181,11 +216,11 @@ export function createWorker(options: WorkerOptions): Worker {
           continue
         }
         const text = `no handler for ${mail.act}; known here: ${known.join(', ')}`
-        store.endWork(
-          mail.id,
-          { state: 'set-aside', error: `no handler for ${mail.act}` },
-          options.reply(mail, 'not-understood', text),
-        )
+        const reply = await options.reply(mail, 'not-understood', text)
+        if (closed) return
+        // Somebody may have taken it up, or read it, meanwhile.
+        if (store.get(mail.id)?.state !== 'new') continue
+        store.endWork(mail.id, { state: 'set-aside', error: `no handler for ${mail.act}` }, reply)
         options.onQueued()
       }
     } while (found.length === UNHANDLED_BATCH)
@@ -228,6 +263,9 @@ const interrupted = (mail: StoredMail): WorkResult => ({
   dueMs: 0,
   attempts: mail.attempts - 1,
 })
+
+/** About the signer, not about the message: another time it may work. */
+const isPassing = (error: unknown): boolean => error instanceof SignerError && error.code === 'signer-unreachable'
 
 /** What the other side, and the inbox, are told: the message alone, never a stack. */
 function reasonOf(error: unknown): string {

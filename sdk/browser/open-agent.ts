@@ -2,6 +2,8 @@ import { publicKeyOf } from '../../protocol/signature.ts'
 import { startAgent } from '../agent.ts'
 import type { Agent, Contact, Host, OpenAgentOptions } from '../api.ts'
 import { KeyFileError, ProfileError } from '../errors.ts'
+import { localSigner } from '../identity/local-signer.ts'
+import type { Signer } from '../identity/signer.ts'
 import { checkName, DEFAULT_PROFILE } from '../profile-name.ts'
 import { checkRelayUrl, DEFAULT_RELAY } from '../relay-url.ts'
 import { makeSecretKey } from '../secret-key.ts'
@@ -12,20 +14,21 @@ import { type BrowserProfile, type BrowserProfiles, openProfiles } from './profi
 
 /**
  * Opens a profile of this origin and runs it, as `openAgent` does for a profile of a machine: key, relays and mail are in IndexedDB,
- * and one tab (or worker) has it at a time. With `host.secretKey` the key is the page's own and is not kept.
+ * and one tab (or worker) has it at a time. With `host.secretKey` or `host.signer` the key is the page's own and is not kept.
  * Throws HomeInUseError, KeyFileError, ProfileError, UnsupportedHostError.
  */
 export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> {
   if (options.home !== undefined)
     throw new TypeError('there are no folders in a browser; name the profile with `name`.')
-  const { secretKey, store, contacts, ...given } = options.host ?? {}
+  const { secretKey, signer: elsewhere, store, contacts, ...given } = options.host ?? {}
   const host: Host = { ...browserHost, ...given }
   const accept = options.accept ?? 'contacts'
   const name = checkName(options.name ?? DEFAULT_PROFILE)
+  const brought = elsewhere ?? (secretKey && localSigner(secretKey, host.random))
   if (store) {
-    if (!secretKey) throw new TypeError('host.store is somebody’s mail: give host.secretKey with it.')
+    if (!brought) throw new TypeError('host.store is somebody’s mail: give host.secretKey (or host.signer) with it.')
     const relay = oneRelay(options.relays ?? [DEFAULT_RELAY])
-    return startAgent({ ...host, name, secretKey, store, relay, accept, contacts: contacts ?? (() => []) })
+    return startAgent({ ...host, name, signer: brought, store, relay, accept, contacts: contacts ?? (() => []) })
   }
   const undo: (() => void)[] = [await lockProfile(name, globalThis.navigator?.locks)]
   const close = () => {
@@ -34,7 +37,7 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
   try {
     const profiles = await openProfiles(globalThis.indexedDB)
     undo.unshift(profiles.close)
-    const profile = await findProfile(profiles, name, options, host)
+    const profile = await findProfile(profiles, name, brought, options, host)
     const relay = oneRelay(options.relays ?? profile.relays)
     const mail = await openIdbMailStore(`posthorn/${name}`)
     undo.unshift(mail.close)
@@ -42,7 +45,7 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
     return startAgent({
       ...host,
       name,
-      secretKey: keyOf(profile, secretKey),
+      signer: signerOf(profile, brought, host),
       store: mail,
       relay,
       accept,
@@ -58,30 +61,36 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
 async function findProfile(
   profiles: BrowserProfiles,
   name: string,
-  { create, relays = [DEFAULT_RELAY], host: given }: OpenAgentOptions,
+  given: Signer | undefined,
+  { create, relays = [DEFAULT_RELAY] }: OpenAgentOptions,
   { random }: Host,
 ): Promise<BrowserProfile> {
   const kept = await profiles.get(name)
   if (kept) return kept
   if (create === false) throw new ProfileError('profile-missing', `there is no profile ${name} at this site.`)
   const urls = relays.map(checkRelayUrl)
-  const secretKey = given?.secretKey ?? makeSecretKey(random)
-  const isOurs = given?.secretKey === undefined
-  const profile = { name, pubkey: publicKeyOf(secretKey), relays: urls, ...(isOurs ? { secretKey } : {}) }
+  const profile = given ? { name, pubkey: given.pubkey, relays: urls } : withKey(name, urls, makeSecretKey(random))
   await profiles.put(profile)
   return profile
 }
 
-function keyOf(profile: BrowserProfile, given: Uint8Array | undefined): Uint8Array {
-  const key = given ?? profile.secretKey
-  if (!key)
+const withKey = (name: string, relays: readonly string[], secretKey: Uint8Array): BrowserProfile => ({
+  name,
+  pubkey: publicKeyOf(secretKey),
+  relays,
+  secretKey,
+})
+
+function signerOf(profile: BrowserProfile, given: Signer | undefined, { random }: Host): Signer {
+  const signer = given ?? (profile.secretKey && localSigner(profile.secretKey, random))
+  if (!signer)
     throw new KeyFileError('key-missing', `the key of profile ${profile.name} is not kept here; give host.secretKey.`)
-  if (publicKeyOf(key) !== profile.pubkey)
+  if (signer.pubkey !== profile.pubkey)
     throw new KeyFileError(
       'key-malformed',
       `that is not the key of profile ${profile.name}; give the right one, or another name.`,
     )
-  return key
+  return signer
 }
 
 function oneRelay(relays: readonly string[]): string {

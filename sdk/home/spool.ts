@@ -8,8 +8,9 @@ import { expirationOf, type NostrEvent, parseEvent, tagValue } from '../../proto
 import { isHex64 } from '../../protocol/hex.ts'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import { MESSAGE } from '../../protocol/kinds.ts'
-import { publicKeyOf, signEvent, verifyEvent } from '../../protocol/signature.ts'
+import { verifyEvent } from '../../protocol/signature.ts'
 import type { SendOptions } from '../api.ts'
+import { localSigner } from '../identity/local-signer.ts'
 import { draftMessage, encodeMessage } from '../mail/message.ts'
 import { createSealer } from '../mail/seal.ts'
 import type { OutgoingMail } from '../mail/store.ts'
@@ -30,10 +31,10 @@ const FILE = /^[0-9a-f]{32}\.json$/
  * one, the next start does. Returns the event id once the file is durable.
  */
 export async function handOver(home: string, to: string, text: string, options: SendOptions = {}): Promise<string> {
-  const secretKey = readKeyFile(homeFiles(home).key)
+  const signer = localSigner(readKeyFile(homeFiles(home).key), systemRandom)
   const recipient = resolveRecipient(to, siblingContacts(home))
   const now = seconds(systemClock)
-  const template = draftMessage(
+  const template = await draftMessage(
     {
       to: recipient,
       text,
@@ -44,9 +45,9 @@ export async function handOver(home: string, to: string, text: string, options: 
       expires: options.deadline === undefined ? undefined : now + Math.ceil(options.deadline),
     },
     now,
-    createSealer(secretKey, systemRandom),
+    createSealer(signer),
   )
-  const event = signEvent(template, secretKey, systemRandom.bytes(32))
+  const event = await signer.sign(template)
   encodeMessage(event)
   lay(home, { v: 1, send: event })
   return event.id
@@ -80,10 +81,9 @@ export interface SpoolReader {
 }
 
 /** Takes over what lies in the spool, now and whenever something is added, until cancelled. A file goes only after it was taken. */
-export function watchSpool(home: string, secretKey: Uint8Array, timers: Timers, reader: SpoolReader): Cancel {
+export function watchSpool(home: string, pubkey: string, timers: Timers, reader: SpoolReader): Cancel {
   const { spool } = homeFiles(home)
   mkdirSync(spool, { recursive: true, mode: 0o700 })
-  const pubkey = publicKeyOf(secretKey)
 
   function drain(): void {
     for (const name of readdirSync(spool).sort()) {

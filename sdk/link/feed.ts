@@ -25,8 +25,8 @@ export interface ScopedCursor extends Cursor {
 export interface FeedSink {
   /** Most recently told first. */
   positions(dialect: Dialect): readonly ScopedCursor[]
-  /** One transaction: once it returns, the events are kept and the position covers them. */
-  record(dialect: Dialect, events: readonly Received[], position: ScopedCursor | undefined): void
+  /** One transaction: once it returns (or its promise resolves), the events are kept and the position covers them. In the order of the calls. */
+  record(dialect: Dialect, events: readonly Received[], position: ScopedCursor | undefined): void | Promise<void>
   /** The relay's log went back: whatever it acknowledged above `seq` is lost there. */
   onLost(seq: number): void
   /** State, counters or error changed. */

@@ -18,8 +18,9 @@ export interface PumpOptions {
   readonly verifier: Verifier
   /** What was asked for: a relay that sends other things is not believed either. Undefined: the relay's matching counts. */
   readonly wanted: readonly Filter[] | undefined
-  onEvents(events: readonly Checked[]): void
-  onFrame(frame: OtherFrame): void
+  /** Nothing more is taken until a promise it returns is settled. */
+  onEvents(events: readonly Checked[]): void | Promise<void>
+  onFrame(frame: OtherFrame): void | Promise<void>
   /** More is waiting than we are willing to hold; nothing is taken any more. */
   onOverflow(): void
   /** Everything taken before an overflow is handled. */
@@ -62,7 +63,7 @@ export function createFramePump(options: PumpOptions): FramePump {
     const frames = take()
     const events = frames.filter(frame => frame.type === 'EVENT')
     const [first] = frames
-    if (first !== undefined && first.type !== 'EVENT') options.onFrame(first)
+    if (first !== undefined && first.type !== 'EVENT') await options.onFrame(first)
     else if (events.length > 0) await check(events)
     if (stopped) return false
     if (waiting.length > 0) return true
@@ -73,7 +74,7 @@ export function createFramePump(options: PumpOptions): FramePump {
   async function check(events: readonly EventFrame[]): Promise<void> {
     const verdicts = await options.verifier.verify(events.map(({ event }) => event))
     if (stopped) return
-    options.onEvents(
+    await options.onEvents(
       events.map(({ event, seq }, index) => ({
         event,
         seq,

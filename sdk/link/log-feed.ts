@@ -113,7 +113,7 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
 
     const at = (seq: number) => (scope === undefined || epoch === undefined ? undefined : { epoch, seq, scope })
 
-    function take(events: readonly Checked[]): void {
+    async function take(events: readonly Checked[]): Promise<void> {
       if (epoch === undefined) {
         unsupported()
         return
@@ -137,7 +137,7 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
           broken()
         }
       }
-      if (good.length > 0) options.record('log', good, reached > before ? at(reached) : undefined)
+      if (good.length > 0) await options.record('log', good, reached > before ? at(reached) : undefined)
       options.onChange()
     }
 

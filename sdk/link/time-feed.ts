@@ -9,8 +9,8 @@ import { type Checked, createFramePump } from './frame-pump.ts'
 import type { DialectFeed } from './log-feed.ts'
 
 const PAGE = LIMITS.page.value
-/** How far back each connection looks again: clocks differ, and events travel late. Seconds. */
-const OVERLAP = 2 * 24 * 3600
+/** How far back each connection looks again: gift wraps are dated back by up to two days, clocks differ, and events travel late. Seconds. */
+const OVERLAP = 3 * 24 * 3600
 const STALLED_MS = 30_000
 /** Events held so that they can be recorded oldest first; beyond it order is given up, not events. */
 const MAX_HELD = 5_000
@@ -18,7 +18,7 @@ const MAX_HELD = 5_000
 const NO_EPOCH = '0'.repeat(16)
 
 /**
- * For relays without SEQ: everything since the last time seen less two days, newest page first as such relays answer, then live.
+ * For relays without SEQ: everything since the last time seen less three days, newest page first as such relays answer, then live.
  * The time only moves on verified events and never into the future, so nobody can push it past mail to come. May miss what is
  * back-dated further, or what shares a second with more than a page of others.
  */
@@ -30,11 +30,14 @@ export function createTimeFeed(options: DialectOptions): DialectFeed {
   let held: NostrEvent[] = []
   let caughtUp = false
   let newest = 0
+  /** Which opening this is: one that has ended is not told as live any more. */
+  let run = 0
 
   const nowSeconds = () => Math.floor(clock.now() / 1000)
   const position = () => ({ epoch: NO_EPOCH, seq: newest, scope: '' })
 
   function open(): void {
+    run += 1
     seen = new Set()
     held = []
     caughtUp = false
@@ -65,15 +68,15 @@ export function createTimeFeed(options: DialectOptions): DialectFeed {
           fresh += 1
           held.push(checked.event)
         }
-        if (caughtUp || held.length > MAX_HELD) flush(caughtUp)
+        return caughtUp || held.length > MAX_HELD ? flush(caughtUp) : undefined
       },
       onFrame(frame) {
         if (frame.type === 'CLOSED') closed(frame.message)
-        if (frame.type !== 'EOSE' || ended) return
+        if (frame.type !== 'EOSE' || ended) return undefined
         ended = true
         cancelStall()
         if (!live) stop()
-        pageEnded(window, frame.hints, { oldest, fresh, returned })
+        return pageEnded(window, frame.hints, { oldest, fresh, returned })
       },
       onOverflow: () => link.drop('the relay sends faster than events can be verified', false),
       onError: error => link.drop(`events could not be taken: ${String(error)}`, false),
@@ -103,32 +106,40 @@ export function createTimeFeed(options: DialectOptions): DialectFeed {
     window: Pick<FilterJson, 'since' | 'until'>,
     hints: EoseHints,
     page: { readonly oldest: number; readonly fresh: number; readonly returned: number },
-  ): void {
+  ): void | Promise<void> {
     // Without the hint only an empty page proves the end: some relays cap pages far below our limit.
     if (hints.complete === 'finish' || page.returned === 0 || page.oldest < (window.since ?? 0)) {
       caughtUp = true
-      flush(true)
-      seen = new Set()
-      options.onLive()
-      return
+      const mine = run
+      return flush(true, () => {
+        if (run !== mine) return
+        seen = new Set()
+        options.onLive()
+      })
     }
     // Inclusive, because the boundary second may hold events that did not fit; past it once it brings nothing new.
     openPage({ ...window, until: page.fresh > 0 ? page.oldest : page.oldest - 1 }, false)
   }
 
-  function flush(mayAdvance: boolean): void {
+  function flush(mayAdvance: boolean, done: () => void = () => {}): void | Promise<void> {
     const events = held.sort((a, b) => a.created_at - b.created_at || (a.id < b.id ? -1 : 1))
     held = []
     const now = nowSeconds()
     const before = newest
     if (mayAdvance) for (const event of events) newest = Math.max(newest, Math.min(event.created_at, now))
-    if (events.length > 0 || newest > before)
-      options.record(
-        'time',
-        events.map(event => ({ event })),
-        newest > before ? position() : undefined,
-      )
-    options.onChange()
+    const recorded =
+      events.length > 0 || newest > before
+        ? options.record(
+            'time',
+            events.map(event => ({ event })),
+            newest > before ? position() : undefined,
+          )
+        : undefined
+    const end = () => {
+      done()
+      options.onChange()
+    }
+    return recorded === undefined ? end() : recorded.then(end)
   }
 
   function closed(message: string): void {
@@ -138,6 +149,7 @@ export function createTimeFeed(options: DialectOptions): DialectFeed {
   }
 
   function stop(): void {
+    run += 1
     cancelRetry()
     for (const each of [...stops]) each()
     held = []

@@ -11,6 +11,7 @@ import { isHex64 } from '../../protocol/hex.ts'
 import { MESSAGE } from '../../protocol/kinds.ts'
 import { LIMITS } from '../../protocol/limits.ts'
 import { MessageError } from '../errors.ts'
+import { andThen, type MaybePromise } from '../identity/signer.ts'
 import type { Sealer } from './seal.ts'
 import type { Mail } from './store.ts'
 
@@ -34,12 +35,17 @@ export interface MessageDraft {
 }
 
 /** Builds the unsigned message (kind 4700). Throws {@link MessageError}. */
-export function draftMessage(draft: MessageDraft, createdAt: number, sealer: Sealer): EventTemplate {
+export function draftMessage(draft: MessageDraft, createdAt: number, sealer: Sealer): MaybePromise<EventTemplate> {
   if (!draft.text.isWellFormed())
     throw new MessageError('message-malformed', 'the text has a lone surrogate, which UTF-8 cannot carry.')
   if (!/^[\w.:/@+-]{1,128}$/.test(draft.act))
     throw new MessageError('message-malformed', 'an act is 1 to 128 letters, digits and . : / @ + - _ without spaces.')
-  const content = draft.public ? draft.text : sealer.seal(draft.text, draft.to)
+  return andThen(draft.public ? draft.text : sealer.seal(draft.text, draft.to), content =>
+    templateOf(draft, createdAt, content),
+  )
+}
+
+function templateOf(draft: MessageDraft, createdAt: number, content: string): EventTemplate {
   if (byteLength(content) > LIMITS.contentBytes.value)
     throw new MessageError(
       'message-too-large',
@@ -78,9 +84,19 @@ export function readMessage(
   event: NostrEvent,
   origin: { readonly relay: string; readonly seq?: number },
   sealer: Sealer,
-): Mail {
+): MaybePromise<Mail> {
   const sealed = event.tags.some(tag => tag[0] === SEALED[0])
-  const text = sealed ? sealer.open(event.content, event.pubkey) : event.content
+  return andThen(sealed ? sealer.open(event.content, event.pubkey) : event.content, text =>
+    mailOf(event, origin, sealed, text),
+  )
+}
+
+function mailOf(
+  event: NostrEvent,
+  origin: { readonly relay: string; readonly seq?: number },
+  sealed: boolean,
+  text: string | undefined,
+): Mail {
   const { root, replyTo } = references(event)
   const contentType = tagValue(event, 'm')
   const deadline = expirationOf(event)

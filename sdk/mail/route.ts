@@ -6,8 +6,9 @@ import type { Host, RelayStatus } from '../api.ts'
 import type { Authenticate } from '../link/authenticator.ts'
 import { createFeed, type Dialect } from '../link/feed.ts'
 import { createLink } from '../link/link.ts'
-import { readMessage } from './message.ts'
+import { createInOrder } from './in-order.ts'
 import { createOutbox } from './outbox.ts'
+import { readMail } from './receive.ts'
 import type { Sealer } from './seal.ts'
 import type { FeedKey, MailStore, Outcome, OutgoingMail, StoredMail } from './store.ts'
 
@@ -63,6 +64,8 @@ export function createRoute(options: RouteOptions): Route {
   let added = 0
   let outboxOpen = false
   let hopeful = true
+  let closed = false
+  const inOrder = createInOrder()
   let cancelWait: Cancel = () => {}
 
   const link = createLink({
@@ -94,14 +97,13 @@ export function createRoute(options: RouteOptions): Route {
     link,
     filter,
     positions: dialect => store.positions(keyOf(dialect)),
-    record(dialect, events, position) {
-      const mail = events.map(({ event, seq }) =>
-        readMessage(event, { relay: url, ...(seq === undefined ? {} : { seq }) }, options.sealer),
-      )
-      const fresh = store.record({ feed: keyOf(dialect), mail, ...(position ? { position } : {}) })
-      added += fresh.length
-      if (fresh.length > 0) options.onMail(fresh)
-    },
+    record: (dialect, events, position) =>
+      inOrder(readMail(events, url, options.sealer), mail => {
+        if (closed) return
+        const fresh = store.record({ feed: keyOf(dialect), mail, ...(position ? { position } : {}) })
+        added += fresh.length
+        if (fresh.length > 0) options.onMail(fresh)
+      }),
     onLost: offerAgain,
     onChange() {
       if (feed.dialectKnown || isRefusal(feed.error)) openOutbox()
@@ -173,6 +175,7 @@ export function createRoute(options: RouteOptions): Route {
       cancelWait()
       outbox.close()
       feed.stop()
+      closed = true
       await link.close()
     },
   }

@@ -1,0 +1,39 @@
+import * as nip44 from 'nostr-tools/nip44'
+import type { Random } from '../../platform/random.ts'
+import { publicKeyOf, signEvent } from '../../protocol/signature.ts'
+import type { Signer } from './signer.ts'
+
+/** Conversation keys kept: one costs an elliptic-curve multiplication. */
+const KEPT_KEYS = 256
+
+/** A signer whose answers are there at once. */
+export interface LocalSigner extends Signer {
+  sign(...args: Parameters<Signer['sign']>): Exclude<ReturnType<Signer['sign']>, Promise<unknown>>
+  encrypt(text: string, to: string): string
+  decrypt(payload: string, from: string): string
+}
+
+/** The key in this process. Throws on 32 bytes that are no secret key. */
+export function localSigner(secretKey: Uint8Array, random: Random): LocalSigner {
+  const key = Uint8Array.from(secretKey)
+  const pubkey = publicKeyOf(key)
+  const keys = new Map<string, Uint8Array>()
+
+  function keyWith(other: string): Uint8Array {
+    const known = keys.get(other)
+    const found = known ?? nip44.getConversationKey(key, other)
+    // Used last, dropped last: one-time keys of gift wraps pass through without displacing those in use.
+    keys.delete(other)
+    keys.set(other, found)
+    const [oldest] = keys.keys()
+    if (keys.size > KEPT_KEYS && oldest !== undefined) keys.delete(oldest)
+    return found
+  }
+
+  return {
+    pubkey,
+    sign: template => signEvent(template, key, random.bytes(32), pubkey),
+    encrypt: (text, to) => nip44.encrypt(text, keyWith(to), random.bytes(32)),
+    decrypt: (payload, from) => nip44.decrypt(payload, keyWith(from)),
+  }
+}
