@@ -163,7 +163,7 @@ export function createWorker(options: WorkerOptions): Worker {
       const text = isText ? value : JSON.stringify(value)
       const reply = await options.reply(mail, 'answer', text, isText ? undefined : 'application/json')
       if (closed) return
-      store.endWork(mail.id, { state: 'done' }, reply)
+      store.endWork(mail.id, { state: 'done' }, [reply])
       options.onQueued()
     } catch (error) {
       if (isPassing(error)) postpone(mail, error)
@@ -174,9 +174,9 @@ export function createWorker(options: WorkerOptions): Worker {
 
   async function giveUp(mail: StoredMail, error: string): Promise<void> {
     try {
-      const reply = mayReply(mail.act) ? await options.reply(mail, 'failure', error) : undefined
+      const replies = mayReply(mail.act) ? [await options.reply(mail, 'failure', error)] : []
       if (closed) return
-      store.endWork(mail.id, { state: 'set-aside', error, attempts: mail.attempts }, reply)
+      store.endWork(mail.id, { state: 'set-aside', error, attempts: mail.attempts }, replies)
       options.onQueued()
     } catch (failure) {
       if (isPassing(failure)) postpone(mail, failure)
@@ -220,7 +220,7 @@ export function createWorker(options: WorkerOptions): Worker {
         if (closed) return
         // Somebody may have taken it up, or read it, meanwhile.
         if (store.get(mail.id)?.state !== 'new') continue
-        store.endWork(mail.id, { state: 'set-aside', error: `no handler for ${mail.act}` }, reply)
+        store.endWork(mail.id, { state: 'set-aside', error: `no handler for ${mail.act}` }, [reply])
         options.onQueued()
       }
     } while (found.length === UNHANDLED_BATCH)

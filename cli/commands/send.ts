@@ -5,7 +5,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { isUnreachable, type Mailbox, openMailbox, refusalOf } from '../mailbox.ts'
 import { messageFields } from '../message-text.ts'
 import { chosenProfile, givenRelay } from '../profile.ts'
-import { escapeText } from '../text.ts'
+import { escapeLine, escapeText } from '../text.ts'
 import { poll } from '../wait.ts'
 
 /** `posthorn send <to> <text|->`: into the outbox first, then to the relay; optionally waits for the reply. */
@@ -19,8 +19,7 @@ export const send: Command<'send'> = async context => {
   try {
     const id = await mailbox.send(to, text, sendOptions(context))
     const delivery = await delivered(mailbox, id, context)
-    const reply =
-      delivery.state === 'stored' && options.wait !== undefined ? await replyTo(mailbox, id, context) : undefined
+    const reply = isWithRelay(delivery) && options.wait !== undefined ? await replyTo(mailbox, id, context) : undefined
     return report(context, { id, delivery, reply, refusal: refusalOf(mailbox) })
   } finally {
     await mailbox.close()
@@ -110,6 +109,15 @@ function report(
       out.fail('send', new CliError('expired', EXIT.failure, 'the deadline passed before the relay took the message'))
       return EXIT.failure
     default:
-      return delivery satisfies never
+      out.say(
+        `${escapeText(to)} says: ${delivery.state}${delivery.reason ? `, ${escapeLine(delivery.reason, 160)}` : ''}`,
+      )
+      if (delivery.state === 'failed' || delivery.state === 'rejected') return EXIT.failure
+      if (!waited || reply !== undefined) return EXIT.ok
+      out.say('no reply yet; it will come to the inbox')
+      return EXIT.unreachable
   }
 }
+
+/** A relay has it, or had it before the recipient took it from there. */
+const isWithRelay = ({ state }: Delivery): boolean => state !== 'queued' && state !== 'refused' && state !== 'expired'

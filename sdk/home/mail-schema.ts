@@ -52,4 +52,36 @@ export const MAIL_MIGRATIONS: readonly string[] = [
     PRIMARY KEY (relay, filter, scope, epoch)
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  ALTER TABLE inbox ADD COLUMN topic TEXT;
+  ALTER TABLE inbox ADD COLUMN idem TEXT;
+  ALTER TABLE inbox ADD COLUMN priority INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE inbox ADD COLUMN envelope TEXT NOT NULL DEFAULT '{}';  -- JSON of what is never searched for
+  ALTER TABLE inbox ADD COLUMN receipt_due INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE inbox ADD COLUMN stranger TEXT;                        -- listed, held, or no stranger
+  ALTER TABLE inbox ADD COLUMN result TEXT;                          -- JSON of what was answered
+  DROP INDEX inbox_work;
+  CREATE INDEX inbox_work ON inbox (state, act, priority DESC, ordinal);
+  CREATE INDEX inbox_topic_work ON inbox (state, priority DESC, ordinal) WHERE topic IS NOT NULL;
+  CREATE INDEX inbox_idem ON inbox (sender, idem) WHERE idem IS NOT NULL;
+  CREATE INDEX inbox_receipts ON inbox (ordinal) WHERE receipt_due = 1;
+  CREATE INDEX inbox_strangers ON inbox (stranger, sender) WHERE stranger IS NOT NULL;
+  ALTER TABLE outbox ADD COLUMN idem TEXT;
+  CREATE INDEX outbox_idem ON outbox (recipient, idem) WHERE idem IS NOT NULL;
+  CREATE TABLE receipts (
+    message TEXT NOT NULL,
+    state TEXT NOT NULL,
+    id TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    text TEXT,
+    private INTEGER NOT NULL,
+    PRIMARY KEY (message, state)               -- the newest of each state
+  ) STRICT, WITHOUT ROWID;
+  CREATE TRIGGER forgotten AFTER DELETE ON outbox BEGIN DELETE FROM receipts WHERE message = old.id; END;
+  CREATE TABLE strangers (
+    pubkey TEXT PRIMARY KEY,                   -- empty: those who are too many to be counted one by one
+    dropped INTEGER NOT NULL DEFAULT 0,
+    verdict TEXT
+  ) STRICT, WITHOUT ROWID;
+  `,
 ]

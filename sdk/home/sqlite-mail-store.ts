@@ -1,36 +1,30 @@
 import { type Database, openDatabase, type Statement } from '../../platform/sqlite.ts'
 import { KEPT_POSITIONS } from '../mail/memory-store.ts'
-import type { MailBatch, MailStore, Outcome, OutgoingMail, Position, StoredMail, WorkResult } from '../mail/store.ts'
-import type { Delivery, WorkState } from '../mail/types.ts'
+import { compareReceipts, withReceipt } from '../mail/receipt-order.ts'
+import type {
+  MailBatch,
+  MailStore,
+  Outcome,
+  OutgoingMail,
+  Position,
+  StoredMail,
+  WorkQuery,
+  WorkResult,
+} from '../mail/store.ts'
+import type { Receipt } from '../mail/types.ts'
+import {
+  type InboxRow,
+  type OutboxRow,
+  ofMail,
+  type ReceiptRow,
+  type SentRow,
+  toDelivery,
+  toMail,
+  toReceipt,
+  toSent,
+} from './mail-rows.ts'
 import { MAIL_APPLICATION_ID, MAIL_MIGRATIONS } from './mail-schema.ts'
-
-interface InboxRow {
-  ordinal: number
-  id: string
-  sender: string
-  text: string
-  act: string
-  at: number
-  root: string | null
-  reply_to: string | null
-  private: number
-  content_type: string | null
-  deadline: number | null
-  seq: number | null
-  relay: string
-  error: string | null
-  event: string
-  read: number
-  state: WorkState
-  attempts: number
-}
-
-interface OutboxRow {
-  state: Delivery['state']
-  relay: string | null
-  seq: number | null
-  reason: string | null
-}
+import { strangersOn } from './sqlite-strangers.ts'
 
 /** Mail in one SQLite file (0600). `readonly` is a view beside the writing process. */
 export function openSqliteMailStore(path: string, options: { readonly?: boolean } = {}): MailStore {
@@ -51,8 +45,10 @@ function mailStoreOn(db: Database): MailStore {
     return statement
   }
   const insertMail = sql(`
-    INSERT INTO inbox (id, sender, text, act, at, root, reply_to, private, content_type, deadline, seq, relay, error, event)
-    VALUES (@id, @from, @text, @act, @at, @root, @replyTo, @private, @contentType, @deadline, @seq, @relay, @error, @event)
+    INSERT INTO inbox (id, sender, text, act, at, root, reply_to, private, content_type, deadline, seq, relay, error, event,
+      topic, idem, priority, envelope, receipt_due, stranger)
+    VALUES (@id, @from, @text, @act, @at, @root, @replyTo, @private, @contentType, @deadline, @seq, @relay, @error, @event,
+      @topic, @idem, @priority, @envelope, @receiptDue, @stranger)
     ON CONFLICT (id) DO NOTHING`)
   const putPosition = sql(`
     INSERT INTO positions (relay, filter, scope, epoch, seq, told)
@@ -63,14 +59,43 @@ function mailStoreOn(db: Database): MailStore {
       (SELECT told FROM positions WHERE relay = @relay AND filter = @filter AND scope = @scope
        ORDER BY told DESC LIMIT 1 OFFSET ${KEPT_POSITIONS - 1})`)
   const byId = sql('SELECT * FROM inbox WHERE id = ?')
-  // One query per state: each walks the index in order and stops at the first row.
-  const nextIn = (state: string) => `
-    SELECT * FROM inbox WHERE state = ${state} AND act = @act
-      AND (@senders IS NULL OR sender IN (SELECT value FROM json_each(@senders))) ORDER BY ordinal LIMIT 1`
-  const nextNew = sql(nextIn("'new'"))
-  const nextDue = sql(nextIn("'failed' AND due_ms <= @nowMs"))
+  // One query per state: each walks an index in order and stops at the first row.
+  const nextIn = (which: string, state: string) => `
+    SELECT * FROM inbox WHERE state = ${state} AND ${which} AND stranger IS NOT 'held'
+      AND (@from IS NULL OR sender IN (SELECT value FROM json_each(@from)))
+      AND (@notFrom IS NULL OR sender NOT IN (SELECT value FROM json_each(@notFrom)))
+      ORDER BY priority DESC, ordinal LIMIT 1`
+  const BY_ACT = 'act = @act AND topic IS NULL'
+  const BY_TOPIC = `topic IS NOT NULL AND EXISTS (
+    SELECT 1 FROM json_each(@topics) WHERE topic = value OR substr(topic, 1, length(value) + 1) = value || '/')`
+  const FRESH = "'new'"
+  const DUE = "'failed' AND due_ms <= @nowMs"
+  const receiptsOf = (id: string): Receipt[] =>
+    (
+      sql('SELECT receipts.*, recipient FROM receipts JOIN outbox ON outbox.id = message WHERE message = ?').all(
+        id,
+      ) as ReceiptRow[]
+    )
+      .map(toReceipt)
+      .sort(compareReceipts)
+  const strangers = strangersOn(db, sql)
+
+  function keepReceipt(receipt: Receipt): void {
+    const recipient = sql('SELECT recipient FROM outbox WHERE id = ?').pluck().get(receipt.of)
+    if (recipient !== receipt.from) return
+    const known = receiptsOf(receipt.of)
+    if (withReceipt(known, receipt) === known) return
+    sql(`INSERT INTO receipts (message, state, id, at, text, private) VALUES (@of, @state, @id, @at, @text, @private)
+      ON CONFLICT (message, state) DO UPDATE SET id = excluded.id, at = excluded.at, text = excluded.text,
+        private = excluded.private`).run({ text: null, ...receipt, private: receipt.private ? 1 : 0 })
+  }
+
   const enqueue = sql(`
-    INSERT INTO outbox (id, recipient, event, expires) VALUES (@id, @to, @event, @expires) ON CONFLICT (id) DO NOTHING`)
+    INSERT INTO outbox (id, recipient, event, expires, idem) VALUES (@id, @to, @event, @expires, @idem)
+    ON CONFLICT (id) DO NOTHING`)
+  const queueAll = (mails: readonly OutgoingMail[]) => {
+    for (const mail of mails) enqueue.run({ expires: null, idem: null, ...mail })
+  }
   const settle = sql(
     'UPDATE outbox SET state = @state, relay = @relay, seq = @seq, epoch = @epoch, reason = @reason WHERE id = @id',
   )
@@ -79,13 +104,16 @@ function mailStoreOn(db: Database): MailStore {
   const count = (text: string) => Number(sql(text).pluck().get())
 
   const store: MailStore = {
-    record: db.transaction(({ feed, mail, position }: MailBatch) => {
+    ...strangers.methods,
+    record: db.transaction(({ feed, mail, position, receipts = [], dropped = [] }: MailBatch) => {
       const added: StoredMail[] = []
       for (const one of mail) {
-        const { changes } = insertMail.run({ ...NO_OPTIONS, ...one, private: one.private ? 1 : 0 })
+        const { changes } = insertMail.run(ofMail(one))
         const row = changes > 0 ? mailOf(byId.get(one.id)) : undefined
         if (row) added.push(row)
       }
+      for (const receipt of receipts) keepReceipt(receipt)
+      strangers.drop(dropped)
       if (position) {
         putPosition.run({ ...feed, ...position })
         trimPositions.run({ ...feed, scope: position.scope })
@@ -102,13 +130,16 @@ function mailStoreOn(db: Database): MailStore {
       mailsOf(
         sql('SELECT * FROM inbox WHERE id >= ? AND id < ? ORDER BY ordinal LIMIT ?').all(prefix, `${prefix}~`, limit),
       ),
-    list: ({ unread, from, limit }) =>
+    list: ({ unread, from, state, held, limit }) =>
       mailsOf(
         sql(`
         SELECT * FROM (SELECT * FROM inbox WHERE (@unread = 0 OR read = 0) AND (@from IS NULL OR sender = @from)
+          AND (@state IS NULL OR state = @state) AND (stranger IS 'held') = @held
           ORDER BY ordinal DESC LIMIT @limit) ORDER BY ordinal`).all({
           unread: unread ? 1 : 0,
           from: from ?? null,
+          state: state ?? null,
+          held: held ? 1 : 0,
           limit: limit ?? -1,
         }),
       ),
@@ -117,22 +148,26 @@ function mailStoreOn(db: Database): MailStore {
     markRead: id => void sql('UPDATE inbox SET read = 1 WHERE id = ? AND read = 0').run(id),
     counts: () => ({
       queue: count("SELECT count(*) FROM outbox WHERE state = 'queued'"),
-      unread: count('SELECT count(*) FROM inbox WHERE read = 0'),
+      unread: count("SELECT count(*) FROM inbox WHERE read = 0 AND stranger IS NOT 'held'"),
     }),
-    unreadSenders: () => sql('SELECT DISTINCT sender FROM inbox WHERE read = 0').pluck().all() as string[],
+    unreadSenders: () =>
+      sql("SELECT DISTINCT sender FROM inbox WHERE read = 0 AND stranger IS NOT 'held'").pluck().all() as string[],
 
-    nextWork({ act, nowMs, from }) {
-      const senders = from === undefined ? null : JSON.stringify(from)
-      const fresh = mailOf(nextNew.get({ act, senders }))
-      const again = mailOf(nextDue.get({ act, senders, nowMs }))
-      return fresh && again ? (fresh.ordinal < again.ordinal ? fresh : again) : (fresh ?? again)
+    nextWork({ act, topics, nowMs, from, notFrom }: WorkQuery) {
+      const list = (keys: readonly string[] | undefined) => (keys === undefined ? null : JSON.stringify(keys))
+      const query = { from: list(from), notFrom: list(notFrom), ...(topics ? { topics: list(topics) } : { act }) }
+      const which = topics ? BY_TOPIC : BY_ACT
+      const fresh = mailOf(sql(nextIn(which, FRESH)).get(query))
+      const again = mailOf(sql(nextIn(which, DUE)).get({ ...query, nowMs }))
+      return fresh && again ? (comesFirst(fresh, again) ? fresh : again) : (fresh ?? again)
     },
     nextDueMs: () =>
       (sql("SELECT min(due_ms) FROM inbox WHERE state = 'failed'").pluck().get() as number | null) ?? undefined,
     unhandled: ({ except, from, limit }) =>
       mailsOf(
         sql(`
-        SELECT * FROM inbox WHERE state = 'new' AND read = 0 AND act NOT IN (SELECT value FROM json_each(@except))
+        SELECT * FROM inbox WHERE state = 'new' AND read = 0 AND stranger IS NOT 'held' AND topic IS NULL
+          AND act NOT IN (SELECT value FROM json_each(@except))
           AND (@from IS NULL OR sender IN (SELECT value FROM json_each(@from)))
           ORDER BY ordinal LIMIT @limit`).all({
           except: JSON.stringify(except),
@@ -146,21 +181,42 @@ function mailStoreOn(db: Database): MailStore {
           .pluck()
           .get(id),
       ),
-    endWork: db.transaction((id: string, result: WorkResult, reply?: OutgoingMail) => {
+    endWork: db.transaction((id: string, work: WorkResult, outgoing: readonly OutgoingMail[] = []) => {
+      const { result, receipted, ...rest } = work
       sql(`UPDATE inbox SET state = @state, due_ms = @dueMs, error = coalesce(@error, error),
-        attempts = coalesce(@attempts, attempts), read = max(read, @state = 'done') WHERE id = @id`).run({
+        attempts = coalesce(@attempts, attempts), read = max(read, @state = 'done'),
+        result = coalesce(@result, result), receipt_due = receipt_due * @due WHERE id = @id`).run({
         id,
         dueMs: 0,
         error: null,
         attempts: null,
-        ...result,
+        ...rest,
+        result: result === undefined ? null : JSON.stringify(result),
+        due: receipted ? 0 : 1,
       })
-      if (reply) enqueue.run({ expires: null, ...reply })
+      queueAll(outgoing)
     }).immediate,
     reopenWork: () =>
       sql("UPDATE inbox SET state = 'failed', due_ms = 0, error = 'interrupted' WHERE state = 'working'").run().changes,
 
-    enqueue: mail => void enqueue.run({ expires: null, ...mail }),
+    finished: (from, idem) =>
+      mailOf(
+        sql(`SELECT * FROM inbox WHERE sender = ? AND idem = ? AND state IN ('done', 'set-aside')
+          ORDER BY ordinal LIMIT 1`).get(from, idem),
+      ),
+    receiptsDue: limit => mailsOf(sql('SELECT * FROM inbox WHERE receipt_due = 1 ORDER BY ordinal LIMIT ?').all(limit)),
+    acknowledge: db.transaction((ids: readonly string[], outgoing: readonly OutgoingMail[]) => {
+      for (const id of ids) sql('UPDATE inbox SET receipt_due = 0 WHERE id = ?').run(id)
+      queueAll(outgoing)
+    }).immediate,
+    receipts: receiptsOf,
+    retry: id =>
+      sql("UPDATE inbox SET state = 'new', attempts = 0, due_ms = 0 WHERE id = ? AND state = 'set-aside'").run(id)
+        .changes > 0,
+    dismiss: id =>
+      sql("UPDATE inbox SET state = 'dropped', read = 1 WHERE id = ? AND state = 'set-aside'").run(id).changes > 0,
+
+    enqueue: mail => queueAll([mail]),
     queued: (after, limit) =>
       (
         sql(
@@ -178,6 +234,18 @@ function mailStoreOn(db: Database): MailStore {
     }).immediate,
     delivery: id =>
       toDelivery(sql('SELECT state, relay, seq, reason FROM outbox WHERE id = ?').get(id) as OutboxRow | undefined),
+    sent(id) {
+      const row = sql('SELECT * FROM outbox WHERE id = ?').get(id) as SentRow | undefined
+      return row && toSent(row)
+    },
+    sentAs: (to, idem) =>
+      sql('SELECT id FROM outbox WHERE recipient = ? AND idem = ?').pluck().get(to, idem) as string | undefined,
+    refused: () =>
+      (sql("SELECT * FROM outbox WHERE state = 'refused' ORDER BY ordinal").all() as SentRow[]).map(toSent),
+    requeue: id =>
+      sql(`UPDATE outbox SET state = 'queued', relay = NULL, seq = NULL, epoch = NULL, reason = NULL
+        WHERE id = ? AND state = 'refused'`).run(id).changes > 0,
+    forget: id => sql("DELETE FROM outbox WHERE id = ? AND state = 'refused'").run(id).changes > 0,
     recipient: id => sql('SELECT recipient FROM outbox WHERE id = ?').pluck().get(id) as string | undefined,
     lastAcknowledged: relay =>
       sql(`SELECT epoch, seq FROM outbox WHERE state = 'stored' AND relay = ? AND seq IS NOT NULL AND epoch IS NOT NULL
@@ -190,45 +258,7 @@ function mailStoreOn(db: Database): MailStore {
   return store
 }
 
-const NO_OPTIONS = { root: null, replyTo: null, contentType: null, deadline: null, seq: null, error: null }
-
-function toMail(row: InboxRow): StoredMail {
-  return Object.freeze({
-    ordinal: row.ordinal,
-    id: row.id,
-    from: row.sender,
-    text: row.text,
-    act: row.act,
-    at: row.at,
-    private: row.private === 1,
-    relay: row.relay,
-    event: row.event,
-    read: row.read === 1,
-    state: row.state,
-    attempts: row.attempts,
-    ...(row.root === null ? {} : { root: row.root }),
-    ...(row.reply_to === null ? {} : { replyTo: row.reply_to }),
-    ...(row.content_type === null ? {} : { contentType: row.content_type }),
-    ...(row.deadline === null ? {} : { deadline: row.deadline }),
-    ...(row.seq === null ? {} : { seq: row.seq }),
-    ...(row.error === null ? {} : { error: row.error }),
-  })
-}
-
-function toDelivery(row: OutboxRow | undefined): Delivery | undefined {
-  switch (row?.state) {
-    case undefined:
-      return undefined
-    case 'queued':
-    case 'expired':
-      return Object.freeze({ state: row.state })
-    case 'stored':
-      return Object.freeze({
-        state: 'stored',
-        relay: row.relay ?? '',
-        ...(row.seq === null ? {} : { seq: row.seq }),
-      })
-    case 'refused':
-      return Object.freeze({ state: 'refused', relay: row.relay ?? '', reason: row.reason ?? '' })
-  }
-}
+const RANKS = { high: 2, normal: 1, low: 0 } as const
+const rank = ({ priority = 'normal' }: StoredMail): number => RANKS[priority]
+const comesFirst = (a: StoredMail, b: StoredMail): boolean =>
+  rank(a) > rank(b) || (rank(a) === rank(b) && a.ordinal < b.ordinal)

@@ -1,7 +1,10 @@
 import type { Cursor } from '../../protocol/cursor.ts'
-import type { FeedKey, MailStore, Outcome, OutgoingMail, Position, StoredMail } from './store.ts'
+import { createMemoryStrangers, type Work } from './memory-strangers.ts'
+import { withReceipt } from './receipt-order.ts'
+import type { FeedKey, MailStore, Outcome, OutgoingMail, Position, StoredMail, WorkQuery } from './store.ts'
 import { memoryTable, type OpenTable } from './tables.ts'
-import type { Delivery } from './types.ts'
+import { isWithin } from './topic.ts'
+import type { Delivery, Receipt } from './types.ts'
 
 /** Positions kept per feed and scope: a few past epochs are tried when a relay has lost its newest. */
 export const KEPT_POSITIONS = 8
@@ -11,8 +14,6 @@ interface Row extends OutgoingMail {
   readonly delivery: Delivery
   readonly epoch: string | undefined
 }
-
-type Work = StoredMail & { readonly dueMs: number }
 
 const QUEUED: Delivery = Object.freeze({ state: 'queued' })
 
@@ -24,6 +25,8 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
   const inbox = openTable<Work>('inbox')
   const outbox = openTable<Row>('outbox')
   const feeds = openTable<readonly Position[]>('feeds')
+  const receipts = openTable<readonly Receipt[]>('receipts')
+  const { drop, ...strangers } = createMemoryStrangers(openTable, inbox)
   let lastIn = lastOrdinal(inbox)
   let lastOut = lastOrdinal(outbox)
   const feedKey = ({ relay, filter }: FeedKey) => JSON.stringify([relay, filter])
@@ -32,10 +35,18 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
     const mail = inbox.get(id)
     if (mail) inbox.set(id, Object.freeze({ ...mail, ...change }))
   }
+  const listed = () => mails().filter(mail => mail.stranger !== 'held')
+  const waitsFor =
+    ({ act, topics, from, notFrom }: Omit<WorkQuery, 'nowMs'>) =>
+    (mail: Work) =>
+      (topics ? isWithin(mail.topic, topics) : mail.topic === undefined && mail.act === act) &&
+      (from === undefined || from.includes(mail.from)) &&
+      !notFrom?.includes(mail.from)
   const isDue = (mail: Work, nowMs: number) => mail.state === 'new' || (mail.state === 'failed' && mail.dueMs <= nowMs)
 
   const store: MailStore = {
-    record({ feed, mail, position }) {
+    ...strangers,
+    record({ feed, mail, position, receipts: told = [], dropped = [] }) {
       const added: StoredMail[] = []
       for (const one of mail) {
         if (inbox.has(one.id)) continue
@@ -51,6 +62,11 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
         inbox.set(one.id, row)
         added.push(row)
       }
+      for (const receipt of told) {
+        if (outbox.get(receipt.of)?.to !== receipt.from) continue
+        receipts.set(receipt.of, Object.freeze(withReceipt(receipts.get(receipt.of) ?? [], receipt)))
+      }
+      drop(dropped)
       if (position) {
         const kept = feeds.get(feedKey(feed)) ?? []
         const others = kept.filter(({ scope, epoch }) => scope !== position.scope || epoch !== position.epoch)
@@ -66,26 +82,38 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
       mails()
         .filter(({ id }) => id.startsWith(prefix))
         .slice(0, limit),
-    list({ unread, from, limit }) {
-      const found = mails().filter(mail => (!unread || !mail.read) && (from === undefined || mail.from === from))
+    list({ unread, from, state, held = false, limit }) {
+      const found = mails().filter(
+        mail =>
+          (!unread || !mail.read) &&
+          (from === undefined || mail.from === from) &&
+          (state === undefined || mail.state === state) &&
+          held === (mail.stranger === 'held'),
+      )
       return limit === undefined ? found : found.slice(Math.max(0, found.length - limit))
     },
     repliesTo: (id, after) => mails().filter(mail => mail.replyTo === id && mail.ordinal > after),
     markRead: id => change(id, { read: true }),
     counts: () => ({
       queue: [...outbox.values()].filter(({ delivery }) => delivery.state === 'queued').length,
-      unread: mails().filter(({ read }) => !read).length,
+      unread: listed().filter(({ read }) => !read).length,
     }),
-    unreadSenders: () => [...new Set(mails().flatMap(mail => (mail.read ? [] : [mail.from])))],
-    nextWork: ({ act, nowMs, from }) =>
-      mails().find(mail => mail.act === act && isDue(mail, nowMs) && (from === undefined || from.includes(mail.from))),
+    unreadSenders: () => [...new Set(listed().flatMap(mail => (mail.read ? [] : [mail.from])))],
+    nextWork({ nowMs, ...query }) {
+      const waits = waitsFor(query)
+      let next: Work | undefined
+      for (const mail of inbox.values())
+        if (mail.stranger !== 'held' && isDue(mail, nowMs) && waits(mail) && (!next || rank(mail) > rank(next)))
+          next = mail
+      return next
+    },
     nextDueMs() {
       const due = mails().flatMap(mail => (mail.state === 'failed' ? [mail.dueMs] : []))
       return due.length > 0 ? Math.min(...due) : undefined
     },
     unhandled: ({ except, from, limit }) =>
-      mails()
-        .filter(mail => mail.state === 'new' && !mail.read && !except.includes(mail.act))
+      listed()
+        .filter(mail => mail.state === 'new' && !mail.read && mail.topic === undefined && !except.includes(mail.act))
         .filter(mail => from === undefined || from.includes(mail.from))
         .slice(0, limit),
     beginWork(id) {
@@ -93,15 +121,44 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
       change(id, { state: 'working', attempts })
       return attempts
     },
-    endWork(id, { dueMs = 0, ...result }, reply) {
-      change(id, { ...result, dueMs, ...(result.state === 'done' ? { read: true } : {}) })
-      if (reply) store.enqueue(reply)
+    endWork(id, { dueMs = 0, receipted, ...result }, outgoing = []) {
+      change(id, {
+        ...result,
+        dueMs,
+        ...(result.state === 'done' ? { read: true } : {}),
+        ...(receipted ? { receiptDue: false } : {}),
+      })
+      for (const mail of outgoing) store.enqueue(mail)
     },
     reopenWork() {
       const interrupted = mails().filter(({ state }) => state === 'working')
       for (const { id } of interrupted) change(id, { state: 'failed', dueMs: 0, error: 'interrupted' })
       return interrupted.length
     },
+    finished: (from, idem) =>
+      mails().find(
+        mail => mail.from === from && mail.idem === idem && (mail.state === 'done' || mail.state === 'set-aside'),
+      ),
+    receiptsDue: limit =>
+      mails()
+        .filter(mail => mail.receiptDue)
+        .slice(0, limit),
+    acknowledge(ids, outgoing) {
+      for (const id of ids) change(id, { receiptDue: false })
+      for (const mail of outgoing) store.enqueue(mail)
+    },
+    receipts: id => receipts.get(id) ?? [],
+    retry(id) {
+      const isAside = inbox.get(id)?.state === 'set-aside'
+      if (isAside) change(id, { state: 'new', attempts: 0, dueMs: 0 })
+      return isAside
+    },
+    dismiss(id) {
+      const isAside = inbox.get(id)?.state === 'set-aside'
+      if (isAside) change(id, { state: 'dropped', read: true })
+      return isAside
+    },
+
     enqueue(mail) {
       if (outbox.has(mail.id)) return
       lastOut += 1
@@ -121,6 +178,19 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
       }
     },
     delivery: id => outbox.get(id)?.delivery,
+    sent(id) {
+      const row = outbox.get(id)
+      return row && outgoingOf(row)
+    },
+    sentAs: (to, idem) => [...outbox.values()].find(row => row.to === to && row.idem === idem)?.id,
+    refused: () => [...outbox.values()].filter(({ delivery }) => delivery.state === 'refused').map(outgoingOf),
+    requeue(id) {
+      const row = outbox.get(id)
+      if (row?.delivery.state !== 'refused') return false
+      outbox.set(id, Object.freeze({ ...row, delivery: QUEUED, epoch: undefined }))
+      return true
+    },
+    forget: id => outbox.get(id)?.delivery.state === 'refused' && outbox.delete(id),
     recipient: id => outbox.get(id)?.to,
     lastAcknowledged(relay) {
       let last: Cursor | undefined
@@ -145,6 +215,17 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
   }
   return store
 }
+
+const RANKS = { high: 2, normal: 1, low: 0 } as const
+const rank = ({ priority = 'normal' }: StoredMail): number => RANKS[priority]
+
+const outgoingOf = ({ id, to, event, expires, idem }: Row): OutgoingMail => ({
+  id,
+  to,
+  event,
+  ...(expires === undefined ? {} : { expires }),
+  ...(idem === undefined ? {} : { idem }),
+})
 
 const lastOrdinal = (rows: ReadonlyMap<string, { readonly ordinal: number }>): number => {
   let last = 0

@@ -1,8 +1,8 @@
 import type { Cursor } from '../../protocol/cursor.ts'
-import type { Delivery, WorkState } from './types.ts'
+import type { Delivery, Envelope, Receipt, WorkState } from './types.ts'
 
 /** One received message as it is kept. Names of senders are looked up when it is read, so they are never stale. */
-export interface Mail {
+export interface Mail extends Envelope {
   readonly id: string
   readonly from: string
   readonly text: string
@@ -17,6 +17,10 @@ export interface Mail {
   readonly relay: string
   /** Cannot be decrypted, or another fault of its content. */
   readonly error?: string
+  /** Its sender is to be told that it was received. */
+  readonly receiptDue?: boolean
+  /** Its sender was nobody's contact when it came. `held`: in the request box, out of the inbox. */
+  readonly stranger?: 'listed' | 'held'
   /** The verified event, as JSON. */
   readonly event: string
 }
@@ -27,6 +31,15 @@ export interface StoredMail extends Mail {
   readonly read: boolean
   readonly state: WorkState
   readonly attempts: number
+  /** What the handler's work came to, for repeats of its `idem` key. */
+  readonly result?: Result
+}
+
+/** A handler's answer as it was sent. */
+export interface Result {
+  readonly act: string
+  readonly text: string
+  readonly contentType?: string
 }
 
 /** Whose position: a feed is one filter at one relay. */
@@ -44,6 +57,12 @@ export interface Position extends Cursor {
 export interface MailBatch {
   readonly feed: FeedKey
   readonly mail: readonly Mail[]
+  /** Kept if they are about a message this agent sent, and signed by whom it was sent to. */
+  readonly receipts?: readonly Receipt[]
+  /** Strangers whose messages were not kept: the request box is full, or they were denied. One entry per message. */
+  readonly dropped?: readonly string[]
+  /** When the batch was received, ms since 1970. */
+  readonly nowMs?: number
   /** Everything up to here is recorded once this batch is. */
   readonly position?: Position
 }
@@ -55,6 +74,8 @@ export interface OutgoingMail {
   readonly event: string
   /** Seconds since 1970 after which it is not sent any more. */
   readonly expires?: number
+  /** Sent before with this key to the same recipient: see {@link MailStore.sentAs}. */
+  readonly idem?: string
 }
 
 /** `epoch` is the relay's when it acknowledged; both absent on a relay without SEQ. */
@@ -76,11 +97,44 @@ export interface WorkResult {
   readonly dueMs?: number
   /** Sets the count of attempts; one that was stopped by us does not count. */
   readonly attempts?: number
+  readonly result?: Result
+  /** A terminal receipt goes with it: `received` need not be told any more. */
+  readonly receipted?: boolean
 }
+
+/** What waits for a handler. Held messages never do. */
+export interface WorkQuery {
+  /** Direct messages of this act. */
+  readonly act?: string
+  /** Or: messages on these topics and below them. */
+  readonly topics?: readonly string[]
+  readonly nowMs: number
+  /** Only from these. */
+  readonly from?: readonly string[]
+  /** Not from these, for now. */
+  readonly notFrom?: readonly string[]
+}
+
+/** A sender who is nobody's contact, and what it has sent. */
+export interface Stranger {
+  readonly pubkey: string
+  /** Unread in the inbox. */
+  readonly listed: number
+  /** In the request box. */
+  readonly held: number
+  /** Not kept. Counted per arrival: a message that came over two relays counts twice. */
+  readonly dropped: number
+  readonly verdict?: Verdict
+}
+
+export type Verdict = 'accepted' | 'denied'
 
 export interface MailQuery {
   readonly unread?: boolean
   readonly from?: string
+  readonly state?: WorkState
+  /** The request box instead of the inbox. */
+  readonly held?: boolean
   readonly limit?: number
 }
 
@@ -95,7 +149,7 @@ export interface MailStore {
    * it could not be kept; calling again tries again.
    */
   durable?(): Promise<void>
-  /** Inserts unknown messages and moves the position, all or nothing. Returns the new ones in order. */
+  /** Inserts unknown messages and receipts and moves the position, all or nothing. Returns the new messages in order. */
   record(batch: MailBatch): readonly StoredMail[]
   /** The feed's positions, most recently told first: one per scope and epoch, the last 8 of each scope. */
   positions(feed: FeedKey): readonly Position[]
@@ -111,15 +165,11 @@ export interface MailStore {
   /** Distinct senders of unread messages. */
   unreadSenders(): readonly string[]
 
-  /** The oldest message of that act that is `new`, or `failed` and due; `from` restricts senders. */
-  nextWork(query: {
-    readonly act: string
-    readonly nowMs: number
-    readonly from?: readonly string[]
-  }): StoredMail | undefined
+  /** Of what is `new`, or `failed` and due: the oldest of the highest priority. */
+  nextWork(query: WorkQuery): StoredMail | undefined
   /** When the next `failed` message falls due, ms since 1970. */
   nextDueMs(): number | undefined
-  /** Unread `new` messages whose act is none of `except`, oldest first. */
+  /** Unread `new` direct messages whose act is none of `except`, oldest first. */
   unhandled(query: {
     readonly except: readonly string[]
     readonly from?: readonly string[]
@@ -127,10 +177,39 @@ export interface MailStore {
   }): readonly StoredMail[]
   /** Marks as being worked on; returns the attempt's number, from 1. */
   beginWork(id: string): number
-  /** Writes the outcome of an attempt and, in the same transaction, queues the reply. What is `done` is read. */
-  endWork(id: string, result: WorkResult, reply?: OutgoingMail): void
+  /** Writes the outcome of an attempt and, in the same transaction, queues reply and receipt. What is `done` is read. */
+  endWork(id: string, result: WorkResult, outgoing?: readonly OutgoingMail[]): void
   /** At start: what a dead process was working on falls due again. Returns how many. */
   reopenWork(): number
+
+  /** The first finished message of that sender with that `idem` key. */
+  finished(from: string, idem: string): StoredMail | undefined
+  /** Messages whose `received` is due, oldest first. */
+  receiptsDue(limit: number): readonly StoredMail[]
+  /** In one transaction: nothing is due for these any more, and the receipts are queued. */
+  acknowledge(ids: readonly string[], receipts: readonly OutgoingMail[]): void
+  /** Receipts of a sent message by `at` and id; the newest of each state alone. */
+  receipts(id: string): readonly Receipt[]
+
+  /** Senders that are or were strangers and have something listed, held or dropped, or a verdict. */
+  strangers(): readonly Stranger[]
+  strangerCounts(from: string): {
+    readonly listed: number
+    readonly held: number
+    readonly allListed: number
+    readonly allHeld: number
+  }
+  /** `accepted` moves what is held into the inbox; `denied` removes it. Undefined takes the verdict back. */
+  judge(pubkey: string, verdict: Verdict | undefined): void
+  /** Keys with that verdict. */
+  judged(verdict: Verdict): readonly string[]
+  /** Moves at most `limit` held messages of a sender into the inbox, oldest first. */
+  release(from: string, limit: number): readonly StoredMail[]
+
+  /** A message set aside is tried again, its attempts forgotten. False if it is in another state. */
+  retry(id: string): boolean
+  /** A message set aside is dismissed. False if it is in another state. */
+  dismiss(id: string): boolean
 
   /** Queues; a known id is left as it is. */
   enqueue(mail: OutgoingMail): void
@@ -138,6 +217,16 @@ export interface MailStore {
   queued(afterOrdinal: number, limit: number): readonly (OutgoingMail & { readonly ordinal: number })[]
   settle(outcomes: readonly Outcome[]): void
   delivery(id: string): Delivery | undefined
+  /** A sent message as long as it is kept. */
+  sent(id: string): OutgoingMail | undefined
+  /** The id of a message sent to `to` with that `idem` key, as long as it is kept. */
+  sentAs(to: string, idem: string): string | undefined
+  /** Sent messages that were refused for good, oldest first. */
+  refused(): readonly OutgoingMail[]
+  /** Queues a refused message again, unchanged. False if it is in another state. */
+  requeue(id: string): boolean
+  /** Forgets a refused message. False if it is in another state. */
+  forget(id: string): boolean
   /** Recipient of a sent message. */
   recipient(id: string): string | undefined
   /** The highest acknowledged position at a relay in its most recent epoch. */

@@ -1,5 +1,29 @@
+/** Amounts by unit, like `{ tokens: 1000, usd: 0.5 }`; never below 0. */
+export type Amounts = Readonly<Record<string, number>>
+
+export type Priority = 'low' | 'normal' | 'high'
+
+/** What the tags of a message say beside sender, recipient, act and conversation. All of it is the sender's word. */
+export interface Envelope {
+  /** Initiating messages from the first of the chain to this one: 0 for the first. */
+  readonly hop?: number
+  readonly priority?: Priority
+  /** Names the shape of a JSON body, like `acme/sum@1`. */
+  readonly schema?: string
+  /** What may be used up for this message, by everybody below it. */
+  readonly budget?: Amounts
+  /** What its sender says was used up. */
+  readonly spent?: Amounts
+  /** Messages of one sender with the same key have one effect. */
+  readonly idem?: string
+  /** W3C trace context. */
+  readonly traceparent?: string
+  /** The full topic, levels separated by `/`. */
+  readonly topic?: string
+}
+
 /** A message as a program sees it: verified, decrypted, frozen. Its text is data from somebody else, never an instruction. */
-export interface IncomingMessage {
+export interface IncomingMessage extends Envelope {
   /** The event id, 64 hex: stable across restarts and relays. */
   readonly id: string
   /** The sender's public key, 64 hex. */
@@ -30,10 +54,10 @@ export interface IncomingMessage {
 }
 
 /**
- * Where a handler is with a message: `failed` will be tried again, `set-aside` was given up (the sender was told).
- * Messages nobody handles stay `new`.
+ * Where a handler is with a message: `failed` will be tried again, `set-aside` was given up (the sender was told), `dropped`
+ * was set aside and then dismissed. Messages nobody handles stay `new`.
  */
-export type WorkState = 'new' | 'working' | 'done' | 'failed' | 'set-aside'
+export type WorkState = 'new' | 'working' | 'done' | 'failed' | 'set-aside' | 'dropped'
 
 export interface InboxEntry extends IncomingMessage {
   readonly read: boolean
@@ -44,10 +68,42 @@ export interface InboxEntry extends IncomingMessage {
   readonly error?: string
 }
 
-/** What became of a sent message, as far as relays have told. */
+/** What a recipient tells of a message, signed: `done`, `failed` and `rejected` are terminal. */
+export type ReceiptState = 'received' | 'working' | 'done' | 'failed' | 'rejected'
+
+/** One receipt of a sent message. */
+export interface Receipt {
+  /** The receipt's own event id. */
+  readonly id: string
+  /** The message it is about. */
+  readonly of: string
+  /** The recipient's public key, which signed it. */
+  readonly from: string
+  readonly state: ReceiptState
+  /** The recipient's clock, seconds since 1970. */
+  readonly at: number
+  /** A reason, or a note; untrusted. Begins with a machine-readable word and a colon where there is one. */
+  readonly text?: string
+  /** True if the text travelled sealed. */
+  readonly private: boolean
+}
+
+/**
+ * What became of a sent message: as far as relays have told (`queued`, `stored`, `refused`), then as its recipient has signed
+ * (`received` and on). `expired`: its deadline passed before anything terminal.
+ */
 export type Delivery =
   | { readonly state: 'queued' }
   /** `seq` is absent on a relay without SEQ. */
   | { readonly state: 'stored'; readonly relay: string; readonly seq?: number }
   | { readonly state: 'refused'; readonly relay: string; readonly reason: string }
   | { readonly state: 'expired' }
+  /** `at`: the recipient's clock, seconds since 1970. `reason` is the recipient's text, untrusted. */
+  | {
+      readonly state: ReceiptState
+      readonly at: number
+      readonly reason?: string
+      /** Where it is stored, as far as known. */
+      readonly relay?: string
+      readonly seq?: number
+    }

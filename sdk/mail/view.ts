@@ -22,7 +22,7 @@ export function createView(pubkey: string, contacts: () => readonly Contact[]): 
 
   function fields(mail: StoredMail): IncomingMessage {
     const contact = contacts().find(each => each.pubkey === mail.from)
-    const { ordinal, event, read, state, attempts, error, ...message } = mail
+    const { ordinal, event, read, state, attempts, error, receiptDue, stranger, result, ...message } = mail
     return {
       ...message,
       known: contact !== undefined || mail.from === pubkey,

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { openIdbMailStore } from '#dist/sdk/browser/idb-mail-store.js'
 import { openSqliteMailStore } from '#dist/sdk/home/sqlite-mail-store.js'
 import type { Mail } from '#dist/sdk/mail/store.js'
+import type { Receipt } from '#dist/sdk/mail/types.js'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 const id = (n: number) => n.toString(16).padStart(64, '0')
@@ -144,7 +145,7 @@ describe.each(subjects)('mail store: %s', (_, make) => {
     const { store, reopen } = await make()
     store.record({ feed, mail: [mail(1)] })
     store.beginWork(id(1))
-    store.endWork(id(1), { state: 'done' }, { id: id(50), to: 'c'.repeat(64), event: '{"r":1}' })
+    store.endWork(id(1), { state: 'done' }, [{ id: id(50), to: 'c'.repeat(64), event: '{"r":1}' }])
     const again = await reopen()
     expect(again.get(id(1))).toMatchObject({ state: 'done', read: true })
     expect(again.queued(0, 9)).toEqual([{ ordinal: 1, id: id(50), to: 'c'.repeat(64), event: '{"r":1}' }])
@@ -196,6 +197,171 @@ describe.each(subjects)('mail store: %s', (_, make) => {
     expect(again.reoffer('ws://other', 0)).toBe(0)
     expect(again.reoffer('ws://r', 4)).toBe(1)
     expect(again.queued(0, 9)).toEqual([{ ordinal: 1, id: id(1), to, event: '{"n":1}' }])
+  })
+
+  test('every field of the envelope; nothing that was not there', async () => {
+    const { store, reopen } = await make()
+    const envelope = {
+      hop: 2,
+      priority: 'high',
+      schema: 'acme/sum@1',
+      budget: { tokens: 5 },
+      spent: { tokens: 0 },
+      idem: 'k',
+      traceparent: '00-1-2-01',
+      topic: 'a/b',
+      stranger: 'listed',
+      receiptDue: true,
+    } as const
+    store.record({ feed, mail: [mail(1, envelope), mail(2)] })
+    const again = await reopen()
+    expect(again.get(id(1))).toMatchObject(envelope)
+    for (const name of Object.keys(envelope)) expect(again.get(id(2))).not.toHaveProperty(name)
+  })
+
+  test('work: priority first, then age; by topic and below it; not from whom it may not be now', async () => {
+    const { store } = await make()
+    store.record({
+      feed,
+      mail: [
+        mail(1, { priority: 'low' }),
+        mail(2),
+        mail(3, { priority: 'high', from: 'b'.repeat(64) }),
+        mail(4, { topic: 'builds/linux' }),
+        mail(5, { topic: 'buildsystem' }),
+        mail(6, { stranger: 'held', priority: 'high' }),
+      ],
+    })
+    const next = (more: object = {}) => store.nextWork({ act: 'request', nowMs: 0, ...more })?.id
+    expect(next()).toBe(id(3))
+    expect(next({ notFrom: ['b'.repeat(64)] })).toBe(id(2))
+    store.endWork(id(2), { state: 'failed', dueMs: 0 })
+    expect(next({ notFrom: ['b'.repeat(64)] })).toBe(id(2))
+    store.endWork(id(2), { state: 'done' })
+    expect(next({ notFrom: ['b'.repeat(64)] })).toBe(id(1))
+    const on = (...topics: string[]) => store.nextWork({ topics, nowMs: 0 })?.id
+    expect([on('builds'), on('builds/linux'), on('build'), on()]).toEqual([id(4), id(4), undefined, undefined])
+    expect(on('nothing', 'buildsystem')).toBe(id(5))
+    expect(store.unhandled({ except: [], limit: 9 }).map(each => each.id)).toEqual([id(1), id(3)])
+  })
+
+  test('receipts count only from the recipient; the newest of each state, terminal last', async () => {
+    const { store, reopen } = await make()
+    const to = 'c'.repeat(64)
+    store.enqueue({ id: id(1), to, event: '{}' })
+    const receipt = (n: number, state: Receipt['state'], at: number, more: Partial<Receipt> = {}): Receipt => ({
+      id: id(n),
+      of: id(1),
+      from: to,
+      state,
+      at,
+      private: true,
+      ...more,
+    })
+    const tell = (...receipts: Receipt[]) => store.record({ feed, mail: [], receipts })
+    tell(receipt(10, 'done', 1, { from: 'd'.repeat(64) }), receipt(11, 'received', 5, { of: id(2) }))
+    expect(store.receipts(id(1))).toEqual([])
+    tell(receipt(12, 'failed', 9, { text: 'no luck' }), receipt(13, 'received', 20), receipt(14, 'working', 3))
+    tell(receipt(15, 'failed', 8, { text: 'older' }), receipt(12, 'failed', 9, { text: 'forged twin' }))
+    expect((await reopen()).receipts(id(1))).toEqual([
+      receipt(14, 'working', 3),
+      receipt(13, 'received', 20),
+      receipt(12, 'failed', 9, { text: 'no luck' }),
+    ])
+  })
+
+  test('a receipt is due until it is queued, or until a terminal one is', async () => {
+    const { store, reopen } = await make()
+    store.record({ feed, mail: [1, 2, 3].map(n => mail(n, { receiptDue: true })) })
+    store.record({ feed, mail: [mail(4)] })
+    const due = (from: MailStore) => from.receiptsDue(9).map(each => each.id)
+    expect(store.receiptsDue(1).map(each => each.id)).toEqual([id(1)])
+    store.acknowledge([id(1)], [{ id: id(50), to: 'c'.repeat(64), event: '{}' }])
+    store.endWork(id(2), { state: 'failed', dueMs: 0 })
+    expect(due(store)).toEqual([id(2), id(3)])
+    store.endWork(id(2), { state: 'done', receipted: true }, [{ id: id(51), to: 'c'.repeat(64), event: '{}' }])
+    const again = await reopen()
+    expect(due(again)).toEqual([id(3)])
+    expect(again.queued(0, 9).map(each => each.id)).toEqual([id(50), id(51)])
+  })
+
+  test('a finished result is found again by sender and key', async () => {
+    const { store, reopen } = await make()
+    store.record({
+      feed,
+      mail: [mail(1, { idem: 'k' }), mail(2, { idem: 'k' }), mail(3, { idem: 'k', from: 'b'.repeat(64) })],
+    })
+    expect(store.finished('a'.repeat(64), 'k')).toBeUndefined()
+    const result = { act: 'answer', text: '3', contentType: 'application/json' }
+    store.endWork(id(2), { state: 'done', result })
+    expect((await reopen()).finished('a'.repeat(64), 'k')).toMatchObject({ id: id(2), result })
+    expect((await reopen()).finished('b'.repeat(64), 'k')).toBeUndefined()
+  })
+
+  test('strangers: what is held is out of the inbox until it is accepted or released; the dropped are counted', async () => {
+    const { store, reopen } = await make()
+    const [b, c] = ['b'.repeat(64), 'c'.repeat(64)]
+    store.record({
+      feed,
+      mail: [
+        mail(1),
+        mail(2, { from: b, stranger: 'listed' }),
+        mail(3, { from: b, stranger: 'held' }),
+        mail(4, { from: b, stranger: 'held' }),
+        mail(5, { from: c, stranger: 'held' }),
+      ],
+      dropped: [b, c, c],
+    })
+    expect(store.list({}).map(each => each.id)).toEqual([id(1), id(2)])
+    expect(store.list({ held: true }).map(each => each.id)).toEqual([id(3), id(4), id(5)])
+    expect(store.counts().unread).toBe(2)
+    expect(store.unreadSenders()).not.toContain(c)
+    expect(store.strangerCounts(b)).toEqual({ listed: 1, held: 2, allListed: 1, allHeld: 3 })
+    expect(store.release(b, 1).map(each => each.id)).toEqual([id(3)])
+    const again = await reopen()
+    expect(again.strangers().toSorted((x, y) => (x.pubkey < y.pubkey ? -1 : 1))).toEqual([
+      { pubkey: b, listed: 2, held: 1, dropped: 1 },
+      { pubkey: c, listed: 0, held: 1, dropped: 2 },
+    ])
+    again.judge(b, 'accepted')
+    again.judge(c, 'denied')
+    expect(again.judged('accepted')).toEqual([b])
+    expect(again.list({}).map(each => each.id)).toEqual([id(1), id(2), id(3), id(4)])
+    expect(again.list({ held: true })).toEqual([])
+    expect(again.strangers().find(each => each.pubkey === c)).toEqual({
+      pubkey: c,
+      listed: 0,
+      held: 0,
+      dropped: 2,
+      verdict: 'denied',
+    })
+    again.judge(c, undefined)
+    expect(again.judged('denied')).toEqual([])
+  })
+
+  test('more strangers than are counted one by one are counted together', async () => {
+    const { store } = await make()
+    store.record({ feed, mail: [], dropped: Array.from({ length: 1_005 }, (_, n) => id(n + 1)) })
+    expect(store.strangers().length).toBe(1_001)
+    expect(store.strangers().find(({ pubkey }) => pubkey === '')?.dropped).toBe(5)
+  })
+
+  test('dead letters: set aside and tried again or dismissed; refused and sent again or forgotten', async () => {
+    const { store, reopen } = await make()
+    store.record({ feed, mail: [mail(1), mail(2), mail(3)] })
+    for (const n of [1, 2]) {
+      store.beginWork(id(n))
+      store.endWork(id(n), { state: 'set-aside', error: 'why' })
+    }
+    expect(store.list({ state: 'set-aside' }).map(each => each.id)).toEqual([id(1), id(2)])
+    expect([store.retry(id(1)), store.dismiss(id(2)), store.retry(id(3)), store.dismiss(id(3))]).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ])
+    expect((await reopen()).get(id(1))).toMatchObject({ state: 'new', attempts: 0 })
+    expect((await reopen()).get(id(2))).toMatchObject({ state: 'dropped', read: true })
   })
 })
 

@@ -1,0 +1,156 @@
+import type { Mail, OutgoingMail, StoredMail } from '../mail/store.ts'
+import type { Delivery, Envelope, Priority, Receipt, WorkState } from '../mail/types.ts'
+
+export interface InboxRow {
+  ordinal: number
+  id: string
+  sender: string
+  text: string
+  act: string
+  at: number
+  root: string | null
+  reply_to: string | null
+  private: number
+  content_type: string | null
+  deadline: number | null
+  seq: number | null
+  relay: string
+  error: string | null
+  event: string
+  read: number
+  state: WorkState
+  attempts: number
+  topic: string | null
+  idem: string | null
+  priority: number
+  envelope: string
+  receipt_due: number
+  stranger: 'listed' | 'held' | null
+  result: string | null
+}
+
+export interface OutboxRow {
+  state: 'queued' | 'stored' | 'refused' | 'expired'
+  relay: string | null
+  seq: number | null
+  reason: string | null
+}
+
+export interface SentRow {
+  id: string
+  recipient: string
+  event: string
+  expires: number | null
+  idem: string | null
+}
+
+const PRIORITIES: Readonly<Record<Priority, number>> = { high: 1, normal: 0, low: -1 }
+const priorityOf = (rank: number): Priority => (rank > 0 ? 'high' : 'low')
+
+const ABSENT = {
+  root: null,
+  replyTo: null,
+  contentType: null,
+  deadline: null,
+  seq: null,
+  error: null,
+  topic: null,
+  idem: null,
+  stranger: null,
+}
+
+/** The parameters under which a message is inserted. */
+export function ofMail({ priority, hop, schema, budget, spent, traceparent, ...mail }: Mail) {
+  const envelope: Envelope = {
+    ...(hop === undefined ? {} : { hop }),
+    ...(schema === undefined ? {} : { schema }),
+    ...(budget === undefined ? {} : { budget }),
+    ...(spent === undefined ? {} : { spent }),
+    ...(traceparent === undefined ? {} : { traceparent }),
+  }
+  return {
+    ...ABSENT,
+    ...mail,
+    private: mail.private ? 1 : 0,
+    receiptDue: mail.receiptDue ? 1 : 0,
+    priority: PRIORITIES[priority ?? 'normal'],
+    envelope: JSON.stringify(envelope),
+  }
+}
+
+export function toMail(row: InboxRow): StoredMail {
+  return Object.freeze({
+    ...JSON.parse(row.envelope),
+    ordinal: row.ordinal,
+    id: row.id,
+    from: row.sender,
+    text: row.text,
+    act: row.act,
+    at: row.at,
+    private: row.private === 1,
+    relay: row.relay,
+    event: row.event,
+    read: row.read === 1,
+    state: row.state,
+    attempts: row.attempts,
+    ...(row.root === null ? {} : { root: row.root }),
+    ...(row.reply_to === null ? {} : { replyTo: row.reply_to }),
+    ...(row.content_type === null ? {} : { contentType: row.content_type }),
+    ...(row.deadline === null ? {} : { deadline: row.deadline }),
+    ...(row.seq === null ? {} : { seq: row.seq }),
+    ...(row.error === null ? {} : { error: row.error }),
+    ...(row.topic === null ? {} : { topic: row.topic }),
+    ...(row.idem === null ? {} : { idem: row.idem }),
+    ...(row.priority === 0 ? {} : { priority: priorityOf(row.priority) }),
+    ...(row.receipt_due === 0 ? {} : { receiptDue: true }),
+    ...(row.stranger === null ? {} : { stranger: row.stranger }),
+    ...(row.result === null ? {} : { result: JSON.parse(row.result) }),
+  })
+}
+
+export const toSent = ({ id, recipient, event, expires, idem }: SentRow): OutgoingMail => ({
+  id,
+  to: recipient,
+  event,
+  ...(expires === null ? {} : { expires }),
+  ...(idem === null ? {} : { idem }),
+})
+
+export interface ReceiptRow {
+  message: string
+  state: Receipt['state']
+  id: string
+  at: number
+  text: string | null
+  private: number
+  recipient: string
+}
+
+export const toReceipt = (row: ReceiptRow): Receipt =>
+  Object.freeze({
+    id: row.id,
+    of: row.message,
+    from: row.recipient,
+    state: row.state,
+    at: row.at,
+    ...(row.text === null ? {} : { text: row.text }),
+    private: row.private === 1,
+  })
+
+export function toDelivery(row: OutboxRow | undefined): Delivery | undefined {
+  switch (row?.state) {
+    case undefined:
+      return undefined
+    case 'queued':
+    case 'expired':
+      return Object.freeze({ state: row.state })
+    case 'stored':
+      return Object.freeze({
+        state: 'stored',
+        relay: row.relay ?? '',
+        ...(row.seq === null ? {} : { seq: row.seq }),
+      })
+    case 'refused':
+      return Object.freeze({ state: 'refused', relay: row.relay ?? '', reason: row.reason ?? '' })
+  }
+}

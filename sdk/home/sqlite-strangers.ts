@@ -1,0 +1,65 @@
+import type { Database, Statement } from '../../platform/sqlite.ts'
+import { COUNTED_STRANGERS } from '../mail/memory-strangers.ts'
+import type { MailStore, Stranger, Verdict } from '../mail/store.ts'
+import { type InboxRow, toMail } from './mail-rows.ts'
+
+interface Strangers {
+  readonly methods: Pick<MailStore, 'strangers' | 'strangerCounts' | 'judge' | 'judged' | 'release'>
+  drop(senders: readonly string[]): void
+}
+
+/** The request box of a SQLite mail store. */
+export function strangersOn(db: Database, sql: (text: string) => Statement): Strangers {
+  const counted = (where: string) => `
+    SELECT coalesce(sum(stranger = 'listed' AND read = 0), 0) AS listed, coalesce(sum(stranger = 'held'), 0) AS held
+    FROM inbox WHERE stranger IS NOT NULL ${where}`
+
+  return {
+    drop(senders) {
+      for (const sender of senders) {
+        const isKnown = sql('SELECT 1 FROM strangers WHERE pubkey = ?').get(sender) !== undefined
+        const isRoom = isKnown || Number(sql('SELECT count(*) FROM strangers').pluck().get()) < COUNTED_STRANGERS
+        sql(`INSERT INTO strangers (pubkey, dropped) VALUES (?, 1)
+          ON CONFLICT (pubkey) DO UPDATE SET dropped = dropped + 1`).run(isRoom ? sender : '')
+      }
+    },
+    methods: {
+      strangers: () =>
+        (
+          sql(`
+          SELECT pubkey, sum(listed) AS listed, sum(held) AS held, sum(dropped) AS dropped, max(verdict) AS verdict FROM (
+            SELECT sender AS pubkey, sum(stranger = 'listed' AND read = 0) AS listed, sum(stranger = 'held') AS held,
+              0 AS dropped, NULL AS verdict FROM inbox WHERE stranger IS NOT NULL GROUP BY sender
+            UNION ALL SELECT pubkey, 0, 0, dropped, verdict FROM strangers)
+          GROUP BY pubkey HAVING sum(listed) + sum(held) + sum(dropped) > 0 OR max(verdict) IS NOT NULL`).all() as (Omit<
+            Stranger,
+            'verdict'
+          > & { verdict: Verdict | null })[]
+        ).map(({ verdict, ...row }) => Object.freeze({ ...row, ...(verdict === null ? {} : { verdict }) })),
+      strangerCounts(from) {
+        const one = sql(counted('AND sender = ?')).get(from) as { listed: number; held: number }
+        const all = sql(counted('')).get() as { listed: number; held: number }
+        return { ...one, allListed: all.listed, allHeld: all.held }
+      },
+      judge: db.transaction((pubkey: string, verdict: Verdict | undefined) => {
+        sql(`INSERT INTO strangers (pubkey, verdict) VALUES (?, ?)
+          ON CONFLICT (pubkey) DO UPDATE SET verdict = excluded.verdict`).run(pubkey, verdict ?? null)
+        sql('DELETE FROM strangers WHERE pubkey = ? AND dropped = 0 AND verdict IS NULL').run(pubkey)
+        if (verdict === 'accepted')
+          sql('UPDATE inbox SET stranger = NULL WHERE sender = ? AND stranger IS NOT NULL').run(pubkey)
+        if (verdict === 'denied') sql("DELETE FROM inbox WHERE sender = ? AND stranger = 'held'").run(pubkey)
+      }).immediate,
+      judged: verdict => sql('SELECT pubkey FROM strangers WHERE verdict = ?').pluck().all(verdict) as string[],
+      release: (from, limit) =>
+        (
+          sql(`UPDATE inbox SET stranger = 'listed' WHERE ordinal IN (
+            SELECT ordinal FROM inbox WHERE sender = ? AND stranger = 'held' ORDER BY ordinal LIMIT ?) RETURNING *`).all(
+            from,
+            limit,
+          ) as InboxRow[]
+        )
+          .map(toMail)
+          .sort((a, b) => a.ordinal - b.ordinal),
+    },
+  }
+}
