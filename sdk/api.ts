@@ -1,4 +1,5 @@
 import type { Clock } from '../platform/clock.ts'
+import type { OnHostChange } from '../platform/host-change.ts'
 import type { Random } from '../platform/random.ts'
 import type { Dial } from '../platform/socket.ts'
 import type { Timers } from '../platform/timers.ts'
@@ -14,6 +15,8 @@ export interface Host {
   readonly random: Random
   readonly verifier: Verifier
   readonly dial: Dial
+  /** Where the host can tell; without it connections are found dead by their silence. */
+  readonly onHostChange?: OnHostChange
 }
 
 /** Host parts to inject. With `store` and a key (`secretKey` or `signer`) no folder is touched at all. */

@@ -1,6 +1,7 @@
 import { breathe } from '../../platform/breathe-browser.ts'
 import { systemClock } from '../../platform/clock.ts'
 import { dialBrowser } from '../../platform/dial-browser.ts'
+import { onBrowserChange } from '../../platform/host-change-browser.ts'
 import { systemRandom } from '../../platform/random.ts'
 import { systemTimers } from '../../platform/timers.ts'
 import type { Host } from '../api.ts'
@@ -14,6 +15,7 @@ export const browserHost: Host = {
   random: systemRandom,
   verifier: createYieldingVerifier(breathe),
   dial: dialBrowser,
+  onHostChange: onBrowserChange,
 }
 
 /** Opens one connection. Rejects with RelayUnreachableError. */

@@ -1,4 +1,5 @@
 import type { Clock } from '../../platform/clock.ts'
+import type { OnHostChange } from '../../platform/host-change.ts'
 import type { Random } from '../../platform/random.ts'
 import type { Dial, Socket } from '../../platform/socket.ts'
 import type { Cancel, Timers } from '../../platform/timers.ts'
@@ -17,6 +18,8 @@ export interface LinkOptions {
   readonly timers: Timers
   readonly random: Random
   readonly dial: Dial
+  /** Where the host tells it: a wait is cut short, and an open connection asked for a sign of life. */
+  readonly onHostChange?: OnHostChange | undefined
   /** False: one attempt, no second one. */
   readonly reconnect: boolean
   /** Answers the relay's challenge (NIP-42). Without it this end stays a stranger. */
@@ -93,6 +96,18 @@ export function createLink(options: LinkOptions): Link {
   let cancelWatch: Cancel = () => {}
   let cancelRenewal: Cancel | undefined
   let closing: (() => void) | undefined
+  /** The wait for the next attempt is a penalty, which nothing shortens. */
+  let penalised = false
+  const stopWatchingHost = options.reconnect ? options.onHostChange?.(reconsider) : undefined
+
+  function reconsider(): void {
+    if (closing) return
+    if (greeting.isStarted) askForLife()
+    else if (!socket && !penalised) {
+      cancelRetry()
+      dial()
+    }
+  }
 
   function dial(): void {
     let current: Socket | undefined
@@ -165,6 +180,7 @@ export function createLink(options: LinkOptions): Link {
     }
     failures += 1
     if (options.reconnect) {
+      penalised = penalty
       const wait = penalty ? LONGEST_BACKOFF_MS : backoffMs(failures, random)
       cancelRetry = timers.after(wait, dial)
     }
@@ -173,15 +189,14 @@ export function createLink(options: LinkOptions): Link {
 
   function watchSilence(): void {
     cancelWatch()
-    cancelWatch = timers.after(
-      SILENCE_MS,
-      () => {
-        // A refusal is a sign of life too, and no reason to tell who asks.
-        const stop: Cancel = questions.subscribe('REQ', [{ ids: [NOBODY], limit: 1 }], () => stop(), false)
-        cancelWatch = timers.after(SIGN_OF_LIFE_MS, () => drop('the relay went silent', false), { background: true })
-      },
-      { background: true },
-    )
+    cancelWatch = timers.after(SILENCE_MS, askForLife, { background: true })
+  }
+
+  function askForLife(): void {
+    cancelWatch()
+    // A refusal is a sign of life too, and no reason to tell who asks.
+    const stop: Cancel = questions.subscribe('REQ', [{ ids: [NOBODY], limit: 1 }], () => stop(), false)
+    cancelWatch = timers.after(SIGN_OF_LIFE_MS, () => drop('the relay went silent', false), { background: true })
   }
 
   function drop(reason: string, misbehaved: boolean): void {
@@ -215,6 +230,7 @@ export function createLink(options: LinkOptions): Link {
     strike,
     drop,
     close() {
+      stopWatchingHost?.()
       cancelRetry()
       cancelWatch()
       cancelRenewal?.()

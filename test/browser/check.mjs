@@ -1,8 +1,13 @@
 // The SDK in browsers: what a page loads, and how it behaves in headless Chromium against a real relay. Needs a built dist/.
 // Usage: node test/browser/check.mjs [--report FILE]
-import { writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { bundleAll, LIMIT_BYTES } from './bundle.mjs'
+import { bundle, bundleAll, LIMIT_BYTES } from './bundle.mjs'
+import { findChromium, openBrowser } from './chromium.mjs'
+import { makeStage, scenes } from './scenes.mjs'
+import { serve } from './site.mjs'
 
 const { values: flags } = parseArgs({ options: { report: { type: 'string' } } })
 const tally = { passed: 0, failed: 0 }
@@ -30,6 +35,33 @@ await check('nothing of a server in a page, at most 60 KB gzipped', async () => 
   if (gzip > LIMIT_BYTES) throw new Error(`too large: ${size}`)
   return size
 })
+
+const chromium = findChromium()
+if (chromium.path === undefined) console.log(`skip  agents in a browser: ${chromium.missing}`)
+else await inBrowser(chromium.path)
+
+async function inBrowser(path) {
+  const work = mkdtempSync(join(tmpdir(), 'posthorn-browser-'))
+  const { code } = await bundle(`import * as posthorn from 'posthorn'\nglobalThis.posthorn = posthorn`)
+  const site = await serve({
+    '/': {
+      type: 'text/html',
+      body: '<!doctype html><title>phone</title><script type="module" src="/page.js"></script>',
+    },
+    '/page.js': { type: 'text/javascript', body: code },
+  })
+  const browser = await openBrowser(path, join(work, 'chromium'))
+  const stage = await makeStage(browser, site.url, join(work, 'relay'))
+  try {
+    for (const [name, play] of scenes)
+      await check(`Chromium ${browser.browser()?.version() ?? ''}: ${name}`, () => play(stage))
+  } finally {
+    await browser.close()
+    await stage.close()
+    site.close()
+    rmSync(work, { recursive: true, force: true, maxRetries: 3 })
+  }
+}
 
 console.log(`browser: ${tally.passed} passed, ${tally.failed} failed`)
 if (flags.report !== undefined) writeFileSync(flags.report, JSON.stringify(tally))
