@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { type Clock, systemClock } from '../platform/clock.ts'
+import { freeBytes } from '../platform/disk.ts'
+import { watchLoopDelay } from '../platform/loop-delay.ts'
 import { type Random, systemRandom } from '../platform/random.ts'
 import type { Socket, SocketEvents } from '../platform/socket.ts'
 import { systemTimers, type Timers } from '../platform/timers.ts'
@@ -11,6 +13,7 @@ import { defaultLimits, type Limits } from '../protocol/limits.ts'
 import { normalizeRelayUrl } from '../protocol/url.ts'
 import { trustProxies } from './address.ts'
 import { createRelayCore } from './core.ts'
+import { createReadiness, watchCommits } from './health.ts'
 import { IdentitySettings } from './http/identity.ts'
 import { createHttp } from './http/router.ts'
 import { type RelayIdentity, relayInfo } from './info.ts'
@@ -108,14 +111,15 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   const urls = new Set(publicUrls.map(requireRelayUrl))
   const onError = options.onError ?? ((where, error) => console.error(`posthorn relay: ${where}:`, error))
   const onDamage = (error: unknown) => onError('log', error)
-  const store =
+  const { store, failing } = watchCommits(
     options.store ??
-    (options.data === undefined
-      ? createMemoryStore()
-      : await openSqliteStore(options.data, {
-          onDamage,
-          ...(options.maxLogBytes === undefined ? {} : { maxBytes: options.maxLogBytes }),
-        }))
+      (options.data === undefined
+        ? createMemoryStore()
+        : await openSqliteStore(options.data, {
+            onDamage,
+            ...(options.maxLogBytes === undefined ? {} : { maxBytes: options.maxLogBytes }),
+          })),
+  )
   const verifier = options.verifier ?? createVerifierPool(verifierThreads())
   const random = options.random ?? systemRandom
   const begin = async () =>
@@ -139,9 +143,19 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   }
   const identity = await IdentitySettings.load(store, options.identity ?? {}).catch(giveUp)
   const core = await begin().catch(giveUp)
+  const loopDelay = watchLoopDelay()
+  const { data } = options
   const answer = createHttp({
     host: core.http,
     identity,
+    readiness: createReadiness({
+      store,
+      failing,
+      clock: core.http.clock,
+      timers,
+      loopDelay,
+      freeBytes: data === undefined ? undefined : () => freeBytes(data),
+    }),
     allowOrigins: options.allowOrigins ?? [],
     info: () =>
       relayInfo(identity.current, limits, core.head, version, {
@@ -155,6 +169,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   let closing: Promise<void> | undefined
 
   const close = async () => {
+    loopDelay.close()
     // The core sends the 1001s; the servers see the handshakes through.
     const answered = core.close()
     await Promise.all([answered, ...[...servers].map(server => server.close(answered))])

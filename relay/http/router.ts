@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { reason } from '../../protocol/reasons.ts'
+import type { Readiness } from '../health.ts'
 import { hostAllowed, originAllowed } from '../origin.ts'
 import type { Peer } from '../policy/policy.ts'
 import type { HttpHost } from './host.ts'
@@ -18,6 +19,7 @@ export interface HttpOptions extends Pick<ManagementHost, 'identity'> {
   readonly host: HttpHost
   /** The NIP-11 document. */
   readonly info: () => object
+  readonly readiness: () => Promise<Readiness>
   /** Exact `Origin` values a browser page may have although the relay is for this machine only. */
   readonly allowOrigins: readonly string[]
 }
@@ -50,6 +52,10 @@ export function createHttp(options: HttpOptions): AnswerHttp {
     headers.accept?.includes(NOSTR_JSON)
       ? { status: 200, type: NOSTR_JSON, body: JSON.stringify(info()), headers: { vary: 'accept' } }
       : text(200, pageText(options.identity.current.name ?? 'posthorn'), { vary: 'accept' })
+  const ready: Handler = async () => {
+    const readiness = await options.readiness()
+    return json(readiness.ready ? 200 : 503, readiness)
+  }
   const call: Handler = request =>
     mediaType(request.headers['content-type']) === RPC_TYPE
       ? manage(request)
@@ -60,6 +66,9 @@ export function createHttp(options: HttpOptions): AnswerHttp {
       HEAD: { handle: about, open: true },
       POST: { handle: call, bodyBytes: limits.rpcBytes, owners: true },
     },
+    // What a platform asks before it sends clients: whether the process answers, and whether mail can be taken in.
+    '/healthz': { GET: { handle: () => text(200, 'ok\n', { 'cache-control': 'no-store' }), open: true, owners: true } },
+    '/readyz': { GET: { handle: ready, open: true, owners: true } },
     '/event': { POST: { handle: createPublish(host, auth), bodyBytes: limits.frameBytes } },
     '/sync': { GET: { handle: createSync(host, auth) } },
   }
