@@ -37,7 +37,8 @@ export interface Mailbox {
 
 export interface MailboxOptions {
   readonly home: string
-  readonly relay: string | undefined
+  /** Undefined: the profile's. */
+  readonly relays: readonly string[] | undefined
   readonly timers: Timers
   /** Leave the network alone. */
   readonly offline?: boolean
@@ -69,13 +70,13 @@ export async function openMailbox(options: MailboxOptions): Promise<Mailbox> {
 
 /** Undefined while another process holds the home. */
 async function tryAgent(options: MailboxOptions, patienceMs: number): Promise<Agent | undefined> {
-  const { home, relay, offline, timers } = options
+  const { home, relays, offline, timers } = options
   for (let waited = 0; ; waited += TRY_AGAIN_MS) {
     try {
       return await openAgent({
         home,
         create: false,
-        ...(relay === undefined ? {} : { relays: [relay] }),
+        ...(relays === undefined ? {} : { relays }),
         ...(offline ? { host: { dial: noDial } } : {}),
       })
     } catch (error) {
@@ -152,17 +153,18 @@ const ofView = (view: HomeView): Mailbox => ({
   close: async () => view.close(),
 })
 
-/** The relay was tried and did not let us in: known at once, while trying again goes on in the background. */
+/** Every relay was tried and none let us in: known at once, while trying again goes on in the background. */
 export const isUnreachable = ({ agent }: Mailbox): boolean =>
   agent?.status().relays.every(relay => relay.state === 'offline' && relay.error !== undefined) ?? false
 
-/** The relay's reason, if it is there but does not serve this key, or not without an AUTH that failed. */
+/** A relay's reason, if it is there but does not serve this key, or not without an AUTH that failed, and no other relay does. */
 export function refusalOf({ agent }: Mailbox): string | undefined {
-  const errors = agent?.status().relays.flatMap(({ state, error }) => (state === 'offline' ? [] : [error ?? '']))
-  return errors?.find(error => exitCodeOfReason(error) === EXIT.refused)
+  const relays = agent?.status().relays.filter(({ state }) => state !== 'offline') ?? []
+  if (relays.some(({ state, error }) => state === 'live' && error === undefined)) return undefined
+  return relays.map(({ error }) => error ?? '').find(error => exitCodeOfReason(error) === EXIT.refused)
 }
 
-/** Catches up for at most `ms`, but gives up as soon as the relay is found unreachable. Undefined: not caught up. */
+/** Catches up for at most `ms`, but gives up as soon as no relay is found reachable. Undefined: not caught up. */
 export async function fetchMail(
   mailbox: Mailbox,
   { timers, signal, ms }: { readonly timers: Timers; readonly signal: AbortSignal; readonly ms: number },

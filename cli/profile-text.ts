@@ -16,6 +16,6 @@ export const profileText = (profile: Profile, paint: Paint): string =>
     paint.bold(profile.name),
     `  npub   ${npubOf(profile.pubkey)}`,
     `  hex    ${profile.pubkey}`,
-    `  relay  ${profile.relays.map(escapeText).join(', ')}`,
+    ...profile.relays.map(relay => `  relay  ${escapeText(relay)}`),
     `  home   ${escapeText(profile.home)}`,
   ].join('\n')

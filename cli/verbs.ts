@@ -40,6 +40,10 @@ const RELAY = {
   relay: { type: 'text', value: 'URL', help: "this relay instead of the profile's" },
 } as const satisfies Record<string, OptionSpec>
 
+const RELAYS = {
+  relay: { type: 'list', value: 'URL', help: "this relay instead of the profile's; several: repeat it, or commas" },
+} as const satisfies Record<string, OptionSpec>
+
 const TIMEOUT = {
   timeout: { type: 'seconds', value: 'S', default: 10, help: 'give up on the relay after S seconds' },
 } as const satisfies Record<string, OptionSpec>
@@ -234,14 +238,19 @@ export const VERBS = {
     arity: [0, 0],
     options: {
       ...PROFILE,
-      relay: { type: 'text', value: 'URL', help: 'remember this relay (default: ws://localhost:7678)' },
+      relay: {
+        type: 'list',
+        value: 'URL',
+        help: 'remember this relay (default: ws://localhost:7678); several: repeat it, or commas',
+      },
     },
     examples: [
       ['posthorn init', 'the profile "default"'],
       ['posthorn init --as bob --relay wss://relay.example', 'another one, on another relay'],
+      ['posthorn init --relay wss://one.example,wss://two.example', 'mail goes to both, and survives either'],
     ],
     notes: [
-      'An existing profile keeps its key; --relay then changes the relay. Profiles of one machine know each other by name.',
+      'An existing profile keeps its key; --relay then changes its relays. Profiles of one machine know each other by name.',
     ],
   },
   whoami: {
@@ -257,12 +266,12 @@ export const VERBS = {
     arity: [0, 0],
     options: {
       ...PROFILE,
-      ...RELAY,
+      ...RELAYS,
       ...TIMEOUT,
       offline: { type: 'flag', help: 'do not ask the relay' },
     },
     examples: [['posthorn status --json', 'for scripts']],
-    notes: ['Exits 5 if the relay cannot be reached.'],
+    notes: ['Exits 5 if no relay can be reached.'],
   },
   send: {
     summary: 'send a message; it waits for whoever sleeps',
@@ -270,7 +279,7 @@ export const VERBS = {
     arity: [2, 2],
     options: {
       ...PROFILE,
-      ...RELAY,
+      ...RELAYS,
       act: { type: 'text', value: 'ACT', help: 'what the message does: inform, request, query … (default: inform)' },
       public: { type: 'flag', help: 'clear text that anyone may read (default: sealed to the recipient)' },
       deadline: { type: 'seconds', value: 'S', help: 'S seconds from now nobody needs it any more (default: never)' },
@@ -293,7 +302,7 @@ export const VERBS = {
     arity: [0, 0],
     options: {
       ...PROFILE,
-      ...RELAY,
+      ...RELAYS,
       ...TIMEOUT,
       unread: { type: 'flag', help: 'only what was not read yet' },
       from: { type: 'text', value: 'WHO', help: 'only from this sender' },
@@ -329,7 +338,7 @@ export const VERBS = {
     arity: [0, 0],
     options: {
       ...PROFILE,
-      ...RELAY,
+      ...RELAYS,
       'max-ms': {
         type: 'count',
         value: 'N',

@@ -5,12 +5,13 @@ import { type Asks, createAsks } from './asks.ts'
 import { AgentClosedError, ExpiredError, RefusedError, TimeoutError } from './errors.ts'
 import { andThen, type MaybePromise, type Signer } from './identity/signer.ts'
 import { draftMessage, encodeMessage } from './mail/message.ts'
-import { createRoute, type RouteCounters } from './mail/route.ts'
 import { createSealer } from './mail/seal.ts'
 import type { MailStore, Outcome, OutgoingMail, StoredMail } from './mail/store.ts'
 import { createView, findOne } from './mail/view.ts'
 import { createNotices, createPulse } from './notices.ts'
 import { npubOf, resolveRecipient } from './recipient.ts'
+import { createPool } from './relays/pool.ts'
+import { createSyncer } from './relays/sync.ts'
 import { createWorker } from './worker.ts'
 
 const ASK_TIMEOUT_MS = 30_000
@@ -22,8 +23,8 @@ export interface StartOptions extends Host {
   readonly name: string
   readonly signer: Signer
   readonly store: MailStore
-  /** Exactly one, normalised. */
-  readonly relay: string
+  /** At least one, normalised. */
+  readonly relays: readonly string[]
   readonly accept: Accept
   readonly contacts: () => readonly Contact[]
   /** After everything else is closed. */
@@ -49,7 +50,6 @@ export function startAgent(options: StartOptions): RunningAgent {
   let closed = false
   let lastStatus = ''
   let statusPlanned = false
-  let counted: RouteCounters = { received: 0, new: 0, bytes: 0, invalid: 0, gaps: 0 }
 
   store.reopenWork()
   const worker = createWorker({
@@ -61,9 +61,8 @@ export function startAgent(options: StartOptions): RunningAgent {
       compose(mail.from, text, { act, public: !mail.private, ...(contentType ? { contentType } : {}) }, mail),
     onQueued: () => kick(),
   })
-  const route = createRoute({
+  const pool = createPool({
     ...options,
-    url: options.relay,
     pubkey,
     sealer,
     authenticate: template => signer.sign(template),
@@ -74,6 +73,12 @@ export function startAgent(options: StartOptions): RunningAgent {
     },
     onSettled,
     onChange: planStatus,
+  })
+  const syncer = createSyncer({
+    routes: pool.routes,
+    monotonic: clock.monotonic,
+    until,
+    isEnding: () => closing !== undefined,
   })
 
   function receive(mail: StoredMail): void {
@@ -110,7 +115,7 @@ export function startAgent(options: StartOptions): RunningAgent {
   }
 
   function readStatus(): AgentStatus {
-    return Object.freeze({ relays: Object.freeze([route.status()]), ...view.counts(store) })
+    return Object.freeze({ relays: Object.freeze(pool.statuses()), ...view.counts(store) })
   }
 
   function compose(to: string, text: string, send: SendOptions, parent?: StoredMail): MaybePromise<OutgoingMail> {
@@ -150,7 +155,7 @@ export function startAgent(options: StartOptions): RunningAgent {
   }
 
   function kick(mail?: OutgoingMail): void {
-    route.kick(mail)
+    pool.kick(mail)
     planStatus()
   }
 
@@ -187,9 +192,9 @@ export function startAgent(options: StartOptions): RunningAgent {
     asks.close()
     await worker.stop(ms)
     const left = ms - (clock.monotonic() - start)
-    await until(() => store.counts().queue === 0 || !route.mayDeliver, Math.max(0, left))
+    await until(() => pool.isFlushed, Math.max(0, left))
     const unsent = store.counts().queue
-    await route.close()
+    await pool.close()
     try {
       await store.durable?.()
       await signer.close?.()
@@ -230,6 +235,7 @@ export function startAgent(options: StartOptions): RunningAgent {
       throw new TimeoutError(id, 'OK of a relay', timeout)
     },
     delivery: id => store.delivery(id),
+    copies: id => store.copies(id),
     replies: id => repliesTo(id),
     inbox: (query = {}) => view.inbox(store, query),
     read(id) {
@@ -241,25 +247,7 @@ export function startAgent(options: StartOptions): RunningAgent {
     },
     async sync({ maxMs = SYNC_MS } = {}) {
       ensureOpen()
-      const start = clock.monotonic()
-      if (route.status().state === 'live' || route.isRefused) route.refresh()
-      await until(() => closing !== undefined || route.status().state === 'live' || route.isRefused, maxMs)
-      const { state, mayMiss } = route.status()
-      const now = route.counters()
-      const before = counted
-      counted = now
-      return Object.freeze({
-        relay: route.url,
-        status: state,
-        complete: state === 'live',
-        received: now.received - before.received,
-        new: now.new - before.new,
-        bytes: now.bytes - before.bytes,
-        ms: Math.round(clock.monotonic() - start),
-        invalid: now.invalid - before.invalid,
-        gaps: now.gaps - before.gaps,
-        mayMiss,
-      })
+      return syncer.sync(maxMs)
     },
     status: readStatus,
     on: notices.on,

@@ -5,7 +5,7 @@ import type { Dial } from '../platform/socket.ts'
 import type { Timers } from '../platform/timers.ts'
 import type { Verifier } from '../platform/verifier.ts'
 import type { Signer } from './identity/signer.ts'
-import type { MailStore } from './mail/store.ts'
+import type { Copy, MailStore } from './mail/store.ts'
 import type { Delivery, InboxEntry, IncomingMessage } from './mail/types.ts'
 
 /** Everything an agent needs from its surroundings. */
@@ -45,7 +45,7 @@ export interface OpenAgentOptions {
   readonly home?: string
   /** Make key and profile at the first start; default true. */
   readonly create?: boolean
-  /** Overrides the profile's relays. For now exactly one. */
+  /** Overrides the profile's relays; at most 16. */
   readonly relays?: readonly string[]
   /** Whose messages handlers run for; default `contacts`. */
   readonly accept?: Accept
@@ -114,25 +114,35 @@ export interface AgentStatus {
   readonly unknownSenders: number
 }
 
-/** Counts are since the previous `sync`, or since the agent was opened. */
-export interface SyncSummary {
+/** What one relay had to give. Counts are since the previous `sync`, or since the agent was opened. */
+export interface RelaySync {
   readonly relay: string
   readonly status: RelayState
-  /** Everything the relay had is recorded here. False: the time was over first. */
-  readonly complete: boolean
   /** Valid events received, duplicates included. */
   readonly received: number
   /** Messages that were not known before. */
   readonly new: number
   /** Bytes received from the relay, UTF-8. */
   readonly bytes: number
-  /** Duration of this call. */
-  readonly ms: number
   /** Events that failed verification or were not asked for. */
   readonly invalid: number
   /** Log positions at which the relay broke its promise. */
   readonly gaps: number
   readonly mayMiss: boolean
+  readonly error?: string
+}
+
+/** All relays together; `relays` tells them apart. */
+export interface SyncSummary extends Omit<RelaySync, 'relay' | 'error'> {
+  /** `offline`: none was reached. `catching-up`: of those that were, one is not there yet. */
+  readonly status: RelayState
+  /** Everything that the relays which could be reached had is recorded here. False: the time was over first, or there was none. */
+  readonly complete: boolean
+  /** Duration of this call. */
+  readonly ms: number
+  /** Relays that could not be reached: `complete` says nothing of them. */
+  readonly unreached: number
+  readonly relays: readonly RelaySync[]
 }
 
 export interface AgentEvents {
@@ -155,13 +165,15 @@ export interface Agent {
   /** Resolves when a relay said OK. Rejects with RefusedError, ExpiredError, or TimeoutError after `timeout` ms (default 30,000; still queued). */
   stored(id: string, options?: { readonly timeout?: number }): Promise<Delivery>
   delivery(id: string): Delivery | undefined
+  /** What each relay was given of a sent message, and said to it. */
+  copies(id: string): readonly Copy[]
   /** Stored and future replies of the recipient to a message; ends when the agent is closed. */
   replies(id: string): AsyncIterable<IncomingMessage>
   /** Oldest first; with `limit` the newest that many. Consumes nothing. */
   inbox(query?: InboxQuery): InboxEntry[]
   /** By full id or a unique prefix of at least 8 characters; marks it read. */
   read(id: string): InboxEntry | undefined
-  /** Resolves when caught up, when the relay refuses this key, or after `maxMs` (default 30,000). */
+  /** Resolves when caught up with every relay that can be reached (or it refuses this key), or after `maxMs` (default 30,000). */
   sync(options?: { readonly maxMs?: number }): Promise<SyncSummary>
   status(): AgentStatus
   /** Returns the function that stops listening. */

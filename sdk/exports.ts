@@ -14,6 +14,7 @@ export type {
   OpenAgentOptions,
   RelayState,
   RelayStatus,
+  RelaySync,
   SendOptions,
   SyncSummary,
 } from './api.ts'
@@ -42,7 +43,7 @@ export type { Connect, ConnectOptions } from './link/connect.ts'
 export { type Difference, type ReconcileOptions, reconcile } from './link/reconcile.ts'
 export { type Transfer, type TransferOptions, transfer } from './link/transfer.ts'
 export { createMemoryMailStore } from './mail/memory-store.ts'
-export type { MailStore } from './mail/store.ts'
+export type { Copy, MailStore } from './mail/store.ts'
 export type { Delivery, InboxEntry, IncomingMessage, WorkState } from './mail/types.ts'
 export { DEFAULT_PROFILE } from './profile-name.ts'
 export { npubOf, resolveRecipient } from './recipient.ts'

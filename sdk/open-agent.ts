@@ -2,22 +2,16 @@ import { acquireLock, LockedError } from '../platform/lock.ts'
 import type { Cancel } from '../platform/timers.ts'
 import { startAgent } from './agent.ts'
 import type { Agent, Contact, Host, OpenAgentOptions } from './api.ts'
-import { HomeInUseError, KeyFileError, ProfileError } from './errors.ts'
+import { HomeInUseError, KeyFileError } from './errors.ts'
 import { exposure, lstatOrUndefined, statOrUndefined } from './home/files.ts'
 import { readKeyFile } from './home/key-file.ts'
 import { DEFAULT_PROFILE, homeFiles, profileHome } from './home/paths.ts'
-import {
-  checkRelayUrl,
-  createProfile,
-  DEFAULT_RELAY,
-  type Profile,
-  readProfile,
-  siblingContacts,
-} from './home/profile.ts'
+import { createProfile, DEFAULT_RELAY, type Profile, readProfile, siblingContacts } from './home/profile.ts'
 import { watchSpool } from './home/spool.ts'
 import { openSqliteMailStore } from './home/sqlite-mail-store.ts'
 import { localSigner } from './identity/local-signer.ts'
 import { nodeHost } from './node-host.ts'
+import { ownRelays } from './relay-url.ts'
 
 /** Profiles beside the home are looked up again after so long. */
 const CONTACTS_FRESH_MS = 2_000
@@ -37,7 +31,7 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
       name: options.name ?? DEFAULT_PROFILE,
       signer,
       store,
-      relay: oneRelay(options.relays ?? [DEFAULT_RELAY]),
+      relays: ownRelays(options.relays ?? [DEFAULT_RELAY]),
       accept: options.accept ?? 'contacts',
       contacts: options.host?.contacts ?? (() => []),
     })
@@ -49,7 +43,7 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
 function openHome(options: OpenAgentOptions, host: Host): Agent {
   const home = profileHome({ as: options.name, home: options.home })
   const profile = findProfile(home, options, host)
-  const relay = oneRelay(options.relays ?? profile.relays)
+  const relays = ownRelays(options.relays ?? profile.relays)
   const files = homeFiles(home)
   const signer = localSigner(readKeyFile(files.key), host.random)
   if (signer.pubkey !== profile.pubkey)
@@ -64,7 +58,7 @@ function openHome(options: OpenAgentOptions, host: Host): Agent {
       name: profile.name,
       signer,
       store,
-      relay,
+      relays,
       accept: options.accept ?? 'contacts',
       contacts: options.host?.contacts ?? freshContacts(home, host),
       onClosed: () => {
@@ -100,14 +94,6 @@ function lockHome(home: string): () => void {
     if (error instanceof LockedError) throw new HomeInUseError(home, error.pid, { cause: error })
     throw error
   }
-}
-
-function oneRelay(relays: readonly string[]): string {
-  const [relay, another] = relays
-  if (relay === undefined) throw new ProfileError('profile-malformed', 'this profile has no relay; name one.')
-  if (another !== undefined)
-    throw new ProfileError('profile-malformed', 'only one relay per profile is supported so far; name exactly one.')
-  return checkRelayUrl(relay)
 }
 
 function freshContacts(home: string, { clock }: Host): () => readonly Contact[] {

@@ -1,6 +1,8 @@
 import { ProfileError } from './errors.ts'
 
 export const DEFAULT_RELAY = 'ws://localhost:7678'
+/** Relays of one agent: each costs a socket, and every message a copy. */
+const MAX_RELAYS = 16
 
 /** A ws:// or wss:// address, normalised. Throws {@link ProfileError}. */
 export function checkRelayUrl(text: string): string {
@@ -11,4 +13,13 @@ export function checkRelayUrl(text: string): string {
       `${JSON.stringify(text.slice(0, 200))} is not a relay address; it looks like wss://relay.example.org`,
     )
   return url.pathname === '/' && !url.search ? url.origin : url.href
+}
+
+/** An agent's own relays, normalised, each once. Throws {@link ProfileError}. */
+export function ownRelays(given: readonly string[]): readonly string[] {
+  const relays = [...new Set(given.map(checkRelayUrl))]
+  if (relays.length === 0) throw new ProfileError('profile-malformed', 'this profile has no relay; name one.')
+  if (relays.length > MAX_RELAYS)
+    throw new ProfileError('profile-malformed', `a profile has at most ${MAX_RELAYS} relays, not ${relays.length}.`)
+  return relays
 }

@@ -3,7 +3,7 @@ import type { Command } from '../context.ts'
 import { hintOfReason } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { flushed, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
-import { chosenProfile, givenRelay } from '../profile.ts'
+import { chosenProfile, givenRelays } from '../profile.ts'
 import { bytesText, escapeText, plural } from '../text.ts'
 import { within } from '../wait.ts'
 
@@ -15,7 +15,7 @@ export const catchup: Command<'catchup'> = async ({ options, out, env, timers, s
   const profile = chosenProfile(options, env)
   const mailbox = await openMailbox({
     home: profile.home,
-    relay: givenRelay(options.relay),
+    relays: givenRelays(options.relay),
     timers,
     patienceMs: PATIENCE_MS,
   })
@@ -30,15 +30,14 @@ export const catchup: Command<'catchup'> = async ({ options, out, env, timers, s
     if (summary === undefined) return EXIT.unreachable
     if (summary.complete) await flushed(mailbox, { timers, signal })
     const { unread, queue } = mailbox.counts()
-    const error = mailbox.agent.status().relays[0]?.error
-    out.result(summaryText(summary, error), {
+    out.result(summaryText(summary), {
       running: false,
       ...summary,
-      ...(error === undefined ? {} : { error }),
       unread,
       queue,
     })
-    if (summary.mayMiss) out.say('this relay keeps no log order: late or back-dated messages may be missed')
+    for (const { relay } of summary.relays.filter(({ mayMiss }) => mayMiss))
+      out.say(`${escapeText(relay)} keeps no log order: late or back-dated messages may be missed`)
     const refusal = summary.complete ? undefined : refusalOf(mailbox)
     const hint = refusal === undefined ? undefined : hintOfReason(refusal)
     if (hint !== undefined) out.say(hint)
@@ -54,17 +53,16 @@ function exitOf(summary: SyncSummary, refused: boolean): ExitCode {
   return summary.complete ? EXIT.ok : EXIT.unreachable
 }
 
-function summaryText(summary: SyncSummary, error: string | undefined): string {
+function summaryText(summary: SyncSummary): string {
   const cost = `${plural(summary.received, 'event')}, ${bytesText(summary.bytes)}, ${Math.round(summary.ms)} ms`
-  const heading = summary.complete
-    ? `caught up: ${summary.new} new (${cost})`
-    : summary.status === 'offline'
-      ? `not caught up: ${escapeText(summary.relay)} was not reached${error === undefined ? '' : ` (${escapeText(error)})`}`
-      : error !== undefined
-        ? `not caught up: ${escapeText(summary.relay)} refused (${escapeText(error)})`
-        : `not caught up yet: ${summary.new} new so far (${cost}); the rest comes next time`
+  const refused = summary.relays.find(({ status, error }) => status === 'catching-up' && error !== undefined)
   return [
-    heading,
+    summary.complete
+      ? `caught up: ${summary.new} new (${cost})`
+      : summary.status === 'offline' || refused !== undefined
+        ? 'not caught up'
+        : `not caught up yet: ${summary.new} new so far (${cost}); the rest comes next time`,
+    ...summary.relays.flatMap(troubleWith),
     ...(summary.invalid > 0
       ? [`${plural(summary.invalid, 'event')} did not verify and were dropped: the relay is not to be trusted`]
       : []),
@@ -72,4 +70,10 @@ function summaryText(summary: SyncSummary, error: string | undefined): string {
       ? [`${plural(summary.gaps, 'gap')} in the relay's log order: something may have been missed`]
       : []),
   ].join('\n')
+}
+
+function troubleWith({ relay, status, error }: SyncSummary['relays'][number]): string[] {
+  const why = error === undefined ? '' : ` (${escapeText(error)})`
+  if (status === 'offline') return [`  ${escapeText(relay)} was not reached${why}`]
+  return status === 'catching-up' && error !== undefined ? [`  ${escapeText(relay)} refused${why}`] : []
 }

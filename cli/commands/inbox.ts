@@ -5,7 +5,7 @@ import { hintOfReason } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { fetchMail, type Mailbox, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
 import { messageFields, messageLine } from '../message-text.ts'
-import { chosenProfile, givenRelay } from '../profile.ts'
+import { chosenProfile, givenRelays } from '../profile.ts'
 import { escapeText } from '../text.ts'
 import { poll } from '../wait.ts'
 
@@ -18,7 +18,7 @@ export const inbox: Command<'inbox'> = async context => {
   const profile = chosenProfile(options, env)
   const mailbox = await openMailbox({
     home: profile.home,
-    relay: givenRelay(options.relay),
+    relays: givenRelays(options.relay),
     offline: options.offline,
     timers,
     patienceMs: PATIENCE_MS,
@@ -53,7 +53,7 @@ async function caughtUp(mailbox: Mailbox, { options, out, signal, timers }: Cont
   if (mailbox.agent === undefined) return true
   const summary = await fetchMail(mailbox, { timers, signal, ms: options.timeout })
   if (summary?.complete) return true
-  const why = mailbox.agent.status().relays[0]?.error
+  const why = mailbox.agent.status().relays.find(({ error }) => error !== undefined)?.error
   out.say(`not caught up with the relay${why === undefined ? '' : ` (${escapeText(why)})`}; this is what is here`)
   const hint = hintOfReason(why ?? '')
   if (hint !== undefined) out.say(hint)

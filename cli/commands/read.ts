@@ -16,7 +16,7 @@ export const read: Command<'read'> = async ({ options, operands, out, env, clock
     throw new UsageError(`${JSON.stringify(id)} is no message id; ids are hex`)
   if (id.length < MIN_PREFIX) throw new UsageError(`give at least the first ${MIN_PREFIX} characters of the id`)
   const profile = chosenProfile(options, env)
-  const mailbox = await openMailbox({ home: profile.home, relay: undefined, offline: true, timers })
+  const mailbox = await openMailbox({ home: profile.home, relays: undefined, offline: true, timers })
   try {
     const entry = mailbox.read(id)
     if (entry === undefined)

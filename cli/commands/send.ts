@@ -4,7 +4,7 @@ import { CliError, exitCodeOfReason, hintOfReason, UsageError } from '../errors.
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { isUnreachable, type Mailbox, openMailbox, refusalOf } from '../mailbox.ts'
 import { messageFields } from '../message-text.ts'
-import { chosenProfile, givenRelay } from '../profile.ts'
+import { chosenProfile, givenRelays } from '../profile.ts'
 import { escapeLine, escapeText } from '../text.ts'
 import { poll } from '../wait.ts'
 
@@ -15,7 +15,7 @@ export const send: Command<'send'> = async context => {
   const profile = chosenProfile(options, env)
   const text = given === '-' ? await readText(context) : given
   if (text === '') throw new UsageError('there is no text to send')
-  const mailbox = await openMailbox({ home: profile.home, relay: givenRelay(options.relay), timers })
+  const mailbox = await openMailbox({ home: profile.home, relays: givenRelays(options.relay), timers })
   try {
     const id = await mailbox.send(to, text, sendOptions(context))
     const delivery = await delivered(mailbox, id, context)

@@ -4,7 +4,7 @@ import { hintOfReason } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { fetchMail, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
 import type { Paint } from '../output.ts'
-import { chosenProfile, givenRelay } from '../profile.ts'
+import { chosenProfile, givenRelays } from '../profile.ts'
 import { escapeLine, escapeText, plural } from '../text.ts'
 
 /** `posthorn status`: relay, queue, unread. Asks the relay unless `--offline` or a running agent does that already. */
@@ -13,7 +13,7 @@ export const status: Command<'status'> = async context => {
   const profile = chosenProfile(options, env)
   const mailbox = await openMailbox({
     home: profile.home,
-    relay: givenRelay(options.relay),
+    relays: givenRelays(options.relay),
     offline: options.offline,
     timers,
     patienceMs: PATIENCE_MS,
@@ -26,7 +26,7 @@ export const status: Command<'status'> = async context => {
     const lines = [
       out.paint.bold(escapeText(profile.name)),
       ...relays.map(relay => relayLine(relay, out.paint)),
-      ...(relays.length > 0 ? [] : [`  relay   ${escapeText(profile.relays.join(', '))} (not asked)`]),
+      ...(relays.length > 0 ? [] : profile.relays.map(url => `  relay   ${escapeText(url)} (not asked)`)),
       `  queue   ${queue === 0 ? 'empty' : `${plural(queue, 'message')} not yet with a relay`}`,
       `  unread  ${unread}${unknownSenders > 0 ? `, among them from ${plural(unknownSenders, 'unknown sender')}` : ''}`,
       ...(agent ? [] : ['  agent   running; it keeps itself caught up']),
@@ -43,7 +43,7 @@ export const status: Command<'status'> = async context => {
     const hint = refusal === undefined ? undefined : hintOfReason(refusal)
     if (hint !== undefined) out.say(hint)
     if (refusal !== undefined) return EXIT.refused
-    return relays.some(relay => relay.state === 'offline') ? EXIT.unreachable : EXIT.ok
+    return relays.length > 0 && relays.every(relay => relay.state === 'offline') ? EXIT.unreachable : EXIT.ok
   } finally {
     await mailbox.close()
   }

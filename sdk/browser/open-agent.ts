@@ -5,7 +5,7 @@ import { KeyFileError, ProfileError } from '../errors.ts'
 import { localSigner } from '../identity/local-signer.ts'
 import type { Signer } from '../identity/signer.ts'
 import { checkName, DEFAULT_PROFILE } from '../profile-name.ts'
-import { checkRelayUrl, DEFAULT_RELAY } from '../relay-url.ts'
+import { checkRelayUrl, DEFAULT_RELAY, ownRelays } from '../relay-url.ts'
 import { makeSecretKey } from '../secret-key.ts'
 import { browserHost } from './browser-host.ts'
 import { openIdbMailStore } from './idb-mail-store.ts'
@@ -27,8 +27,8 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
   const brought = elsewhere ?? (secretKey && localSigner(secretKey, host.random))
   if (store) {
     if (!brought) throw new TypeError('host.store is somebody’s mail: give host.secretKey (or host.signer) with it.')
-    const relay = oneRelay(options.relays ?? [DEFAULT_RELAY])
-    return startAgent({ ...host, name, signer: brought, store, relay, accept, contacts: contacts ?? (() => []) })
+    const relays = ownRelays(options.relays ?? [DEFAULT_RELAY])
+    return startAgent({ ...host, name, signer: brought, store, relays, accept, contacts: contacts ?? (() => []) })
   }
   const undo: (() => void)[] = [await lockProfile(name, globalThis.navigator?.locks)]
   const close = () => {
@@ -38,7 +38,7 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
     const profiles = await openProfiles(globalThis.indexedDB)
     undo.unshift(profiles.close)
     const profile = await findProfile(profiles, name, brought, options, host)
-    const relay = oneRelay(options.relays ?? profile.relays)
+    const relays = ownRelays(options.relays ?? profile.relays)
     const mail = await openIdbMailStore(`posthorn/${name}`)
     undo.unshift(mail.close)
     const siblings = contacts ?? (await freshSiblings(profiles, host))
@@ -47,7 +47,7 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
       name,
       signer: signerOf(profile, brought, host),
       store: mail,
-      relay,
+      relays,
       accept,
       contacts: siblings,
       onClosed: close,
@@ -91,14 +91,6 @@ function signerOf(profile: BrowserProfile, given: Signer | undefined, { random }
       `that is not the key of profile ${profile.name}; give the right one, or another name.`,
     )
   return signer
-}
-
-function oneRelay(relays: readonly string[]): string {
-  const [relay, another] = relays
-  if (relay === undefined) throw new ProfileError('profile-malformed', 'this profile has no relay; name one.')
-  if (another !== undefined)
-    throw new ProfileError('profile-malformed', 'only one relay per profile is supported so far; name exactly one.')
-  return checkRelayUrl(relay)
 }
 
 /** How long what is known of the other profiles is good. */

@@ -84,4 +84,27 @@ export const MAIL_MIGRATIONS: readonly string[] = [
     verdict TEXT
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- What each relay was given of a sent message. outbox.relay, seq and reason tell the copy that decided its state.
+  CREATE TABLE copies (
+    place INTEGER PRIMARY KEY AUTOINCREMENT,   -- order in which copies wait for a relay
+    id TEXT NOT NULL,
+    relay TEXT NOT NULL,
+    state TEXT NOT NULL,                       -- waiting, stored, refused
+    seq INTEGER,
+    epoch TEXT,
+    reason TEXT,
+    UNIQUE (id, relay)
+  ) STRICT;
+  INSERT INTO copies (id, relay, state, seq, epoch, reason)
+    SELECT id, relay, state, seq, epoch, reason FROM outbox WHERE state IN ('stored', 'refused') AND relay <> '' ORDER BY ordinal;
+  CREATE INDEX copies_waiting ON copies (relay, place) WHERE state = 'waiting';
+  CREATE INDEX copies_acknowledged ON copies (relay, epoch, seq) WHERE state = 'stored';
+  DROP INDEX outbox_acknowledged;
+  ALTER TABLE outbox DROP COLUMN epoch;
+  ALTER TABLE outbox ADD COLUMN settled_ms INTEGER; -- since 1970; null while queued
+  UPDATE outbox SET settled_ms = CAST(unixepoch('subsec') * 1000 AS INTEGER) WHERE state <> 'queued';
+  CREATE INDEX outbox_settled ON outbox (settled_ms) WHERE settled_ms IS NOT NULL;
+  CREATE TRIGGER forgotten_copies AFTER DELETE ON outbox BEGIN DELETE FROM copies WHERE id = old.id; END;
+  `,
 ]

@@ -1,16 +1,7 @@
 import { type Database, openDatabase, type Statement } from '../../platform/sqlite.ts'
 import { KEPT_POSITIONS } from '../mail/memory-store.ts'
 import { compareReceipts, withReceipt } from '../mail/receipt-order.ts'
-import type {
-  MailBatch,
-  MailStore,
-  Outcome,
-  OutgoingMail,
-  Position,
-  StoredMail,
-  WorkQuery,
-  WorkResult,
-} from '../mail/store.ts'
+import type { MailBatch, MailStore, OutgoingMail, Position, StoredMail, WorkQuery, WorkResult } from '../mail/store.ts'
 import type { Receipt } from '../mail/types.ts'
 import {
   type InboxRow,
@@ -24,6 +15,7 @@ import {
   toSent,
 } from './mail-rows.ts'
 import { MAIL_APPLICATION_ID, MAIL_MIGRATIONS } from './mail-schema.ts'
+import { copyMethods } from './sqlite-copies.ts'
 import { strangersOn } from './sqlite-strangers.ts'
 
 /** Mail in one SQLite file (0600). `readonly` is a view beside the writing process. */
@@ -96,9 +88,6 @@ function mailStoreOn(db: Database): MailStore {
   const queueAll = (mails: readonly OutgoingMail[]) => {
     for (const mail of mails) enqueue.run({ expires: null, idem: null, ...mail })
   }
-  const settle = sql(
-    'UPDATE outbox SET state = @state, relay = @relay, seq = @seq, epoch = @epoch, reason = @reason WHERE id = @id',
-  )
   const mailOf = (row: unknown) => (row === undefined ? undefined : toMail(row as InboxRow))
   const mailsOf = (rows: unknown[]) => rows.map(row => toMail(row as InboxRow))
   const count = (text: string) => Number(sql(text).pluck().get())
@@ -229,9 +218,7 @@ function mailStoreOn(db: Database): MailStore {
           expires: number | null
         }[]
       ).map(({ recipient, expires, ...row }) => ({ ...row, to: recipient, ...(expires === null ? {} : { expires }) })),
-    settle: db.transaction((outcomes: readonly Outcome[]) => {
-      for (const outcome of outcomes) settle.run({ relay: null, seq: null, epoch: null, reason: null, ...outcome })
-    }).immediate,
+    ...copyMethods(db, sql),
     delivery: id =>
       toDelivery(sql('SELECT state, relay, seq, reason FROM outbox WHERE id = ?').get(id) as OutboxRow | undefined),
     sent(id) {
@@ -242,17 +229,8 @@ function mailStoreOn(db: Database): MailStore {
       sql('SELECT id FROM outbox WHERE recipient = ? AND idem = ?').pluck().get(to, idem) as string | undefined,
     refused: () =>
       (sql("SELECT * FROM outbox WHERE state = 'refused' ORDER BY ordinal").all() as SentRow[]).map(toSent),
-    requeue: id =>
-      sql(`UPDATE outbox SET state = 'queued', relay = NULL, seq = NULL, epoch = NULL, reason = NULL
-        WHERE id = ? AND state = 'refused'`).run(id).changes > 0,
     forget: id => sql("DELETE FROM outbox WHERE id = ? AND state = 'refused'").run(id).changes > 0,
     recipient: id => sql('SELECT recipient FROM outbox WHERE id = ?').pluck().get(id) as string | undefined,
-    lastAcknowledged: relay =>
-      sql(`SELECT epoch, seq FROM outbox WHERE state = 'stored' AND relay = ? AND seq IS NOT NULL AND epoch IS NOT NULL
-        ORDER BY epoch DESC, seq DESC LIMIT 1`).get(relay) as { epoch: string; seq: number } | undefined,
-    reoffer: (relay, afterSeq) =>
-      sql(`UPDATE outbox SET state = 'queued', relay = NULL, seq = NULL, epoch = NULL
-        WHERE state = 'stored' AND relay = ? AND coalesce(seq, 0) > ?`).run(relay, afterSeq).changes,
     close: () => void db.close(),
   }
   return store

@@ -1,10 +1,12 @@
-import type { Cursor } from '../../protocol/cursor.ts'
+import { type CopyRow, createCopyIndex } from './memory-copies.ts'
 import { createMemoryStrangers, type Work } from './memory-strangers.ts'
 import { withReceipt } from './receipt-order.ts'
-import type { FeedKey, MailStore, Outcome, OutgoingMail, Position, StoredMail, WorkQuery } from './store.ts'
+import type { FeedKey, MailStore, OutgoingMail, Position, StoredMail, WorkQuery } from './store.ts'
 import { memoryTable, type OpenTable } from './tables.ts'
 import { isWithin } from './topic.ts'
 import type { Delivery, Receipt } from './types.ts'
+
+const withoutState = ({ delivery, copies, settledMs, ...mail }: Row) => mail
 
 /** Positions kept per feed and scope: a few past epochs are tried when a relay has lost its newest. */
 export const KEPT_POSITIONS = 8
@@ -12,7 +14,8 @@ export const KEPT_POSITIONS = 8
 interface Row extends OutgoingMail {
   readonly ordinal: number
   readonly delivery: Delivery
-  readonly epoch: string | undefined
+  readonly copies: readonly CopyRow[]
+  readonly settledMs?: number | undefined
 }
 
 const QUEUED: Delivery = Object.freeze({ state: 'queued' })
@@ -29,6 +32,7 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
   const { drop, ...strangers } = createMemoryStrangers(openTable, inbox)
   let lastIn = lastOrdinal(inbox)
   let lastOut = lastOrdinal(outbox)
+  const copies = createCopyIndex(outbox, id => receipts.delete(id))
   const feedKey = ({ relay, filter }: FeedKey) => JSON.stringify([relay, filter])
   const mails = () => [...inbox.values()]
   const change = (id: string, change: Partial<Work>) => {
@@ -162,21 +166,24 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
     enqueue(mail) {
       if (outbox.has(mail.id)) return
       lastOut += 1
-      outbox.set(mail.id, Object.freeze({ ...mail, ordinal: lastOut, delivery: QUEUED, epoch: undefined }))
+      outbox.set(mail.id, Object.freeze({ ...mail, ordinal: lastOut, delivery: QUEUED, copies: [] }))
     },
     queued: (after, limit) =>
       [...outbox.values()]
         .filter(row => row.delivery.state === 'queued' && row.ordinal > after)
         .slice(0, limit)
-        .map(({ delivery, epoch, ...mail }) => mail),
-    settle(outcomes) {
-      for (const outcome of outcomes) {
-        const row = outbox.get(outcome.id)
-        if (!row) continue
-        const epoch = outcome.state === 'stored' ? outcome.epoch : undefined
-        outbox.set(row.id, Object.freeze({ ...row, delivery: deliveryOf(outcome), epoch }))
-      }
-    },
+        .map(withoutState),
+    unaddressed: (after, limit) =>
+      [...outbox.values()]
+        .filter(row => row.delivery.state === 'queued' && row.copies.length === 0 && row.ordinal > after)
+        .slice(0, limit)
+        .map(withoutState),
+    address: copies.address,
+    waiting: copies.waiting,
+    waitingRelays: copies.waitingRelays,
+    copies: copies.of,
+    settle: copies.settle,
+    prune: copies.prune,
     delivery: id => outbox.get(id)?.delivery,
     sent(id) {
       const row = outbox.get(id)
@@ -184,33 +191,11 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
     },
     sentAs: (to, idem) => [...outbox.values()].find(row => row.to === to && row.idem === idem)?.id,
     refused: () => [...outbox.values()].filter(({ delivery }) => delivery.state === 'refused').map(outgoingOf),
-    requeue(id) {
-      const row = outbox.get(id)
-      if (row?.delivery.state !== 'refused') return false
-      outbox.set(id, Object.freeze({ ...row, delivery: QUEUED, epoch: undefined }))
-      return true
-    },
-    forget: id => outbox.get(id)?.delivery.state === 'refused' && outbox.delete(id),
+    requeue: copies.requeue,
+    forget: copies.forget,
     recipient: id => outbox.get(id)?.to,
-    lastAcknowledged(relay) {
-      let last: Cursor | undefined
-      for (const { delivery, epoch } of outbox.values()) {
-        if (delivery.state !== 'stored' || delivery.relay !== relay || delivery.seq === undefined || !epoch) continue
-        if (!last || epoch > last.epoch || (epoch === last.epoch && delivery.seq > last.seq))
-          last = { epoch, seq: delivery.seq }
-      }
-      return last
-    },
-    reoffer(relay, afterSeq) {
-      let count = 0
-      for (const row of outbox.values()) {
-        const { delivery } = row
-        if (delivery.state !== 'stored' || delivery.relay !== relay || (delivery.seq ?? 0) <= afterSeq) continue
-        outbox.set(row.id, Object.freeze({ ...row, delivery: QUEUED, epoch: undefined }))
-        count += 1
-      }
-      return count
-    },
+    lastAcknowledged: copies.lastAcknowledged,
+    reoffer: copies.reoffer,
     close() {},
   }
   return store
@@ -231,20 +216,4 @@ const lastOrdinal = (rows: ReadonlyMap<string, { readonly ordinal: number }>): n
   let last = 0
   for (const { ordinal } of rows.values()) last = Math.max(last, ordinal)
   return last
-}
-
-/** What the sender is told of an outcome. */
-export function deliveryOf(outcome: Outcome): Delivery {
-  switch (outcome.state) {
-    case 'stored':
-      return Object.freeze({
-        state: 'stored',
-        relay: outcome.relay,
-        ...(outcome.seq === undefined ? {} : { seq: outcome.seq }),
-      })
-    case 'refused':
-      return Object.freeze({ state: 'refused', relay: outcome.relay, reason: outcome.reason })
-    case 'expired':
-      return Object.freeze({ state: 'expired' })
-  }
 }

@@ -1,129 +1,73 @@
 import type { Clock } from '../../platform/clock.ts'
-import type { Random } from '../../platform/random.ts'
-import type { Cancel, Timers } from '../../platform/timers.ts'
-import { parseEvent } from '../../protocol/event.ts'
-import { parseJson } from '../../protocol/json.ts'
-import { parseReason } from '../../protocol/reasons.ts'
-import { backoffMs } from '../link/backoff.ts'
-import type { Link } from '../link/link.ts'
-import type { PublishOutcome } from '../link/questions.ts'
+import { type Cancel, every, type Timers } from '../../platform/timers.ts'
 import type { MailStore, Outcome, OutgoingMail } from './store.ts'
 
-const WINDOW = 100
-const OK_WAIT_MS = 5_000
-/** So many messages waiting for another try say that something is wrong in general: nothing new is tried. */
-const MAX_RESTING = 500
-/** Refusals that another try cannot change. */
-const FINAL: ReadonlySet<string> = new Set(['invalid', 'blocked', 'restricted', 'pow', 'mute', 'unsupported'])
+const PAGE = 100
+const DAY_MS = 24 * 3_600_000
+/** A relay that did not take its copy of a message stored elsewhere is offered it for so long. */
+const COPIES_KEPT_MS = 7 * DAY_MS
+/** What became of a message can be asked for so long. */
+const SETTLED_KEPT_MS = 30 * DAY_MS
+const PRUNE_EVERY_MS = 3_600_000
 
 export interface OutboxOptions {
   readonly store: MailStore
-  readonly link: Link
   readonly clock: Clock
   readonly timers: Timers
-  readonly random: Random
-  /** Of the relay's present run, if it speaks SEQ. */
-  epoch(): string | undefined
+  /** The relays that mail to this key goes to; a promise while that has to be found out. Never rejects, never empty. */
+  relaysOf(recipient: string): readonly string[] | Promise<readonly string[]>
+  /** Something may wait for these relays now. */
+  onAddressed(relays: ReadonlySet<string>): void
+  /** The outcomes that changed what is told of a message. */
   onSettled(outcomes: readonly Outcome[]): void
 }
 
-/** Sends what the store has queued, unchanged and in order, until the relay says OK. */
+/** What is sent, on its way from the store to the relays it is for: addressed, given up at its deadline, settled. */
 export interface Outbox {
-  /** The relay can be sent to now. */
-  open(): void
-  down(): void
+  /** To be called once: what no relay has taken yet is addressed anew, because relays may have changed since. */
+  start(): void
   /** Something was queued; `mail` if it is known what. */
   kick(mail?: OutgoingMail): void
+  settle(outcome: Outcome): void
   close(): void
-  /** Why mail waits although the relay is there: it takes none from a stranger, and our AUTH failed. */
-  readonly refusal: string | undefined
 }
 
 export function createOutbox(options: OutboxOptions): Outbox {
-  const { store, link, clock, timers, random } = options
-  const inFlight = new Set<string>()
-  const resting = new Map<string, Cancel>()
-  const failures = new Map<string, number>()
-  let ready = false
+  const { store, clock, timers } = options
+  const looking = new Set<string>()
   let closed = false
-  let scanned = 0
   let settled: Outcome[] = []
-  let pausedUntil = 0
-  let refusal: string | undefined
-  let cancelPause: Cancel = () => {}
   let cancelExpiry: Cancel = () => {}
 
-  function pump(): void {
-    if (!ready || closed || clock.monotonic() < pausedUntil) return
-    while (inFlight.size < WINDOW && resting.size < MAX_RESTING) {
-      const rows = store.queued(scanned, WINDOW - inFlight.size)
-      if (rows.length === 0) return
+  /** Chooses relays for messages, in order for each recipient. `found`: just learned. */
+  function address(found?: { readonly recipient: string; readonly relays: readonly string[] }, again = false): void {
+    if (closed) return
+    const touched = new Set<string>()
+    let after = 0
+    for (;;) {
+      const rows = again ? store.queued(after, PAGE) : store.unaddressed(after, PAGE)
       for (const row of rows) {
-        scanned = row.ordinal
-        if (!inFlight.has(row.id) && !resting.has(row.id)) send(row)
+        after = row.ordinal
+        const relays = row.to === found?.recipient ? found.relays : look(row.to)
+        if (relays === undefined) continue
+        store.address(row.id, relays)
+        for (const relay of relays) touched.add(relay)
       }
+      if (rows.length < PAGE) break
     }
+    if (touched.size > 0) options.onAddressed(touched)
   }
 
-  function send(mail: OutgoingMail): void {
-    if (mail.expires !== undefined && mail.expires * 1000 <= clock.now()) {
-      settle({ id: mail.id, state: 'expired' })
-      return
-    }
-    const json = parseJson(mail.event)
-    const event = json.ok ? parseEvent(json.value) : json
-    if (!event.ok) {
-      settle({ id: mail.id, state: 'refused', relay: '', reason: `damaged in the outbox: ${event.error}` })
-      return
-    }
-    inFlight.add(mail.id)
-    const publish = () => link.publish(event.value, mail.event, OK_WAIT_MS)
-    // Not before it is kept: a tab that is closed now must find it in its outbox again.
-    const sent = store.durable ? store.durable().then(publish, notKept) : publish()
-    sent.then(outcome => {
-      inFlight.delete(mail.id)
-      if (!closed) judge(mail, outcome)
-      pump()
+  function look(recipient: string): readonly string[] | undefined {
+    if (looking.has(recipient)) return undefined
+    const relays = options.relaysOf(recipient)
+    if (!(relays instanceof Promise)) return relays
+    looking.add(recipient)
+    relays.then(found => {
+      looking.delete(recipient)
+      address({ recipient, relays: found }, true)
     })
-  }
-
-  const notKept = (error: unknown): PublishOutcome => ({ accepted: undefined, message: `not stored here: ${error}` })
-
-  function judge(mail: OutgoingMail, { accepted, message, ...told }: PublishOutcome & { readonly seq?: number }): void {
-    const { prefix } = parseReason(message)
-    if (accepted || prefix === 'duplicate') {
-      failures.delete(mail.id)
-      refusal = undefined
-      const epoch = told.seq === undefined ? undefined : options.epoch()
-      settle({ id: mail.id, state: 'stored', relay: link.url, ...told, ...(epoch === undefined ? {} : { epoch }) })
-    } else if (accepted === false && prefix !== undefined && FINAL.has(prefix)) {
-      failures.delete(mail.id)
-      settle({ id: mail.id, state: 'refused', relay: link.url, reason: message })
-    } else if (link.isOpen) {
-      // What follows would be refused alike.
-      if (prefix === 'rate-limited' || prefix === 'auth-required') pause()
-      rest(mail)
-      if (prefix !== 'auth-required' || refusal === message) return
-      refusal = message
-      options.onSettled([])
-    }
-  }
-
-  function rest(mail: OutgoingMail): void {
-    const count = (failures.get(mail.id) ?? 0) + 1
-    failures.set(mail.id, count)
-    const cancel = timers.after(backoffMs(count, random), () => {
-      resting.delete(mail.id)
-      if (ready && !closed) send(mail)
-    })
-    resting.set(mail.id, cancel)
-  }
-
-  function pause(): void {
-    const ms = backoffMs(1, random)
-    pausedUntil = clock.monotonic() + ms
-    cancelPause()
-    cancelPause = timers.after(ms, pump)
+    return undefined
   }
 
   /** Outcomes that arrive together are written together: one sync instead of a hundred. */
@@ -137,8 +81,9 @@ export function createOutbox(options: OutboxOptions): Outbox {
     const outcomes = settled
     settled = []
     if (outcomes.length === 0) return
-    store.settle(outcomes)
-    options.onSettled(outcomes)
+    const changed = new Set(store.settle(outcomes, clock.now()))
+    const telling = outcomes.filter(({ id, state }) => store.delivery(id)?.state === state && changed.delete(id))
+    options.onSettled(telling)
   }
 
   /** Deadlines hold while offline too. */
@@ -149,50 +94,38 @@ export function createOutbox(options: OutboxOptions): Outbox {
     let next = Number.POSITIVE_INFINITY
     let after = 0
     for (;;) {
-      const rows = store.queued(after, WINDOW)
+      const rows = store.queued(after, PAGE)
       for (const row of rows) {
         after = row.ordinal
-        if (row.expires === undefined || inFlight.has(row.id)) continue
+        if (row.expires === undefined) continue
         if (row.expires * 1000 <= now) settle({ id: row.id, state: 'expired' })
         else next = Math.min(next, row.expires * 1000 - now)
       }
-      if (rows.length < WINDOW) break
+      if (rows.length < PAGE) break
     }
     if (next < Number.POSITIVE_INFINITY) cancelExpiry = timers.after(next, expire, { background: true })
   }
 
-  function calm(): void {
-    for (const cancel of resting.values()) cancel()
-    resting.clear()
-    cancelPause()
-    pausedUntil = 0
-    scanned = 0
-    refusal = undefined
+  function prune(): void {
+    const now = clock.now()
+    store.prune({ storedBeforeMs: now - COPIES_KEPT_MS, settledBeforeMs: now - SETTLED_KEPT_MS })
   }
 
   expire()
+  prune()
+  const cancelPrune = every(timers, PRUNE_EVERY_MS, prune)
   return {
-    open() {
-      ready = true
-      calm()
-      pump()
-    },
-    down() {
-      ready = false
-      calm()
-    },
+    start: () => address(undefined, true),
     kick(mail) {
       if (mail?.expires !== undefined) expire()
-      pump()
+      address()
     },
+    settle,
     close() {
       write()
       closed = true
-      calm()
       cancelExpiry()
-    },
-    get refusal() {
-      return refusal
+      cancelPrune()
     },
   }
 }

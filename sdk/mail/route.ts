@@ -7,10 +7,10 @@ import type { Authenticate } from '../link/authenticator.ts'
 import { createFeed, type Dialect } from '../link/feed.ts'
 import { createLink } from '../link/link.ts'
 import { createInOrder } from './in-order.ts'
-import { createOutbox } from './outbox.ts'
+import { createLane } from './lane.ts'
 import { readMail } from './receive.ts'
 import type { Sealer } from './seal.ts'
-import type { FeedKey, MailStore, Outcome, OutgoingMail, StoredMail } from './store.ts'
+import type { FeedKey, MailStore, Outcome, StoredMail } from './store.ts'
 
 /** Sending waits so long for the relay's dialect to be known, because an OK's seq is worth little without its epoch. */
 const DIALECT_WAIT_MS = 3_000
@@ -23,7 +23,7 @@ export interface RouteOptions extends Host {
   readonly authenticate: Authenticate
   /** Recorded just now, in order. */
   onMail(mail: readonly StoredMail[]): void
-  onSettled(outcomes: readonly Outcome[]): void
+  onOutcome(outcome: Outcome): void
   onChange(): void
 }
 
@@ -36,7 +36,7 @@ export interface RouteCounters {
   readonly gaps: number
 }
 
-/** The way of one agent's mail over one relay: inbox and outbox on one link. */
+/** The way of one agent's mail over one of its relays: inbox and outgoing copies on one link. */
 export interface Route {
   readonly url: string
   status(): RelayStatus
@@ -47,7 +47,9 @@ export interface Route {
   readonly isRefused: boolean
   /** True while the present connection, or attempt at one, may still take mail. */
   readonly mayDeliver: boolean
-  kick(mail?: OutgoingMail): void
+  /** Nothing more can go out now: what waited was taken, or the relay is not there. */
+  readonly isFlushed: boolean
+  kick(): void
   close(): Promise<void>
 }
 
@@ -62,7 +64,7 @@ export function createRoute(options: RouteOptions): Route {
   const filter: FilterJson = { kinds: [MESSAGE], '#p': [options.pubkey] }
   const keyOf = (dialect: Dialect): FeedKey => ({ relay: url, filter: `${dialect} ${JSON.stringify(filter)}` })
   let added = 0
-  let outboxOpen = false
+  let laneOpen = false
   let hopeful = true
   let closed = false
   const inOrder = createInOrder()
@@ -76,7 +78,7 @@ export function createRoute(options: RouteOptions): Route {
     onOpen() {
       hopeful = true
       cancelWait()
-      cancelWait = timers.after(DIALECT_WAIT_MS, openOutbox)
+      cancelWait = timers.after(DIALECT_WAIT_MS, openLane)
       feed.open()
     },
     onPause() {
@@ -86,8 +88,8 @@ export function createRoute(options: RouteOptions): Route {
     onDown(reason) {
       hopeful = false
       cancelWait()
-      outboxOpen = false
-      outbox.down()
+      laneOpen = false
+      lane.down()
       feed.down(reason)
     },
   })
@@ -106,23 +108,23 @@ export function createRoute(options: RouteOptions): Route {
       }),
     onLost: offerAgain,
     onChange() {
-      if (feed.dialectKnown || isRefusal(feed.error)) openOutbox()
+      if (feed.dialectKnown || isRefusal(feed.error)) openLane()
       options.onChange()
     },
   })
 
-  const outbox = createOutbox({ ...options, link, epoch: () => feed.epoch })
+  const lane = createLane({ ...options, link, epoch: () => feed.epoch })
 
-  function openOutbox(): void {
-    if (outboxOpen || !link.isOpen) return
-    outboxOpen = true
+  function openLane(): void {
+    if (laneOpen || !link.isOpen) return
+    laneOpen = true
     cancelWait()
     checkAcknowledged()
-    outbox.open()
+    lane.open()
   }
 
   function offerAgain(afterSeq: number): void {
-    if (store.reoffer(url, afterSeq) > 0 && outboxOpen) outbox.open()
+    if (store.reoffer(url, afterSeq) > 0 && laneOpen) lane.open()
   }
 
   /** What the relay acknowledged after our inbox position is a position too: ask whether it still knows it. */
@@ -146,7 +148,7 @@ export function createRoute(options: RouteOptions): Route {
     url,
     status() {
       const [position] = store.positions(keyOf('log'))
-      const error = feed.error ?? outbox.refusal
+      const error = feed.error ?? lane.refusal
       return {
         url,
         state: feed.state,
@@ -170,10 +172,13 @@ export function createRoute(options: RouteOptions): Route {
     get mayDeliver() {
       return hopeful
     },
-    kick: mail => outbox.kick(mail),
+    get isFlushed() {
+      return !hopeful || (lane.isIdle && store.waiting(url, 0, 1).length === 0)
+    },
+    kick: () => lane.kick(),
     async close() {
       cancelWait()
-      outbox.close()
+      lane.close()
       feed.stop()
       closed = true
       await link.close()

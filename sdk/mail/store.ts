@@ -90,6 +90,19 @@ export type Outcome =
   | { readonly id: string; readonly state: 'refused'; readonly relay: string; readonly reason: string }
   | { readonly id: string; readonly state: 'expired' }
 
+/** One relay's copy of a sent message: still to be given to it, acknowledged, or refused for good. */
+export interface Copy {
+  readonly relay: string
+  readonly state: 'waiting' | 'stored' | 'refused'
+  readonly seq?: number
+  readonly reason?: string
+}
+
+/** A message waiting for one relay. `place`: its order there. */
+export interface WaitingCopy extends OutgoingMail {
+  readonly place: number
+}
+
 export interface WorkResult {
   readonly state: WorkState
   readonly error?: string
@@ -215,7 +228,26 @@ export interface MailStore {
   enqueue(mail: OutgoingMail): void
   /** Queued messages after an ordinal, in order. */
   queued(afterOrdinal: number, limit: number): readonly (OutgoingMail & { readonly ordinal: number })[]
-  settle(outcomes: readonly Outcome[]): void
+  /** Queued messages that no relay was chosen for, in order. */
+  unaddressed(afterOrdinal: number, limit: number): readonly (OutgoingMail & { readonly ordinal: number })[]
+  /** Chooses relays for a message, besides those it has: each is to get its copy. */
+  address(id: string, relays: readonly string[]): void
+  /** What waits for a relay, in the order it was addressed to it (or offered again). */
+  waiting(relay: string, afterPlace: number, limit: number): readonly WaitingCopy[]
+  /** Relays that something waits for. */
+  waitingRelays(): readonly string[]
+  copies(id: string): readonly Copy[]
+  /**
+   * Writes what relays said. A message is `stored` by its first acknowledged copy, `refused` when no copy is left that could
+   * be, `expired` only if it was never stored; whatever happens to it then, its other copies go on. Returns the ids whose
+   * delivery changed.
+   */
+  settle(outcomes: readonly Outcome[], nowMs: number): readonly string[]
+  /**
+   * Copies still waiting of messages stored elsewhere before `storedBeforeMs` are given up; messages settled before
+   * `settledBeforeMs` are forgotten. Returns how many rows changed.
+   */
+  prune(before: { readonly storedBeforeMs: number; readonly settledBeforeMs: number }): number
   delivery(id: string): Delivery | undefined
   /** A sent message as long as it is kept. */
   sent(id: string): OutgoingMail | undefined
@@ -231,7 +263,7 @@ export interface MailStore {
   recipient(id: string): string | undefined
   /** The highest acknowledged position at a relay in its most recent epoch. */
   lastAcknowledged(relay: string): Cursor | undefined
-  /** Queues again what that relay acknowledged above `seq`: it has lost it. Returns how many. */
+  /** Copies which that relay acknowledged above `seq` wait for it again: it has lost them. Returns how many. */
   reoffer(relay: string, afterSeq: number): number
 
   close(): void

@@ -187,7 +187,8 @@ describe('mail', () => {
     expect(json(first)).toMatchObject({
       v: 1,
       running: false,
-      relay: relay.url,
+      relays: [expect.objectContaining({ relay: relay.url, status: 'live' })],
+      unreached: 0,
       status: 'live',
       complete: true,
       received: 2,

@@ -27,13 +27,13 @@ export const carol = person('carol')
 /** An agent without a folder, closed after the test. */
 export async function memoryAgent(
   who: Person,
-  url: string,
+  url: string | readonly string[],
   options: Partial<OpenAgentOptions> & { store?: MailStore; contacts?: Contact[]; speed?: number } = {},
 ): Promise<Agent> {
   const agent = await openAgent({
     ...options,
     name: who.name,
-    relays: [url],
+    relays: [url].flat(),
     host: {
       secretKey: who.secretKey,
       store: options.store ?? createMemoryMailStore(),

@@ -207,10 +207,13 @@ test('an unknown cursor: the common position, then older epochs, then the start;
   const [kept, lost] = ['kept', 'lost'].map(text => messageTo(bob, alice, text))
   for (const event of [kept, lost])
     if (event) store.enqueue({ id: event.id, to: bob.pubkey, event: JSON.stringify(event) })
-  store.settle([
-    { id: kept?.id ?? '', state: 'stored', relay: relay.url, seq: 29, epoch: EPOCH },
-    { id: lost?.id ?? '', state: 'stored', relay: relay.url, seq: 55, epoch: NEXT_EPOCH },
-  ])
+  store.settle(
+    [
+      { id: kept?.id ?? '', state: 'stored', relay: relay.url, seq: 29, epoch: EPOCH },
+      { id: lost?.id ?? '', state: 'stored', relay: relay.url, seq: 55, epoch: NEXT_EPOCH },
+    ],
+    Date.now(),
+  )
   const agent = await memoryAgent(alice, relay.url, { store })
   await agent.sync()
   expect(sinceAsked(relay.heard)).toEqual([
@@ -237,7 +240,7 @@ test('an acknowledgement beyond the inbox position is checked against the relayâ
   store.record({ feed, mail: [], position: { epoch: EPOCH, seq: 10, scope: '' } })
   const event = messageTo(bob, alice, 'acknowledged, then lost by a restored backup')
   store.enqueue({ id: event.id, to: bob.pubkey, event: JSON.stringify(event) })
-  store.settle([{ id: event.id, state: 'stored', relay: relay.url, seq: 25, epoch: EPOCH }])
+  store.settle([{ id: event.id, state: 'stored', relay: relay.url, seq: 25, epoch: EPOCH }], Date.now())
   const agent = await memoryAgent(alice, relay.url, { store })
   await eventually('offered again', () => relay.heard.some(frame => frame[0] === 'EVENT'))
   await eventually('stored again', () => {

@@ -177,12 +177,15 @@ describe.each(subjects)('mail store: %s', (_, make) => {
     store.enqueue({ id: id(1), to, event: 'another' })
     expect(store.queued(1, 2).map(each => each.ordinal)).toEqual([2, 3])
     expect(store.queued(3, 9)).toEqual([{ ordinal: 4, id: id(4), to, event: '{"n":4}', expires: 9 }])
-    store.settle([
-      { id: id(1), state: 'stored', relay: 'ws://r', seq: 10, epoch: A },
-      { id: id(2), state: 'stored', relay: 'ws://r', seq: 4, epoch: B },
-      { id: id(3), state: 'refused', relay: 'ws://r', reason: 'invalid: no' },
-      { id: id(4), state: 'expired' },
-    ])
+    store.settle(
+      [
+        { id: id(1), state: 'stored', relay: 'ws://r', seq: 10, epoch: A },
+        { id: id(2), state: 'stored', relay: 'ws://r', seq: 4, epoch: B },
+        { id: id(3), state: 'refused', relay: 'ws://r', reason: 'invalid: no' },
+        { id: id(4), state: 'expired' },
+      ],
+      1_000,
+    )
     const again = await reopen()
     expect([1, 2, 3, 4, 5].map(n => again.delivery(id(n)))).toEqual([
       { state: 'stored', relay: 'ws://r', seq: 10 },
@@ -362,6 +365,80 @@ describe.each(subjects)('mail store: %s', (_, make) => {
     ])
     expect((await reopen()).get(id(1))).toMatchObject({ state: 'new', attempts: 0 })
     expect((await reopen()).get(id(2))).toMatchObject({ state: 'dropped', read: true })
+  })
+
+  test('copies: one per relay; stored by the first, refused by the last, each going its own way', async () => {
+    const { store, reopen } = await make()
+    const to = 'c'.repeat(64)
+    for (let n = 1; n <= 3; n += 1) store.enqueue({ id: id(n), to, event: `{"n":${n}}` })
+    expect(store.unaddressed(0, 9).map(each => each.ordinal)).toEqual([1, 2, 3])
+    store.address(id(2), ['ws://a', 'ws://b'])
+    store.address(id(1), ['ws://a', 'ws://b', 'ws://a'])
+    store.address(id(1), ['ws://b'])
+    store.address(id(9), ['ws://a'])
+    expect(store.unaddressed(0, 9).map(each => each.id)).toEqual([id(3)])
+    expect(store.waiting('ws://a', 0, 9).map(each => each.id)).toEqual([id(2), id(1)])
+    const [first] = store.waiting('ws://a', 0, 1)
+    expect(first).toMatchObject({ id: id(2), to, event: '{"n":2}' })
+    expect(store.waiting('ws://a', first?.place ?? 0, 9).map(each => each.id)).toEqual([id(1)])
+    expect(store.waitingRelays().toSorted()).toEqual(['ws://a', 'ws://b'])
+
+    const said = (n: number, relay: string, seq: number) =>
+      ({ id: id(n), state: 'stored', relay, seq, epoch: A }) as const
+    const refused = (n: number, relay: string) =>
+      ({ id: id(n), state: 'refused', relay, reason: 'invalid: no' }) as const
+    expect(store.settle([refused(1, 'ws://a'), said(2, 'ws://b', 7), said(2, 'ws://a', 9)], 1_000)).toEqual([id(2)])
+    expect(store.delivery(id(1))).toEqual({ state: 'queued' })
+    expect(store.delivery(id(2))).toEqual({ state: 'stored', relay: 'ws://b', seq: 7 })
+    expect(store.settle([refused(1, 'ws://b')], 1_000)).toEqual([id(1)])
+    const again = await reopen()
+    expect(again.delivery(id(1))).toEqual({ state: 'refused', relay: 'ws://b', reason: 'invalid: no' })
+    expect(again.copies(id(2))).toEqual([
+      { relay: 'ws://a', state: 'stored', seq: 9 },
+      { relay: 'ws://b', state: 'stored', seq: 7 },
+    ])
+    expect(again.waitingRelays()).toEqual([])
+
+    // One relay has lost its copy: it is offered again, and the message stands as the other stored it.
+    expect(again.reoffer('ws://b', 6)).toBe(1)
+    expect(again.delivery(id(2))).toEqual({ state: 'stored', relay: 'ws://a', seq: 9 })
+    expect(again.waiting('ws://b', 0, 9).map(each => each.id)).toEqual([id(2)])
+    expect(again.reoffer('ws://a', 0)).toBe(1)
+    expect(again.delivery(id(2))).toEqual({ state: 'queued' })
+  })
+
+  test('a deadline ends the waiting of every copy, and the message only if it was never stored', async () => {
+    const { store } = await make()
+    const to = 'c'.repeat(64)
+    for (let n = 1; n <= 2; n += 1) {
+      store.enqueue({ id: id(n), to, event: '{}', expires: 5 })
+      store.address(id(n), ['ws://a', 'ws://b'])
+    }
+    store.settle([{ id: id(1), state: 'stored', relay: 'ws://a', seq: 1, epoch: A }], 1)
+    const expired = [1, 2].map(n => ({ id: id(n), state: 'expired' }) as const)
+    expect(store.settle(expired, 2)).toEqual([id(2)])
+    expect([1, 2].map(n => store.delivery(id(n))?.state)).toEqual(['stored', 'expired'])
+    expect([store.waiting('ws://a', 0, 9), store.waiting('ws://b', 0, 9)]).toEqual([[], []])
+  })
+
+  test('pruned: copies nobody took in time, then the message; what is still queued stays', async () => {
+    const { store, reopen } = await make()
+    const to = 'c'.repeat(64)
+    for (let n = 1; n <= 3; n += 1) {
+      store.enqueue({ id: id(n), to, event: '{}' })
+      store.address(id(n), ['ws://a', 'ws://b'])
+    }
+    const settle = (n: number, nowMs: number) =>
+      store.settle([{ id: id(n), state: 'stored', relay: 'ws://a', seq: n, epoch: A }], nowMs)
+    settle(1, 100)
+    settle(2, 200)
+    expect(store.prune({ storedBeforeMs: 100, settledBeforeMs: 0 })).toBe(0)
+    expect(store.prune({ storedBeforeMs: 201, settledBeforeMs: 101 })).toBeGreaterThan(0)
+    const again = await reopen()
+    expect([1, 2, 3].map(n => again.delivery(id(n))?.state)).toEqual([undefined, 'stored', 'queued'])
+    expect(again.copies(id(1))).toEqual([])
+    expect(again.copies(id(2)).map(({ state }) => state)).toEqual(['stored'])
+    expect(again.waiting('ws://b', 0, 9).map(each => each.id)).toEqual([id(3)])
   })
 })
 

@@ -120,7 +120,12 @@ test('create: false does not make a profile', async () => {
   })
 })
 
-test('several relays are a clear error for now', async () => {
+test('no relay, too many, or one that is none: a clear error', async () => {
   const home = join(tempDir(), 'alice')
-  await expect(openAgent({ home, relays: ['ws://localhost:1', 'ws://localhost:2'] })).rejects.toThrow(/one relay/)
+  const many = (count: number) => Array.from({ length: count }, (_, n) => `ws://127.0.0.1:${n + 1}`)
+  for (const relays of [[], many(17), ['http://relay.example']])
+    await expect(openAgent({ home, relays })).rejects.toMatchObject({ code: 'profile-malformed' })
+  const agent = await openAgent({ home, relays: [...many(16), ...many(16)] })
+  expect(agent.status().relays.map(({ url }) => url)).toEqual(many(16))
+  await agent.close({ timeoutMs: 0 })
 })

@@ -1,0 +1,135 @@
+import type { Database, Statement } from '../../platform/sqlite.ts'
+import { deliveryOf } from '../mail/memory-copies.ts'
+import type { Copy, MailStore, Outcome, WaitingCopy } from '../mail/store.ts'
+
+type CopyMethods = Pick<
+  MailStore,
+  | 'unaddressed'
+  | 'address'
+  | 'waiting'
+  | 'waitingRelays'
+  | 'copies'
+  | 'settle'
+  | 'prune'
+  | 'requeue'
+  | 'lastAcknowledged'
+  | 'reoffer'
+>
+
+interface WaitingRow {
+  place: number
+  id: string
+  recipient: string
+  event: string
+  expires: number | null
+}
+
+interface CopyRow {
+  relay: string
+  state: Copy['state']
+  seq: number | null
+  reason: string | null
+}
+
+/** The relays' copies of what was sent: table `copies` beside `outbox`. `sql` prepares once. */
+export function copyMethods(db: Database, sql: (text: string) => Statement): CopyMethods {
+  const stateOf = sql('SELECT state FROM outbox WHERE id = ?').pluck()
+  const putCopy = sql(`
+    INSERT INTO copies (id, relay, state, seq, epoch, reason) VALUES (@id, @relay, @state, @seq, @epoch, @reason)
+    ON CONFLICT (id, relay) DO UPDATE SET state = excluded.state, seq = excluded.seq, epoch = excluded.epoch, reason = excluded.reason`)
+  const dropWaiting = sql("DELETE FROM copies WHERE id = ? AND state = 'waiting'")
+  const hopes = sql("SELECT count(*) FROM copies WHERE id = ? AND state <> 'refused'").pluck()
+  const end = sql(`
+    UPDATE outbox SET state = @state, relay = @relay, seq = @seq, reason = @reason, settled_ms = @nowMs WHERE id = @id`)
+  const wait = sql("INSERT INTO copies (id, relay, state) VALUES (?, ?, 'waiting') ON CONFLICT (id, relay) DO NOTHING")
+
+  /** Returns whether the delivery changed. */
+  function settleOne(outcome: Outcome, nowMs: number): boolean {
+    const { id } = outcome
+    const state = stateOf.get(id)
+    if (state === undefined) return false
+    if (outcome.state === 'expired') dropWaiting.run(id)
+    else putCopy.run({ seq: null, epoch: null, reason: null, ...outcome })
+    // An OK that crossed the deadline is the truth.
+    if (state !== 'queued' && !(state === 'expired' && outcome.state === 'stored')) return false
+    if (outcome.state === 'refused' && Number(hopes.get(id)) > 0) return false
+    end.run({ relay: null, seq: null, reason: null, ...deliveryOf(outcome), id, nowMs })
+    return true
+  }
+
+  return {
+    unaddressed: (after, limit) =>
+      (
+        sql(`SELECT ordinal AS place, id, recipient, event, expires FROM outbox
+          WHERE state = 'queued' AND ordinal > ? AND NOT EXISTS (SELECT 1 FROM copies WHERE copies.id = outbox.id)
+          ORDER BY ordinal LIMIT ?`).all(after, limit) as WaitingRow[]
+      ).map(row => {
+        const { place, ...mail } = toWaiting(row)
+        return { ...mail, ordinal: place }
+      }),
+    address: db.transaction((id: string, relays: readonly string[]) => {
+      if (stateOf.get(id) !== undefined) for (const relay of relays) wait.run(id, relay)
+    }).immediate,
+    waiting: (relay, after, limit) =>
+      (
+        sql(`SELECT place, copies.id, recipient, event, expires FROM copies JOIN outbox ON outbox.id = copies.id
+          WHERE copies.relay = ? AND copies.state = 'waiting' AND place > ? ORDER BY place LIMIT ?`).all(
+          relay,
+          after,
+          limit,
+        ) as WaitingRow[]
+      ).map(toWaiting),
+    waitingRelays: () => sql("SELECT DISTINCT relay FROM copies WHERE state = 'waiting'").pluck().all() as string[],
+    copies: id =>
+      (sql('SELECT relay, state, seq, reason FROM copies WHERE id = ? ORDER BY place').all(id) as CopyRow[]).map(
+        toCopy,
+      ),
+    settle: db.transaction((outcomes: readonly Outcome[], nowMs: number) =>
+      outcomes.flatMap(outcome => (settleOne(outcome, nowMs) ? [outcome.id] : [])),
+    ).immediate,
+    prune: db.transaction(({ storedBeforeMs, settledBeforeMs }: Parameters<MailStore['prune']>[0]) => {
+      const settled = 'SELECT id FROM outbox WHERE settled_ms <'
+      const forgotten = sql('DELETE FROM outbox WHERE settled_ms < ?').run(settledBeforeMs).changes
+      const given = sql(`DELETE FROM copies WHERE state = 'waiting' AND id IN (${settled} ?)`).run(storedBeforeMs)
+      return forgotten + given.changes
+    }).immediate,
+    requeue: db.transaction((id: string) => {
+      const queue = sql(`UPDATE outbox SET state = 'queued', relay = NULL, seq = NULL, reason = NULL, settled_ms = NULL
+        WHERE id = ? AND state = 'refused'`)
+      if (queue.run(id).changes === 0) return false
+      const refused = sql("DELETE FROM copies WHERE id = ? AND state = 'refused' RETURNING relay").pluck().all(id)
+      for (const relay of refused) wait.run(id, relay)
+      return true
+    }).immediate,
+    lastAcknowledged: relay =>
+      sql(`SELECT epoch, seq FROM copies WHERE state = 'stored' AND relay = ? AND seq IS NOT NULL AND epoch IS NOT NULL
+        ORDER BY epoch DESC, seq DESC LIMIT 1`).get(relay) as { epoch: string; seq: number } | undefined,
+    reoffer: db.transaction((relay: string, afterSeq: number) => {
+      const lost = sql(`DELETE FROM copies WHERE relay = ? AND state = 'stored' AND coalesce(seq, 0) > ? RETURNING id`)
+        .pluck()
+        .all(relay, afterSeq) as string[]
+      for (const id of lost) wait.run(id, relay)
+      const other = sql("SELECT relay, seq FROM copies WHERE id = ? AND state = 'stored' ORDER BY place LIMIT 1")
+      const move = sql("UPDATE outbox SET relay = @relay, seq = @seq WHERE id = @id AND state = 'stored'")
+      const requeue = sql(`UPDATE outbox SET state = 'queued', relay = NULL, seq = NULL, settled_ms = NULL
+        WHERE id = @id AND state = 'stored'`)
+      for (const id of lost) {
+        const elsewhere = other.get(id) as { relay: string; seq: number | null } | undefined
+        if (elsewhere) move.run({ ...elsewhere, id })
+        else requeue.run({ id })
+      }
+      return lost.length
+    }).immediate,
+  }
+}
+
+const toWaiting = ({ place, id, recipient, event, expires }: WaitingRow): WaitingCopy => ({
+  place,
+  id,
+  to: recipient,
+  event,
+  ...(expires === null ? {} : { expires }),
+})
+
+const toCopy = ({ relay, state, seq, reason }: CopyRow): Copy =>
+  Object.freeze({ relay, state, ...(seq === null ? {} : { seq }), ...(reason === null ? {} : { reason }) })

@@ -1,0 +1,181 @@
+import type { Cursor } from '../../protocol/cursor.ts'
+import type { Copy, MailStore, Outcome, OutgoingMail } from './store.ts'
+import type { Table } from './tables.ts'
+import type { Delivery } from './types.ts'
+
+/** One relay's copy, as a row of the outbox keeps it. `place` orders what waits for a relay. */
+export interface CopyRow extends Copy {
+  readonly place: number
+  readonly epoch?: string
+}
+
+/** What copies need of an outbox row. */
+export interface CopiedRow extends OutgoingMail {
+  readonly delivery: Delivery
+  readonly copies: readonly CopyRow[]
+  readonly settledMs?: number | undefined
+}
+
+const QUEUED: Delivery = Object.freeze({ state: 'queued' })
+
+/** The copies of an outbox in memory, with what waits for each relay at hand. */
+export function createCopyIndex<Row extends CopiedRow>(outbox: Table<Row>, onForgotten: (id: string) => void) {
+  /** Per relay: message id by place, places ascending. */
+  const queues = new Map<string, Map<number, string>>()
+  let lastPlace = 0
+
+  const queueOf = (relay: string) => {
+    const queue = queues.get(relay) ?? new Map<number, string>()
+    queues.set(relay, queue)
+    return queue
+  }
+  const leave = ({ relay, place }: CopyRow) => {
+    queueOf(relay).delete(place)
+    if (queueOf(relay).size === 0) queues.delete(relay)
+  }
+  const write = (row: Readonly<Row>, change: Partial<CopiedRow>) =>
+    void outbox.set(row.id, Object.freeze({ ...row, ...change }))
+  /** A copy that waits at the end of its relay's queue. */
+  const wait = (id: string, relay: string): CopyRow => {
+    lastPlace += 1
+    queueOf(relay).set(lastPlace, id)
+    return Object.freeze({ relay, state: 'waiting', place: lastPlace })
+  }
+
+  const remove = (id: string): boolean => {
+    for (const copy of outbox.get(id)?.copies ?? []) if (copy.state === 'waiting') leave(copy)
+    onForgotten(id)
+    return outbox.delete(id)
+  }
+
+  const known = [...outbox.values()].flatMap(({ id, copies }) => copies.map(copy => ({ id, copy })))
+  for (const { id, copy } of known.sort((a, b) => a.copy.place - b.copy.place)) {
+    lastPlace = Math.max(lastPlace, copy.place)
+    if (copy.state === 'waiting') queueOf(copy.relay).set(copy.place, id)
+  }
+
+  /** Returns whether the delivery changed. */
+  function settleOne(outcome: Outcome, nowMs: number): boolean {
+    const row = outbox.get(outcome.id)
+    if (!row) return false
+    const open = row.delivery.state === 'queued'
+    if (outcome.state === 'expired') {
+      for (const copy of row.copies) if (copy.state === 'waiting') leave(copy)
+      const copies = row.copies.filter(copy => copy.state !== 'waiting')
+      write(row, { copies, ...(open ? { delivery: deliveryOf(outcome), settledMs: nowMs } : {}) })
+      return open
+    }
+    const before = row.copies.find(({ relay }) => relay === outcome.relay)
+    if (before?.state === 'waiting') leave(before)
+    const { id: _id, ...told } = outcome
+    const copy: CopyRow = Object.freeze({ ...told, place: before?.place ?? 0 })
+    const copies = before ? row.copies.map(each => (each === before ? copy : each)) : [...row.copies, copy]
+    // An OK that crossed the deadline is the truth.
+    const ends =
+      outcome.state === 'stored'
+        ? open || row.delivery.state === 'expired'
+        : open && copies.every(({ state }) => state === 'refused')
+    write(row, { copies, ...(ends ? { delivery: deliveryOf(outcome), settledMs: nowMs } : {}) })
+    return ends
+  }
+
+  return {
+    address(id, relays) {
+      const row = outbox.get(id)
+      if (!row) return
+      const fresh = [...new Set(relays)].filter(relay => !row.copies.some(copy => copy.relay === relay))
+      if (fresh.length > 0) write(row, { copies: [...row.copies, ...fresh.map(relay => wait(id, relay))] })
+    },
+    waiting(relay, after, limit) {
+      const found = []
+      for (const [place, id] of queues.get(relay) ?? []) {
+        if (found.length >= limit) break
+        const row = place > after ? outbox.get(id) : undefined
+        if (row) found.push({ ...withoutState(row), place })
+      }
+      return found
+    },
+    waitingRelays: () => [...queues.keys()],
+    of: id => (outbox.get(id)?.copies ?? []).map(({ place, epoch, ...copy }) => Object.freeze(copy)),
+    settle: (outcomes, nowMs) => outcomes.flatMap(outcome => (settleOne(outcome, nowMs) ? [outcome.id] : [])),
+    prune({ storedBeforeMs, settledBeforeMs }) {
+      let changed = 0
+      for (const row of [...outbox.values()]) {
+        if (row.settledMs === undefined || row.settledMs >= Math.max(storedBeforeMs, settledBeforeMs)) continue
+        const waiting = row.copies.filter(({ state }) => state === 'waiting')
+        if (row.settledMs < settledBeforeMs) remove(row.id)
+        else if (waiting.length === 0) continue
+        else {
+          for (const copy of waiting) leave(copy)
+          write(row, { copies: row.copies.filter(({ state }) => state !== 'waiting') })
+        }
+        changed += 1
+      }
+      return changed
+    },
+    requeue(id) {
+      const row = outbox.get(id)
+      if (row?.delivery.state !== 'refused') return false
+      const copies = row.copies.map(copy => (copy.state === 'refused' ? wait(id, copy.relay) : copy))
+      write(row, { copies, delivery: QUEUED, settledMs: undefined })
+      return true
+    },
+    forget(id) {
+      if (outbox.get(id)?.delivery.state !== 'refused') return false
+      return remove(id)
+    },
+    lastAcknowledged(relay) {
+      let last: Cursor | undefined
+      for (const { copies } of outbox.values()) {
+        const copy = copies.find(each => each.relay === relay)
+        if (copy?.state !== 'stored' || copy.seq === undefined || !copy.epoch) continue
+        if (!last || copy.epoch > last.epoch || (copy.epoch === last.epoch && copy.seq > last.seq))
+          last = { epoch: copy.epoch, seq: copy.seq }
+      }
+      return last
+    },
+    reoffer(relay, afterSeq) {
+      let count = 0
+      for (const row of outbox.values()) {
+        const lost = row.copies.find(copy => copy.relay === relay)
+        if (lost?.state !== 'stored' || (lost.seq ?? 0) <= afterSeq) continue
+        const copies = row.copies.map(copy => (copy === lost ? wait(row.id, relay) : copy))
+        const delivery = storedElsewhere(copies)
+        const settledMs = delivery === QUEUED ? undefined : row.settledMs
+        write(row, { copies, ...(row.delivery.state === 'stored' ? { delivery, settledMs } : {}) })
+        count += 1
+      }
+      return count
+    },
+  } satisfies Pick<
+    MailStore,
+    'address' | 'waiting' | 'waitingRelays' | 'settle' | 'prune' | 'requeue' | 'forget' | 'lastAcknowledged' | 'reoffer'
+  > & { of: MailStore['copies'] }
+}
+
+const withoutState = <Row extends CopiedRow>(row: Readonly<Row>): OutgoingMail => {
+  const { id, to, event } = row
+  return { id, to, event, ...(row.expires === undefined ? {} : { expires: row.expires }) }
+}
+
+function storedElsewhere(copies: readonly CopyRow[]): Delivery {
+  const other = copies.find(({ state }) => state === 'stored')
+  if (!other) return QUEUED
+  return Object.freeze({ state: 'stored', relay: other.relay, ...(other.seq === undefined ? {} : { seq: other.seq }) })
+}
+
+/** What the sender is told of an outcome. */
+export function deliveryOf(outcome: Outcome): Delivery {
+  switch (outcome.state) {
+    case 'stored':
+      return Object.freeze({
+        state: 'stored',
+        relay: outcome.relay,
+        ...(outcome.seq === undefined ? {} : { seq: outcome.seq }),
+      })
+    case 'refused':
+      return Object.freeze({ state: 'refused', relay: outcome.relay, reason: outcome.reason })
+    case 'expired':
+      return Object.freeze({ state: 'expired' })
+  }
+}

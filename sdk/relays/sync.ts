@@ -1,0 +1,74 @@
+import type { RelayState, RelaySync, SyncSummary } from '../api.ts'
+import type { Route, RouteCounters } from '../mail/route.ts'
+
+export interface Syncer {
+  /**
+   * Asks every relay for what is new. Resolves when each that can be reached has been caught up with or refuses this key, at
+   * the latest after `maxMs`; while none can be reached it goes on trying.
+   */
+  sync(maxMs: number): Promise<SyncSummary>
+}
+
+export interface SyncerOptions {
+  readonly routes: readonly Route[]
+  monotonic(): number
+  /** Waits until `done` is true, at most `ms`. */
+  until(done: () => boolean, ms: number): Promise<unknown>
+  /** The agent is being closed. */
+  isEnding(): boolean
+}
+
+const NOTHING: RouteCounters = { received: 0, new: 0, bytes: 0, invalid: 0, gaps: 0 }
+
+export function createSyncer({ routes, monotonic, until, isEnding }: SyncerOptions): Syncer {
+  const counted = new Map<Route, RouteCounters>()
+
+  const isLive = (route: Route) => route.status().state === 'live'
+  const isAnswered = (route: Route) => isLive(route) || route.isRefused
+  const isDone = () => routes.some(isAnswered) && routes.every(route => isAnswered(route) || !route.mayDeliver)
+
+  function summarise(route: Route): RelaySync {
+    const { url, state, mayMiss, error } = route.status()
+    const now = route.counters()
+    const before = counted.get(route) ?? NOTHING
+    counted.set(route, now)
+    return Object.freeze({
+      relay: url,
+      status: state,
+      received: now.received - before.received,
+      new: now.new - before.new,
+      bytes: now.bytes - before.bytes,
+      invalid: now.invalid - before.invalid,
+      gaps: now.gaps - before.gaps,
+      mayMiss,
+      ...(error === undefined ? {} : { error }),
+    })
+  }
+
+  return {
+    async sync(maxMs) {
+      const start = monotonic()
+      for (const route of routes) if (isAnswered(route)) route.refresh()
+      await until(() => isEnding() || isDone(), maxMs)
+      const relays = routes.map(summarise)
+      const sum = (field: 'received' | 'new' | 'bytes' | 'invalid' | 'gaps') =>
+        relays.reduce((total, relay) => total + relay[field], 0)
+      const reached = relays.filter(({ status }) => status !== 'offline')
+      const complete = reached.length > 0 && reached.every(({ status }) => status === 'live')
+      const status: RelayState = complete ? 'live' : reached.length > 0 ? 'catching-up' : 'offline'
+      return Object.freeze({
+        status,
+        complete,
+        received: sum('received'),
+        new: sum('new'),
+        bytes: sum('bytes'),
+        ms: Math.round(monotonic() - start),
+        invalid: sum('invalid'),
+        gaps: sum('gaps'),
+        mayMiss: relays.some(({ mayMiss }) => mayMiss),
+        unreached: relays.length - reached.length,
+        relays: Object.freeze(relays),
+      })
+    },
+  }
+}
