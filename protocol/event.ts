@@ -24,6 +24,10 @@ const utf8 = new TextEncoder()
 /** Size in UTF-8 bytes. */
 export const byteLength = (text: string): number => utf8.encode(text).length
 
+/** Whether a text is longer than `bytes` in UTF-8; encodes it only where its length does not tell. */
+export const exceedsBytes = (text: string, bytes: number): boolean =>
+  text.length > bytes || (text.length * 3 > bytes && byteLength(text) > bytes)
+
 /**
  * Shape only: types, lengths, ranges, well-formed Unicode. The id is {@link hasValidId}'s matter, the signature `signature.ts`'s.
  * Unknown fields are dropped; of a duplicate key JSON keeps the last; inherited and `__proto__` keys never answer.
@@ -89,17 +93,24 @@ export function hasValidId(event: NostrEvent): boolean {
   return verbatim !== text && sha256Hex(verbatim) === event.id
 }
 
-/** The one JSON text we store and send for an event; fields in NIP-01's order. */
-export const encodeEvent = (event: NostrEvent): string =>
-  JSON.stringify({
-    id: event.id,
-    pubkey: event.pubkey,
-    created_at: event.created_at,
-    kind: event.kind,
-    tags: event.tags,
-    content: event.content,
-    sig: event.sig,
-  })
+/** Texts of events that can no longer change. */
+const texts = new WeakMap<NostrEvent, string>()
+
+/**
+ * The one JSON text we store and send for an event; fields in NIP-01's order. Written once for an event that {@link parseEvent}
+ * made: whoever asks again, on the event's way from the socket to the disk and to its subscribers, gets the same text.
+ */
+export function encodeEvent(event: NostrEvent): string {
+  const known = texts.get(event)
+  if (known !== undefined) return known
+  const { id, pubkey, created_at, kind, tags, content, sig } = event
+  const text = JSON.stringify({ id, pubkey, created_at, kind, tags, content, sig })
+  if (isDeepFrozen(event)) texts.set(event, text)
+  return text
+}
+
+const isDeepFrozen = (event: NostrEvent): boolean =>
+  Object.isFrozen(event) && Object.isFrozen(event.tags) && event.tags.every(tag => Object.isFrozen(tag))
 
 /** The first value of the first tag of that name, or undefined. */
 export function tagValue(event: { readonly tags: readonly Tag[] }, name: string): string | undefined {

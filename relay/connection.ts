@@ -2,7 +2,7 @@ import type { Socket, SocketEvents } from '../platform/socket.ts'
 import type { Timers } from '../platform/timers.ts'
 import type { Verifier } from '../platform/verifier.ts'
 import { CLOSE } from '../protocol/close-codes.ts'
-import { byteLength, type NostrEvent } from '../protocol/event.ts'
+import { byteLength, exceedsBytes, type NostrEvent } from '../protocol/event.ts'
 import type { Filter } from '../protocol/filter.ts'
 import { type ClientFrame, encode, type FrameError, parseClientFrame } from '../protocol/frames.ts'
 import type { Limits } from '../protocol/limits.ts'
@@ -113,7 +113,7 @@ export class Connection implements Outlet, Sender, SocketEvents {
   onText(text: string): void {
     if (this.#deaf) return
     const { limits } = this.#host
-    if (text.length > limits.frameBytes || byteLength(text) > limits.frameBytes)
+    if (exceedsBytes(text, limits.frameBytes))
       return this.end(CLOSE.tooBig, `a frame is at most ${limits.frameBytes} bytes`)
     if (this.#probation !== undefined) {
       this.#probation.onMessage(byteLength(text))

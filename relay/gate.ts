@@ -1,4 +1,4 @@
-import { byteLength, encodeEvent, expirationOf, type NostrEvent, tagValues } from '../protocol/event.ts'
+import { encodeEvent, exceedsBytes, expirationOf, type NostrEvent, tagValues } from '../protocol/event.ts'
 import { isRecord, parseJson } from '../protocol/json.ts'
 import { AUTH, HTTP_AUTH, kindClass, VANISH } from '../protocol/kinds.ts'
 import type { Limits } from '../protocol/limits.ts'
@@ -45,11 +45,11 @@ function refuseSize(event: NostrEvent, limits: Limits): string | undefined {
   if (event.tags.length > limits.tags) return invalid(`more than ${limits.tags} tags`)
   for (const tag of event.tags)
     for (const value of tag)
-      if (value.length > limits.tagValueBytes || byteLength(value) > limits.tagValueBytes)
+      if (exceedsBytes(value, limits.tagValueBytes))
         return invalid(`a tag value is longer than ${limits.tagValueBytes} bytes`)
-  if (byteLength(event.content) > limits.contentBytes)
+  if (exceedsBytes(event.content, limits.contentBytes))
     return invalid(`content is longer than ${limits.contentBytes} bytes`)
-  if (byteLength(encodeEvent(event)) > limits.eventBytes)
+  if (exceedsBytes(encodeEvent(event), limits.eventBytes))
     return invalid(`the event is longer than ${limits.eventBytes} bytes`)
   return undefined
 }

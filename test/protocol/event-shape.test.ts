@@ -1,5 +1,6 @@
 import { encodeEvent, expirationOf, parseEvent, tagValue, tagValues, verifyEvent } from 'posthorn/protocol'
 import { describe, expect, test } from 'vitest'
+import { exceedsBytes } from '#dist/protocol/event.js'
 import { corrupt, person } from '../helpers/events.ts'
 
 const alice = person('alice')
@@ -224,4 +225,48 @@ describe('tags', () => {
     expect(expirationOf({ tags: [] })).toBeUndefined()
     expect(expirationOf({ tags: [['expiration']] })).toBeUndefined()
   })
+})
+
+describe('encodeEvent', () => {
+  const parsed = () => {
+    const result = parseEvent(JSON.parse(JSON_TEXT))
+    if (!result.ok) throw new Error(result.error)
+    return result.value
+  }
+
+  test('writes a parsed event once', () => {
+    const event = parsed()
+    expect(encodeEvent(event)).toBe(JSON_TEXT)
+    expect(encodeEvent(event)).toBe(JSON_TEXT)
+  })
+
+  test('a changed copy has a text of its own', () => {
+    const event = parsed()
+    encodeEvent(event)
+    expect(encodeEvent({ ...event, content: 'changed' })).toBe(JSON_TEXT.replace('"hello"', '"changed"'))
+    expect(encodeEvent({ ...event, tags: [] })).toContain('"tags":[]')
+  })
+
+  test('an event that may change is written anew each time', () => {
+    const changing = { ...parsed(), tags: [['t', 'before']] }
+    expect(encodeEvent(changing)).toContain('before')
+    changing.tags[0] = ['t', 'after']
+    expect(encodeEvent(changing)).toContain('after')
+    const frozenOutside = Object.freeze({ ...changing, tags: Object.freeze([['t', 'before']]) })
+    expect(encodeEvent(frozenOutside)).toContain('before')
+    frozenOutside.tags[0]?.splice(1, 1, 'after')
+    expect(encodeEvent(frozenOutside)).toContain('after')
+  })
+})
+
+test.each([
+  ['a', 1],
+  ['ä', 2],
+  ['€', 3],
+  ['🙂', 4],
+  ['abc€', 6],
+])('exceedsBytes: %s has %d bytes', (text, bytes) => {
+  expect(exceedsBytes(text, bytes)).toBe(false)
+  expect(exceedsBytes(text, bytes - 1)).toBe(true)
+  expect(exceedsBytes('', 0)).toBe(false)
 })
