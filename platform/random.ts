@@ -31,3 +31,9 @@ export function seededRandom(seed: number): Random {
   }
   return { bytes: length => Uint8Array.from({ length }, () => next() & 0xff) }
 }
+
+/** A reproducible stream of its own, so that one part's draws do not shift another's. Never for keys outside a simulation. */
+export function forkRandom(random: Random): Random {
+  const [a = 0, b = 0, c = 0, d = 0] = random.bytes(4)
+  return seededRandom((a << 24) | (b << 16) | (c << 8) | d)
+}

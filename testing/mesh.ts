@@ -1,14 +1,18 @@
-import { type Random, seededRandom } from '../platform/random.ts'
+import { forkRandom, seededRandom } from '../platform/random.ts'
 import type { Dial, SocketEvents } from '../platform/socket.ts'
 import { nobleVerifier } from '../platform/verifier.ts'
-import { defaultLimits } from '../protocol/limits.ts'
 import { publicKeyOf } from '../protocol/signature.ts'
-import { createRelayCore, type RelayCore } from '../relay/core.ts'
-import { createMemoryStore } from '../relay/log/memory.ts'
-import type { Store } from '../relay/log/store.ts'
-import { type Agent, type Contact, type MailStore, type OpenAgentOptions, openAgent } from '../sdk/index.ts'
-import { createMemoryMailStore } from '../sdk/mail/memory-store.ts'
-import { createPipe, type Pipe } from './pipe.ts'
+import {
+  type Agent,
+  type Contact,
+  createMemoryMailStore,
+  type MailStore,
+  type OpenAgentOptions,
+  openAgent,
+} from '../sdk/index.ts'
+import { createMeshMail, type MailSnapshot, type MeshMail } from './mesh-mail.ts'
+import { type MeshRelay, type RunningMeshRelay, refusedPipe, startMeshRelay } from './mesh-relay.ts'
+import type { Pipe } from './pipe.ts'
 import { createVirtualTime } from './virtual-time.ts'
 
 export interface TestMeshOptions {
@@ -16,107 +20,109 @@ export interface TestMeshOptions {
   readonly seed?: number
   /** Wall clock at the start, ms since 1970. Default 2026-01-01. */
   readonly startMs?: number
+  /** How many relays; default 1. */
+  readonly relays?: number
 }
 
-/** A relay and agents in one process: memory log, pipes for sockets, time that moves only when told to. */
+export interface MeshAgentOptions extends Pick<OpenAgentOptions, 'accept'> {
+  /** Addresses of the agent's relays; default all of the mesh, and on waking those it had. */
+  readonly relays?: readonly string[]
+}
+
+/** Relays and agents in one process: memory logs, pipes for sockets, time that moves only when told to. */
 export interface TestMesh {
+  /** Address of the first relay. */
   readonly url: string
+  readonly relays: readonly MeshRelay[]
   /** ms since 1970, virtual. */
   readonly now: number
   /** Starts an agent under a name, with a key and mail of its own. All agents of a mesh are each other's contacts. */
-  agent(name: string, options?: Pick<OpenAgentOptions, 'accept'>): Promise<Agent>
-  /** As SIGKILL does: the agent's connection drops, nothing is flushed, nothing of it runs or writes again. Its key and mail stay. */
+  agent(name: string, options?: MeshAgentOptions): Promise<Agent>
+  /** As SIGKILL does: the agent's connections drop, nothing is flushed, nothing of it runs or writes again. Its key and mail stay. */
   kill(name: string): Promise<void>
   /** Starts a killed (or closed) agent again on its key and mail. Handlers have to be registered anew, as in a new process. */
-  wake(name: string, options?: Pick<OpenAgentOptions, 'accept'>): Promise<Agent>
-  /** Drops the agent's connection; it reconnects after its usual wait. */
-  cut(name: string): Promise<void>
-  /** Takes the relay down without warning. Its log stays. */
+  wake(name: string, options?: MeshAgentOptions): Promise<Agent>
+  /** The agent's mail as it is now, awake or not. */
+  snapshot(name: string): MailSnapshot
+  /** Kills the agent if it is awake and wakes it on older mail, as from a backup. */
+  restore(name: string, from: MailSnapshot, options?: MeshAgentOptions): Promise<Agent>
+  /** Starts a second agent with the key of `name` and a copy of its mail (now, or of a snapshot), as a copied disk does. */
+  clone(name: string, as: string, options?: MeshAgentOptions & { readonly from?: MailSnapshot }): Promise<Agent>
+  /** Drops the agent's connections (to one relay, or all); it reconnects after its usual wait. */
+  cut(name: string, relay?: string): Promise<void>
+  /** Cuts the agent off from a relay until {@link unblock}: connections drop and new ones fail. */
+  block(name: string, relay: string): Promise<void>
+  unblock(name: string, relay: string): void
+  /** Takes the first relay down without warning. Its log stays. */
   killRelay(): Promise<void>
-  /** Brings the relay back on the same log, under a new epoch. */
+  /** Brings the first relay back on the same log, under a new epoch. */
   startRelay(): Promise<void>
   /** Lets `ms` pass, with everything that is due in them. */
   advance(ms: number): Promise<void>
   /** Lets everything happen that needs no time passing. */
   settle(): Promise<void>
-  /** Ends all agents and the relay. */
+  /** Ends all agents and relays. */
   close(): Promise<void>
 }
 
 interface Resident {
   readonly secretKey: Uint8Array
-  readonly store: MailStore
+  mail: MeshMail
+  relays: readonly string[]
+  readonly blocked: Set<string>
   /** Set while it runs. */
-  incarnation: Incarnation | undefined
+  life: Life | undefined
 }
-interface Incarnation extends Life {
-  readonly agent: Agent
-  pipe: Pipe | undefined
+
+interface Life {
+  alive: boolean
+  /** Open connections and the relay of each. */
+  readonly pipes: Map<Pipe, string>
+  agent: Agent | undefined
 }
 
 const START_MS = Date.UTC(2026, 0, 1)
-const URL = 'ws://mesh.test'
 
 export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh> {
   const time = createVirtualTime(options.startMs ?? START_MS)
   const random = seededRandom(options.seed ?? 1)
   const residents = new Map<string, Resident>()
-  const log = createMemoryStore()
-  let relay: RelayCore | undefined
+  const relays: RunningMeshRelay[] = []
 
   const contacts = (): Contact[] =>
     [...residents].map(([name, { secretKey }]) => ({ name, pubkey: publicKeyOf(secretKey) }))
 
-  const startRelay = async () => {
-    relay ??= await createRelayCore({
-      store: keepOpen(log),
-      clock: time.clock,
-      timers: time.timers,
-      random,
-      verifier: nobleVerifier,
-      limits: defaultLimits,
-      urls: new Set([URL]),
-      onError: (where, error) => {
-        throw new Error(`the mesh's relay failed at ${where}`, { cause: error })
-      },
-    })
-    await time.settle()
-  }
-
-  const start = async (name: string, resident: Resident, accept: OpenAgentOptions['accept']): Promise<Agent> => {
-    const life: { alive: boolean; pipe: Pipe | undefined } = { alive: true, pipe: undefined }
-    const dial: Dial = (_url, events) => {
-      const running = relay
-      if (running === undefined || !life.alive) {
-        queueMicrotask(() => events.onClose(1006, 'connection refused'))
-        return { send() {}, close() {}, terminate() {}, unsentBytes: 0 }
-      }
-      const pipe = createPipe(
-        whileAlive(life, events),
-        socket => running.accept(socket),
-        () => {
-          if (life.pipe === pipe) life.pipe = undefined
-        },
-      )
-      life.pipe = pipe
+  const dialFor =
+    (resident: Resident, life: Life): Dial =>
+    (url, events) => {
+      const relay = relays.find(each => each.url === url)
+      const heard = whileAlive(life, events)
+      if (relay === undefined || !life.alive || resident.blocked.has(url)) return refusedPipe(heard, () => {}).client
+      const pipe = relay.connect(heard, () => life.pipes.delete(pipe))
+      life.pipes.set(pipe, url)
       return pipe.client
     }
+
+  async function start(name: string, resident: Resident, { accept, relays: given }: MeshAgentOptions): Promise<Agent> {
+    const life: Life = { alive: true, pipes: new Map(), agent: undefined }
+    resident.relays = given ?? resident.relays
+    resident.life = life
     const agent = await openAgent({
       name,
-      relays: [URL],
+      relays: resident.relays,
       ...(accept === undefined ? {} : { accept }),
       host: {
         clock: time.clock,
         timers: { after: (ms, run, how) => time.timers.after(ms, () => life.alive && run(), how) },
-        random: forked(random),
+        random: forkRandom(random),
         verifier: nobleVerifier,
-        dial,
-        store: mortalStore(life, resident.store),
+        dial: dialFor(resident, life),
+        store: mortalStore(life, resident.mail.store),
         secretKey: resident.secretKey,
         contacts,
       },
     })
-    resident.incarnation = Object.assign(life, { agent })
+    life.agent = agent
     await time.settle()
     return agent
   }
@@ -127,66 +133,89 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
     return resident
   }
 
-  await startRelay()
+  function settle(name: string, secretKey: Uint8Array, mail: MeshMail, urls: readonly string[]): Resident {
+    if (residents.has(name)) throw new Error(`${name} exists; wake it with mesh.wake('${name}')`)
+    const resident: Resident = { secretKey, mail, relays: urls, blocked: new Set(), life: undefined }
+    residents.set(name, resident)
+    return resident
+  }
+
+  async function kill(name: string): Promise<void> {
+    const resident = residentOf(name)
+    if (resident.life === undefined) return
+    resident.life.alive = false
+    for (const pipe of [...resident.life.pipes.keys()]) pipe.cut()
+    resident.life = undefined
+    await time.settle()
+  }
+
+  async function cut(name: string, relay?: string): Promise<void> {
+    for (const [pipe, url] of [...(residentOf(name).life?.pipes ?? [])])
+      if (relay === undefined || relay === url) pipe.cut()
+    await time.settle()
+  }
+
+  const count = options.relays ?? 1
+  const urlOf = (index: number) => (count === 1 ? 'ws://mesh.test' : `ws://${index + 1}.mesh.test`)
+  // The only relay draws from the mesh itself: runs recorded before there were several stay the same.
+  for (let index = 0; index < count; index += 1)
+    relays.push(await startMeshRelay(urlOf(index), time, count === 1 ? random : forkRandom(random)))
+  const [first] = relays
+  if (first === undefined) throw new RangeError('a mesh has at least one relay')
+
   return {
-    url: URL,
+    url: first.url,
+    relays,
     get now() {
       return time.clock.now()
     },
-    async agent(name, { accept } = {}) {
-      if (residents.has(name)) throw new Error(`${name} exists; wake it with mesh.wake('${name}')`)
-      const resident: Resident = { secretKey: random.bytes(32), store: createMemoryMailStore(), incarnation: undefined }
-      residents.set(name, resident)
-      return start(name, resident, accept)
+    async agent(name, how = {}) {
+      const urls = relays.map(({ url }) => url)
+      return start(name, settle(name, random.bytes(32), createMeshMail(), urls), how)
     },
-    async kill(name) {
-      const life = residentOf(name).incarnation
-      if (life === undefined) return
-      life.alive = false
-      life.pipe?.cut()
-      residentOf(name).incarnation = undefined
-      await time.settle()
-    },
-    async wake(name, { accept } = {}) {
+    kill,
+    async wake(name, how = {}) {
       const resident = residentOf(name)
-      if (resident.incarnation?.alive) throw new Error(`${name} is awake`)
-      return start(name, resident, accept)
+      if (resident.life?.alive) throw new Error(`${name} is awake`)
+      return start(name, resident, how)
     },
-    async cut(name) {
-      residentOf(name).incarnation?.pipe?.cut()
-      await time.settle()
+    snapshot: name => residentOf(name).mail.snapshot(),
+    async restore(name, from, how = {}) {
+      await kill(name)
+      const resident = residentOf(name)
+      resident.mail = createMeshMail(from)
+      return start(name, resident, how)
     },
-    async killRelay() {
-      const dying = relay
-      relay = undefined
-      for (const { incarnation } of residents.values()) incarnation?.pipe?.cut()
-      await dying?.close()
-      await time.settle()
+    async clone(name, as, { from, ...how } = {}) {
+      const original = residentOf(name)
+      const mail = createMeshMail(from ?? original.mail.snapshot())
+      return start(as, settle(as, original.secretKey, mail, original.relays), how)
     },
-    startRelay,
+    cut,
+    async block(name, relay) {
+      residentOf(name).blocked.add(relay)
+      await cut(name, relay)
+    },
+    unblock: (name, relay) => void residentOf(name).blocked.delete(relay),
+    killRelay: first.kill,
+    startRelay: first.start,
     advance: time.advance,
     settle: time.settle,
     async close() {
-      for (const { incarnation } of residents.values())
-        if (incarnation?.alive) await closeNow(incarnation.agent, time.advance)
-      await relay?.close()
-      relay = undefined
+      for (const { life } of residents.values()) if (life?.alive && life.agent) await closeNow(life.agent, time.advance)
+      for (const relay of relays) await relay.kill()
     },
   }
 }
 
-interface Life {
-  alive: boolean
-}
-
-const whileAlive = (life: Life, events: SocketEvents): SocketEvents => ({
+const whileAlive = (life: Pick<Life, 'alive'>, events: SocketEvents): SocketEvents => ({
   onOpen: () => life.alive && events.onOpen?.(),
   onText: text => life.alive && events.onText(text),
   onClose: (code, reason) => life.alive && events.onClose(code, reason),
 })
 
 /** What an agent still does after its death happens to an empty store that nobody ever reads. */
-function mortalStore(life: Life, store: MailStore): MailStore {
+function mortalStore(life: Pick<Life, 'alive'>, store: MailStore): MailStore {
   const afterlife = createMemoryMailStore()
   return new Proxy(store, {
     get: (_target, name) => {
@@ -195,16 +224,6 @@ function mortalStore(life: Life, store: MailStore): MailStore {
       return typeof member === 'function' ? member.bind(target) : member
     },
   })
-}
-
-/** The log outlives the relay that serves it. */
-const keepOpen = (store: Store): Store =>
-  new Proxy(store, { get: (target, name) => (name === 'close' ? async () => {} : Reflect.get(target, name, target)) })
-
-/** A stream of its own, so that one agent's draws do not shift another's. */
-const forked = (random: Random): Random => {
-  const [a = 0, b = 0, c = 0, d = 0] = random.bytes(4)
-  return seededRandom((a << 24) | (b << 16) | (c << 8) | d)
 }
 
 /** Closing flushes and waits in virtual time, so time has to move meanwhile. */
