@@ -1,7 +1,14 @@
+import type { SharedText } from './shared-text.ts'
+
 /** One end of an open text-frame connection: a WebSocket, or a pipe inside one process. */
 export interface Socket {
   /** Queues a text frame. On a closed socket it does nothing. */
   send(text: string): void
+  /**
+   * Queues a text frame of three parts, for transports that gain by not joining them. `body` may be the same for many sockets;
+   * `tail` is ASCII. Default: `send` of the three joined.
+   */
+  sendParts?(head: SharedText, body: string | SharedText, tail: string): void
   /** Starts the closing handshake; `onClose` follows. */
   close(code: number, reason: string): void
   /** Drops the connection without a handshake. */

@@ -1,3 +1,4 @@
+import type { SharedText } from '../platform/shared-text.ts'
 import type { Socket } from '../platform/socket.ts'
 import type { Cancel, Timers } from '../platform/timers.ts'
 import type { Limits } from '../protocol/limits.ts'
@@ -43,9 +44,22 @@ export class Outflow {
   }
 
   send(text: string): void {
-    const { socket, limits } = this.#options
     if (this.#ended) return
-    socket.send(text)
+    this.#options.socket.send(text)
+    this.#weigh()
+  }
+
+  /** As {@link send} of the three joined. */
+  sendParts(head: SharedText, body: string | SharedText, tail: string): void {
+    const { socket } = this.#options
+    if (this.#ended) return
+    if (socket.sendParts !== undefined) socket.sendParts(head, body, tail)
+    else socket.send(`${head.text}${typeof body === 'string' ? body : body.text}${tail}`)
+    this.#weigh()
+  }
+
+  #weigh(): void {
+    const { socket, limits } = this.#options
     const unsent = socket.unsentBytes
     if (unsent > limits.outboundHardBytes) return this.#options.onOverflow()
     if (unsent > limits.outboundHighBytes) this.#watchForStall()

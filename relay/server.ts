@@ -1,20 +1,19 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { type WebSocket, WebSocketServer } from 'ws'
+import { WebSocketServer } from 'ws'
+import { FrameWriters } from '../platform/frame-writer.ts'
 import type { Socket, SocketEvents } from '../platform/socket.ts'
 import { every, type Timers } from '../platform/timers.ts'
-import { CLOSE } from '../protocol/close-codes.ts'
 import type { Limits } from '../protocol/limits.ts'
 import { parseReason } from '../protocol/reasons.ts'
 import type { AnswerHttp } from './http/router.ts'
 import { hostAllowed, originAllowed } from './origin.ts'
+import { PeerSocket, type PeerSockets } from './peer-socket.ts'
 import { peerOf, type Reach } from './policy/peer.ts'
 import type { Peer } from './policy/policy.ts'
 
-/** Peers that miss this many pings in a row are gone. */
 const PING_MS = 25_000
-const MISSED_PINGS = 2
 /** Chunks that one message may arrive in, as the network cuts it. */
 const MAX_CHUNKS = 4_096
 /** Node looks for slow headers this often; by itself only twice a minute. */
@@ -60,9 +59,14 @@ export async function listen(options: ServerOptions): Promise<RelayServer> {
     noServer: true,
     maxPayload: limits.frameBytes,
     perMessageDeflate: false,
+    // We keep our own list, which costs a closure less per connection.
+    clientTracking: false,
+    WebSocket: PeerSocket,
     // Known to ws since 8.21, not yet to its type package.
     ...({ maxFragments: limits.fragments, maxBufferedChunks: MAX_CHUNKS, closeTimeout: CLOSE_MS } as object),
   })
+  const open = new Set<PeerSocket>()
+  const peers: PeerSockets = { open, writers: new FrameWriters(), controlFrames: limits.controlFrames }
   http.on('request', (request, response) =>
     options.answer(request, response, { peer: peerOf(request, reach), local: reach.local }),
   )
@@ -81,11 +85,14 @@ export async function listen(options: ServerOptions): Promise<RelayServer> {
         parseReason(refusal).prefix === 'rate-limited' ? '429 Too Many Requests' : FORBIDDEN,
         refusal,
       )
-    sockets.handleUpgrade(request, stream, head, socket => attach(socket, peer, options))
+    sockets.handleUpgrade(request, stream, head, socket => {
+      socket.attach(stream, peers)
+      socket.listen(options.accept(socket, peer))
+    })
   })
   sockets.on('wsClientError', (_error, stream) => stream.destroy())
   const stopPings = every(options.timers, PING_MS, () => {
-    for (const socket of sockets.clients) pingOrDrop(socket)
+    for (const socket of open) socket.pingOrDrop()
   })
 
   await bind(http, options)
@@ -99,7 +106,7 @@ export async function listen(options: ServerOptions): Promise<RelayServer> {
       const closed = new Promise<void>(resolve => http.close(() => resolve()))
       http.closeIdleConnections()
       await answered.catch(() => {})
-      await allClosed(sockets, options.timers)
+      await allClosed(open, options.timers)
       http.closeAllConnections()
       await closed
     },
@@ -120,55 +127,6 @@ const FORBIDDEN = '403 Forbidden'
 const WRONG_HOST = 'blocked: this relay is for this machine only; to serve a name, configure it as a public URL'
 const WRONG_ORIGIN = 'blocked: this relay is for this machine only, and this Origin is not on its list'
 
-const missedPings = new WeakMap<WebSocket, number>()
-/** Pings and pongs since our last ping. */
-const controlFrames = new WeakMap<WebSocket, number>()
-
-function pingOrDrop(socket: WebSocket): void {
-  const missed = missedPings.get(socket) ?? 0
-  if (missed >= MISSED_PINGS) return socket.terminate()
-  controlFrames.delete(socket)
-  missedPings.set(socket, missed + 1)
-  socket.ping()
-}
-
-function countControl(socket: WebSocket, limits: Limits): void {
-  const count = (controlFrames.get(socket) ?? 0) + 1
-  controlFrames.set(socket, count)
-  if (count > limits.controlFrames) socket.close(CLOSE.policy, 'too many pings')
-}
-
-function attach(socket: WebSocket, peer: Peer, { accept, limits }: ServerOptions): void {
-  const events = accept(
-    {
-      send: text =>
-        socket.send(text, error => {
-          if (!error) events.onDrain?.()
-        }),
-      close: (code, reason) => socket.close(code, reason),
-      terminate: () => socket.terminate(),
-      pause: () => socket.pause(),
-      resume: () => socket.resume(),
-      get unsentBytes() {
-        return socket.bufferedAmount
-      },
-    },
-    peer,
-  )
-  socket.on('pong', () => {
-    missedPings.delete(socket)
-    countControl(socket, limits)
-  })
-  socket.on('ping', () => countControl(socket, limits))
-  socket.on('message', (data, isBinary) => {
-    if (isBinary) return socket.close(CLOSE.unsupportedData, 'text frames only')
-    events.onText(data.toString())
-  })
-  // The close event follows; without a listener an error would end the process.
-  socket.on('error', () => {})
-  socket.on('close', (code, reason) => events.onClose(code, reason.toString()))
-}
-
 const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split('?')[0] ?? '/'
 
 function refuseUpgrade(stream: Duplex, status: string, why = ''): void {
@@ -185,12 +143,10 @@ function refuseUpgrade(stream: Duplex, status: string, why = ''): void {
 }
 
 /** Waits for closing handshakes; whoever does not answer in time is dropped. */
-async function allClosed(sockets: WebSocketServer, timers: Timers): Promise<void> {
-  const pending = [...sockets.clients].map(
-    socket => new Promise<void>(resolve => socket.once('close', () => resolve())),
-  )
+async function allClosed(open: ReadonlySet<PeerSocket>, timers: Timers): Promise<void> {
+  const pending = [...open].map(socket => new Promise<void>(resolve => socket.once('close', () => resolve())))
   const cancel = timers.after(CLOSE_MS, () => {
-    for (const socket of sockets.clients) socket.terminate()
+    for (const socket of open) socket.terminate()
   })
   await Promise.all(pending)
   cancel()
