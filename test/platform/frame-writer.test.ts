@@ -24,7 +24,7 @@ class Network extends Duplex {
   }
 
   /** Takes the write that waits. */
-  take(): void {
+  accept(): void {
     const finish = this.#waiting
     this.#waiting = undefined
     finish?.()
@@ -101,7 +101,7 @@ test('what the network has not taken is counted, kept whole, and goes on by itse
   // Where nothing is underway but other people's frames, ours still follow.
   network.write(PING)
   for (let n = 0; n < 20; n += 1) {
-    network.take()
+    network.accept()
     await turn()
   }
   expect(network.frames.filter(({ opcode }) => opcode === 1).map(({ text }) => text)).toEqual(sent)
@@ -116,8 +116,8 @@ test('behind a frame of somebody else that the network has not taken: written, a
   network.write(PING)
   writer.send('behind it')
   await turn()
-  network.take()
-  network.take()
+  network.accept()
+  network.accept()
   await turn()
   expect(texts(network)).toEqual(['', 'behind it'])
   expect(taken()).toBe(1)
@@ -130,7 +130,7 @@ test('flushAll hands over everything at once, for a close frame to follow', () =
   for (const text of sent) writer.send(text)
   writer.flushAll()
   network.end(Buffer.from([0x88, 0]))
-  for (let n = 0; n < 20; n += 1) network.take()
+  for (let n = 0; n < 20; n += 1) network.accept()
   expect(texts(network)).toEqual([...sent, ''])
   expect(network.frames.at(-1)?.opcode).toBe(8)
 })
@@ -168,10 +168,10 @@ test('many sockets, slow and fast, share memory and never each other’s bytes',
       let count = 0
       for (const each of steps) {
         if (each === 'turn') await turn()
-        else if ('take' in each) peer(each.take).network.take()
+        else if ('take' in each) peer(each.take).network.accept()
         else if ('flow' in each) {
           peer(each.flow).network.flowing = true
-          peer(each.flow).network.take()
+          peer(each.flow).network.accept()
         } else if ('stall' in each) peer(each.stall).network.flowing = false
         else {
           count += 1
@@ -189,7 +189,7 @@ test('many sockets, slow and fast, share memory and never each other’s bytes',
       for (const { network, sent } of peers) {
         network.flowing = true
         for (let n = 0; n < 200 && texts(network).length < sent.length; n += 1) {
-          network.take()
+          network.accept()
           await turn()
         }
         expect(texts(network)).toEqual(sent)
