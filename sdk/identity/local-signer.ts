@@ -1,6 +1,7 @@
-import * as nip44 from 'nostr-tools/nip44'
+import { decrypt, encrypt } from 'nostr-tools/nip44'
 import type { Random } from '../../platform/random.ts'
 import { publicKeyOf, signEvent } from '../../protocol/signature.ts'
+import { conversationKey } from './conversation-key.ts'
 import type { Signer } from './signer.ts'
 
 /** Conversation keys kept: one costs an elliptic-curve multiplication. */
@@ -21,7 +22,7 @@ export function localSigner(secretKey: Uint8Array, random: Random): LocalSigner 
 
   function keyWith(other: string): Uint8Array {
     const known = keys.get(other)
-    const found = known ?? nip44.getConversationKey(key, other)
+    const found = known ?? conversationKey(key, other)
     // Used last, dropped last: one-time keys of gift wraps pass through without displacing those in use.
     keys.delete(other)
     keys.set(other, found)
@@ -33,7 +34,7 @@ export function localSigner(secretKey: Uint8Array, random: Random): LocalSigner 
   return {
     pubkey,
     sign: template => signEvent(template, key, random.bytes(32), pubkey),
-    encrypt: (text, to) => nip44.encrypt(text, keyWith(to), random.bytes(32)),
-    decrypt: (payload, from) => nip44.decrypt(payload, keyWith(from)),
+    encrypt: (text, to) => encrypt(text, keyWith(to), random.bytes(32)),
+    decrypt: (payload, from) => decrypt(payload, keyWith(from)),
   }
 }
