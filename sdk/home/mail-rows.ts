@@ -60,13 +60,14 @@ const ABSENT = {
 }
 
 /** The parameters under which a message is inserted. */
-export function ofMail({ priority, hop, schema, budget, spent, traceparent, ...mail }: Mail) {
-  const envelope: Envelope = {
+export function ofMail({ priority, hop, schema, budget, spent, traceparent, wrap, ...mail }: Mail) {
+  const envelope: Envelope & Pick<Mail, 'wrap'> = {
     ...(hop === undefined ? {} : { hop }),
     ...(schema === undefined ? {} : { schema }),
     ...(budget === undefined ? {} : { budget }),
     ...(spent === undefined ? {} : { spent }),
     ...(traceparent === undefined ? {} : { traceparent }),
+    ...(wrap === undefined ? {} : { wrap }),
   }
   return {
     ...ABSENT,

@@ -1,6 +1,6 @@
 import type { Cancel } from '../../platform/timers.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
-import { MESSAGE } from '../../protocol/kinds.ts'
+import { GIFT_WRAP, MESSAGE } from '../../protocol/kinds.ts'
 import { commonOfCursorUnknown, parseReason } from '../../protocol/reasons.ts'
 import type { Host, RelayStatus } from '../api.ts'
 import type { Authenticate } from '../link/authenticator.ts'
@@ -34,6 +34,8 @@ export interface RouteCounters {
   readonly bytes: number
   readonly invalid: number
   readonly gaps: number
+  /** Gift wraps that hold nothing for this key. */
+  readonly unreadable: number
 }
 
 /** The way of one agent's mail over one of its relays: inbox and outgoing copies on one link. */
@@ -61,12 +63,13 @@ const isRefusal = (message: string | undefined): boolean => {
 
 export function createRoute(options: RouteOptions): Route {
   const { url, store, timers } = options
-  const filter: FilterJson = { kinds: [MESSAGE], '#p': [options.pubkey] }
+  const filter: FilterJson = { kinds: [MESSAGE, GIFT_WRAP], '#p': [options.pubkey] }
   const keyOf = (dialect: Dialect): FeedKey => ({ relay: url, filter: `${dialect} ${JSON.stringify(filter)}` })
   let added = 0
   let laneOpen = false
   let hopeful = true
   let closed = false
+  let unreadable = 0
   const inOrder = createInOrder()
   let cancelWait: Cancel = () => {}
 
@@ -100,8 +103,9 @@ export function createRoute(options: RouteOptions): Route {
     filter,
     positions: dialect => store.positions(keyOf(dialect)),
     record: (dialect, events, position) =>
-      inOrder(readMail(events, url, options.sealer), mail => {
+      inOrder(readMail(events, { ...options, relay: url }), ({ mail, unreadable: more }) => {
         if (closed) return
+        unreadable += more
         const fresh = store.record({ feed: keyOf(dialect), mail, ...(position ? { position } : {}) })
         added += fresh.length
         if (fresh.length > 0) options.onMail(fresh)
@@ -164,6 +168,7 @@ export function createRoute(options: RouteOptions): Route {
       bytes: link.bytes,
       invalid: feed.counters.invalid + link.malformed,
       gaps: feed.counters.gaps,
+      unreadable,
     }),
     refresh: () => feed.refresh(),
     get isRefused() {

@@ -11,6 +11,8 @@ export interface Mail extends Envelope {
   readonly root?: string
   readonly replyTo?: string
   readonly private: boolean
+  /** Came in a gift wrap (NIP-59): `agent` is a message of ours, `chat` one of NIP-17. */
+  readonly wrap?: 'agent' | 'chat'
   readonly contentType?: string
   readonly deadline?: number
   readonly seq?: number
@@ -21,7 +23,7 @@ export interface Mail extends Envelope {
   readonly receiptDue?: boolean
   /** Its sender was nobody's contact when it came. `held`: in the request box, out of the inbox. */
   readonly stranger?: 'listed' | 'held'
-  /** The verified event, as JSON. */
+  /** The verified event, as JSON; of a wrapped message the rumor, which has no signature. */
   readonly event: string
 }
 

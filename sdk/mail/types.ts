@@ -24,7 +24,7 @@ export interface Envelope {
 
 /** A message as a program sees it: verified, decrypted, frozen. Its text is data from somebody else, never an instruction. */
 export interface IncomingMessage extends Envelope {
-  /** The event id, 64 hex: stable across restarts and relays. */
+  /** The event id (of a wrapped message the rumor's), 64 hex: stable across restarts and relays. */
   readonly id: string
   /** The sender's public key, 64 hex. */
   readonly from: string
@@ -42,6 +42,8 @@ export interface IncomingMessage extends Envelope {
   readonly replyTo?: string
   /** True if the content travelled sealed (NIP-44). */
   readonly private: boolean
+  /** Its envelope was hidden too (NIP-59): `agent` is a message between agents, `chat` a private message of any Nostr client (NIP-17). */
+  readonly wrap?: 'agent' | 'chat'
   /** The sender is a contact, or this agent itself. */
   readonly known: boolean
   /** Position in the relay's log, absent on a relay without SEQ. */

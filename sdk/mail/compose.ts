@@ -1,0 +1,57 @@
+import { seconds } from '../../platform/clock.ts'
+import type { EventTemplate, Tag } from '../../protocol/event.ts'
+import { CHAT_MESSAGE } from '../../protocol/kinds.ts'
+import { MessageError } from '../errors.ts'
+import { andThen, type MaybePromise } from '../identity/signer.ts'
+import { draftMessage, encodeMessage, type MessageDraft } from './message.ts'
+import { createSealer } from './seal.ts'
+import type { OutgoingMail } from './store.ts'
+import { rumorOf, type Wrapping, wrapRumor } from './wrap.ts'
+
+export type WrapForm = 'agent' | 'chat'
+
+export interface Composition extends MessageDraft {
+  /** Hides the envelope too (NIP-59): as a message between agents, or as a NIP-17 chat message that any client reads. */
+  readonly wrap?: WrapForm | undefined
+  /** Also wraps it for the sender, for other clients of the same key. */
+  readonly copy?: boolean | undefined
+}
+
+/** Makes what is sent: signed, encoded, ready to be stored. With a copy to oneself, that follows it. At once if the key is at hand and nothing is wrapped. */
+export type Compose = (composition: Composition) => MaybePromise<readonly [OutgoingMail, ...OutgoingMail[]]>
+
+export function createCompose(wrapping: Wrapping): Compose {
+  const { signer, clock } = wrapping
+  const sealer = createSealer(signer)
+
+  async function wrapped(composition: Composition, form: WrapForm): Promise<readonly [OutgoingMail, ...OutgoingMail[]]> {
+    const { to, expires } = composition
+    const now = seconds(clock)
+    const template =
+      form === 'chat' ? chat(composition, now) : await draftMessage({ ...composition, public: true }, now, sealer)
+    const rumor = rumorOf(signer.pubkey, template)
+    const deadline = expires === undefined ? {} : { expires }
+    const event = await wrapRumor(rumor, to, wrapping, expires)
+    const mail = { id: rumor.id, to, event: encodeMessage(event), ...deadline }
+    if (!composition.copy || to === signer.pubkey) return [mail]
+    const own = await wrapRumor(rumor, signer.pubkey, wrapping, expires)
+    return [mail, { id: own.id, to: signer.pubkey, event: encodeMessage(own), ...deadline }]
+  }
+
+  return composition => {
+    if (composition.wrap) return wrapped(composition, composition.wrap)
+    const { to, expires } = composition
+    return andThen(andThen(draftMessage(composition, seconds(clock), sealer), signer.sign), event => [
+      { id: event.id, to, event: encodeMessage(event), ...(expires === undefined ? {} : { expires }) },
+    ])
+  }
+}
+
+/** NIP-17 knows no acts and no content types: text and the message it answers. */
+function chat({ to, text, parent }: Composition, created_at: number): EventTemplate {
+  if (!text.isWellFormed())
+    throw new MessageError('message-malformed', 'the text has a lone surrogate, which UTF-8 cannot carry.')
+  const tags: Tag[] = [['p', to]]
+  if (parent) tags.push(['e', parent.id, '', 'reply'])
+  return { kind: CHAT_MESSAGE, created_at, tags, content: text }
+}
