@@ -282,6 +282,8 @@ export const VERBS = {
       ...RELAYS,
       act: { type: 'text', value: 'ACT', help: 'what the message does: inform, request, query … (default: inform)' },
       public: { type: 'flag', help: 'clear text that anyone may read (default: sealed to the recipient)' },
+      wrap: { type: 'flag', help: 'hide who writes to whom, too: a gift wrap (NIP-59)' },
+      chat: { type: 'flag', help: 'as a private message that any Nostr client reads (NIP-17); text alone, no act' },
       deadline: { type: 'seconds', value: 'S', help: 'S seconds from now nobody needs it any more (default: never)' },
       wait: { type: 'seconds', value: 'S', max: MAX_SECONDS, help: 'wait S seconds for a reply and print it' },
       timeout: { type: 'seconds', value: 'S', default: 5, max: MAX_SECONDS, help: "wait S seconds for the relay's OK" },

@@ -1,10 +1,9 @@
-import { seconds } from '../platform/clock.ts'
 import { sleep } from '../platform/timers.ts'
 import type { Accept, Agent, AgentEvents, AgentStatus, Contact, Host, SendOptions } from './api.ts'
 import { type Asks, createAsks } from './asks.ts'
 import { AgentClosedError, ExpiredError, RefusedError, TimeoutError } from './errors.ts'
-import { andThen, type MaybePromise, type Signer } from './identity/signer.ts'
-import { draftMessage, encodeMessage } from './mail/message.ts'
+import { andThen, type Signer } from './identity/signer.ts'
+import { type Compose, compositionOf, createCompose } from './mail/compose.ts'
 import { createSealer } from './mail/seal.ts'
 import type { MailStore, Outcome, OutgoingMail, StoredMail } from './mail/store.ts'
 import { createView, findOne } from './mail/view.ts'
@@ -42,6 +41,7 @@ export function startAgent(options: StartOptions): RunningAgent {
   const { clock, timers, store, signer } = options
   const { pubkey } = signer
   const sealer = createSealer(signer)
+  const composer = createCompose(options)
   const notices = createNotices<AgentEvents>()
   const news = createPulse()
   const asks: Asks = createAsks(timers)
@@ -58,7 +58,10 @@ export function startAgent(options: StartOptions): RunningAgent {
     contacts: view.knownKeys,
     view: view.message,
     reply: (mail, act, text, contentType) =>
-      compose(mail.from, text, { act, public: !mail.private, ...(contentType ? { contentType } : {}) }, mail),
+      andThen(
+        compose(mail.from, text, { act, public: !mail.private, ...(contentType ? { contentType } : {}) }, mail),
+        ([reply]) => reply,
+      ),
     onQueued: () => kick(),
   })
   const pool = createPool({
@@ -118,39 +121,21 @@ export function startAgent(options: StartOptions): RunningAgent {
     return Object.freeze({ relays: Object.freeze(pool.statuses()), ...view.counts(store) })
   }
 
-  function compose(to: string, text: string, send: SendOptions, parent?: StoredMail): MaybePromise<OutgoingMail> {
-    const now = seconds(clock)
-    const expires = send.deadline === undefined ? undefined : now + Math.ceil(send.deadline)
+  function compose(to: string, text: string, send: SendOptions, parent?: StoredMail): ReturnType<Compose> {
     const known = parent ?? (send.replyTo === undefined ? undefined : store.get(send.replyTo))
-    const draft = draftMessage(
-      {
-        to,
-        text,
-        act: send.act ?? 'inform',
-        public: send.public ?? false,
-        parent: known ?? (send.replyTo === undefined ? undefined : { id: send.replyTo }),
-        contentType: send.contentType,
-        expires,
-      },
-      now,
-      sealer,
-    )
-    return andThen(andThen(draft, signer.sign), event => ({
-      id: event.id,
-      to,
-      event: encodeMessage(event),
-      ...(expires === undefined ? {} : { expires }),
-    }))
+    return composer(compositionOf(to, text, send, known, clock))
   }
 
   async function post(to: string, text: string, send: SendOptions): Promise<OutgoingMail> {
     ensureOpen()
     const composed = compose(resolveRecipient(to, view.contacts()), text, send)
     // Two sends in one turn go out in that order: with the key at hand nothing is waited for.
-    const mail = composed instanceof Promise ? await composed : composed
+    const [mail, ...copies] = composed instanceof Promise ? await composed : composed
     ensureOpen()
-    store.enqueue(mail)
-    kick(mail)
+    for (const each of [mail, ...copies]) {
+      store.enqueue(each)
+      kick(each)
+    }
     return mail
   }
 
@@ -214,9 +199,9 @@ export function startAgent(options: StartOptions): RunningAgent {
       ensureOpen()
       worker.handle(act, handler, handle)
     },
-    async ask(to, text, { act = 'request', timeout = ASK_TIMEOUT_MS, signal, public: isPublic = false } = {}) {
+    async ask(to, text, { act = 'request', timeout = ASK_TIMEOUT_MS, signal, ...how } = {}) {
       signal?.throwIfAborted()
-      const mail = await post(to, text, { act, public: isPublic })
+      const mail = await post(to, text, { act, ...how })
       signal?.throwIfAborted()
       return asks.wait(mail.id, mail.to, timeout, signal)
     },

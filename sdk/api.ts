@@ -72,6 +72,13 @@ export interface SendOptions {
   readonly act?: string
   /** Clear text instead of sealed. */
   readonly public?: boolean
+  /**
+   * Hides the envelope too (NIP-59): sender, act and time are the recipient's alone to see. `chat` makes it a private message that
+   * any Nostr client reads (NIP-17), without act and content type. Default: as the message it answers.
+   */
+  readonly wrap?: boolean | 'chat'
+  /** With `wrap`: also for oneself, for other clients of the same key. */
+  readonly copy?: boolean
   /** The message this one answers; must be in this agent's mail for the conversation's root to be inherited. */
   readonly replyTo?: string
   /** Seconds from now after which nobody needs it any more. Default: never. */
@@ -87,6 +94,7 @@ export interface AskOptions {
   readonly timeout?: number
   readonly signal?: AbortSignal
   readonly public?: boolean
+  readonly wrap?: boolean | 'chat'
 }
 
 /** `live`: everything the relay has was received and recorded. `catching-up`: connected, not there yet. */
@@ -128,6 +136,8 @@ export interface RelaySync {
   readonly invalid: number
   /** Log positions at which the relay broke its promise. */
   readonly gaps: number
+  /** Gift wraps that held nothing for this agent: made wrongly, or for a key that is not its own. */
+  readonly unreadable: number
   readonly mayMiss: boolean
   readonly error?: string
 }

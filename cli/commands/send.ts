@@ -35,6 +35,7 @@ async function readText({ readStdin, stdinIsTerminal, out }: Context<'send'>): P
 const sendOptions = ({ options }: Context<'send'>): SendOptions => ({
   ...(options.act === undefined ? {} : { act: options.act }),
   ...(options.public ? { public: true } : {}),
+  ...(options.chat ? { wrap: 'chat' as const } : options.wrap ? { wrap: true } : {}),
   ...(options.deadline === undefined ? {} : { deadline: options.deadline / 1000 }),
 })
 

@@ -1,18 +1,18 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, watch } from 'node:fs'
 import { join } from 'node:path'
-import { seconds, systemClock } from '../../platform/clock.ts'
+import { systemClock } from '../../platform/clock.ts'
 import { randomHex, systemRandom } from '../../platform/random.ts'
 import type { Cancel } from '../../platform/timers.ts'
 import { every, type Timers } from '../../platform/timers.ts'
-import { expirationOf, type NostrEvent, parseEvent, tagValue } from '../../protocol/event.ts'
+import { expirationOf, parseEvent, tagValue } from '../../protocol/event.ts'
 import { isHex64 } from '../../protocol/hex.ts'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
-import { MESSAGE } from '../../protocol/kinds.ts'
+import { GIFT_WRAP, MESSAGE } from '../../protocol/kinds.ts'
 import { verifyEvent } from '../../protocol/signature.ts'
 import type { SendOptions } from '../api.ts'
 import { localSigner } from '../identity/local-signer.ts'
-import { draftMessage, encodeMessage } from '../mail/message.ts'
-import { createSealer } from '../mail/seal.ts'
+import { compositionOf, createCompose, type WrapForm } from '../mail/compose.ts'
+import { encodeMessage } from '../mail/message.ts'
 import type { OutgoingMail } from '../mail/store.ts'
 import { resolveRecipient } from '../recipient.ts'
 import { exposure, isMissing, lstatOrUndefined, writePrivateFile } from './files.ts'
@@ -33,24 +33,11 @@ const FILE = /^[0-9a-f]{32}\.json$/
 export async function handOver(home: string, to: string, text: string, options: SendOptions = {}): Promise<string> {
   const signer = localSigner(readKeyFile(homeFiles(home).key), systemRandom)
   const recipient = resolveRecipient(to, siblingContacts(home))
-  const now = seconds(systemClock)
-  const template = await draftMessage(
-    {
-      to: recipient,
-      text,
-      act: options.act ?? 'inform',
-      public: options.public ?? false,
-      parent: options.replyTo === undefined ? undefined : parentIn(home, options.replyTo),
-      contentType: options.contentType,
-      expires: options.deadline === undefined ? undefined : now + Math.ceil(options.deadline),
-    },
-    now,
-    createSealer(signer),
-  )
-  const event = await signer.sign(template)
-  encodeMessage(event)
-  lay(home, { v: 1, send: event })
-  return event.id
+  const parent = options.replyTo === undefined ? undefined : parentIn(home, options.replyTo)
+  const compose = createCompose({ signer, clock: systemClock, random: systemRandom })
+  const [mail, ...copies] = await compose(compositionOf(recipient, text, options, parent, systemClock))
+  for (const each of [mail, ...copies]) lay(home, { v: 1, send: each })
+  return mail.id
 }
 
 /** Beside a running agent: has it mark a message as read. `id` is the full id. */
@@ -58,17 +45,17 @@ export function handOverRead(home: string, id: string): void {
   lay(home, { v: 1, read: id })
 }
 
-function parentIn(home: string, id: string): { id: string; root?: string } {
+function parentIn(home: string, id: string): { id: string; root?: string; wrap?: WrapForm } {
   const view = readHome(home)
   try {
-    const root = view.find(id)?.root
-    return { id, ...(root === undefined ? {} : { root }) }
+    const { root, wrap } = view.find(id) ?? {}
+    return { id, ...(root === undefined ? {} : { root }), ...(wrap === undefined ? {} : { wrap }) }
   } finally {
     view.close()
   }
 }
 
-function lay(home: string, order: { v: 1; send: NostrEvent } | { v: 1; read: string }): void {
+function lay(home: string, order: { v: 1; send: OutgoingMail } | { v: 1; read: string }): void {
   const { spool } = homeFiles(home)
   mkdirSync(spool, { recursive: true, mode: 0o700 })
   writePrivateFile(join(spool, `${randomHex(systemRandom, 32)}.json`), JSON.stringify(order), 'new')
@@ -135,18 +122,21 @@ function readOrder(
   if (!json.ok || !isRecord(json.value) || own(json.value, 'v') !== 1) return { bad: true }
   const read = own(json.value, 'read')
   if (isHex64(read)) return { read }
-  const event = parseEvent(own(json.value, 'send'))
-  if (!event.ok || event.value.pubkey !== pubkey || event.value.kind !== MESSAGE || !verifyEvent(event.value))
-    return { bad: true }
-  const to = tagValue(event.value, 'p')
-  if (!isHex64(to)) return { bad: true }
-  const expires = expirationOf(event.value)
-  return {
-    mail: {
-      id: event.value.id,
-      to,
-      event: encodeMessage(event.value),
-      ...(expires === undefined ? {} : { expires }),
-    },
-  }
+  const mail = readSend(own(json.value, 'send'), pubkey)
+  return mail === undefined ? { bad: true } : { mail }
+}
+
+/** A message signed by this home's key, or a wrap: whose key that is nobody can tell, so the folder's privacy has to do. */
+function readSend(value: unknown, pubkey: string): OutgoingMail | undefined {
+  if (!isRecord(value)) return undefined
+  const [id, text] = [own(value, 'id'), own(value, 'event')]
+  const json = parseJson(typeof text === 'string' ? text : '')
+  const parsed = json.ok ? parseEvent(json.value) : json
+  if (!parsed.ok || !isHex64(id)) return undefined
+  const event = parsed.value
+  const isOurs = event.kind === GIFT_WRAP || (event.kind === MESSAGE && event.pubkey === pubkey && event.id === id)
+  const to = tagValue(event, 'p')
+  if (!isOurs || !isHex64(to) || !verifyEvent(event)) return undefined
+  const expires = expirationOf(event)
+  return { id, to, event: encodeMessage(event), ...(expires === undefined ? {} : { expires }) }
 }

@@ -1,6 +1,7 @@
-import { seconds } from '../../platform/clock.ts'
+import { type Clock, seconds } from '../../platform/clock.ts'
 import type { EventTemplate, Tag } from '../../protocol/event.ts'
 import { CHAT_MESSAGE } from '../../protocol/kinds.ts'
+import type { SendOptions } from '../api.ts'
 import { MessageError } from '../errors.ts'
 import { andThen, type MaybePromise } from '../identity/signer.ts'
 import { draftMessage, encodeMessage, type MessageDraft } from './message.ts'
@@ -17,6 +18,28 @@ export interface Composition extends MessageDraft {
   readonly copy?: boolean | undefined
 }
 
+/** What a caller asked for, with the message it answers if that is known here. */
+export function compositionOf(
+  to: string,
+  text: string,
+  send: SendOptions,
+  parent: { readonly id: string; readonly root?: string; readonly wrap?: WrapForm } | undefined,
+  clock: Clock,
+): Composition {
+  return {
+    to,
+    text,
+    act: send.act ?? 'inform',
+    public: send.public ?? false,
+    parent: parent ?? (send.replyTo === undefined ? undefined : { id: send.replyTo }),
+    contentType: send.contentType,
+    expires: send.deadline === undefined ? undefined : seconds(clock) + Math.ceil(send.deadline),
+    // An answer hides what its question hid.
+    wrap: send.wrap === undefined ? parent?.wrap : send.wrap === true ? 'agent' : send.wrap || undefined,
+    copy: send.copy,
+  }
+}
+
 /** Makes what is sent: signed, encoded, ready to be stored. With a copy to oneself, that follows it. At once if the key is at hand and nothing is wrapped. */
 export type Compose = (composition: Composition) => MaybePromise<readonly [OutgoingMail, ...OutgoingMail[]]>
 
@@ -24,7 +47,10 @@ export function createCompose(wrapping: Wrapping): Compose {
   const { signer, clock } = wrapping
   const sealer = createSealer(signer)
 
-  async function wrapped(composition: Composition, form: WrapForm): Promise<readonly [OutgoingMail, ...OutgoingMail[]]> {
+  async function wrapped(
+    composition: Composition,
+    form: WrapForm,
+  ): Promise<readonly [OutgoingMail, ...OutgoingMail[]]> {
     const { to, expires } = composition
     const now = seconds(clock)
     const template =
@@ -39,6 +65,8 @@ export function createCompose(wrapping: Wrapping): Compose {
   }
 
   return composition => {
+    if (composition.wrap && composition.public)
+      throw new MessageError('message-malformed', 'public and wrap exclude each other; choose one.')
     if (composition.wrap) return wrapped(composition, composition.wrap)
     const { to, expires } = composition
     return andThen(andThen(draftMessage(composition, seconds(clock), sealer), signer.sign), event => [

@@ -61,9 +61,12 @@ const isRefusal = (message: string | undefined): boolean => {
   return prefix === 'auth-required' || prefix === 'restricted'
 }
 
+/** What an inbox asks each relay for. */
+export const inboxFilter = (pubkey: string): FilterJson => ({ kinds: [MESSAGE, GIFT_WRAP], '#p': [pubkey] })
+
 export function createRoute(options: RouteOptions): Route {
   const { url, store, timers } = options
-  const filter: FilterJson = { kinds: [MESSAGE, GIFT_WRAP], '#p': [options.pubkey] }
+  const filter = inboxFilter(options.pubkey)
   const keyOf = (dialect: Dialect): FeedKey => ({ relay: url, filter: `${dialect} ${JSON.stringify(filter)}` })
   let added = 0
   let laneOpen = false

@@ -18,7 +18,7 @@ export interface SyncerOptions {
   isEnding(): boolean
 }
 
-const NOTHING: RouteCounters = { received: 0, new: 0, bytes: 0, invalid: 0, gaps: 0 }
+const NOTHING: RouteCounters = { received: 0, new: 0, bytes: 0, invalid: 0, gaps: 0, unreadable: 0 }
 
 export function createSyncer({ routes, monotonic, until, isEnding }: SyncerOptions): Syncer {
   const counted = new Map<Route, RouteCounters>()
@@ -40,6 +40,7 @@ export function createSyncer({ routes, monotonic, until, isEnding }: SyncerOptio
       bytes: now.bytes - before.bytes,
       invalid: now.invalid - before.invalid,
       gaps: now.gaps - before.gaps,
+      unreadable: now.unreadable - before.unreadable,
       mayMiss,
       ...(error === undefined ? {} : { error }),
     })
@@ -51,7 +52,7 @@ export function createSyncer({ routes, monotonic, until, isEnding }: SyncerOptio
       for (const route of routes) if (isAnswered(route)) route.refresh()
       await until(() => isEnding() || isDone(), maxMs)
       const relays = routes.map(summarise)
-      const sum = (field: 'received' | 'new' | 'bytes' | 'invalid' | 'gaps') =>
+      const sum = (field: 'received' | 'new' | 'bytes' | 'invalid' | 'gaps' | 'unreadable') =>
         relays.reduce((total, relay) => total + relay[field], 0)
       const reached = relays.filter(({ status }) => status !== 'offline')
       const complete = reached.length > 0 && reached.every(({ status }) => status === 'live')
@@ -65,6 +66,7 @@ export function createSyncer({ routes, monotonic, until, isEnding }: SyncerOptio
         ms: Math.round(monotonic() - start),
         invalid: sum('invalid'),
         gaps: sum('gaps'),
+        unreadable: sum('unreadable'),
         mayMiss: relays.some(({ mayMiss }) => mayMiss),
         unreached: relays.length - reached.length,
         relays: Object.freeze(relays),

@@ -3,6 +3,7 @@ import { type NostrEvent, signEvent, verifyEvent } from 'posthorn/protocol'
 import { createRelay, saneDefaults } from 'posthorn/relay'
 import { createPipe } from 'posthorn/testing'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { inboxFilter } from '#dist/sdk/mail/route.js'
 import { nowSeconds, type Person } from '../helpers/events.ts'
 import { startRelay } from '../helpers/start-relay.ts'
 import { alice, bob, carol, contactsOf, eventually, fastTimers, memoryAgent, messageTo } from './agents.ts'
@@ -225,7 +226,7 @@ describe('agents', () => {
     const asked = relay.heard.flatMap(([type, , filter]) => (type === 'REQ' ? [filter as { since_seq?: number }] : []))
     // The stranger's position first; told that it is another scope, from the start of that.
     expect(asked.slice(0, 3).map(({ since_seq }) => since_seq)).toEqual([0, 9_000, 0])
-    const feed = { relay: relay.url, filter: `log ${JSON.stringify({ kinds: [4700], '#p': [alice.pubkey] })}` }
+    const feed = { relay: relay.url, filter: `log ${JSON.stringify(inboxFilter(alice.pubkey))}` }
     expect(store.positions(feed).map(({ scope, seq }) => [scope, seq])).toEqual([
       ['bb', 9_000],
       ['aa', 9_000],

@@ -1,6 +1,7 @@
 import { createMemoryMailStore, type MailStore } from 'posthorn'
 import type { NostrEvent } from 'posthorn/protocol'
 import { expect, test } from 'vitest'
+import { inboxFilter } from '#dist/sdk/mail/route.js'
 import { corrupt, nowSeconds } from '../helpers/events.ts'
 import { alice, bob, carol, eventually, memoryAgent, messageTo } from './agents.ts'
 import { type Peer, scriptedRelay } from './scripted-relay.ts'
@@ -14,7 +15,7 @@ const isInbox = (frame: unknown[]): boolean => frame[0] === 'REQ' && 'since_seq'
 const sinceAsked = (heard: unknown[][]): [number, string | undefined][] =>
   heard.filter(isInbox).map(frame => [(frame[2] as Filter).since_seq, (frame[2] as Filter).epoch])
 const positionIn = (store: MailStore, url: string): unknown =>
-  store.positions({ relay: url, filter: `log ${JSON.stringify({ kinds: [4700], '#p': [alice.pubkey] })}` })[0]
+  store.positions({ relay: url, filter: `log ${JSON.stringify(inboxFilter(alice.pubkey))}` })[0]
 
 /** Plays one page for the inbox: SEQ, the script's events, EOSE. */
 function page(
@@ -173,7 +174,7 @@ test('checkpoints move the position without matches', async () => {
 test('another scope: what the old eyes could not see is asked for from the start, and positions stay apart', async () => {
   const store = createMemoryMailStore()
   const hidden = messageTo(alice, bob, 'visible to scope bb only')
-  const feed = { relay: '', filter: `log ${JSON.stringify({ kinds: [4700], '#p': [alice.pubkey] })}` }
+  const feed = { relay: '', filter: `log ${JSON.stringify(inboxFilter(alice.pubkey))}` }
   const relay = await scriptedRelay((peer, frame) => {
     if (!isInbox(frame)) return
     const since = (frame[2] as Filter).since_seq
@@ -201,7 +202,7 @@ test('an unknown cursor: the common position, then older epochs, then the start;
     else if (since_seq === 40) peer.send('CLOSED', frame[1], 'invalid: cursor-unknown common:30')
     else page(peer, frame, [], { seq: 30 })
   })
-  const feed = { relay: relay.url, filter: `log ${JSON.stringify({ kinds: [4700], '#p': [alice.pubkey] })}` }
+  const feed = { relay: relay.url, filter: `log ${JSON.stringify(inboxFilter(alice.pubkey))}` }
   store.record({ feed, mail: [], position: { epoch: EPOCH, seq: 40, scope: 'aa' } })
   store.record({ feed, mail: [], position: { epoch: NEXT_EPOCH, seq: 60, scope: 'aa' } })
   const [kept, lost] = ['kept', 'lost'].map(text => messageTo(bob, alice, text))
@@ -236,7 +237,7 @@ test('an acknowledgement beyond the inbox position is checked against the relayâ
     peer.send('SEQ', frame[1], since_seq, NEXT_EPOCH)
     peer.send('EOSE', frame[1], ['finish', 'seq:20', `epoch:${NEXT_EPOCH}`])
   })
-  const feed = { relay: relay.url, filter: `log ${JSON.stringify({ kinds: [4700], '#p': [alice.pubkey] })}` }
+  const feed = { relay: relay.url, filter: `log ${JSON.stringify(inboxFilter(alice.pubkey))}` }
   store.record({ feed, mail: [], position: { epoch: EPOCH, seq: 10, scope: '' } })
   const event = messageTo(bob, alice, 'acknowledged, then lost by a restored backup')
   store.enqueue({ id: event.id, to: bob.pubkey, event: JSON.stringify(event) })

@@ -1,6 +1,7 @@
 import { createMemoryMailStore } from 'posthorn'
 import type { NostrEvent } from 'posthorn/protocol'
 import { expect, test } from 'vitest'
+import { inboxFilter } from '#dist/sdk/mail/route.js'
 import { corrupt, nowSeconds } from '../helpers/events.ts'
 import { alice, bob, eventually, memoryAgent, messageTo } from './agents.ts'
 import { type Peer, scriptedRelay } from './scripted-relay.ts'
@@ -94,7 +95,7 @@ test('poisoning: neither a forged nor a genuine event from the future moves the 
   const relay = await plainRelay(events).relay
   const first = await memoryAgent(alice, relay.url, { store })
   expect(await first.sync()).toMatchObject({ new: 1, invalid: 1 })
-  const filter = `time ${JSON.stringify({ kinds: [4700], '#p': [alice.pubkey] })}`
+  const filter = `time ${JSON.stringify(inboxFilter(alice.pubkey))}`
   expect(store.positions({ relay: relay.url, filter })[0]?.seq).toBeLessThanOrEqual(nowSeconds())
   await first.close()
   const later = messageTo(alice, bob, 'later', now)
