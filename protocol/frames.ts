@@ -193,6 +193,9 @@ export const encode = {
   close: (sub: string): string => JSON.stringify(['CLOSE', sub]),
   event: (subJson: string, eventJson: string, seq?: number): string =>
     seq === undefined ? `["EVENT",${subJson},${eventJson}]` : `["EVENT",${subJson},${eventJson},${seq}]`,
+  /** An EVENT frame is this, the event's text, and {@link eventTail}. */
+  eventHead: (sub: string): string => `["EVENT",${JSON.stringify(sub)},`,
+  eventTail: (seq?: number): string => (seq === undefined ? ']' : `,${seq}]`),
   ok: (id: string, accepted: boolean, message: string): string => JSON.stringify(['OK', id, accepted, message]),
   eose: (sub: string, hints: EoseHints): string => JSON.stringify(['EOSE', sub, encodeHints(hints)]),
   closed: (sub: string, message: string): string => JSON.stringify(['CLOSED', sub, message]),

@@ -1,3 +1,4 @@
+import type { SharedText } from '../platform/shared-text.ts'
 import type { Socket, SocketEvents } from '../platform/socket.ts'
 import type { Timers } from '../platform/timers.ts'
 import type { Verifier } from '../platform/verifier.ts'
@@ -144,6 +145,10 @@ export class Connection implements Outlet, Sender, SocketEvents {
 
   send(text: string): void {
     this.#outflow.send(text)
+  }
+
+  sendParts(head: SharedText, body: string | SharedText, tail: string): void {
+    this.#outflow.sendParts(head, body, tail)
   }
 
   get ended(): boolean {

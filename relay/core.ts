@@ -1,5 +1,6 @@
 import type { Clock } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
+import { SharedText } from '../platform/shared-text.ts'
 import type { Socket, SocketEvents } from '../platform/socket.ts'
 import { every, type Timers } from '../platform/timers.ts'
 import type { Verifier } from '../platform/verifier.ts'
@@ -155,7 +156,8 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
       const listeners = live.listenersTo(event)
       if (listeners.length === 0) return undefined
       return json => {
-        for (const follower of listeners) follower.passOn(json)
+        const text = new SharedText(json)
+        for (const follower of listeners) follower.passOn(text)
       }
     },
     onRequest: event => admission.request(event),

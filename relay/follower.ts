@@ -1,3 +1,4 @@
+import { SharedText } from '../platform/shared-text.ts'
 import type { NostrEvent } from '../protocol/event.ts'
 import { expirationOf } from '../protocol/event.ts'
 import { type Filter, type Matchable, matchFilters } from '../protocol/filter.ts'
@@ -5,7 +6,8 @@ import { encode } from '../protocol/frames.ts'
 import { REASONS, reason } from '../protocol/reasons.ts'
 import { mayRead } from './access.ts'
 import { concernsVanished } from './log/entries.ts'
-import type { LogEntry, LogRow, RemovedEntry, Store, StoredEntry } from './log/store.ts'
+import type { LogRow, RemovedEntry, Store, StoredEntry } from './log/store.ts'
+import type { Passing } from './passing.ts'
 
 /** Entries kept while a batch is being read; more than these and the next batch reads them from the log instead. */
 const AHEAD = 512
@@ -15,6 +17,8 @@ const NOTHING_READ = { sent: 0, met: false, floor: 1 } as const
 /** What a follower needs of the connection that it writes to. */
 export interface Outlet {
   send(text: string): void
+  /** Sends the three joined; what is shared is not copied for each receiver. The tail is ASCII. */
+  sendParts(head: SharedText, body: string | SharedText, tail: string): void
   /** True above the high-water mark: stop pushing, the log remembers. */
   readonly congested: boolean
   /**
@@ -57,15 +61,18 @@ export class Follower {
   readonly #options: FollowerOptions
   readonly #outlet: Outlet
   readonly #source: Source
-  readonly #subJson: string
+  /** How each of its EVENT frames begins. */
+  #head: SharedText | undefined
   #state: 'waiting' | 'reading' | 'live' | 'lagging' | 'closed' = 'waiting'
   /** Everything matching up to here has been sent (live: at least up to here). */
   #position = 0
   /** The last position told to the client, by event, checkpoint or EOSE. */
   #told = 0
-  #ahead: { entry: LogEntry; successor: StoredEntry | undefined }[] = []
+  #ahead: Passing[] = []
   #aheadOverflow = false
-  #ephemerals: string[] = []
+  #ephemerals: SharedText[] = []
+  /** The live index's own mark: the last look-up that came by here. */
+  visited = 0
 
   constructor(options: FollowerOptions, outlet: Outlet, source: Source) {
     this.#options = options
@@ -74,7 +81,6 @@ export class Follower {
     this.sub = options.sub
     this.filters = options.filters
     this.mode = options.mode
-    this.#subJson = JSON.stringify(options.sub)
   }
 
   get closed(): boolean {
@@ -121,15 +127,17 @@ export class Follower {
     if (this.#state === 'reading') this.#goLive()
   }
 
-  /** A committed entry, in log order. `successor`: the stored event that took a replaced one's address in the same commit. */
-  offer(entry: LogEntry, successor: StoredEntry | undefined): void {
+  /** A committed entry, in log order. */
+  offer(passing: Passing): void {
     switch (this.#state) {
-      case 'live':
-        if (entry.seq <= this.#position) return
-        if (this.#outlet.congested) return this.#lag(entry.seq - 1)
-        return this.#deliver(entry, successor)
+      case 'live': {
+        const { seq } = passing.entry
+        if (seq <= this.#position) return
+        if (this.#outlet.congested) return this.#lag(seq - 1)
+        return this.#deliver(passing)
+      }
       case 'reading':
-        if (this.#ahead.length < AHEAD) this.#ahead.push({ entry, successor })
+        if (this.#ahead.length < AHEAD) this.#ahead.push(passing)
         else this.#aheadOverflow = true
         return
       default:
@@ -147,9 +155,9 @@ export class Follower {
   }
 
   /** Sends an ephemeral event that it {@link hears}, or keeps it while a stored query runs. */
-  passOn(json: string): void {
-    if (this.#state === 'live') this.#outlet.send(encode.event(this.#subJson, json))
-    else if (this.#state === 'waiting' || this.#state === 'reading') this.#ephemerals.push(json)
+  passOn(text: SharedText): void {
+    if (this.#state === 'live') this.#sendEvent(text)
+    else if (this.#state === 'waiting' || this.#state === 'reading') this.#ephemerals.push(text)
   }
 
   /** Tells a quiet log-order client how far the log has moved. */
@@ -220,10 +228,10 @@ export class Follower {
     this.#state = 'live'
     const ahead = this.#ahead
     this.#ahead = []
-    for (const { entry, successor } of ahead) this.offer(entry, successor)
+    for (const passing of ahead) this.offer(passing)
     const ephemerals = this.#ephemerals
     this.#ephemerals = []
-    for (const json of ephemerals) if (!this.#outlet.congested) this.#outlet.send(encode.event(this.#subJson, json))
+    for (const text of ephemerals) if (!this.#outlet.congested) this.#sendEvent(text)
   }
 
   #lag(position: number): void {
@@ -231,10 +239,12 @@ export class Follower {
     this.#state = 'lagging'
   }
 
-  #deliver(entry: LogEntry, successor: StoredEntry | undefined): void {
+  #deliver(passing: Passing): void {
+    const { entry, successor } = passing
     if (entry.op === 'stored') {
-      if (!this.#wants(entry.event)) return
-      this.#sendRow(entry)
+      if (!this.#wants(entry.event, passing.expires)) return
+      this.#told = entry.seq
+      this.#sendEvent(passing.textOf(entry), entry.seq)
     } else if (entry.op === 'vanished') {
       const { op, seq, pubkey } = entry
       if (this.#tellsRemovals && concernsVanished(this.filters, pubkey))
@@ -244,8 +254,7 @@ export class Follower {
     }
   }
 
-  #wants(event: NostrEvent): boolean {
-    const expires = expirationOf(event)
+  #wants(event: NostrEvent, expires: number | undefined): boolean {
     if (expires !== undefined && expires <= this.#source.now()) return false
     return this.#mayHave(event)
   }
@@ -261,15 +270,17 @@ export class Follower {
   #tells({ op, target }: RemovedEntry, successor: StoredEntry | undefined): boolean {
     if (!this.#tellsRemovals) return false
     if (!this.#mayHave(target)) return false
-    return op !== 'replaced' || successor === undefined || !this.#wants(successor.event)
+    return op !== 'replaced' || successor === undefined || !this.#wants(successor.event, expirationOf(successor.event))
   }
 
-  #sendRow(row: LogRow | StoredEntry): void {
+  #sendRow(row: LogRow): void {
     this.#told = row.seq
-    if (row.op === 'stored') {
-      this.#outlet.send(encode.event(this.#subJson, row.json, this.mode === 'log' ? row.seq : undefined))
-    } else {
-      this.#outlet.send(encode.gone(this.sub, row.seq, row.target, row.op))
-    }
+    if (row.op === 'stored') this.#sendEvent(row.json, row.seq)
+    else this.#outlet.send(encode.gone(this.sub, row.seq, row.target, row.op))
+  }
+
+  #sendEvent(body: string | SharedText, seq?: number): void {
+    this.#head ??= new SharedText(encode.eventHead(this.sub))
+    this.#outlet.sendParts(this.#head, body, encode.eventTail(this.mode === 'log' ? seq : undefined))
   }
 }

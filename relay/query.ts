@@ -1,3 +1,4 @@
+import { SharedText } from '../platform/shared-text.ts'
 import type { Filter } from '../protocol/filter.ts'
 import { encode } from '../protocol/frames.ts'
 import type { Limits } from '../protocol/limits.ts'
@@ -30,14 +31,14 @@ export async function sendStored(
     .filter(({ remaining }) => remaining > 0)
   // `limit: 0` asks for nothing stored: the subscription starts at the head.
   if (filters.length === 0) return { seq: source.head.last, complete: undefined }
-  const subJson = JSON.stringify(options.sub)
+  const head = new SharedText(encode.eventHead(options.sub))
   let request: Omit<QueryRequest, 'now'> = { filters, keys: options.keys }
   for (;;) {
     const page = await outlet.inTurn(async () => {
       if (cancelled()) return undefined
       const read = await source.store.query({ ...request, now: source.now() })
       if (cancelled()) return undefined
-      for (const json of read.events) outlet.send(encode.event(subJson, json))
+      for (const json of read.events) outlet.sendParts(head, json, encode.eventTail())
       return read
     })
     if (page === undefined) return undefined

@@ -1,3 +1,4 @@
+import { SharedText } from '../platform/shared-text.ts'
 import type { Filter } from '../protocol/filter.ts'
 import { encode } from '../protocol/frames.ts'
 import { fail, ok, type Result } from '../protocol/result.ts'
@@ -35,7 +36,7 @@ export async function sendFound(
   cancelled: () => boolean,
 ): Promise<QueryEnd | undefined> {
   const { sub, filters, keys, cap } = options
-  const subJson = JSON.stringify(sub)
+  const head = new SharedText(encode.eventHead(sub))
   const found = await source.store.search({
     filters: filters.map(filter => ({ filter, limit: Math.min(filter.limit ?? cap, cap) })),
     keys,
@@ -46,7 +47,7 @@ export async function sendFound(
       if (cancelled()) return 0
       const { events, taken } = await source.store.texts(found.seqs.slice(at))
       if (cancelled()) return 0
-      for (const json of events) outlet.send(encode.event(subJson, json))
+      for (const json of events) outlet.sendParts(head, json, encode.eventTail())
       return taken
     })
     if (cancelled()) return undefined

@@ -96,7 +96,13 @@ function arrival(
       live.remove(follower)
       resolve()
     }
-    const outlet: Outlet = { send: done, closeSubscription: done, congested: false, inTurn: run => run() }
+    const outlet: Outlet = {
+      send: done,
+      sendParts: done,
+      closeSubscription: done,
+      congested: false,
+      inTurn: run => run(),
+    }
     const follower = new Follower({ ...asked, sub: 'sync', mode: 'log' }, outlet, source)
     over.addEventListener('abort', done)
     live.add(follower)
