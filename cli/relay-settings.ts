@@ -1,3 +1,4 @@
+import { isVerifierSetting, VERIFIER_TIERS, type VerifierSetting } from '../platform/verifier-tier.ts'
 import { trustProxies } from '../relay/address.ts'
 import { type RelayOptions, type SaneOptions, saneDefaults } from '../relay/index.ts'
 import { resolveRecipient } from '../sdk/index.ts'
@@ -8,7 +9,7 @@ import type { RELAY_SETTINGS } from './verbs.ts'
 /** What `relay` and `relay config` have in common. */
 type RelayOptionValues = Pick<Options<'relay'>, keyof typeof RELAY_SETTINGS>
 
-type Settings = Pick<RelayOptions, 'publicUrls' | 'owners' | 'policy' | 'trustedProxies' | 'allowOrigins'>
+type Settings = Pick<RelayOptions, 'publicUrls' | 'owners' | 'policy' | 'trustedProxies' | 'allowOrigins' | 'verifier'>
 
 /** What stands between Render's router and us: its private network, behind Cloudflare. */
 const RENDER_PROXIES = ['private', 'cloudflare']
@@ -22,6 +23,7 @@ export function relaySettings(options: RelayOptionValues, env: Readonly<Record<s
     owners: options.owner.map(requireOwner),
     trustedProxies: requireBlocks(proxies.length > 0 || !env['RENDER_EXTERNAL_URL'] ? proxies : RENDER_PROXIES),
     allowOrigins: options['allow-origin'],
+    verifier: requireVerifier(options.verifier),
     policy: saneDefaults(restrictions(options)),
   }
 }
@@ -44,6 +46,11 @@ function requireKind(text: string): number {
   if (!/^\d{1,5}$/.test(text.trim()) || Number(text) > 65_535)
     throw new UsageError(`--allow-kinds takes numbers from 0 to 65535, got ${JSON.stringify(text)}`)
   return Number(text)
+}
+
+function requireVerifier(tier: string): VerifierSetting {
+  if (isVerifierSetting(tier)) return tier
+  throw new UsageError(`--verifier is auto, ${VERIFIER_TIERS.join(', ')}, got ${JSON.stringify(tier)}`)
 }
 
 function requireBlocks(blocks: readonly string[]): readonly string[] {

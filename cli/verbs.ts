@@ -127,6 +127,13 @@ export const RELAY_SETTINGS = {
     env: ['POSTHORN_ALLOW_ORIGIN'],
     help: 'let pages of this origin reach a local relay; repeatable',
   },
+  verifier: {
+    type: 'text',
+    value: 'TIER',
+    default: 'auto',
+    env: ['POSTHORN_VERIFIER'],
+    help: 'what checks signatures: native (libsecp256k1 of the system), wasm, noble, or the first that is there',
+  },
   'allow-ephemeral': {
     type: 'flag',
     env: ['POSTHORN_ALLOW_EPHEMERAL'],

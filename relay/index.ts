@@ -2,6 +2,8 @@
 
 export { LockedError } from '../platform/lock.ts'
 export { DatabaseError } from '../platform/sqlite.ts'
+export type { Verifier, VerifierStatus } from '../platform/verifier.ts'
+export { type VerifierSetting, VerifierUnavailableError } from '../platform/verifier-tier.ts'
 export { type RelayIdentity, SUPPORTED_NIPS } from './info.ts'
 export { createMemoryStore } from './log/memory.ts'
 export { PruneRefusedError, type RetentionRule } from './log/retention.ts'

@@ -1,13 +1,12 @@
 import { readFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import { freeBytes } from '../platform/disk.ts'
 import { watchLoopDelay } from '../platform/loop-delay.ts'
 import { type Random, systemRandom } from '../platform/random.ts'
 import type { Socket, SocketEvents } from '../platform/socket.ts'
 import { systemTimers, type Timers } from '../platform/timers.ts'
-import type { Verifier } from '../platform/verifier.ts'
-import { createVerifierPool } from '../platform/verifier-pool.ts'
+import type { Verifier, VerifierStatus } from '../platform/verifier.ts'
+import type { VerifierSetting } from '../platform/verifier-tier.ts'
 import { isHex64 } from '../protocol/hex.ts'
 import { defaultLimits, type Limits } from '../protocol/limits.ts'
 import { normalizeRelayUrl } from '../protocol/url.ts'
@@ -17,11 +16,10 @@ import { createReadiness, watchCommits } from './health.ts'
 import { IdentitySettings } from './http/identity.ts'
 import { createHttp } from './http/router.ts'
 import { type RelayIdentity, relayInfo } from './info.ts'
-import { createMemoryStore } from './log/memory.ts'
 import type { RetentionRule } from './log/retention.ts'
-import { openSqliteStore } from './log/sqlite/store.ts'
 import type { Head, Store } from './log/store.ts'
 import { isLoopback } from './origin.ts'
+import { openParts, statusOf } from './parts.ts'
 import type { Peer, Policy, PolicyFactory } from './policy/policy.ts'
 import { openRelayKey } from './policy/relay-key.ts'
 import type { PruneReport } from './retention.ts'
@@ -54,7 +52,11 @@ export interface RelayOptions {
   readonly clock?: Clock
   readonly timers?: Timers
   readonly random?: Random
-  readonly verifier?: Verifier
+  /**
+   * What checks signatures: `native` (the system's libsecp256k1), `wasm`, `noble`, or one of your own.
+   * Default: POSTHORN_VERIFIER, or `auto`, the first of these that is there.
+   */
+  readonly verifier?: VerifierSetting | Verifier
   /** Default: written to stderr. */
   readonly onError?: (where: string, error: unknown) => void
 }
@@ -62,7 +64,8 @@ export interface RelayOptions {
 export interface Relay {
   /** Where the log ends, and the epoch of this run. */
   readonly head: Head
-  readonly verifier: string
+  /** What checks signatures here, and why nothing faster does. */
+  readonly verifier: VerifierStatus
   /** Number of open connections and subscriptions. */
   readonly load: { readonly connections: number; readonly subscriptions: number }
   /** Binds HTTP and WebSocket (default 127.0.0.1, port 7678; 0 picks one) and resolves to the ws:// URL. */
@@ -92,16 +95,14 @@ function requireKey(key: string): string {
   return key
 }
 
-/** One core is left to the event loop and the log's threads. */
-const verifierThreads = (): number => Math.max(1, availableParallelism() - 1)
-
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
   version: string
 }
 
 /**
  * Opens the log, begins a new epoch, and returns a relay that is ready to {@link Relay.listen}.
- * Rejects with LockedError (the folder has a relay), DatabaseError (the file cannot be used), or the system's error.
+ * Rejects with LockedError (the folder has a relay), DatabaseError (the file cannot be used), VerifierUnavailableError (the
+ * verifier that was asked for is not here), or the system's error.
  */
 export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   const limits: Limits = Object.freeze({ ...defaultLimits, ...options.limits })
@@ -110,17 +111,9 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   const isTrustedProxy = trustProxies(options.trustedProxies ?? [])
   const urls = new Set(publicUrls.map(requireRelayUrl))
   const onError = options.onError ?? ((where, error) => console.error(`posthorn relay: ${where}:`, error))
-  const onDamage = (error: unknown) => onError('log', error)
-  const { store, failing } = watchCommits(
-    options.store ??
-      (options.data === undefined
-        ? createMemoryStore()
-        : await openSqliteStore(options.data, {
-            onDamage,
-            ...(options.maxLogBytes === undefined ? {} : { maxBytes: options.maxLogBytes }),
-          })),
-  )
-  const verifier = options.verifier ?? createVerifierPool(verifierThreads())
+  const parts = await openParts(options, onError)
+  const { verifier } = parts
+  const { store, failing } = watchCommits(parts.store)
   const random = options.random ?? systemRandom
   const begin = async () =>
     createRelayCore({
@@ -178,7 +171,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
     get head() {
       return core.head
     },
-    verifier: verifier.tier,
+    verifier: statusOf(verifier),
     get load() {
       return { connections: core.connections, subscriptions: core.subscriptions }
     },

@@ -1,4 +1,4 @@
-import { createVerifierPool } from '../../platform/verifier-pool.ts'
+import { openVerifierPool } from '../../platform/verifier-pool.ts'
 import { type CheckOptions, type CheckReport, checkFile, checkFolder } from '../../relay/tools.ts'
 import type { Command } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
@@ -11,7 +11,7 @@ const SHOWN = 50
 
 /** `posthorn relay check`: is the log what was stored? Exit 6 if not. */
 export const relayCheck: Command<'relay check'> = async ({ options, operands: [file], out, env, signal }) => {
-  const verifier = options.deep ? createVerifierPool(1) : undefined
+  const verifier = options.deep ? await openVerifierPool({ threads: 1 }) : undefined
   const checks: CheckOptions = {
     signal,
     ...(verifier === undefined ? {} : { verify: events => verifier.verify(events) }),

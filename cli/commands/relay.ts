@@ -16,7 +16,8 @@ export const relay: Command<'relay'> = async context => {
   const server = await createRelay({ data, retention: options.keep.map(parseKeep), ...relaySettings(options, env) })
   try {
     const url = await listen(server, options.host, options.port)
-    announce(context, url, data)
+    announce(context, url, data, server.verifier)
+    out.say(`signatures: ${describeVerifier(server.verifier)}`)
     await aborted(signal)
     out.say('closing …')
   } finally {
@@ -61,7 +62,9 @@ const LISTEN_PROBLEMS: Readonly<
   },
 }
 
-function announce({ out, options, env }: Context<'relay'>, url: string, data: string): void {
+type Verifier = Awaited<ReturnType<typeof createRelay>>['verifier']
+
+function announce({ out, options, env }: Context<'relay'>, url: string, data: string, verifier: Verifier): void {
   const { paint } = out
   // Loopback by its common name: that is what people type into clients, and the default of `posthorn init`.
   const spoken = options.host === '127.0.0.1' ? url.replace('127.0.0.1', 'localhost') : url
@@ -83,8 +86,15 @@ function announce({ out, options, env }: Context<'relay'>, url: string, data: st
       'Try in another terminal',
       ...next,
     ].join('\n'),
-    { listening: url, data },
+    { listening: url, data, verifier: { ...verifier } },
   )
+}
+
+/** As one line: what checks signatures, and what would be faster. */
+function describeVerifier({ tier, library, threads, passedOver = [] }: Verifier): string {
+  const from = library === undefined ? '' : ` (${library})`
+  const by = threads === undefined ? '' : `, up to ${threads} thread${threads === 1 ? '' : 's'}`
+  return [`${tier}${from}${by}`, ...passedOver.map(why => `not ${why}`)].join('; ')
 }
 
 /** A signal, or the end of a parent that started this process with a channel: a relay never outlives its test. */

@@ -12,7 +12,7 @@ const ROOT = resolve(import.meta.dirname, '../..')
 export const LIMIT_BYTES = 60 * 1024
 /** Packages and folders that belong to a server. */
 const SERVER_ONLY =
-  /[\\/]node_modules[\\/](ws|better-sqlite3|koffi|prom-client|nostr-wasm)[\\/]|[\\/]dist[\\/](relay|cli|sdk[\\/]home)[\\/]/
+  /[\\/]node_modules[\\/](ws|better-sqlite3|koffi|prom-client|nostr-wasm|tiny-secp256k1)[\\/]|[\\/]dist[\\/](relay|cli|sdk[\\/]home)[\\/]/
 
 /** Bundles source text that imports `posthorn`; returns the code, and what it took to make it. */
 export async function bundle(source, { minify = true } = {}) {

@@ -23,7 +23,7 @@ const settings = async (line: string, env: Record<string, string> = {}) =>
 describe('posthorn relay: who may connect, write and read', () => {
   test('nothing said: no public URL, no owner, nobody’s word about addresses', async () => {
     const { policy, ...plain } = await settings('')
-    expect(plain).toEqual({ owners: [], trustedProxies: [], allowOrigins: [] })
+    expect(plain).toEqual({ owners: [], trustedProxies: [], allowOrigins: [], verifier: 'auto' })
     expect(policy).toBeTypeOf('function')
   })
 
