@@ -24,6 +24,7 @@ import type { Peer, Policy, PolicyFactory } from './policy/policy.ts'
 import { openRelayKey } from './policy/relay-key.ts'
 import type { PruneReport } from './retention.ts'
 import { listen, type RelayServer } from './server.ts'
+import { watchTraffic } from './traffic.ts'
 
 export interface RelayOptions {
   /** Folder of the log, made if missing. Without it the log is in memory and ends with the process. */
@@ -137,10 +138,19 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   const identity = await IdentitySettings.load(store, options.identity ?? {}).catch(giveUp)
   const core = await begin().catch(giveUp)
   const loopDelay = watchLoopDelay()
+  const traffic = watchTraffic(core.http.clock, timers, () => core.head.last)
   const { data } = options
   const answer = createHttp({
     host: core.http,
     identity,
+    retention: { rules: options.retention ?? [], run: core.prune },
+    stats: () => ({
+      connections: core.connections,
+      subscriptions: core.subscriptions,
+      head: core.head,
+      uptimeS: traffic.uptimeS,
+      log: { everyS: traffic.everyS, samples: traffic.samples },
+    }),
     readiness: createReadiness({
       store,
       failing,
@@ -163,6 +173,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
 
   const close = async () => {
     loopDelay.close()
+    traffic.stop()
     // The core sends the 1001s; the servers see the handshakes through.
     const answered = core.close()
     await Promise.all([answered, ...[...servers].map(server => server.close(answered))])

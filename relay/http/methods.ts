@@ -1,7 +1,9 @@
-import { byteLength, parseEvent, type Tag } from '../../protocol/event.ts'
+import { byteLength, parseEvent, type Tag, tagValue } from '../../protocol/event.ts'
 import { isHex64 } from '../../protocol/hex.ts'
 import { isCount, parseJson } from '../../protocol/json.ts'
+import { PruneRefusedError, type RetentionRule } from '../log/retention.ts'
 import type { ListEntry } from '../policy/access-lists.ts'
+import type { PruneReport } from '../retention.ts'
 import type { HttpHost } from './host.ts'
 import type { IdentityField, IdentitySettings } from './identity.ts'
 
@@ -13,6 +15,11 @@ export class CallError extends Error {
 
 export interface ManagementHost extends Pick<HttpHost, 'lists' | 'ingest' | 'source' | 'admission'> {
   readonly identity: IdentitySettings
+  readonly retention: {
+    readonly rules: readonly RetentionRule[]
+    /** Applies the rules now. */
+    readonly run: () => Promise<PruneReport>
+  }
 }
 
 type Params = readonly unknown[]
@@ -25,8 +32,8 @@ const MAX_REPORTS = 500
 /** NIP-56. */
 const REPORT = 1984
 
-/** The methods of NIP-86 by name. Each resolves to its result, or throws a CallError. */
-export function createMethods({ lists, ingest, source, identity, admission }: ManagementHost) {
+/** The methods of NIP-86 by name, and three of our own (docs/protocol.md, "HTTP"). Each resolves to its result, or throws a CallError. */
+export function createMethods({ lists, ingest, source, identity, admission, retention }: ManagementHost) {
   /** A change resolves to true when it is on disk. */
   const change =
     (run: (params: Params) => Promise<void>): Method =>
@@ -70,8 +77,32 @@ export function createMethods({ lists, ingest, source, identity, admission }: Ma
     listallowedkinds: () => lists.listAllowedKinds(),
     blockip: change(([ip, why]) => asCallError(lists.blockIp(requireText(ip, 'an IP address'), optionalText(why)))),
     unblockip: change(([ip]) => asCallError(lists.unblockIp(requireText(ip, 'an IP address')))),
+    createinvite: async () => {
+      const invited = await admission.issueInvite()
+      if (typeof invited === 'string') throw new CallError(invited)
+      return tagValue(invited, 'claim')
+    },
+    listretention: () => ({ rules: retention.rules.map(describeRule) }),
+    prune: async () => {
+      try {
+        return (await retention.run()).events
+      } catch (error) {
+        if (error instanceof PruneRefusedError) throw new CallError(error.message)
+        throw error
+      }
+    },
     listblockedips: () => lists.listBlockedIps().map(entry => describe('ip', entry)),
   } satisfies Record<string, Method> as Readonly<Record<string, Method>>
+}
+
+/** A rule as people say it. */
+function describeRule({ kinds, authors, maxAgeS, maxCount }: RetentionRule): string {
+  const what = kinds === undefined ? 'every kind' : `kinds ${kinds.join(', ')}`
+  const whose = authors === undefined ? '' : ` by ${authors.length} keys`
+  const age = maxAgeS === undefined ? [] : [`for ${Math.round(maxAgeS / 360) / 10} hours`]
+  const count = maxCount === undefined ? [] : [`the latest ${maxCount}`]
+  const how = [...age, ...count].join(', ')
+  return `${what}${whose}: ${how === '' ? 'for ever' : how}`
 }
 
 const describe = (field: string, { value, reason }: ListEntry): object => ({

@@ -7,7 +7,7 @@ import type { HttpHost } from './host.ts'
 import { createManage, RPC_TYPE } from './manage.ts'
 import type { ManagementHost } from './methods.ts'
 import { HttpAuth } from './nip98.ts'
-import { pageText } from './page.ts'
+import { assetRoutes, pageText, servePage } from './page.ts'
 import { createPublish } from './publish.ts'
 import { json, type Reply, refusal, sendReply, text } from './reply.ts'
 import { type Handler, pathOf, readBody } from './request.ts'
@@ -15,11 +15,13 @@ import { createSync } from './sync.ts'
 
 const NOSTR_JSON = 'application/nostr+json'
 
-export interface HttpOptions extends Pick<ManagementHost, 'identity'> {
+export interface HttpOptions extends Pick<ManagementHost, 'identity' | 'retention'> {
   readonly host: HttpHost
   /** The NIP-11 document. */
   readonly info: () => object
   readonly readiness: () => Promise<Readiness>
+  /** Live numbers, for anybody. */
+  readonly stats: () => object
   /** Exact `Origin` values a browser page may have although the relay is for this machine only. */
   readonly allowOrigins: readonly string[]
 }
@@ -48,10 +50,13 @@ export function createHttp(options: HttpOptions): AnswerHttp {
   const { limits, onError, timers } = host
   const auth = new HttpAuth({ ...host, now: host.source.now })
   const manage = createManage({ ...options, ...host }, auth)
-  const about: Handler = ({ headers }) =>
-    headers.accept?.includes(NOSTR_JSON)
-      ? { status: 200, type: NOSTR_JSON, body: JSON.stringify(info()), headers: { vary: 'accept' } }
-      : text(200, pageText(options.identity.current.name ?? 'posthorn'), { vary: 'accept' })
+  const about: Handler = request => {
+    const { accept = '' } = request.headers
+    if (accept.includes(NOSTR_JSON))
+      return { status: 200, type: NOSTR_JSON, body: JSON.stringify(info()), headers: { vary: 'accept' } }
+    if (accept.includes('text/html')) return servePage(request)
+    return text(200, pageText(options.identity.current.name ?? 'posthorn'), { vary: 'accept' })
+  }
   const ready: Handler = async () => {
     const readiness = await options.readiness()
     return json(readiness.ready ? 200 : 503, readiness)
@@ -69,6 +74,8 @@ export function createHttp(options: HttpOptions): AnswerHttp {
     // What a platform asks before it sends clients: whether the process answers, and whether mail can be taken in.
     '/healthz': { GET: { handle: () => text(200, 'ok\n', { 'cache-control': 'no-store' }), open: true, owners: true } },
     '/readyz': { GET: { handle: ready, open: true, owners: true } },
+    '/stats': { GET: { handle: () => json(200, options.stats()), open: true } },
+    ...Object.fromEntries(assetRoutes().map(([path, handle]) => [path, { GET: { handle, open: true } }])),
     '/event': { POST: { handle: createPublish(host, auth), bodyBytes: limits.frameBytes } },
     '/sync': { GET: { handle: createSync(host, auth) } },
   }

@@ -49,6 +49,8 @@ export interface Admission {
   request(event: NostrEvent): Promise<Verdict>
   /** Answers a REQ for an invite (NIP-43): the reason of a refusal, or the event to send. */
   invite(sender: Sender): Promise<string | NostrEvent>
+  /** The same for who has been asked already whether he owns the relay. */
+  issueInvite(): Promise<string | NostrEvent>
   /** Publishes the member list if it has changed since it was published last. */
   refreshMembers(): Promise<void>
 }
@@ -79,6 +81,10 @@ export async function createAdmission(options: AdmissionOptions): Promise<Admiss
   const doors = new Doorkeeper(limits, clock)
   // Nobody else can have authenticated as the relay.
   const isRelay = ({ keys }: Sender) => keys.includes(key.pubkey)
+  const issueInvite = async (): Promise<string | NostrEvent> => {
+    if (terms.members !== true) return reason('unsupported', 'this relay has no members to invite')
+    return (await membership.invite()) ?? reason('rate-limited', `${limits.invites} invites are outstanding`)
+  }
   return {
     self: key.pubkey,
     terms,
@@ -110,8 +116,9 @@ export async function createAdmission(options: AdmissionOptions): Promise<Admiss
       if (keys.length === 0) return reason('auth-required', 'invites are for the owners of this relay')
       if (!keys.some(pubkey => membership.isOwner(pubkey)))
         return reason('restricted', 'invites are for the owners of this relay')
-      return (await membership.invite()) ?? reason('rate-limited', `${limits.invites} invites are outstanding`)
+      return issueInvite()
     },
+    issueInvite,
     refreshMembers: () => (terms.members === true ? membership.refresh() : Promise.resolve()),
   }
 }

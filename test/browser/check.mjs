@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bundle, bundleAll, LIMIT_BYTES } from './bundle.mjs'
 import { findChromium, openBrowser } from './chromium.mjs'
+import { makePageStage, pageScenes } from './relay-page.mjs'
 import { makeStage, scenes } from './scenes.mjs'
 import { serve } from './site.mjs'
 
@@ -52,10 +53,13 @@ async function inBrowser(path) {
   })
   const browser = await openBrowser(path, join(work, 'chromium'))
   const stage = await makeStage(browser, site.url, join(work, 'relay'))
+  const pageStage = await makePageStage(browser, join(work, 'page-relay'))
+  const played = [...scenes.map(scene => [...scene, stage]), ...pageScenes.map(scene => [...scene, pageStage])]
   try {
-    for (const [name, play] of scenes)
-      await check(`Chromium ${browser.browser()?.version() ?? ''}: ${name}`, () => play(stage))
+    for (const [name, play, on] of played)
+      await check(`Chromium ${browser.browser()?.version() ?? ''}: ${name}`, () => play(on))
   } finally {
+    await pageStage.close()
     await browser.close()
     await stage.close()
     site.close()
