@@ -78,6 +78,7 @@ test('an owner makes invites, reads what is kept, and has it applied', async () 
   expect(await call(http, 'listretention')).toEqual({
     result: { rules: ['kinds 1: for 1 hours', 'every kind: the latest 10'] },
   })
-  for (let n = 0; n < 12; n += 1) await post(http, person('alice').sign({ kind: 4_700, created_at: nowSeconds() - n }))
+  for (let n = 0; n < 12; n += 1)
+    await post(http, person('alice').sign({ kind: 4_700, created_at: nowSeconds() - n, content: `${n}` }))
   expect(await call(http, 'prune')).toEqual({ result: 2 })
 })
