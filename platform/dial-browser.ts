@@ -1,3 +1,4 @@
+import { isPublicHost } from './address-class.ts'
 import type { Dial, Socket } from './socket.ts'
 import { systemTimers } from './timers.ts'
 
@@ -9,7 +10,7 @@ const maySend = (code: number): boolean => code === 1000 || (code >= 3000 && cod
 const NO_SOCKET: Socket = { send() {}, close() {}, terminate() {}, unsentBytes: 0 }
 
 /** The host's own WebSocket: browsers, workers, and wherever else there is one. It tells no reason for a failure to connect. */
-export const dialBrowser: Dial = (url, events) => {
+export const dialBrowser: Dial = (url, events, { publicOnly = false } = {}) => {
   let closed = false
   let opened = false
   let socket: WebSocket
@@ -27,6 +28,8 @@ export const dialBrowser: Dial = (url, events) => {
     endLater(reason)
   }
   try {
+    // What a name resolves to cannot be seen here; browsers guard private networks themselves, as far as they do.
+    if (publicOnly && !isPublicHost(new URL(url).hostname)) throw new Error('not on the public internet')
     socket = new WebSocket(url)
   } catch (error) {
     // An address that is none, or ws: from a page served over https.

@@ -1,5 +1,7 @@
 import WebSocket from 'ws'
 import { LIMITS } from '../protocol/limits.ts'
+import { isPublicHost } from './address-class.ts'
+import { publicLookup } from './public-lookup.ts'
 import type { Dial, Socket } from './socket.ts'
 
 /** A client may be sent frames larger than it may send (event plus envelope), still bounded. */
@@ -7,8 +9,8 @@ const MAX_INBOUND_BYTES = LIMITS.frameBytes.value * 4
 
 const NO_SOCKET: Socket = { send() {}, close() {}, terminate() {}, unsentBytes: 0 }
 
-/** WebSocket client for Node (`ws`): no compression, bounded frames, 10 s handshake. */
-export const dialNode: Dial = (url, events) => {
+/** WebSocket client for Node (`ws`): no compression, bounded frames, 10 s handshake, no redirects. */
+export const dialNode: Dial = (url, events, { publicOnly = false } = {}) => {
   let closed = false
   const onClose = (code: number, reason: string) => {
     if (closed) return
@@ -17,10 +19,13 @@ export const dialNode: Dial = (url, events) => {
   }
   let socket: WebSocket
   try {
+    // Literal addresses are never looked up, so they are checked here.
+    if (publicOnly && !isPublicHost(new URL(url).hostname)) throw new Error('not on the public internet')
     socket = new WebSocket(url, {
       perMessageDeflate: false,
       maxPayload: MAX_INBOUND_BYTES,
       handshakeTimeout: 10_000,
+      ...(publicOnly ? { lookup: publicLookup } : {}),
     })
   } catch (error) {
     // An address that is none. Told like any other failure to connect, and like any other not before the caller has its socket.

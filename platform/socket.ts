@@ -29,5 +29,13 @@ export interface SocketEvents {
   onClose(code: number, reason: string): void
 }
 
+export interface DialOptions {
+  /**
+   * The address was given by a stranger: connect to the public internet only, whatever the name resolves to. A host that cannot
+   * look at what names resolve to (a browser) refuses what is local by its spelling.
+   */
+  readonly publicOnly?: boolean
+}
+
 /** Opens a connection to `url`. Failure to connect is an `onClose` too. */
-export type Dial = (url: string, events: SocketEvents) => Socket
+export type Dial = (url: string, events: SocketEvents, options?: DialOptions) => Socket

@@ -49,6 +49,8 @@ export const KINDS: Readonly<Record<number, KindInfo>> = {
   5: { name: 'deletion request', audience: 'anyone', source: 'NIP-09' },
   62: { name: 'request to vanish', audience: 'anyone', source: 'NIP-62' },
   1059: { name: 'gift wrap', audience: 'parties', source: 'NIP-59' },
+  10002: { name: 'relay list', audience: 'anyone', source: 'NIP-65' },
+  10050: { name: 'inbox relays', audience: 'anyone', source: 'NIP-17' },
   22242: { name: 'authentication', audience: 'nobody', source: 'NIP-42' },
   21059: { name: 'ephemeral gift wrap', audience: 'parties', source: 'NIP-59' },
   8000: { name: 'member added', audience: 'anyone', source: 'NIP-43' },
@@ -67,6 +69,10 @@ export const KINDS: Readonly<Record<number, KindInfo>> = {
 }
 
 export const DELETION = 5
+/** NIP-65: where somebody reads and writes. */
+export const RELAY_LIST = 10_002
+/** NIP-17: where somebody wants private mail, and so ours. */
+export const INBOX_RELAYS = 10_050
 export const VANISH = 62
 export const AUTH = 22_242
 export const HTTP_AUTH = 27_235

@@ -1,5 +1,5 @@
 import { sleep } from '../platform/timers.ts'
-import type { Accept, Agent, AgentEvents, AgentStatus, Contact, Host, SendOptions } from './api.ts'
+import type { Accept, Agent, AgentEvents, AgentStatus, Contact, Host, OpenAgentOptions, SendOptions } from './api.ts'
 import { type Asks, createAsks } from './asks.ts'
 import { AgentClosedError, ExpiredError, RefusedError, TimeoutError } from './errors.ts'
 import { andThen, type Signer } from './identity/signer.ts'
@@ -18,7 +18,7 @@ const STORED_TIMEOUT_MS = 30_000
 const SYNC_MS = 30_000
 const CLOSE_MS = 5_000
 
-export interface StartOptions extends Host {
+export interface StartOptions extends Host, Pick<OpenAgentOptions, 'announce' | 'allowPrivate'> {
   readonly name: string
   readonly signer: Signer
   readonly store: MailStore
@@ -69,6 +69,8 @@ export function startAgent(options: StartOptions): RunningAgent {
     pubkey,
     sealer,
     authenticate: template => signer.sign(template),
+    sign: template => signer.sign(template),
+    announce: options.announce ?? true,
     onMail(mails) {
       for (const mail of mails) receive(mail)
       news.beat()

@@ -49,6 +49,13 @@ export interface OpenAgentOptions {
   readonly relays?: readonly string[]
   /** Whose messages handlers run for; default `contacts`. */
   readonly accept?: Accept
+  /** Publish which relays this agent reads (kinds 10002, 10050), so that others know where mail for it goes; default true. */
+  readonly announce?: boolean
+  /**
+   * Connect to relays on this machine and in private networks too when somebody's relay list names them. Default: only if all of
+   * the agent's own relays are there.
+   */
+  readonly allowPrivate?: boolean
   readonly host?: Partial<AgentHost>
 }
 

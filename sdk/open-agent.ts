@@ -11,7 +11,7 @@ import { watchSpool } from './home/spool.ts'
 import { openSqliteMailStore } from './home/sqlite-mail-store.ts'
 import { localSigner } from './identity/local-signer.ts'
 import { nodeHost } from './node-host.ts'
-import { ownRelays } from './relay-url.ts'
+import { listing, ownRelays } from './relay-url.ts'
 
 /** Profiles beside the home are looked up again after so long. */
 const CONTACTS_FRESH_MS = 2_000
@@ -27,6 +27,7 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
   const signer = options.host?.signer ?? (secretKey && localSigner(secretKey, host.random))
   if (signer && store)
     return startAgent({
+      ...listing(options),
       ...host,
       name: options.name ?? DEFAULT_PROFILE,
       signer,
@@ -54,6 +55,7 @@ function openHome(options: OpenAgentOptions, host: Host): Agent {
     const store = openSqliteMailStore(files.mail)
     undo.unshift(() => store.close())
     const agent = startAgent({
+      ...listing(options),
       ...host,
       name: profile.name,
       signer,

@@ -5,7 +5,7 @@ import { KeyFileError, ProfileError } from '../errors.ts'
 import { localSigner } from '../identity/local-signer.ts'
 import type { Signer } from '../identity/signer.ts'
 import { checkName, DEFAULT_PROFILE } from '../profile-name.ts'
-import { checkRelayUrl, DEFAULT_RELAY, ownRelays } from '../relay-url.ts'
+import { checkRelayUrl, DEFAULT_RELAY, listing, ownRelays } from '../relay-url.ts'
 import { makeSecretKey } from '../secret-key.ts'
 import { browserHost } from './browser-host.ts'
 import { openIdbMailStore } from './idb-mail-store.ts'
@@ -28,7 +28,16 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
   if (store) {
     if (!brought) throw new TypeError('host.store is somebody’s mail: give host.secretKey (or host.signer) with it.')
     const relays = ownRelays(options.relays ?? [DEFAULT_RELAY])
-    return startAgent({ ...host, name, signer: brought, store, relays, accept, contacts: contacts ?? (() => []) })
+    return startAgent({
+      ...listing(options),
+      ...host,
+      name,
+      signer: brought,
+      store,
+      relays,
+      accept,
+      contacts: contacts ?? (() => []),
+    })
   }
   const undo: (() => void)[] = [await lockProfile(name, globalThis.navigator?.locks)]
   const close = () => {
@@ -43,6 +52,7 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
     undo.unshift(mail.close)
     const siblings = contacts ?? (await freshSiblings(profiles, host))
     return startAgent({
+      ...listing(options),
       ...host,
       name,
       signer: signerOf(profile, brought, host),

@@ -107,4 +107,12 @@ export const MAIL_MIGRATIONS: readonly string[] = [
   CREATE INDEX outbox_settled ON outbox (settled_ms) WHERE settled_ms IS NOT NULL;
   CREATE TRIGGER forgotten_copies AFTER DELETE ON outbox BEGIN DELETE FROM copies WHERE id = old.id; END;
   `,
+  `
+  CREATE TABLE relay_notes (
+    pubkey TEXT PRIMARY KEY,
+    text TEXT NOT NULL,                        -- JSON: the relay lists last seen, and what follows from them
+    asked_ms INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX relay_notes_age ON relay_notes (asked_ms);
+  `,
 ]

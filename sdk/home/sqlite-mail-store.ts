@@ -1,7 +1,16 @@
 import { type Database, openDatabase, type Statement } from '../../platform/sqlite.ts'
-import { KEPT_POSITIONS } from '../mail/memory-store.ts'
+import { KEPT_POSITIONS, RELAY_NOTES } from '../mail/memory-store.ts'
 import { compareReceipts, withReceipt } from '../mail/receipt-order.ts'
-import type { MailBatch, MailStore, OutgoingMail, Position, StoredMail, WorkQuery, WorkResult } from '../mail/store.ts'
+import type {
+  MailBatch,
+  MailStore,
+  OutgoingMail,
+  Position,
+  RelayNote,
+  StoredMail,
+  WorkQuery,
+  WorkResult,
+} from '../mail/store.ts'
 import type { Receipt } from '../mail/types.ts'
 import {
   type InboxRow,
@@ -231,6 +240,18 @@ function mailStoreOn(db: Database): MailStore {
       (sql("SELECT * FROM outbox WHERE state = 'refused' ORDER BY ordinal").all() as SentRow[]).map(toSent),
     forget: id => sql("DELETE FROM outbox WHERE id = ? AND state = 'refused'").run(id).changes > 0,
     recipient: id => sql('SELECT recipient FROM outbox WHERE id = ?').pluck().get(id) as string | undefined,
+    relayNote: pubkey =>
+      sql('SELECT text, asked_ms AS askedMs FROM relay_notes WHERE pubkey = ?').get(pubkey) as RelayNote | undefined,
+    keepRelayNote: db.transaction((pubkey: string, { text, askedMs }: RelayNote) => {
+      sql(`INSERT INTO relay_notes (pubkey, text, asked_ms) VALUES (?, ?, ?)
+        ON CONFLICT (pubkey) DO UPDATE SET text = excluded.text, asked_ms = excluded.asked_ms`).run(
+        pubkey,
+        text,
+        askedMs,
+      )
+      if (count('SELECT count(*) FROM relay_notes') > RELAY_NOTES)
+        sql('DELETE FROM relay_notes WHERE pubkey = (SELECT pubkey FROM relay_notes ORDER BY asked_ms LIMIT 1)').run()
+    }).immediate,
     close: () => void db.close(),
   }
   return store

@@ -1,7 +1,7 @@
 import { type CopyRow, createCopyIndex } from './memory-copies.ts'
 import { createMemoryStrangers, type Work } from './memory-strangers.ts'
 import { withReceipt } from './receipt-order.ts'
-import type { FeedKey, MailStore, OutgoingMail, Position, StoredMail, WorkQuery } from './store.ts'
+import type { FeedKey, MailStore, OutgoingMail, Position, RelayNote, StoredMail, WorkQuery } from './store.ts'
 import { memoryTable, type OpenTable } from './tables.ts'
 import { isWithin } from './topic.ts'
 import type { Delivery, Receipt } from './types.ts'
@@ -10,6 +10,9 @@ const withoutState = ({ delivery, copies, settledMs, ...mail }: Row) => mail
 
 /** Positions kept per feed and scope: a few past epochs are tried when a relay has lost its newest. */
 export const KEPT_POSITIONS = 8
+
+/** Keys whose relays are remembered. */
+export const RELAY_NOTES = 1_000
 
 interface Row extends OutgoingMail {
   readonly ordinal: number
@@ -32,6 +35,7 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
   const { drop, ...strangers } = createMemoryStrangers(openTable, inbox)
   let lastIn = lastOrdinal(inbox)
   let lastOut = lastOrdinal(outbox)
+  const relayNotes = openTable<RelayNote>('relay-notes')
   const copies = createCopyIndex(outbox, id => receipts.delete(id))
   const feedKey = ({ relay, filter }: FeedKey) => JSON.stringify([relay, filter])
   const mails = () => [...inbox.values()]
@@ -196,6 +200,13 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
     recipient: id => outbox.get(id)?.to,
     lastAcknowledged: copies.lastAcknowledged,
     reoffer: copies.reoffer,
+    relayNote: pubkey => relayNotes.get(pubkey),
+    keepRelayNote(pubkey, note) {
+      relayNotes.delete(pubkey)
+      relayNotes.set(pubkey, Object.freeze({ ...note }))
+      const [oldest] = relayNotes.size > RELAY_NOTES ? relayNotes.keys() : []
+      if (oldest !== undefined) relayNotes.delete(oldest)
+    },
     close() {},
   }
   return store

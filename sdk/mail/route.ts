@@ -1,11 +1,14 @@
 import type { Cancel } from '../../platform/timers.ts'
+import { encodeEvent, type NostrEvent } from '../../protocol/event.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
 import { GIFT_WRAP, MESSAGE } from '../../protocol/kinds.ts'
 import { commonOfCursorUnknown, parseReason } from '../../protocol/reasons.ts'
 import type { Host, RelayStatus } from '../api.ts'
+import { type Answer, askLink } from '../link/ask.ts'
 import type { Authenticate } from '../link/authenticator.ts'
 import { createFeed, type Dialect } from '../link/feed.ts'
 import { createLink } from '../link/link.ts'
+import type { PublishOutcome } from '../link/questions.ts'
 import { createInOrder } from './in-order.ts'
 import { createLane } from './lane.ts'
 import { readMail } from './receive.ts'
@@ -14,6 +17,9 @@ import type { FeedKey, MailStore, Outcome, StoredMail } from './store.ts'
 
 /** Sending waits so long for the relay's dialect to be known, because an OK's seq is worth little without its epoch. */
 const DIALECT_WAIT_MS = 3_000
+
+/** For questions besides the inbox. */
+const ANSWER_MS = 2_000
 
 export interface RouteOptions extends Host {
   readonly url: string
@@ -52,6 +58,11 @@ export interface Route {
   /** Nothing more can go out now: what waited was taken, or the relay is not there. */
   readonly isFlushed: boolean
   kick(): void
+  /** It can be asked and written to: connected, and introduced if it wanted that. */
+  readonly isOpen: boolean
+  /** One question besides the inbox. */
+  ask(filter: FilterJson, max: number): Promise<Answer>
+  publish(event: NostrEvent): Promise<PublishOutcome>
   close(): Promise<void>
 }
 
@@ -184,6 +195,11 @@ export function createRoute(options: RouteOptions): Route {
       return !hopeful || (lane.isIdle && store.waiting(url, 0, 1).length === 0)
     },
     kick: () => lane.kick(),
+    get isOpen() {
+      return laneOpen
+    },
+    ask: (filter, max) => askLink(link, filter, { ...options, timeoutMs: ANSWER_MS, max }),
+    publish: event => link.publish(event, encodeEvent(event), ANSWER_MS),
     async close() {
       cancelWait()
       lane.close()

@@ -105,6 +105,12 @@ export interface WaitingCopy extends OutgoingMail {
   readonly place: number
 }
 
+/** What is known of a key's relays (JSON), and when it was last asked for, ms since 1970. */
+export interface RelayNote {
+  readonly text: string
+  readonly askedMs: number
+}
+
 export interface WorkResult {
   readonly state: WorkState
   readonly error?: string
@@ -267,6 +273,11 @@ export interface MailStore {
   lastAcknowledged(relay: string): Cursor | undefined
   /** Copies which that relay acknowledged above `seq` wait for it again: it has lost them. Returns how many. */
   reoffer(relay: string, afterSeq: number): number
+
+  /** What was last learned of somebody's relays, as its keeper wrote it. */
+  relayNote(pubkey: string): RelayNote | undefined
+  /** Keeps it in place of the one before; of more than 1,000 the longest unasked go. */
+  keepRelayNote(pubkey: string, note: RelayNote): void
 
   close(): void
 }

@@ -1,9 +1,18 @@
+import type { EventTemplate, NostrEvent } from '../../protocol/event.ts'
 import type { Host, RelayStatus } from '../api.ts'
 import type { Authenticate } from '../link/authenticator.ts'
 import { createOutbox } from '../mail/outbox.ts'
 import { createRoute, type Route } from '../mail/route.ts'
 import type { Sealer } from '../mail/seal.ts'
 import type { MailStore, Outcome, OutgoingMail, StoredMail } from '../mail/store.ts'
+import { isPrivateRelay } from './addresses.ts'
+import { createAnnouncer } from './announcer.ts'
+import { createCouriers } from './couriers.ts'
+import { createDirectory } from './directory.ts'
+import { LIST_KINDS } from './lists.ts'
+
+/** Lists taken from one answer: two are asked for. */
+const MAX_ANSWERS = 20
 
 export interface PoolOptions extends Host {
   /** The agent's own relays, normalised, at least one. */
@@ -12,6 +21,11 @@ export interface PoolOptions extends Host {
   readonly store: MailStore
   readonly sealer: Sealer
   readonly authenticate: Authenticate
+  sign(template: EventTemplate): NostrEvent | Promise<NostrEvent>
+  /** Publish which relays this agent reads. */
+  readonly announce: boolean
+  /** Strangers' relay lists may name this machine and private networks. Default: if all own relays are there. */
+  readonly allowPrivate?: boolean | undefined
   /** Recorded just now, in order; each message once, whichever relay had it first. */
   onMail(mail: readonly StoredMail[]): void
   onSettled(outcomes: readonly Outcome[]): void
@@ -34,31 +48,62 @@ export interface Pool {
 }
 
 export function createPool(options: PoolOptions): Pool {
-  const { store, clock, timers } = options
+  const { store, clock, timers, pubkey, relays } = options
+  const allowPrivate = options.allowPrivate ?? relays.every(isPrivateRelay)
+  /** Waiting for a relay that can be asked. */
+  let waiting: (() => void)[] = []
+  let closed = false
+
+  const directory = createDirectory({ store, clock, relays, allowPrivate, ask })
   const outbox = createOutbox({
     store,
     clock,
     timers,
-    relaysOf: () => options.relays,
-    onAddressed: relays => {
-      for (const route of routes) if (relays.has(route.url)) route.kick()
+    relaysOf: recipient => (recipient === pubkey ? relays : directory.relaysOf(recipient)),
+    onAddressed(addressed) {
+      for (const route of routes) if (addressed.has(route.url)) route.kick()
+      couriers.kick()
     },
     onSettled: options.onSettled,
   })
-  const routes = options.relays.map(url => createRoute({ ...options, url, onOutcome: outbox.settle }))
+  const routes = relays.map(url => createRoute({ ...options, url, onOutcome: outbox.settle, onChange }))
+  const couriers = createCouriers({ ...options, own: relays, allowPrivate, onOutcome: outbox.settle })
+  const announcer = createAnnouncer({ ...options, routes })
   outbox.start()
+
+  function onChange(): void {
+    if (closed) return
+    if (waiting.length > 0 && routes.some(route => route.isOpen)) {
+      const woken = waiting
+      waiting = []
+      for (const wake of woken) wake()
+    }
+    if (options.announce) announcer.look()
+    options.onChange()
+  }
+
+  async function ask(author: string): Promise<{ events: readonly NostrEvent[]; complete: boolean }> {
+    if (!routes.some(route => route.isOpen)) await new Promise<void>(resolve => waiting.push(resolve))
+    const open = routes.filter(route => route.isOpen)
+    const filter = { kinds: [...LIST_KINDS], authors: [author] }
+    const answers = await Promise.all(open.map(route => route.ask(filter, MAX_ANSWERS)))
+    return { events: answers.flatMap(({ events }) => events), complete: answers.every(({ complete }) => complete) }
+  }
 
   return {
     routes,
     statuses: () => routes.map(route => route.status()),
     kick: outbox.kick,
     get isFlushed() {
+      if (!couriers.isFlushed) return false
       const mayDeliver = routes.some(route => route.mayDeliver)
-      return !mayDeliver || (store.counts().queue === 0 && routes.every(route => route.isFlushed))
+      return !mayDeliver || (store.unaddressed(0, 1).length === 0 && routes.every(route => route.isFlushed))
     },
     async close() {
+      closed = true
       outbox.close()
-      await Promise.all(routes.map(route => route.close()))
+      announcer.close()
+      await Promise.all([...routes.map(route => route.close()), couriers.close()])
     },
   }
 }

@@ -31,6 +31,8 @@ export async function memoryAgent(
   options: Partial<OpenAgentOptions> & { store?: MailStore; contacts?: Contact[]; speed?: number } = {},
 ): Promise<Agent> {
   const agent = await openAgent({
+    // Most tests look at mail alone.
+    announce: false,
     ...options,
     name: who.name,
     relays: [url].flat(),

@@ -421,6 +421,18 @@ describe.each(subjects)('mail store: %s', (_, make) => {
     expect([store.waiting('ws://a', 0, 9), store.waiting('ws://b', 0, 9)]).toEqual([[], []])
   })
 
+  test('relay notes: the last one of each key, the oldest of too many go', async () => {
+    const { store, reopen } = await make()
+    expect(store.relayNote(id(1))).toBeUndefined()
+    store.keepRelayNote(id(1), { text: 'a', askedMs: 1 })
+    for (let n = 2; n <= 1_000; n += 1) store.keepRelayNote(id(n), { text: 'x', askedMs: n })
+    store.keepRelayNote(id(1), { text: 'b', askedMs: 9_000 })
+    store.keepRelayNote(id(1_001), { text: 'y', askedMs: 9_001 })
+    const again = await reopen()
+    expect([1, 2, 3, 1_001].map(n => again.relayNote(id(n))?.text)).toEqual(['b', undefined, 'x', 'y'])
+    expect(again.relayNote(id(1))).toEqual({ text: 'b', askedMs: 9_000 })
+  })
+
   test('pruned: copies nobody took in time, then the message; what is still queued stays', async () => {
     const { store, reopen } = await make()
     const to = 'c'.repeat(64)

@@ -35,8 +35,8 @@ test('one of two relays is away: caught up with what can be reached, said so, an
   const sender = await memoryAgent(bob, [one.url, 'ws://127.0.0.1:9'], { store: stores.bob, speed: 20 })
   await eventually('taken by the one', () => sender.delivery(early)?.state === 'stored')
   expect(sender.copies(early)).toEqual([
-    { relay: 'ws://127.0.0.1:9', state: 'waiting' },
     { relay: one.url, state: 'stored', seq: 1 },
+    { relay: 'ws://127.0.0.1:9', state: 'waiting' },
   ])
   expect(await sender.sync()).toMatchObject({ complete: true, status: 'live', unreached: 1 })
   expect(sender.status()).toMatchObject({ queue: 0, relays: [{ state: 'live' }, { state: 'offline' }] })

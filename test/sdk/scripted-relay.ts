@@ -24,8 +24,12 @@ export interface ScriptedRelay {
   drop(): void
 }
 
-/** `greet`: what is said on connecting. */
-export async function scriptedRelay(script: Script, greet?: (peer: Peer) => void): Promise<ScriptedRelay> {
+/** `greet`: what is said on connecting. `lists` answers questions for relay lists; without it nobody has any. */
+export async function scriptedRelay(
+  script: Script,
+  greet?: (peer: Peer) => void,
+  lists?: Script,
+): Promise<ScriptedRelay> {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
   await new Promise(resolve => server.once('listening', resolve))
   const heard: unknown[][] = []
@@ -43,6 +47,8 @@ export async function scriptedRelay(script: Script, greet?: (peer: Peer) => void
     greet?.(peer)
     socket.on('message', data => {
       const frame = JSON.parse(String(data))
+      if (frame[0] === 'REQ' && frame[2]?.kinds?.includes(10_050))
+        return lists ? lists(peer, frame) : send('EOSE', frame[1], ['finish'])
       heard.push(frame)
       script(peer, frame)
     })

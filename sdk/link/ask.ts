@@ -1,0 +1,61 @@
+import type { Timers } from '../../platform/timers.ts'
+import type { Verifier } from '../../platform/verifier.ts'
+import type { NostrEvent } from '../../protocol/event.ts'
+import { type FilterJson, parseFilter } from '../../protocol/filter.ts'
+import { defaultLimits } from '../../protocol/limits.ts'
+import { createFramePump } from './frame-pump.ts'
+import type { Link } from './link.ts'
+
+export interface AskOptions {
+  readonly verifier: Verifier
+  readonly timers: Timers
+  readonly timeoutMs: number
+  /** More events than this are not taken. */
+  readonly max: number
+}
+
+export interface Answer {
+  /** Verified, and asked for. */
+  readonly events: readonly NostrEvent[]
+  readonly invalid: number
+  /** The relay said that this is all. False: it refused, was lost, or took too long. */
+  readonly complete: boolean
+}
+
+/** One question to a relay, up to its EOSE. Never rejects. */
+export function askLink(link: Link, filter: FilterJson, options: AskOptions): Promise<Answer> {
+  const { verifier, timers, timeoutMs, max } = options
+  const parsed = parseFilter(filter, defaultLimits)
+  return new Promise(resolve => {
+    const events: NostrEvent[] = []
+    let invalid = 0
+    const end = (complete: boolean) => {
+      cancelTimeout()
+      pump.stop()
+      stop()
+      resolve({ events, invalid, complete })
+    }
+    const pump = createFramePump({
+      verifier,
+      wanted: parsed.ok ? [parsed.value] : undefined,
+      onEvents(checked) {
+        for (const { event, valid } of checked) {
+          if (valid) events.push(event)
+          else {
+            invalid += 1
+            link.strike()
+          }
+        }
+        if (events.length + invalid > max) end(false)
+      },
+      onFrame(frame) {
+        if (frame.type === 'EOSE') end(true)
+        else if (frame.type === 'CLOSED') end(false)
+      },
+      onOverflow: () => end(false),
+      onError: () => end(false),
+    })
+    const cancelTimeout = timers.after(timeoutMs, () => end(false), { background: true })
+    const stop = link.subscribe('REQ', [filter], frame => pump.push(frame))
+  })
+}

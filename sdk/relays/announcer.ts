@@ -1,0 +1,146 @@
+import { type Clock, seconds } from '../../platform/clock.ts'
+import type { Cancel, Timers } from '../../platform/timers.ts'
+import type { EventTemplate, NostrEvent } from '../../protocol/event.ts'
+import { isRecord, own, parseJson } from '../../protocol/json.ts'
+import { supersedes } from '../../protocol/kinds.ts'
+import type { Route } from '../mail/route.ts'
+import type { MailStore } from '../mail/store.ts'
+import { isPrivateRelay } from './addresses.ts'
+import { LIST_KINDS, type ListKind, listTemplate, MAX_LISTED, readList } from './lists.ts'
+
+/** After catching up, before lists are looked at: commands that only fetch or send are over by then. */
+const SETTLED_MS = 2_000
+/** What was found in order is looked at again after so long. */
+const CHECKED_MS = 24 * 3_600_000
+
+export interface AnnouncerOptions {
+  readonly routes: readonly Route[]
+  readonly pubkey: string
+  readonly store: MailStore
+  readonly clock: Clock
+  readonly timers: Timers
+  sign(template: EventTemplate): NostrEvent | Promise<NostrEvent>
+}
+
+/** Keeps the agent's own relay lists (10002, 10050) on its relays, so that others know where mail for it goes. */
+export interface Announcer {
+  /** A relay may have become live. */
+  look(): void
+  close(): void
+}
+
+/** What we announced last, in a note under no key. */
+interface Announced {
+  readonly relays: readonly string[]
+  readonly atMs: number
+  /** Relays that were seen with it. */
+  readonly seen: readonly string[]
+}
+
+const NOTE = 'own'
+
+/**
+ * Reads back what is there before anything is written, and writes only what differs: relays that somebody else (another client
+ * of the same key) listed stay, those we announced before and no longer use go.
+ */
+export function createAnnouncer(options: AnnouncerOptions): Announcer {
+  const { routes, pubkey, store, clock, timers } = options
+  const relays = announceable(routes.map(({ url }) => url))
+  let cancel: Cancel = () => {}
+  let planned = false
+  let running = false
+  let closed = false
+
+  const isLive = (route: Route) => route.isOpen && route.status().state === 'live'
+
+  function isInOrder(): boolean {
+    const { relays: before, atMs, seen } = readAnnounced()
+    const age = clock.now() - atMs
+    const fresh = age >= 0 && age < CHECKED_MS && before.join() === relays.join()
+    return fresh && routes.every(route => !isLive(route) || seen.includes(route.url))
+  }
+
+  function readAnnounced(): Announced {
+    const json = parseJson(store.relayNote(NOTE)?.text ?? '')
+    const record = json.ok && isRecord(json.value) ? json.value : {}
+    const urls = (field: string) => {
+      const value = own(record, field)
+      return Array.isArray(value) ? value.filter(url => typeof url === 'string') : []
+    }
+    return { relays: urls('relays'), seen: urls('seen'), atMs: store.relayNote(NOTE)?.askedMs ?? 0 }
+  }
+
+  async function announce(): Promise<void> {
+    const open = routes.filter(isLive)
+    const filter = { kinds: [...LIST_KINDS], authors: [pubkey] }
+    const answers = await Promise.all(open.map(async route => ({ route, ...(await route.ask(filter, 20)) })))
+    const answered = answers.filter(({ complete }) => complete)
+    if (closed || answered.length === 0) return
+    const before = readAnnounced()
+    const found = answers.flatMap(({ events }) => events)
+    const seen = new Set(before.relays.join() === relays.join() ? before.seen : [])
+    let settled = true
+    for (const kind of LIST_KINDS) {
+      const newest = newestOf(kind, found)
+      const list = await listToHave(kind, newest, before.relays)
+      for (const { route, events } of answered) {
+        const has = events.some(({ id }) => id === list.id)
+        // A relay that refuses lists is not asked to take them every day.
+        const outcome = has ? undefined : await route.publish(list)
+        if (outcome !== undefined && outcome.accepted === undefined) settled = false
+      }
+    }
+    for (const { route } of answered) if (settled) seen.add(route.url)
+    if (!closed) store.keepRelayNote(NOTE, { text: JSON.stringify({ relays, seen: [...seen] }), askedMs: clock.now() })
+  }
+
+  async function listToHave(
+    kind: ListKind,
+    newest: NostrEvent | undefined,
+    announced: readonly string[],
+  ): Promise<NostrEvent> {
+    if (newest === undefined) return options.sign(listTemplate(kind, relays, seconds(clock)))
+    const listed = readList(newest).relays
+    const others = listed.filter(url => !announced.includes(url) && !relays.includes(url))
+    const wanted = [...relays, ...others].slice(0, MAX_LISTED)
+    const same = wanted.length === listed.length && wanted.every(url => listed.includes(url))
+    if (same) return newest
+    return options.sign(listTemplate(kind, wanted, Math.max(seconds(clock), newest.created_at + 1)))
+  }
+
+  return {
+    look() {
+      if (planned || running || closed || !routes.some(isLive) || isInOrder()) return
+      planned = true
+      cancel = timers.after(
+        SETTLED_MS,
+        () => {
+          planned = false
+          running = true
+          // Without a signature, say because the signer is away, the next change tries again.
+          announce()
+            .catch(() => {})
+            .finally(() => {
+              running = false
+            })
+        },
+        { background: true },
+      )
+    },
+    close() {
+      closed = true
+      cancel()
+    },
+  }
+}
+
+/** Nobody elsewhere can use, or should learn, addresses of this machine or network; among themselves they are all there is. */
+function announceable(urls: readonly string[]): readonly string[] {
+  const open = urls.filter(url => !isPrivateRelay(url))
+  return (open.length > 0 ? open : urls).slice(0, MAX_LISTED)
+}
+
+const newestOf = (kind: ListKind, events: readonly NostrEvent[]): NostrEvent | undefined =>
+  events
+    .filter(event => event.kind === kind)
+    .reduce<NostrEvent | undefined>((best, event) => (best && !supersedes(event, best) ? best : event), undefined)

@@ -1,0 +1,152 @@
+import type { Cancel } from '../../platform/timers.ts'
+import type { Host } from '../api.ts'
+import type { Authenticate } from '../link/authenticator.ts'
+import { createLink } from '../link/link.ts'
+import { createLane } from '../mail/lane.ts'
+import type { MailStore, Outcome } from '../mail/store.ts'
+
+/** Foreign relays connected to at once; more wait for their turn. */
+const MAX_OPEN = 8
+/** A connection with nothing to carry is kept so long, for an answer that may follow. */
+const IDLE_MS = 20_000
+/** A relay that neither answers nor takes anything gives up its place after so long. */
+const PATIENCE_MS = 60_000
+const FIRST_REST_MS = 5_000
+const LONGEST_REST_MS = 15 * 60_000
+
+export interface CouriersOptions extends Host {
+  readonly store: MailStore
+  readonly authenticate: Authenticate
+  /** Relays that have a connection anyway. */
+  readonly own: readonly string[]
+  readonly allowPrivate: boolean
+  onOutcome(outcome: Outcome): void
+  onChange(): void
+}
+
+/** Takes mail to relays that are not the agent's own: connected on demand, a few at a time, hung up when nothing is left. */
+export interface Couriers {
+  /** Something may wait for a foreign relay. */
+  kick(): void
+  /** Nothing more can go out now: what waits, waits for relays that did not answer. */
+  readonly isFlushed: boolean
+  close(): Promise<void>
+}
+
+interface Courier {
+  kick(): void
+  close(): Promise<void>
+}
+
+export function createCouriers(options: CouriersOptions): Couriers {
+  const { store, timers, random } = options
+  const own = new Set(options.own)
+  const running = new Map<string, Courier>()
+  /** Relays that failed: how often, and not to be tried again yet. */
+  const failures = new Map<string, number>()
+  const resting = new Map<string, Cancel>()
+  let closed = false
+
+  const waits = (url: string) => store.waiting(url, 0, 1).length > 0
+
+  function fill(): void {
+    if (closed) return
+    for (const courier of running.values()) courier.kick()
+    for (const url of store.waitingRelays()) {
+      if (running.size >= MAX_OPEN) return
+      if (!own.has(url) && !running.has(url) && !resting.has(url)) running.set(url, start(url))
+    }
+  }
+
+  function rest(url: string): void {
+    const count = (failures.get(url) ?? 0) + 1
+    failures.set(url, count)
+    const ms = Math.min(LONGEST_REST_MS, FIRST_REST_MS * 2 ** Math.min(count - 1, 10))
+    const wake = () => {
+      resting.delete(url)
+      fill()
+    }
+    resting.set(url, timers.after(ms, wake, { background: true }))
+  }
+
+  function start(url: string): Courier {
+    let cancelIdle: Cancel = () => {}
+    let ended = false
+    const cancelPatience = timers.after(PATIENCE_MS, () => end(waits(url)), { background: true })
+    const link = createLink({
+      ...options,
+      // A stranger chose this address.
+      dial: (address, events) => options.dial(address, events, { publicOnly: !options.allowPrivate }),
+      url,
+      reconnect: false,
+      onOpen: () => lane.open(),
+      onDown: () => end(waits(url)),
+    })
+    const lane = createLane({
+      store,
+      link,
+      clock: options.clock,
+      timers,
+      random,
+      epoch: () => undefined,
+      onOutcome(outcome) {
+        failures.delete(url)
+        options.onOutcome(outcome)
+      },
+      onChange: watchIdle,
+    })
+
+    function watchIdle(): void {
+      cancelIdle()
+      if (ended) return
+      // Outcomes are written a moment later.
+      cancelIdle = timers.after(0, () => {
+        if (!lane.isIdle || waits(url)) return
+        const others = store.waitingRelays().some(each => !own.has(each) && !running.has(each))
+        if (others) end(false)
+        else cancelIdle = timers.after(IDLE_MS, () => end(false), { background: true })
+      })
+    }
+
+    function end(failed: boolean): void {
+      if (ended) return
+      ended = true
+      close()
+      running.delete(url)
+      if (failed && !closed) rest(url)
+      options.onChange()
+      fill()
+    }
+
+    function close(): Promise<void> {
+      ended = true
+      cancelIdle()
+      cancelPatience()
+      lane.close()
+      return link.close()
+    }
+
+    return {
+      kick() {
+        cancelIdle()
+        lane.kick()
+        watchIdle()
+      },
+      close,
+    }
+  }
+
+  fill()
+  return {
+    kick: fill,
+    get isFlushed() {
+      return [...running.keys()].every(url => !waits(url))
+    },
+    async close() {
+      closed = true
+      for (const cancel of resting.values()) cancel()
+      resting.clear()
+      await Promise.all([...running.values()].map(courier => courier.close()))
+    },
+  }
+}

@@ -1,0 +1,103 @@
+import type { Clock } from '../../platform/clock.ts'
+import type { NostrEvent } from '../../protocol/event.ts'
+import { isRecord, own, parseJson } from '../../protocol/json.ts'
+import type { MailStore } from '../mail/store.ts'
+import { type KnownList, type KnownLists, LIST_KINDS, learn, mailRelays } from './lists.ts'
+
+/** What was found is asked for again after so long (and used meanwhile); so is what was not. */
+const FRESH_MS = 3_600_000
+const ABSENT_FRESH_MS = 600_000
+/** What half an answer did not tell is asked for again sooner. */
+const UNSURE_FRESH_MS = 60_000
+
+export interface DirectoryOptions {
+  readonly store: MailStore
+  readonly clock: Clock
+  /** Where everybody is looked for, and where mail goes whose recipient has no list. */
+  readonly relays: readonly string[]
+  readonly allowPrivate: boolean
+  /**
+   * Asks the agent's relays for somebody's lists; verified events. Waits until one of them can be asked. Not complete: one of
+   * them gave no whole answer. Never rejects.
+   */
+  ask(pubkey: string): Promise<{ readonly events: readonly NostrEvent[]; readonly complete: boolean }>
+}
+
+/** Who reads where: relay lists of others, looked for on the agent's relays and remembered with their age. */
+export interface Directory {
+  /** Relays that mail to this key goes to, never empty; a promise only if nothing is known yet. Never rejects. */
+  relaysOf(pubkey: string): readonly string[] | Promise<readonly string[]>
+  /** What is remembered. */
+  known(pubkey: string): KnownLists
+  /** Takes over verified lists of a key. */
+  keep(pubkey: string, events: readonly NostrEvent[]): KnownLists
+}
+
+export function createDirectory({ store, clock, relays, allowPrivate, ask }: DirectoryOptions): Directory {
+  const asking = new Map<string, Promise<readonly string[]>>()
+
+  const choose = (lists: KnownLists): readonly string[] => {
+    const found = mailRelays(lists, allowPrivate)
+    return found.length > 0 ? found : relays
+  }
+
+  function known(pubkey: string): KnownLists {
+    const note = store.relayNote(pubkey)
+    return note === undefined ? {} : readNote(note.text)
+  }
+
+  function keep(pubkey: string, events: readonly NostrEvent[], askedMs = clock.now()): KnownLists {
+    const lists = learn(known(pubkey), events)
+    store.keepRelayNote(pubkey, { text: JSON.stringify(lists), askedMs })
+    return lists
+  }
+
+  function look(pubkey: string): Promise<readonly string[]> {
+    const running = asking.get(pubkey)
+    if (running !== undefined) return running
+    const answer = ask(pubkey).then(({ events, complete }) => {
+      asking.delete(pubkey)
+      const ours = events.filter(event => event.pubkey === pubkey)
+      const age = complete || ours.length > 0 ? 0 : ABSENT_FRESH_MS - UNSURE_FRESH_MS
+      return choose(keep(pubkey, ours, clock.now() - age))
+    })
+    asking.set(pubkey, answer)
+    return answer
+  }
+
+  return {
+    relaysOf(pubkey) {
+      const note = store.relayNote(pubkey)
+      if (note === undefined) return look(pubkey)
+      const lists = readNote(note.text)
+      const isAbsent = LIST_KINDS.every(kind => lists[kind] === undefined)
+      const age = clock.now() - note.askedMs
+      if (age < 0 || age > (isAbsent ? ABSENT_FRESH_MS : FRESH_MS)) {
+        if (isAbsent) return look(pubkey)
+        look(pubkey)
+      }
+      return choose(lists)
+    },
+    known,
+    keep: (pubkey, events) => keep(pubkey, events),
+  }
+}
+
+/** Our own file, but perhaps from another version. */
+function readNote(text: string): KnownLists {
+  const json = parseJson(text)
+  const record = json.ok && isRecord(json.value) ? json.value : {}
+  const lists: { -readonly [K in keyof KnownLists]: KnownLists[K] } = {}
+  for (const kind of LIST_KINDS) {
+    const list = own(record, String(kind))
+    if (isKnownList(list)) lists[kind] = list
+  }
+  return lists
+}
+
+const isKnownList = (value: unknown): value is KnownList =>
+  isRecord(value) &&
+  typeof own(value, 'id') === 'string' &&
+  typeof own(value, 'created_at') === 'number' &&
+  Array.isArray(value.relays) &&
+  value.relays.every(url => typeof url === 'string')

@@ -1,0 +1,57 @@
+import type { EventTemplate, NostrEvent, Tag } from '../../protocol/event.ts'
+import { INBOX_RELAYS, RELAY_LIST, supersedes } from '../../protocol/kinds.ts'
+import { foreignRelay } from './addresses.ts'
+
+/** Relays taken from one list: a sender gives each a copy. NIP-17 and NIP-65 advise two to four. */
+export const MAX_LISTED = 8
+
+export const LIST_KINDS = [INBOX_RELAYS, RELAY_LIST] as const
+export type ListKind = (typeof LIST_KINDS)[number]
+
+export const isListKind = (kind: number): kind is ListKind => LIST_KINDS.some(list => list === kind)
+
+/** The version of a list that was believed: enough to know whether another is newer. `relays` are as written there. */
+export interface KnownList {
+  readonly id: string
+  readonly created_at: number
+  readonly relays: readonly string[]
+}
+
+export type KnownLists = { readonly [K in ListKind]?: KnownList }
+
+/** Where a verified list says that its author reads. */
+export function readList({ id, created_at, kind, tags }: NostrEvent): KnownList {
+  const relays = tags.filter(tag =>
+    kind === INBOX_RELAYS ? tag[0] === 'relay' : tag[0] === 'r' && (tag[2] === undefined || tag[2] === 'read'),
+  )
+  const urls = relays.flatMap(([, url]) => (url === undefined ? [] : [url]))
+  return { id, created_at, relays: [...new Set(urls)].slice(0, MAX_LISTED * 2) }
+}
+
+/** The newest of each kind. */
+export function learn(known: KnownLists, events: readonly NostrEvent[]): KnownLists {
+  let lists = known
+  for (const event of events) {
+    if (!isListKind(event.kind)) continue
+    const before = lists[event.kind]
+    if (before === undefined || supersedes(event, before)) lists = { ...lists, [event.kind]: readList(event) }
+  }
+  return lists
+}
+
+/** Where mail to the author of these lists goes: inbox relays before read relays, what must not be dialled left out. */
+export function mailRelays(lists: KnownLists, allowPrivate: boolean): readonly string[] {
+  for (const kind of LIST_KINDS) {
+    const usable = (lists[kind]?.relays ?? []).flatMap(url => foreignRelay(url, allowPrivate) ?? [])
+    if (usable.length > 0) return [...new Set(usable)].slice(0, MAX_LISTED)
+  }
+  return []
+}
+
+/** A list to be signed. */
+export const listTemplate = (kind: ListKind, relays: readonly string[], created_at: number): EventTemplate => ({
+  kind,
+  created_at,
+  tags: relays.map((url): Tag => (kind === INBOX_RELAYS ? ['relay', url] : ['r', url])),
+  content: '',
+})
