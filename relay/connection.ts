@@ -13,7 +13,7 @@ import type { Follower, Outlet } from './follower.ts'
 import type { Ingest } from './ingest.ts'
 import type { LiveIndex } from './live.ts'
 import { type NegentropyHost, NegentropySessions } from './negentropy.ts'
-import { Outflow } from './outflow.ts'
+import { Outflow, type OutflowOwner } from './outflow.ts'
 import type { Peer, Sender } from './policy/policy.ts'
 import { Probation } from './policy/probation.ts'
 import type { WillKeeper } from './wills.ts'
@@ -37,19 +37,21 @@ export interface ConnectionHost {
   challenge(): string
   /** Seconds. */
   now(): number
+  /** Called once, when the connection has ended. */
+  leave(connection: Connection, peer: Peer): void
   /** Starts a subscription; it is filed under its id before this returns. */
   subscribe(connection: Connection, sub: string, filters: readonly Filter[]): void
   count(connection: Connection, sub: string, filters: readonly Filter[]): void
 }
 
 /** One client: its frames in arrival order, its subscriptions, and how much it has left unread. */
-export class Connection implements Outlet, Sender, SocketEvents {
+export class Connection implements Outlet, OutflowOwner, Sender, SocketEvents {
   readonly #socket: Socket
   readonly #peer: Peer
   readonly #host: ConnectionHost
-  readonly #onEnd: () => void
   readonly #followers = new Map<string, Follower>()
-  readonly #negentropy: NegentropySessions
+  /** Made for the first one. */
+  #negentropy: NegentropySessions | undefined
   readonly #outflow: Outflow
   #ended = false
   /** How it ended, as wills see it: the client said goodbye. */
@@ -66,23 +68,11 @@ export class Connection implements Outlet, Sender, SocketEvents {
   #forgeries = 0
   #malformed = 0
 
-  constructor(socket: Socket, peer: Peer, host: ConnectionHost, onEnd: () => void) {
+  constructor(socket: Socket, peer: Peer, host: ConnectionHost) {
     this.#socket = socket
     this.#peer = peer
     this.#host = host
-    this.#negentropy = new NegentropySessions(host.negentropy, this)
-    this.#outflow = new Outflow({
-      socket,
-      timers: host.timers,
-      limits: host.limits,
-      onRoom: () => {
-        for (const follower of this.#followers.values()) follower.resume()
-      },
-      onOverflow: () => this.end(CLOSE.tryLater, 'too slow; resume from your cursor'),
-      onStall: () => this.#endStalled(),
-      onTurn: () => this.#regulate(),
-    })
-    this.#onEnd = onEnd
+    this.#outflow = new Outflow(this, socket, host)
   }
 
   /** Keys authenticated on this connection (NIP-42), in the order they came. */
@@ -121,7 +111,7 @@ export class Connection implements Outlet, Sender, SocketEvents {
       if (this.#ended) return
     }
     const frame = parseClientFrame(text, limits)
-    if (frame.ok) this.#probation?.onFrame()
+    if (frame.ok && this.#probation?.onFrame()) this.#probation = undefined
     if (!frame.ok) this.#refuseFrame(frame.error)
     else if (this.#waiting !== undefined) this.#wait(frame.value)
     else this.#handle(frame.value)
@@ -133,10 +123,10 @@ export class Connection implements Outlet, Sender, SocketEvents {
     this.#clean = code === CLOSE.normal
     this.#host.wills.onEnd(this, this.#clean)
     for (const follower of this.#followers.values()) this.#drop(follower)
-    this.#negentropy.closeAll()
+    this.#negentropy?.closeAll()
     this.#outflow.end()
     this.#probation?.end()
-    this.#onEnd()
+    this.#host.leave(this, this.#peer)
   }
 
   onDrain(): void {
@@ -221,12 +211,17 @@ export class Connection implements Outlet, Sender, SocketEvents {
       case 'WILL':
         return this.#hold(this.#depositWill(frame.event))
       case 'NEG-OPEN':
-        return this.#negentropy.open(frame.sub, frame.filter, frame.message)
+        return this.#reconciling.open(frame.sub, frame.filter, frame.message)
       case 'NEG-MSG':
-        return this.#negentropy.message(frame.sub, frame.message)
+        return this.#reconciling.message(frame.sub, frame.message)
       case 'NEG-CLOSE':
-        return this.#negentropy.close(frame.sub)
+        return this.#negentropy?.close(frame.sub)
     }
+  }
+
+  get #reconciling(): NegentropySessions {
+    this.#negentropy ??= new NegentropySessions(this.#host.negentropy, this)
+    return this.#negentropy
   }
 
   #waitAll(frames: readonly ClientFrame[]): void {
@@ -289,6 +284,7 @@ export class Connection implements Outlet, Sender, SocketEvents {
           return this.#countForgery()
         }
         this.#probation?.end()
+        this.#probation = undefined
         this.#acceptedAuths += 1
         if (!this.keys.includes(event.pubkey)) this.keys = [...this.keys, event.pubkey]
         this.send(encode.ok(event.id, true, ''))
@@ -352,7 +348,7 @@ export class Connection implements Outlet, Sender, SocketEvents {
 
   #refuse({ to, reason: message }: FrameError): void {
     if (to === undefined) return this.send(encode.notice(message))
-    if ('neg' in to) return this.#negentropy.refuse(to.neg, message)
+    if ('neg' in to) return this.#reconciling.refuse(to.neg, message)
     if ('ok' in to) return this.send(encode.ok(to.ok, false, message))
     this.closeSubscription(to.closed, message)
   }
@@ -362,7 +358,19 @@ export class Connection implements Outlet, Sender, SocketEvents {
     this.#host.live.remove(follower)
   }
 
-  #endStalled(): void {
+  onRoom(): void {
+    for (const follower of this.#followers.values()) follower.resume()
+  }
+
+  onOverflow(): void {
+    this.end(CLOSE.tryLater, 'too slow; resume from your cursor')
+  }
+
+  onTurn(): void {
+    this.#regulate()
+  }
+
+  onStall(): void {
     for (const { sub } of this.#followers.values()) this.#socket.send(encode.closed(sub, REASONS.tooSlow))
     this.end(CLOSE.tryLater, 'no progress; resume from your cursor')
   }

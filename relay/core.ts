@@ -187,6 +187,10 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     urls,
     authRequired: admission.terms.authRequired === true,
     penalize: admission.penalize,
+    leave(connection, peer) {
+      connections.delete(connection)
+      admission.leave(peer)
+    },
     challenge: () => createChallenge(random),
     now: source.now,
     subscribe: reads.subscribe,
@@ -228,11 +232,8 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     },
     admission,
     accept(socket, peer = { unthrottled: true }) {
-      const leave = admission.enter(peer)
-      const connection: Connection = new Connection(socket, peer, host, () => {
-        connections.delete(connection)
-        leave()
-      })
+      admission.enter(peer)
+      const connection = new Connection(socket, peer, host)
       connections.add(connection)
       if (stopping) connection.end(CLOSE.goingAway, 'the relay is stopping')
       else connection.open()

@@ -3,18 +3,18 @@ import type { Socket } from '../platform/socket.ts'
 import type { Cancel, Timers } from '../platform/timers.ts'
 import type { Limits } from '../protocol/limits.ts'
 
-export interface OutflowOptions {
-  readonly socket: Socket
-  readonly timers: Timers
-  readonly limits: Pick<Limits, 'outboundHighBytes' | 'outboundHardBytes' | 'stalledMs'>
+type OutboundLimits = Pick<Limits, 'outboundHighBytes' | 'outboundHardBytes' | 'stalledMs'>
+
+/** Whose outflow it is. */
+export interface OutflowOwner {
   /** There is room again: whoever lagged may go on from the log. */
-  readonly onRoom: () => void
+  onRoom(): void
   /** More is unsent than we are willing to hold. */
-  readonly onOverflow: () => void
+  onOverflow(): void
   /** Nothing has left for `stalledMs`. */
-  readonly onStall: () => void
+  onStall(): void
   /** Turns taken changed. */
-  readonly onTurn: () => void
+  onTurn(): void
 }
 
 /**
@@ -22,16 +22,22 @@ export interface OutflowOptions {
  * be reached again first. Reading and sending happens one turn at a time, so that many subscriptions cannot overfill it together.
  */
 export class Outflow {
-  readonly #options: OutflowOptions
+  readonly #owner: OutflowOwner
+  readonly #socket: Socket
+  readonly #timers: Timers
+  readonly #limits: OutboundLimits
   #writable: { readonly promise: Promise<void>; readonly resolve: () => void } | undefined
   #cancelStall: Cancel | undefined
   #lowest = Number.POSITIVE_INFINITY
-  #last: Promise<void> = Promise.resolve()
+  #last: Promise<void> | undefined
   #turns = 0
   #ended = false
 
-  constructor(options: OutflowOptions) {
-    this.#options = options
+  constructor(owner: OutflowOwner, socket: Socket, host: { readonly timers: Timers; readonly limits: OutboundLimits }) {
+    this.#owner = owner
+    this.#socket = socket
+    this.#timers = host.timers
+    this.#limits = host.limits
   }
 
   /** Turns taken and waited for. */
@@ -40,18 +46,18 @@ export class Outflow {
   }
 
   get congested(): boolean {
-    return !this.#ended && this.#options.socket.unsentBytes > this.#options.limits.outboundHighBytes
+    return !this.#ended && this.#socket.unsentBytes > this.#limits.outboundHighBytes
   }
 
   send(text: string): void {
     if (this.#ended) return
-    this.#options.socket.send(text)
+    this.#socket.send(text)
     this.#weigh()
   }
 
   /** As {@link send} of the three joined. */
   sendParts(head: SharedText, body: string | SharedText, tail: string): void {
-    const { socket } = this.#options
+    const socket = this.#socket
     if (this.#ended) return
     if (socket.sendParts !== undefined) socket.sendParts(head, body, tail)
     else socket.send(`${head.text}${typeof body === 'string' ? body : body.text}${tail}`)
@@ -59,26 +65,26 @@ export class Outflow {
   }
 
   #weigh(): void {
-    const { socket, limits } = this.#options
-    const unsent = socket.unsentBytes
-    if (unsent > limits.outboundHardBytes) return this.#options.onOverflow()
+    const unsent = this.#socket.unsentBytes
+    const limits = this.#limits
+    if (unsent > limits.outboundHardBytes) return this.#owner.onOverflow()
     if (unsent > limits.outboundHighBytes) this.#watchForStall()
   }
 
   /** The network took some bytes. */
   onDrain(): void {
-    const unsent = this.#options.socket.unsentBytes
+    const unsent = this.#socket.unsentBytes
     if (unsent < this.#lowest) {
       this.#lowest = unsent
       this.#cancelStall?.()
       this.#cancelStall = undefined
     }
     // A quarter of the high mark: enough left to keep the network busy, room for a whole page.
-    if (unsent > this.#options.limits.outboundHighBytes / 4) return this.#watchForStall()
+    if (unsent > this.#limits.outboundHighBytes / 4) return this.#watchForStall()
     this.#lowest = Number.POSITIVE_INFINITY
     this.#writable?.resolve()
     this.#writable = undefined
-    this.#options.onRoom()
+    this.#owner.onRoom()
   }
 
   /** Runs when the turns before are over and there is room, or the connection has ended. */
@@ -87,7 +93,7 @@ export class Outflow {
     const { promise, resolve } = withResolvers()
     this.#last = promise
     this.#turns += 1
-    this.#options.onTurn()
+    this.#owner.onTurn()
     await before
     try {
       await this.#untilWritable()
@@ -95,7 +101,7 @@ export class Outflow {
     } finally {
       resolve()
       this.#turns -= 1
-      this.#options.onTurn()
+      this.#owner.onTurn()
     }
   }
 
@@ -114,7 +120,7 @@ export class Outflow {
 
   #watchForStall(): void {
     if (this.#cancelStall !== undefined || this.#ended) return
-    this.#cancelStall = this.#options.timers.after(this.#options.limits.stalledMs, this.#options.onStall, {
+    this.#cancelStall = this.#timers.after(this.#limits.stalledMs, () => this.#owner.onStall(), {
       background: true,
     })
   }

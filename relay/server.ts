@@ -72,7 +72,7 @@ export async function listen(options: ServerOptions): Promise<RelayServer> {
   )
   http.on('upgrade', (request, stream, head) => {
     // Node takes its own listener away before this; a reset by the peer would otherwise end the process.
-    stream.on('error', () => stream.destroy())
+    stream.on('error', destroyThis)
     if (pathOf(request) !== '/') return refuseUpgrade(stream, '404 Not Found')
     const { host, origin } = request.headers
     if (!hostAllowed(host, reach.local)) return refuseUpgrade(stream, FORBIDDEN, WRONG_HOST)
@@ -126,6 +126,10 @@ function bind(http: Server, { host, port }: ServerOptions): Promise<void> {
 const FORBIDDEN = '403 Forbidden'
 const WRONG_HOST = 'blocked: this relay is for this machine only; to serve a name, configure it as a public URL'
 const WRONG_ORIGIN = 'blocked: this relay is for this machine only, and this Origin is not on its list'
+
+function destroyThis(this: Duplex): void {
+  this.destroy()
+}
 
 const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split('?')[0] ?? '/'
 

@@ -37,8 +37,9 @@ export interface Admission {
   readonly membership: Membership
   /** Before the upgrade: the reason of a refusal, or undefined. */
   refuseConnection(peer: Peer): string | undefined
-  /** Counts a connection in; call the result when it is gone. */
-  enter(peer: Peer): () => void
+  /** Counts a connection in, until it {@link leave}s. */
+  enter(peer: Peer): void
+  leave(peer: Peer): void
   /** Keeps the address out for a while: it sent forgeries. */
   penalize(peer: Peer): void
   readonly refuseWrite: WritePolicy
@@ -96,6 +97,7 @@ export async function createAdmission(options: AdmissionOptions): Promise<Admiss
       policy.connect?.(peer) ??
       doors.refuse(peer),
     enter: peer => doors.enter(peer),
+    leave: peer => doors.leave(peer),
     penalize: peer => doors.penalize(peer),
     refuseWrite: (event, sender, at) =>
       isRelay(sender) ? undefined : (refuseListed(lists, event, sender) ?? policy.write?.(event, sender, at)),

@@ -46,18 +46,20 @@ export class Doorkeeper {
     return wait === 0 ? undefined : reason('rate-limited', `too many new connections; try again in ${wait} s`)
   }
 
-  /** Counts a connection as open; the returned function, called once, counts it as gone. */
-  enter(peer: Peer): () => void {
+  /** Counts a connection as open, until it {@link leave}s. */
+  enter(peer: Peer): void {
     const name = chargeable(peer)
     this.#total += 1
     if (name !== undefined) this.#open.set(name, (this.#open.get(name) ?? 0) + 1)
-    return () => {
-      this.#total -= 1
-      if (name === undefined) return
-      const left = (this.#open.get(name) ?? 1) - 1
-      if (left === 0) this.#open.delete(name)
-      else this.#open.set(name, left)
-    }
+  }
+
+  leave(peer: Peer): void {
+    const name = chargeable(peer)
+    this.#total -= 1
+    if (name === undefined) return
+    const left = (this.#open.get(name) ?? 1) - 1
+    if (left === 0) this.#open.delete(name)
+    else this.#open.set(name, left)
   }
 
   penalize(peer: Peer): void {

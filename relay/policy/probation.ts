@@ -41,9 +41,10 @@ export class Probation {
     else if (this.#bytes > preAuthBytes) this.#fail(`more than ${preAuthBytes} bytes before AUTH`)
   }
 
-  /** A message could be read as a frame. */
-  onFrame(): void {
+  /** A message could be read as a frame. True if that ends it. */
+  onFrame(): boolean {
     if (!this.#options.authRequired) this.end()
+    return this.#over
   }
 
   /** Passed, or no longer of interest. */
