@@ -1,20 +1,18 @@
 import { acquireLock, LockedError } from '../platform/lock.ts'
 import type { Cancel } from '../platform/timers.ts'
 import { startAgent } from './agent.ts'
-import type { Agent, Contact, Host, OpenAgentOptions } from './api.ts'
+import type { Agent, Host, OpenAgentOptions } from './api.ts'
 import { HomeInUseError, KeyFileError } from './errors.ts'
 import { exposure, lstatOrUndefined, statOrUndefined } from './home/files.ts'
 import { readKeyFile } from './home/key-file.ts'
 import { DEFAULT_PROFILE, homeFiles, profileHome } from './home/paths.ts'
-import { createProfile, DEFAULT_RELAY, type Profile, readProfile, siblingContacts } from './home/profile.ts'
+import { createProfile, DEFAULT_RELAY, type Profile, readProfile } from './home/profile.ts'
+import { createSiblings } from './home/siblings.ts'
 import { watchSpool } from './home/spool.ts'
 import { openSqliteMailStore } from './home/sqlite-mail-store.ts'
 import { localSigner } from './identity/local-signer.ts'
 import { nodeHost } from './node-host.ts'
 import { listing, ownRelays } from './relay-url.ts'
-
-/** Profiles beside the home are looked up again after so long. */
-const CONTACTS_FRESH_MS = 2_000
 
 /**
  * Opens a profile of this machine and runs it: connects, receives, sends what is queued. Resolves before the connection
@@ -62,7 +60,7 @@ function openHome(options: OpenAgentOptions, host: Host): Agent {
       store,
       relays,
       accept: options.accept ?? 'contacts',
-      contacts: options.host?.contacts ?? freshContacts(home, host),
+      contacts: options.host?.contacts ?? createSiblings(home, host.clock),
       onClosed: () => {
         for (const step of undo) step()
       },
@@ -95,18 +93,5 @@ function lockHome(home: string): () => void {
   } catch (error) {
     if (error instanceof LockedError) throw new HomeInUseError(home, error.pid, { cause: error })
     throw error
-  }
-}
-
-function freshContacts(home: string, { clock }: Host): () => readonly Contact[] {
-  let contacts: readonly Contact[] = []
-  let readAt = Number.NEGATIVE_INFINITY
-  return () => {
-    const now = clock.monotonic()
-    if (now - readAt >= CONTACTS_FRESH_MS) {
-      contacts = siblingContacts(home)
-      readAt = now
-    }
-    return contacts
   }
 }

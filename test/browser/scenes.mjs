@@ -1,8 +1,14 @@
 // What an agent in a tab must live through. Every scene is played in a browser of its own tabs against a real relay.
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
 import { setTimeout as wait } from 'node:timers/promises'
 import { createMemoryMailStore, openAgent } from 'posthorn'
 import { createRelay } from 'posthorn/relay'
+
+const ROOT = resolve(import.meta.dirname, '../..')
 
 /** Opens the profile `phone` in a tab, remembers what its handler saw, and leaves the agent at `window.agent`. */
 async function openPhone(tab, { url, desk, relayUrl, name = 'phone' }) {
@@ -69,6 +75,21 @@ export async function makeStage(browser, url, data) {
     async close() {
       await desk.close({ timeoutMs: 100 })
       await relay.close()
+    },
+  }
+}
+
+/** Runs the example's server until the test is done with it; resolves to its address. */
+async function startExample(path) {
+  const child = spawn(process.execPath, [join(ROOT, 'examples', path)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [first] = await Promise.race([once(createInterface({ input: child.stdout }), 'line'), once(child, 'exit')])
+  const url = /http:\S+/.exec(String(first))?.[0]
+  assert.ok(url, `the example said ${first}`)
+  return {
+    url,
+    async stop() {
+      child.kill('SIGINT')
+      await once(child, 'exit')
     },
   }
 }
@@ -203,6 +224,27 @@ export const scenes = [
       await until('it came', async () => (await inboxOf(tab)).includes('while you were under ground'))
       await tab.evaluate(id => agent.stored(id), id)
       await tab.close()
+    },
+  ],
+  [
+    'the example: a phone that sleeps, on its page',
+    async stage => {
+      const example = await startExample('sleeping-phone/serve.mjs')
+      try {
+        const tab = await stage.browser.newPage()
+        await tab.goto(example.url)
+        await tab.getByRole('textbox').fill('<b>hello</b>')
+        await tab.getByRole('button', { name: 'Send' }).click()
+        await tab.getByText('desk: you said “<b>hello</b>”').waitFor()
+        await tab.close()
+        const again = await stage.browser.newPage()
+        await again.goto(example.url)
+        await again.getByText('desk: you said “<b>hello</b>”').waitFor()
+        assert.equal(await again.getByRole('status').textContent(), 'live')
+        await again.close()
+      } finally {
+        await example.stop()
+      }
     },
   ],
 ]

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import {
@@ -19,6 +19,7 @@ import {
 } from 'posthorn'
 import { bytesToHex, publicKeyOf } from 'posthorn/protocol'
 import { expect, test } from 'vitest'
+import { createSiblings } from '#dist/sdk/home/siblings.js'
 import { person } from '../helpers/events.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
@@ -128,4 +129,23 @@ test('no relay, too many, or one that is none: a clear error', async () => {
   const agent = await openAgent({ home, relays: [...many(16), ...many(16)] })
   expect(agent.status().relays.map(({ url }) => url)).toEqual(many(16))
   await agent.close({ timeoutMs: 0 })
+})
+
+test('a profile made just now is a contact at once, and one that is gone is none', async () => {
+  const root = tempDir()
+  const home = join(root, 'ada')
+  createProfile({ home })
+  let ms = Date.now()
+  const names = createSiblings(home, { now: () => ms, monotonic: () => ms })
+  const shown = () => names().map(({ name }) => name)
+  expect(shown()).toEqual(['ada'])
+  createProfile({ home: join(root, 'bob') })
+  expect(shown()).toEqual(['ada', 'bob'])
+  // Long after the last change: what was read holds until the folder changes again.
+  ms += 60_000
+  expect(shown()).toEqual(['ada', 'bob'])
+  createProfile({ home: join(root, 'carol') })
+  expect(shown()).toEqual(['ada', 'bob', 'carol'])
+  rmSync(join(root, 'bob'), { recursive: true })
+  expect(shown()).toEqual(['ada', 'carol'])
 })
