@@ -9,6 +9,7 @@ import type { FilterJson } from '../../protocol/filter.ts'
 import { parseRelayFrame } from '../../protocol/frames.ts'
 import { type Authenticate, createAuthenticator } from './authenticator.ts'
 import { backoffMs, LONGEST_BACKOFF_MS } from './backoff.ts'
+import { createBreaker } from './breaker.ts'
 import { createGreeting } from './greeting.ts'
 import { createQuestions, type PublishOutcome, type SubscriptionFrame } from './questions.ts'
 
@@ -54,9 +55,9 @@ export interface Link {
   publish(event: NostrEvent, encoded: string, timeoutMs: number): Promise<PublishOutcome>
   /** The relay proved itself worth coming back to quickly. */
   healthy(): void
-  /** Counts a forgery or a broken promise; ten in one connection drop it. */
+  /** Counts a forgery or a broken promise; five in ten seconds, or ten in one connection, drop it. */
   strike(): void
-  /** Gives this connection up; the next comes after the usual wait, or the longest one if the relay misbehaved. */
+  /** Gives this connection up; the next comes after the usual wait, or a minute if the relay misbehaved. */
   drop(reason: string, misbehaved: boolean): void
   /** Says goodbye (1000) and stays down. Resolves when the socket is gone, at most 1 s later. */
   close(): Promise<void>
@@ -92,6 +93,7 @@ export function createLink(options: LinkOptions): Link {
   let bytes = 0
   let malformed = 0
   let strikes = 0
+  const breaker = createBreaker(options.clock)
   let cancelRetry: Cancel = () => {}
   let cancelWatch: Cancel = () => {}
   let cancelRenewal: Cancel | undefined
@@ -160,8 +162,9 @@ export function createLink(options: LinkOptions): Link {
   }
 
   function strike(): void {
+    if (!socket) return
     strikes += 1
-    if (strikes >= MAX_STRIKES) drop(`${strikes} invalid events or frames in one connection`, true)
+    if (breaker.failure() || strikes >= MAX_STRIKES) drop(`${strikes} invalid events or frames in one connection`, true)
   }
 
   function down(reason: string, penalty = false): void {
@@ -181,7 +184,8 @@ export function createLink(options: LinkOptions): Link {
     failures += 1
     if (options.reconnect) {
       penalised = penalty
-      const wait = penalty ? LONGEST_BACKOFF_MS : backoffMs(failures, random)
+      if (penalty) breaker.trip()
+      const wait = penalty ? breaker.waitMs : backoffMs(failures, random)
       cancelRetry = timers.after(wait, dial)
     }
     options.onDown(told)
@@ -226,6 +230,7 @@ export function createLink(options: LinkOptions): Link {
         : { accepted: undefined, message: 'not connected' },
     healthy() {
       failures = 0
+      breaker.success()
     },
     strike,
     drop,

@@ -64,6 +64,9 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
     let reached = since
     /** Past EOSE: silence is normal. */
     let live = false
+    /** Events of this page so far, and how many were asked for. */
+    let paged = 0
+    const limit = scope === undefined ? FIRST_PAGE : PAGE
     let cancelStall: Cancel = () => {}
 
     const pump = createFramePump({
@@ -82,7 +85,7 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
           ...options.filter,
           since_seq: since,
           ...(attempt.from && since > 0 ? { epoch: attempt.from.epoch } : {}),
-          limit: scope === undefined ? FIRST_PAGE : PAGE,
+          limit,
         },
       ],
       frame => {
@@ -137,6 +140,8 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
           broken()
         }
       }
+      if (!live) paged += events.length
+      if (paged > limit) link.drop(`a page of ${limit} has no end`, true)
       if (good.length > 0) await options.record('log', good, reached > before ? at(reached) : undefined)
       options.onChange()
     }

@@ -62,6 +62,8 @@ export function createTimeFeed(options: DialectOptions): DialectFeed {
         for (const checked of events) {
           if (!count(checked)) continue
           returned += 1
+          // Some relays know no limit; none has need of so many.
+          if (!ended && returned > MAX_HELD * 2) link.drop('a page has no end', true)
           oldest = Math.min(oldest, checked.event.created_at)
           if (seen.has(checked.event.id)) continue
           if (!caughtUp) seen.add(checked.event.id)
