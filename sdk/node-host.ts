@@ -2,19 +2,21 @@ import { systemClock } from '../platform/clock.ts'
 import { dialNode } from '../platform/dial-node.ts'
 import { systemRandom } from '../platform/random.ts'
 import { sleep, systemTimers } from '../platform/timers.ts'
-import { nobleVerifier } from '../platform/verifier.ts'
+import { createLocalVerifier } from '../platform/verifier-local.ts'
 import type { Host } from './api.ts'
 import { createConnect } from './link/connect.ts'
 import { createYieldingVerifier } from './yielding-verifier.ts'
+
+const verifier = createLocalVerifier()
 
 /** What an agent stands on in Node, Bun and Deno. */
 export const nodeHost: Host = {
   clock: systemClock,
   timers: systemTimers,
   random: systemRandom,
-  verifier: createYieldingVerifier(() => sleep(systemTimers, 0)),
+  verifier: createYieldingVerifier(() => sleep(systemTimers, 0), verifier),
   dial: dialNode,
 }
 
 /** Opens one connection. Rejects with RelayUnreachableError. */
-export const connect = createConnect({ ...nodeHost, verifier: nobleVerifier })
+export const connect = createConnect({ ...nodeHost, verifier })

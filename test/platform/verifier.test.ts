@@ -4,8 +4,10 @@ import { signSchnorr } from 'tiny-secp256k1'
 import { afterAll, describe, expect, test } from 'vitest'
 import { seededRandom } from '#dist/platform/random.js'
 import { nobleVerifier } from '#dist/platform/verifier.js'
+import { createLocalVerifier } from '#dist/platform/verifier-local.js'
 import { openVerifierPool } from '#dist/platform/verifier-pool.js'
 import { VerifierUnavailableError } from '#dist/platform/verifier-tier.js'
+import { createYieldingVerifier } from '#dist/sdk/yielding-verifier.js'
 import { corrupt, person } from '../helpers/events.ts'
 import { testSeed } from '../helpers/seed.ts'
 import { availableTiers } from './tiers.ts'
@@ -135,6 +137,29 @@ function verbatimSigned({ kind, created_at, tags, content }: EventTemplate): Nos
   const sig = Buffer.from(signSchnorr(id, author.secretKey, new Uint8Array(32))).toString('hex')
   return { id: id.toString('hex'), pubkey: author.pubkey, kind, created_at, tags, content, sig }
 }
+
+test('on the calling thread: the reference for a few, WebAssembly for many, the same verdicts', async () => {
+  const local = createLocalVerifier()
+  expect(await local.verify(MIXTURE.slice(0, 10))).toEqual(EXPECTED.slice(0, 10))
+  expect(local.tier).toBe('noble')
+  expect(await local.verify(MIXTURE)).toEqual(EXPECTED)
+  expect(local.tier).toBe('wasm')
+  expect(await local.verify([])).toEqual([])
+})
+
+test('a long batch lets others have their turn, and keeps its order', async () => {
+  let breaths = 0
+  const breathe = async () => {
+    breaths += 1
+  }
+  const slow = createYieldingVerifier(breathe)
+  expect(await slow.verify(MIXTURE.slice(0, 20))).toEqual(EXPECTED.slice(0, 20))
+  expect([slow.tier, breaths]).toEqual(['noble', 2])
+  const fast = createYieldingVerifier(breathe, createLocalVerifier(0))
+  expect(await fast.verify(MIXTURE)).toEqual(EXPECTED)
+  expect(fast.tier).toBe('wasm')
+  expect(breaths).toBe(5)
+})
 
 const dying = { threads: 1, body: new URL('./dying-thread.mjs', import.meta.url) }
 
