@@ -2,4 +2,5 @@
 export * from '../exports.ts'
 export { connect } from './browser-host.ts'
 export { openIdbMailStore } from './idb-mail-store.ts'
+export { type Nip07, nip07Signer } from './nip07-signer.ts'
 export { openAgent } from './open-agent.ts'
