@@ -28,6 +28,19 @@ export function relaySettings(options: RelayOptionValues, env: Readonly<Record<s
   }
 }
 
+export interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+/** `9464`, `0.0.0.0:9464` or `[::1]:9464`; by itself a port is this machine's alone. Throws {@link UsageError}. */
+export function requireAddress(text: string): Address {
+  const [, host, digits] = /^(?:(\[[0-9a-f:.]+\]|[^:[\]]+):)?(\d{1,5})$/i.exec(text) ?? []
+  if (digits === undefined || Number(digits) > 65_535)
+    throw new UsageError(`--metrics takes a port, or host:port, got ${JSON.stringify(text)}`)
+  return { host: host?.replace(/^\[|\]$/g, '') ?? '127.0.0.1', port: Number(digits) }
+}
+
 function restrictions(options: RelayOptionValues): SaneOptions {
   const requireAuth = options['require-auth']
   if (requireAuth !== undefined && requireAuth !== 'write' && requireAuth !== 'read' && requireAuth !== 'all')

@@ -134,6 +134,26 @@ export const RELAY_SETTINGS = {
     env: ['POSTHORN_VERIFIER'],
     help: 'what checks signatures: native (libsecp256k1 of the system), wasm, noble, or the first that is there',
   },
+  metrics: {
+    type: 'text',
+    value: '[HOST:]PORT',
+    env: ['POSTHORN_METRICS'],
+    help: 'serve /metrics for Prometheus on a port of its own (default host: 127.0.0.1)',
+  },
+  'log-format': {
+    type: 'text',
+    value: 'FORMAT',
+    default: 'text',
+    env: ['POSTHORN_LOG_FORMAT'],
+    help: 'what is said on stderr while it runs: text, or json (one object a line)',
+  },
+  'slow-query': {
+    type: 'seconds',
+    value: 'S',
+    default: 0.5,
+    env: ['POSTHORN_SLOW_QUERY'],
+    help: 'tell of questions that took longer; 0 tells of all',
+  },
   'allow-ephemeral': {
     type: 'flag',
     env: ['POSTHORN_ALLOW_EPHEMERAL'],

@@ -61,6 +61,8 @@ export interface RelayCore {
   readonly limits: Limits
   readonly connections: number
   readonly subscriptions: number
+  /** Wills on deposit. */
+  readonly wills: number
   /** What its HTTP side is made of. */
   readonly http: HttpHost
   /** Who may connect, write and read. */
@@ -229,6 +231,9 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     },
     get subscriptions() {
       return live.size
+    },
+    get wills() {
+      return wills.size
     },
     admission,
     accept(socket, peer = { unthrottled: true }) {

@@ -18,6 +18,11 @@ import { createHttp } from './http/router.ts'
 import { type RelayIdentity, relayInfo } from './info.ts'
 import type { RetentionRule } from './log/retention.ts'
 import type { Head, Store } from './log/store.ts'
+import { listenMetrics, type MetricsServer } from './metrics/listen.ts'
+import { meteredAccept, meteredStore, meteredVerifier } from './metrics/metered.ts'
+import { createMetrics } from './metrics/prometheus.ts'
+import { connectMetrics } from './metrics/sources.ts'
+import { timedStore } from './metrics/timed-store.ts'
 import { isLoopback } from './origin.ts'
 import { openParts, statusOf } from './parts.ts'
 import type { Peer, Policy, PolicyFactory } from './policy/policy.ts'
@@ -50,6 +55,11 @@ export interface RelayOptions {
   readonly owners?: readonly string[]
   /** Proxies whose `X-Forwarded-For` is believed: CIDR blocks, or `loopback`, `private`, `cloudflare`. Default: nobody. */
   readonly trustedProxies?: readonly string[]
+  /** Count and time everything, for `metrics()` and `listenMetrics()`. Default: false, which costs nothing. */
+  readonly metrics?: boolean
+  /** Told of every question that took at least `slowQueryMs` (default 500): its shape, never its values. */
+  readonly onSlowQuery?: (query: { readonly shape: string; readonly ms: number; readonly rows: number }) => void
+  readonly slowQueryMs?: number
   readonly clock?: Clock
   readonly timers?: Timers
   readonly random?: Random
@@ -73,6 +83,10 @@ export interface Relay {
   listen(address?: { readonly host?: string; readonly port?: number }): Promise<string>
   /** Attaches a connection of another transport; without a `peer` it is a part of this process and not throttled. */
   accept(socket: Socket, peer?: Peer): SocketEvents
+  /** Everything in `relay/metrics/table.ts` as Prometheus' text; undefined without the option. */
+  metrics(): Promise<string | undefined>
+  /** Serves that on a port of its own and resolves to its URL. Throws a TypeError without the option. */
+  listenMetrics(address: { readonly host: string; readonly port: number }): Promise<string>
   /** Applies the retention rules now. Rejects with PruneRefusedError if something that is to go is damaged. */
   prune(): Promise<PruneReport>
   /** Graceful: answers what came in, closes every connection with 1001, then the log. Safe to call twice. */
@@ -80,6 +94,7 @@ export interface Relay {
 }
 
 export const DEFAULT_PORT = 7678
+const SLOW_QUERY_MS = 500
 export const DEFAULT_HOST = '127.0.0.1'
 
 const LOOPBACK_NAMES = ['localhost', '127.0.0.1', '[::1]']
@@ -112,9 +127,18 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   const isTrustedProxy = trustProxies(options.trustedProxies ?? [])
   const urls = new Set(publicUrls.map(requireRelayUrl))
   const onError = options.onError ?? ((where, error) => console.error(`posthorn relay: ${where}:`, error))
+  const clock = options.clock ?? systemClock
   const parts = await openParts(options, onError)
-  const { verifier } = parts
-  const { store, failing } = watchCommits(parts.store)
+  const metrics = options.metrics === true ? await createMetrics(clock) : undefined
+  const verifier = metrics === undefined ? parts.verifier : meteredVerifier(parts.verifier, metrics.meter)
+  const { onSlowQuery, slowQueryMs = SLOW_QUERY_MS } = options
+  const timed =
+    onSlowQuery === undefined
+      ? parts.store
+      : timedStore(parts.store, clock, {
+          query: (ms, shape, rows) => ms >= slowQueryMs && onSlowQuery({ shape, ms: Math.round(ms), rows }),
+        })
+  const { store, failing } = watchCommits(metrics === undefined ? timed : meteredStore(timed, metrics.meter))
   const random = options.random ?? systemRandom
   const begin = async () =>
     createRelayCore({
@@ -124,7 +148,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
       urls,
       retention: options.retention ?? [],
       onError,
-      clock: options.clock ?? systemClock,
+      clock,
       timers,
       random,
       policy: options.policy,
@@ -140,6 +164,16 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   const loopDelay = watchLoopDelay()
   const traffic = watchTraffic(core.http.clock, timers, () => core.head.last)
   const { data } = options
+  const readiness = createReadiness({
+    store,
+    failing,
+    clock,
+    timers,
+    loopDelay,
+    freeBytes: data === undefined ? undefined : () => freeBytes(data),
+  })
+  const accept = metrics === undefined ? core.accept : meteredAccept(core.accept, metrics.meter)
+  if (metrics !== undefined) connectMetrics(metrics, { core, store, limits, data, readiness, version, verifier })
   const answer = createHttp({
     host: core.http,
     identity,
@@ -151,14 +185,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
       uptimeS: traffic.uptimeS,
       log: { everyS: traffic.everyS, samples: traffic.samples },
     }),
-    readiness: createReadiness({
-      store,
-      failing,
-      clock: core.http.clock,
-      timers,
-      loopDelay,
-      freeBytes: data === undefined ? undefined : () => freeBytes(data),
-    }),
+    readiness,
     allowOrigins: options.allowOrigins ?? [],
     info: () =>
       relayInfo(identity.current, limits, core.head, version, {
@@ -169,6 +196,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
       }),
   })
   const servers = new Set<RelayServer>()
+  const metricsServers = new Set<MetricsServer>()
   let closing: Promise<void> | undefined
 
   const close = async () => {
@@ -176,7 +204,11 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
     traffic.stop()
     // The core sends the 1001s; the servers see the handshakes through.
     const answered = core.close()
-    await Promise.all([answered, ...[...servers].map(server => server.close(answered))])
+    await Promise.all([
+      answered,
+      ...[...servers].map(server => server.close(answered)),
+      ...[...metricsServers].map(server => server.close()),
+    ])
   }
   return {
     get head() {
@@ -198,7 +230,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
         allowOrigins: options.allowOrigins ?? [],
         timers,
         refuse: core.admission.refuseConnection,
-        accept: core.accept,
+        accept,
         answer,
       })
       servers.add(server)
@@ -208,8 +240,15 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
       }
       return server.url
     },
-    accept: core.accept,
+    accept,
     prune: core.prune,
+    metrics: async () => metrics?.text(),
+    async listenMetrics(address) {
+      if (metrics === undefined) throw new TypeError('this relay keeps no metrics; create it with metrics: true')
+      const server = await listenMetrics(metrics, address, onError)
+      metricsServers.add(server)
+      return server.url
+    },
     close: () => {
       closing ??= close()
       return closing

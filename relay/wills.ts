@@ -39,6 +39,11 @@ export class WillKeeper {
     this.#options = options
   }
 
+  /** Wills on deposit. */
+  get size(): number {
+    return this.#wills.size
+  }
+
   async start(): Promise<void> {
     for (const will of await this.#options.store.wills()) {
       const key = keyOf(will.event.pubkey, will.session)

@@ -1,19 +1,23 @@
 import type { Command, Context } from '../context.ts'
 import { EXIT } from '../exit-codes.ts'
 import { relayFolder } from '../relay-folder.ts'
-import { relaySettings } from '../relay-settings.ts'
+import { createRelayLog } from '../relay-log.ts'
+import { relaySettings, requireAddress } from '../relay-settings.ts'
 import { columns, escapeText } from '../text.ts'
 import { type OptionSpec, RELAY_SETTINGS } from '../verbs.ts'
 import { parseKeep } from './relay-keep.ts'
 
 /** `posthorn relay config`: reads and checks settings exactly as `posthorn relay` does, and starts nothing. */
-export const relayConfig: Command<'relay config'> = async ({ options, origins, out, env }) => {
+export const relayConfig: Command<'relay config'> = async context => {
+  const { options, origins, out, env } = context
   if (options.example) {
     out.result(exampleFile(), { example: exampleFile() })
     return EXIT.ok
   }
   const { publicUrls = [], trustedProxies = [] } = relaySettings(options, env)
   options.keep.map(parseKeep)
+  createRelayLog(options['log-format'], context)
+  if (options.metrics !== undefined) requireAddress(options.metrics)
   const derived = {
     data: relayFolder(options.data, env),
     'public-url': publicUrls,
@@ -22,7 +26,9 @@ export const relayConfig: Command<'relay config'> = async ({ options, origins, o
   const settings = Object.keys(RELAY_SETTINGS)
     .filter(name => name !== 'config')
     .map(name => {
-      const given = options[name as keyof typeof options]
+      const raw = options[name as keyof typeof options]
+      const spec: OptionSpec = RELAY_SETTINGS[name as keyof typeof RELAY_SETTINGS]
+      const given = spec.type === 'seconds' ? Number(raw) / 1_000 : raw
       const value = Object.hasOwn(derived, name) ? derived[name as keyof typeof derived] : given
       return { name, value: value ?? null, origin: origins[name] ?? inferred(name, value, env) }
     })
@@ -72,6 +78,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   'allow-kinds': '["1,4700,4701"]',
   'trusted-proxy': '["loopback"]',
   'allow-origin': '["https://app.example.com"]',
+  metrics: '"127.0.0.1:9464"',
 }
 
 function exampleValue(name: string, option: OptionSpec): string {

@@ -4,7 +4,8 @@ import { refuseEphemeral } from '../ephemeral-storage.ts'
 import { CliError, errorCode } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { relayFolder } from '../relay-folder.ts'
-import { relaySettings } from '../relay-settings.ts'
+import { createRelayLog, errorFields } from '../relay-log.ts'
+import { type Address, relaySettings, requireAddress } from '../relay-settings.ts'
 import { columns, escapeText } from '../text.ts'
 import { parseKeep } from './relay-keep.ts'
 
@@ -13,23 +14,42 @@ export const relay: Command<'relay'> = async context => {
   const { options, out, signal, env } = context
   const data = relayFolder(options.data, env)
   if (!options['allow-ephemeral']) refuseEphemeral(data, env)
-  const server = await createRelay({ data, retention: options.keep.map(parseKeep), ...relaySettings(options, env) })
+  const log = createRelayLog(options['log-format'], context)
+  // For people in a terminal; whoever reads JSON gets the same as events.
+  const talk = options['log-format'] === 'text'
+  const say = (text: string, event: string, fields = {}) => (talk ? out.say(text) : log('info', event, fields))
+  const metricsAt = options.metrics === undefined ? undefined : requireAddress(options.metrics)
+  const server = await createRelay({
+    data,
+    retention: options.keep.map(parseKeep),
+    metrics: metricsAt !== undefined,
+    onError: (where, error) => log('error', where, errorFields(error)),
+    onSlowQuery: query => log('warn', 'slow-query', query),
+    slowQueryMs: options['slow-query'],
+    ...relaySettings(options, env),
+  })
   try {
-    const url = await listen(server, options.host, options.port)
+    const url = await listen(options, at => server.listen(at))
+    const metrics = metricsAt && (await listen(metricsAt, at => server.listenMetrics(at)))
     announce(context, url, data, server.verifier)
-    out.say(`signatures: ${describeVerifier(server.verifier)}`)
+    say(`signatures: ${describeVerifier(server.verifier)}`, 'listening', {
+      url,
+      data,
+      verifier: describeVerifier(server.verifier),
+    })
+    if (metrics !== undefined) say(`metrics: ${metrics}`, 'metrics', { url: metrics })
     await aborted(signal)
-    out.say('closing …')
+    say('closing …', 'closing')
   } finally {
     await server.close()
   }
-  out.say('closed; everything acknowledged is on disk')
+  say('closed; everything acknowledged is on disk', 'closed')
   return EXIT.ok
 }
 
-async function listen(server: Awaited<ReturnType<typeof createRelay>>, host: string, port: number): Promise<string> {
+async function listen({ host, port }: Address, bind: (address: Address) => Promise<string>): Promise<string> {
   try {
-    return await server.listen({ host, port })
+    return await bind({ host, port })
   } catch (cause) {
     const problem = LISTEN_PROBLEMS[errorCode(cause)]
     if (problem === undefined) throw cause
