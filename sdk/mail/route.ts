@@ -6,14 +6,17 @@ import { commonOfCursorUnknown, parseReason } from '../../protocol/reasons.ts'
 import type { Host, RelayStatus } from '../api.ts'
 import { type Answer, askLink } from '../link/ask.ts'
 import type { Authenticate } from '../link/authenticator.ts'
-import { createFeed, type Dialect } from '../link/feed.ts'
+import { createFeed, type Dialect, type Received } from '../link/feed.ts'
 import { createLink } from '../link/link.ts'
+import { refuseToList } from '../link/local-side.ts'
+import { negotiateOn } from '../link/negotiate.ts'
 import type { PublishOutcome } from '../link/questions.ts'
+import type { Side } from '../link/reconcile.ts'
 import { createInOrder } from './in-order.ts'
 import { createLane } from './lane.ts'
 import { readMail } from './receive.ts'
 import type { Sealer } from './seal.ts'
-import type { FeedKey, MailStore, Outcome, StoredMail } from './store.ts'
+import type { FeedKey, MailStore, Outcome, Position, StoredMail } from './store.ts'
 
 /** Sending waits so long for the relay's dialect to be known, because an OK's seq is worth little without its epoch. */
 const DIALECT_WAIT_MS = 3_000
@@ -31,6 +34,8 @@ export interface RouteOptions extends Host {
   onMail(mail: readonly StoredMail[]): void
   onOutcome(outcome: Outcome): void
   onChange(): void
+  /** This relay may have had what we were never given: its log went back, its order has gaps, or it pruned what was not fetched yet. */
+  onSuspect(): void
 }
 
 /** What was counted since the route was made. */
@@ -63,6 +68,10 @@ export interface Route {
   /** One question besides the inbox. */
   ask(filter: FilterJson, max: number): Promise<Answer>
   publish(event: NostrEvent): Promise<PublishOutcome>
+  /** One side of a reconciliation (NIP-77) with this relay. */
+  readonly side: Side
+  /** Verified events that were found missing are recorded like received ones; no position moves. */
+  take(events: readonly NostrEvent[]): void | Promise<void>
   close(): Promise<void>
 }
 
@@ -84,6 +93,8 @@ export function createRoute(options: RouteOptions): Route {
   let hopeful = true
   let closed = false
   let unreadable = 0
+  let gaps = 0
+  const losing = new Set<() => void>()
   const inOrder = createInOrder()
   let cancelWait: Cancel = () => {}
 
@@ -103,6 +114,7 @@ export function createRoute(options: RouteOptions): Route {
       feed.pause()
     },
     onDown(reason) {
+      for (const lose of [...losing]) lose()
       hopeful = false
       cancelWait()
       laneOpen = false
@@ -116,22 +128,30 @@ export function createRoute(options: RouteOptions): Route {
     link,
     filter,
     positions: dialect => store.positions(keyOf(dialect)),
-    record: (dialect, events, position) =>
-      inOrder(readMail(events, { ...options, relay: url }), ({ mail, unreadable: more }) => {
-        if (closed) return
-        unreadable += more
-        const fresh = store.record({ feed: keyOf(dialect), mail, ...(position ? { position } : {}) })
-        added += fresh.length
-        if (fresh.length > 0) options.onMail(fresh)
-      }),
-    onLost: offerAgain,
+    record,
+    onLost(seq) {
+      offerAgain(seq)
+      options.onSuspect()
+    },
     onChange() {
+      if (feed.counters.gaps > gaps) options.onSuspect()
+      gaps = feed.counters.gaps
       if (feed.dialectKnown || isRefusal(feed.error)) openLane()
       options.onChange()
     },
   })
 
   const lane = createLane({ ...options, link, epoch: () => feed.epoch })
+
+  function record(dialect: Dialect, events: readonly Received[], position?: Position): void | Promise<void> {
+    return inOrder(readMail(events, { ...options, relay: url }), ({ mail, unreadable: more }) => {
+      if (closed) return
+      unreadable += more
+      const fresh = store.record({ feed: keyOf(dialect), mail, ...(position ? { position } : {}) })
+      added += fresh.length
+      if (fresh.length > 0) options.onMail(fresh)
+    })
+  }
 
   function openLane(): void {
     if (laneOpen || !link.isOpen) return
@@ -200,7 +220,18 @@ export function createRoute(options: RouteOptions): Route {
     },
     ask: (filter, max) => askLink(link, filter, { ...options, timeoutMs: ANSWER_MS, max }),
     publish: event => link.publish(event, encodeEvent(event), ANSWER_MS),
+    side: {
+      url,
+      negotiate: window => negotiateOn(link, window, { timers, timeoutMs: ANSWER_MS * 5, losing }),
+      request: refuseToList,
+    },
+    take: events =>
+      record(
+        'log',
+        events.map(event => ({ event })),
+      ),
     async close() {
+      for (const lose of [...losing]) lose()
       cancelWait()
       lane.close()
       feed.stop()
