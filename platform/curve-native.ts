@@ -15,6 +15,9 @@ const NAMES: Partial<Record<NodeJS.Platform, (version: number) => string[]>> = {
 }
 const elsewhere = (version: number) => [`libsecp256k1.so.${version}`]
 
+/** Keys kept in the library's form, about 200 bytes each. */
+const KEPT_KEYS = 4_096
+
 /** SECP256K1_CONTEXT_NONE: enough to verify. */
 const NO_FLAGS = 1
 
@@ -55,7 +58,22 @@ function bind(library: ReturnType<Ffi['load']>): Curve['verify'] {
     'int secp256k1_schnorrsig_verify(const void *ctx, const void *sig, const void *msg, size_t length, const void *parsed)',
   )
   const context = createContext(NO_FLAGS)
-  const parsed = Buffer.alloc(64)
-  return (sig, message, pubkey) =>
-    parse(context, parsed, pubkey) === 1 && verify(context, sig, message, 32, parsed) === 1
+  const keys = new Map<string, Buffer>()
+
+  /** A key costs a square root to read, a tenth of a verification; authors come again. */
+  function parsedKey(pubkey: Uint8Array): Buffer | undefined {
+    const name = Buffer.from(pubkey.buffer, pubkey.byteOffset, pubkey.length).toString('latin1')
+    const known = keys.get(name)
+    if (known !== undefined) return known
+    const parsed = Buffer.alloc(64)
+    if (parse(context, parsed, pubkey) !== 1) return undefined
+    if (keys.size >= KEPT_KEYS) keys.clear()
+    keys.set(name, parsed)
+    return parsed
+  }
+
+  return (sig, message, pubkey) => {
+    const parsed = parsedKey(pubkey)
+    return parsed !== undefined && verify(context, sig, message, 32, parsed) === 1
+  }
 }

@@ -14,8 +14,9 @@ export type Answer = (accepted: boolean, message: string) => void
 
 /** Events verified in one go. Bounds the wait of the first one behind the last: 16 ms in WebAssembly. */
 const VERIFY_BATCH = 64
-/** Events committed in one go. */
-const COMMIT_BATCH = 128
+/** Events, and characters of them, committed in one go: large enough to share a sync, small enough for the next one not to wait long. */
+const COMMIT_BATCH = 256
+const COMMIT_CHARS = 1024 * 1024
 
 export interface IngestOptions {
   readonly store: Store
@@ -166,9 +167,11 @@ export class Ingest {
       return this.#logQueue.length > 0
     }
     const batch: Pending[] = []
+    let chars = 0
     for (const next of this.#logQueue) {
-      if ('ids' in next || batch.length === COMMIT_BATCH) break
+      if ('ids' in next || batch.length === COMMIT_BATCH || chars >= COMMIT_CHARS) break
       batch.push(next)
+      chars += encodeEvent(next.event).length
     }
     this.#logQueue.splice(0, batch.length)
     if (batch.length === 0) return false

@@ -41,6 +41,17 @@ test('for people: the address, the data, what to try next; data in XDG_DATA_HOME
   expect((await relay.ended).code).toBe(0)
 })
 
+test('says what checks signatures; a tier can be named, by flag or variable, and a wrong one is refused', async () => {
+  const relay = start(['relay', '--port', '0', '--data', tempDir(), '--json', '--verifier', 'wasm'])
+  const first = JSON.parse((await relay.says('\n')).split('\n')[0] ?? '')
+  expect(first.verifier).toMatchObject({ tier: 'wasm', library: 'tiny-secp256k1', passedOver: [] })
+  relay.child.kill('SIGTERM')
+  expect((await relay.ended).stderr).toContain('signatures: wasm (tiny-secp256k1), up to')
+  const wrong = await posthorn(['relay', '--port', '0', '--data', tempDir()], { env: { POSTHORN_VERIFIER: 'quantum' } })
+  expect(wrong.code).toBe(2)
+  expect(wrong.stderr).toContain('auto, native, wasm, noble')
+})
+
 test('two signals at once are one press, as npm and timeout send them', async () => {
   const relay = start(['relay', '--port', '0', '--data', tempDir(), '--json'])
   await relay.says('\n')
