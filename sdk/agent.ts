@@ -1,24 +1,40 @@
 import { sleep } from '../platform/timers.ts'
-import type { Accept, Agent, AgentEvents, AgentStatus, Contact, Host, OpenAgentOptions, SendOptions } from './api.ts'
+import { isInitiating } from './acts.ts'
+import type { AgentRules } from './agent-rules.ts'
+import type { Accept, Agent, AgentEvents, AgentStatus, Contact, Host } from './api.ts'
+import { createAsk, scatter } from './asking.ts'
 import { type Asks, createAsks } from './asks.ts'
+import { createBreaker } from './breaker.ts'
+import { chainFault, MAX_HOPS } from './chain.ts'
+import { createDeadLetters } from './dead-letters.ts'
 import { AgentClosedError, ExpiredError, RefusedError, TimeoutError } from './errors.ts'
-import { andThen, type Signer } from './identity/signer.ts'
-import { type Compose, compositionOf, createCompose } from './mail/compose.ts'
+import { createHandlers } from './handlers.ts'
+import type { Signer } from './identity/signer.ts'
+import { createIntake } from './intake.ts'
+import { createCompose, createComposeReceipt } from './mail/compose.ts'
 import { createSealer } from './mail/seal.ts'
 import type { MailStore, Outcome, OutgoingMail, StoredMail } from './mail/store.ts'
+import type { Receipt } from './mail/types.ts'
 import { createView, findOne } from './mail/view.ts'
+import type { HandleOptions, Handler, TypedHandler } from './messaging.ts'
 import { createNotices, createPulse } from './notices.ts'
+import { createRates, STRANGER_RATE } from './rate.ts'
+import { createReceipting } from './receipting.ts'
+import { createReceiptClerk } from './receipts.ts'
 import { npubOf, resolveRecipient } from './recipient.ts'
 import { createPool } from './relays/pool.ts'
 import { createSyncer } from './relays/sync.ts'
+import { createRequests } from './requests.ts'
+import { createSender } from './sender.ts'
+import { createTopics } from './topics.ts'
+import { isTypedAct } from './typed-act.ts'
 import { createWorker } from './worker.ts'
 
-const ASK_TIMEOUT_MS = 30_000
 const STORED_TIMEOUT_MS = 30_000
 const SYNC_MS = 30_000
 const CLOSE_MS = 5_000
 
-export interface StartOptions extends Host, Pick<OpenAgentOptions, 'announce' | 'allowPrivate'> {
+export interface StartOptions extends Host, AgentRules {
   readonly name: string
   readonly signer: Signer
   readonly store: MailStore
@@ -41,29 +57,61 @@ export function startAgent(options: StartOptions): RunningAgent {
   const { clock, timers, store, signer } = options
   const { pubkey } = signer
   const sealer = createSealer(signer)
-  const composer = createCompose(options)
+  const maxHops = options.maxHops ?? MAX_HOPS
+  const breaker = createBreaker(clock)
   const notices = createNotices<AgentEvents>()
   const news = createPulse()
   const asks: Asks = createAsks(timers)
-  const view = createView(pubkey, options.contacts)
+  const view = createView(pubkey, options.contacts, () => store.judged('accepted'))
   let closing: Promise<{ readonly unsent: number }> | undefined
   let closed = false
   let lastStatus = ''
   let statusPlanned = false
 
   store.reopenWork()
+  const resolve = (to: string) => resolveRecipient(to, view.contacts())
+  const sender = createSender({
+    store,
+    clock,
+    compose: createCompose(options),
+    breaker,
+    pubkey,
+    maxHops,
+    resolve,
+    ensureOpen,
+    onQueued: kick,
+  })
+  const ask = createAsk(sender, asks)
+  const receipting = createReceipting({ ...options, compose: createComposeReceipt(options), isAccepted, isContact })
+  const clerk = createReceiptClerk({ store, timers, sign: receipting.received, onQueued: () => kick() })
+  const intake = createIntake({ store, pubkey, knownKeys: view.knownKeys, mayReceipt: receipting.may })
   const worker = createWorker({
     ...options,
+    rates: createRates(clock, from =>
+      from === pubkey ? undefined : (options.rate ?? (isContact(from) ? undefined : STRANGER_RATE)),
+    ),
     accepted: () => (options.accept === 'anyone' ? undefined : view.knownKeys()),
     contacts: view.knownKeys,
-    view: view.message,
-    reply: (mail, act, text, contentType) =>
-      andThen(
-        compose(mail.from, text, { act, public: !mail.private, ...(contentType ? { contentType } : {}) }, mail),
-        ([reply]) => reply,
-      ),
+    fault: (mail, loops) => chainFault(mail, loops, { pubkey, store, maxHops }),
+    reply: sender.reply,
+    receipt: receipting.one,
     onQueued: () => kick(),
+    onWorked(from) {
+      if (options.accept === 'anyone' && !isContact(from)) announce(intake.refill(from))
+    },
   })
+  const handlers = createHandlers({
+    sender,
+    view: view.message,
+    askUnder: under => createAsk(sender, asks, under),
+    async working(mail, note) {
+      const receipt = await receipting.one(mail, 'working', note)
+      if (!receipt || closing) return
+      store.acknowledge([mail.id], [receipt])
+      kick()
+    },
+  })
+  const topics = createTopics({ sender, follow: (topic, replay) => pool.follow(topic, replay), handlers, worker })
   const pool = createPool({
     ...options,
     pubkey,
@@ -71,14 +119,18 @@ export function startAgent(options: StartOptions): RunningAgent {
     authenticate: template => signer.sign(template),
     sign: template => signer.sign(template),
     announce: options.announce ?? true,
-    onMail(mails) {
-      for (const mail of mails) receive(mail)
-      news.beat()
-      worker.wake()
+    take(batch) {
+      const { mail, receipts } = intake.take(batch)
+      // An answer says more than the receipt that comes with it.
+      announce(mail)
+      for (const receipt of receipts) onReceipt(receipt)
+      return mail.length
     },
     onSettled,
     onChange: planStatus,
   })
+  // What an earlier life received and did not tell.
+  clerk.plan()
   const syncer = createSyncer({
     routes: pool.routes,
     monotonic: clock.monotonic,
@@ -86,19 +138,52 @@ export function startAgent(options: StartOptions): RunningAgent {
     isEnding: () => closing !== undefined,
   })
 
+  function isContact(key: string): boolean {
+    return view.knownKeys().includes(key)
+  }
+
+  function isAccepted(key: string): boolean {
+    return options.accept === 'anyone' || isContact(key)
+  }
+
+  function announce(mails: readonly StoredMail[]): void {
+    if (mails.length === 0) return
+    for (const mail of mails) receive(mail)
+    news.beat()
+    clerk.plan()
+    worker.wake()
+  }
+
   function receive(mail: StoredMail): void {
     const message = view.message(mail)
+    const { replyTo } = mail
+    if (replyTo !== undefined && store.recipient(replyTo) === mail.from) {
+      if (mail.act === 'failure') breaker.failed(mail.from, replyTo)
+      else if (!isInitiating(mail.act)) breaker.succeeded(mail.from)
+    }
     if (asks.offer(message)) {
       store.endWork(mail.id, { state: 'done' })
     }
     notices.emit('message', message)
   }
 
+  function onReceipt(receipt: Receipt): void {
+    if (receipt.state === 'failed') breaker.failed(receipt.from, receipt.of)
+    if (receipt.state === 'done') breaker.succeeded(receipt.from)
+    asks.receipt(receipt)
+    tellDelivery(receipt.of)
+    news.beat()
+  }
+
+  function tellDelivery(id: string): void {
+    const delivery = notices.has('delivery') && view.delivery(store, id, clock.now())
+    if (delivery) notices.emit('delivery', { id, ...delivery })
+  }
+
   function onSettled(outcomes: readonly Outcome[]): void {
     for (const outcome of outcomes) {
       asks.settle(outcome)
-      const delivery = store.delivery(outcome.id)
-      if (delivery) notices.emit('delivery', { id: outcome.id, ...delivery })
+      tellDelivery(outcome.id)
     }
     planStatus()
   }
@@ -121,24 +206,6 @@ export function startAgent(options: StartOptions): RunningAgent {
 
   function readStatus(): AgentStatus {
     return Object.freeze({ relays: Object.freeze(pool.statuses()), ...view.counts(store) })
-  }
-
-  function compose(to: string, text: string, send: SendOptions, parent?: StoredMail): ReturnType<Compose> {
-    const known = parent ?? (send.replyTo === undefined ? undefined : store.get(send.replyTo))
-    return composer(compositionOf(to, text, send, known, clock))
-  }
-
-  async function post(to: string, text: string, send: SendOptions): Promise<OutgoingMail> {
-    ensureOpen()
-    const composed = compose(resolveRecipient(to, view.contacts()), text, send)
-    // Two sends in one turn go out in that order: with the key at hand nothing is waited for.
-    const [mail, ...copies] = composed instanceof Promise ? await composed : composed
-    ensureOpen()
-    for (const each of [mail, ...copies]) {
-      store.enqueue(each)
-      kick(each)
-    }
-    return mail
   }
 
   function kick(mail?: OutgoingMail): void {
@@ -178,6 +245,8 @@ export function startAgent(options: StartOptions): RunningAgent {
     const start = clock.monotonic()
     asks.close()
     await worker.stop(ms)
+    await clerk.flush()
+    clerk.close()
     const left = ms - (clock.monotonic() - start)
     await until(() => pool.isFlushed, Math.max(0, left))
     const unsent = store.counts().queue
@@ -197,20 +266,32 @@ export function startAgent(options: StartOptions): RunningAgent {
     name: options.name,
     pubkey,
     npub: npubOf(pubkey),
-    handle(act, handler, handle) {
+    handle(what: unknown, handler: unknown, handle?: HandleOptions) {
       ensureOpen()
-      worker.handle(act, handler, handle)
+      // The overloads of `Agent` keep what belongs together.
+      worker.handle(
+        isTypedAct(what)
+          ? handlers.forTyped(what, handler as TypedHandler<unknown, unknown>)
+          : handlers.forAct(String(what), handler as Handler),
+        handle,
+      )
     },
-    async ask(to, text, { act = 'request', timeout = ASK_TIMEOUT_MS, signal, ...how } = {}) {
-      signal?.throwIfAborted()
-      const mail = await post(to, text, { act, ...how })
-      signal?.throwIfAborted()
-      return asks.wait(mail.id, mail.to, timeout, signal)
-    },
-    async send(to, text, send = {}) {
-      const { id } = await post(to, text, send)
+    ask,
+    scatter: (to, body, scatterOptions = {}) => scatter(sender, asks, { to, body, options: scatterOptions }),
+    async send(to, body, send = {}) {
+      const { mail } = await sender.post(to, body, send)
       await store.durable?.()
-      return id
+      return mail.id
+    },
+    async sendAll(to, body, send = {}) {
+      const mails = await sender.postAll(to, body, send)
+      await store.durable?.()
+      return mails.map(({ id }) => id)
+    },
+    topic: name => topics.topic(name),
+    subscribe(topic, handler, how) {
+      ensureOpen()
+      topics.subscribe(topic, handler, how)
     },
     async stored(id, { timeout = STORED_TIMEOUT_MS } = {}) {
       await until(() => closed || store.delivery(id)?.state !== 'queued', timeout)
@@ -221,7 +302,10 @@ export function startAgent(options: StartOptions): RunningAgent {
       if (delivery?.state === 'stored') return delivery
       throw new TimeoutError(id, 'OK of a relay', timeout)
     },
-    delivery: id => store.delivery(id),
+    delivery: id => view.delivery(store, id, clock.now()),
+    receipts: id => store.receipts(id),
+    requests: createRequests({ store, resolve, entry: view.entry, announce, wake: worker.wake }),
+    deadLetters: createDeadLetters({ store, entry: view.entry, wake: worker.wake, kick }),
     copies: id => store.copies(id),
     replies: id => repliesTo(id),
     inbox: (query = {}) => view.inbox(store, query),

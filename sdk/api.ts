@@ -6,7 +6,25 @@ import type { Timers } from '../platform/timers.ts'
 import type { Verifier } from '../platform/verifier.ts'
 import type { Signer } from './identity/signer.ts'
 import type { Copy, MailStore } from './mail/store.ts'
-import type { Delivery, InboxEntry, IncomingMessage } from './mail/types.ts'
+import type { Delivery, InboxEntry, IncomingMessage, Receipt } from './mail/types.ts'
+import type {
+  Ask,
+  Content,
+  DeadLetters,
+  HandleOptions,
+  Handler,
+  Rate,
+  Requests,
+  ScatterOptions,
+  ScatterResult,
+  SendOptions,
+  SubscribeOptions,
+  Topic,
+  TypedHandler,
+} from './messaging.ts'
+import type { TypedAct } from './typed-act.ts'
+
+export type { AskOptions, HandleOptions, Handler, SendOptions } from './messaging.ts'
 
 /** Everything an agent needs from its surroundings. */
 export interface Host {
@@ -38,6 +56,8 @@ export interface Contact {
 
 export type Accept = 'contacts' | 'anyone'
 
+export type ReceiptPolicy = 'accepted' | 'contacts' | 'none'
+
 export interface OpenAgentOptions {
   /** Profile name on this machine; default `default`. */
   readonly name?: string
@@ -56,52 +76,16 @@ export interface OpenAgentOptions {
    * the agent's own relays are there.
    */
   readonly allowPrivate?: boolean
-  readonly host?: Partial<AgentHost>
-}
-
-export interface HandleOptions {
-  /** Messages of this act worked on at once; default 1. */
-  readonly concurrency?: number
-  /** Time limit of one attempt in ms; default 300,000. */
-  readonly timeoutMs?: number
-  /** Default 3; then the message is set aside and the sender told. */
-  readonly maxAttempts?: number
-}
-
-/**
- * A string (or any JSON value) is sent back as `answer`; undefined sends nothing. Throwing means: try again later,
- * and after the last attempt a `failure` with the error's message. May run twice for one id after a crash.
- */
-export type Handler = (message: IncomingMessage & { readonly signal: AbortSignal }) => unknown
-
-export interface SendOptions {
-  /** Performative; default `inform`. */
-  readonly act?: string
-  /** Clear text instead of sealed. */
-  readonly public?: boolean
   /**
-   * Hides the envelope too (NIP-59): sender, act and time are the recipient's alone to see. `chat` makes it a private message that
-   * any Nostr client reads (NIP-17), without act and content type. Default: as the message it answers.
+   * Who is told by receipts what becomes of a message: `accepted` (default) those whom handlers run for, `contacts`, or `none`. A
+   * receipt tells a stranger that somebody is awake.
    */
-  readonly wrap?: boolean | 'chat'
-  /** With `wrap`: also for oneself, for other clients of the same key. */
-  readonly copy?: boolean
-  /** The message this one answers; must be in this agent's mail for the conversation's root to be inherited. */
-  readonly replyTo?: string
-  /** Seconds from now after which nobody needs it any more. Default: never. */
-  readonly deadline?: number
-  /** Content type; default `text/plain`. */
-  readonly contentType?: string
-}
-
-export interface AskOptions {
-  /** Default `request`. */
-  readonly act?: string
-  /** ms, default 30,000. The message outlives it: `replies(id)` still tells an answer that comes later. */
-  readonly timeout?: number
-  readonly signal?: AbortSignal
-  readonly public?: boolean
-  readonly wrap?: boolean | 'chat'
+  readonly receipts?: ReceiptPolicy
+  /** Messages that handlers start for one sender; what is above waits. Default: 60 a minute for strangers, no limit for contacts. */
+  readonly rate?: Rate
+  /** Longest chain of agents acting on each other's behalf; default 5. */
+  readonly maxHops?: number
+  readonly host?: Partial<AgentHost>
 }
 
 /** `live`: everything the relay has was received and recorded. `catching-up`: connected, not there yet. */
@@ -175,13 +159,31 @@ export interface Agent {
   readonly npub: string
   /** Works off messages of one act: at least once each, across restarts. */
   handle(act: string, handler: Handler, options?: HandleOptions): void
+  /** The same with bodies of known shape; what does not have it is answered `not-understood`. */
+  handle<Received, Returned>(
+    act: TypedAct<never, Received, Returned, never>,
+    handler: TypedHandler<Received, Returned>,
+    options?: HandleOptions,
+  ): void
   /** Sends and waits for the answer. Rejects with RefusedError, FailedError, ExpiredError or TimeoutError, each with the message's `id`. */
-  ask(to: string, text: string, options?: AskOptions): Promise<IncomingMessage>
+  readonly ask: Ask
+  /** Asks many in one conversation; partial results when the time is over. Rejects only if aborted or closed. */
+  scatter(to: readonly string[], body: Content, options?: ScatterOptions): Promise<ScatterResult>
   /** Resolves to the event id once the signed message is in the local outbox. */
-  send(to: string, text: string, options?: SendOptions): Promise<string>
+  send(to: string, body: Content, options?: SendOptions): Promise<string>
+  /** One message each, in one conversation; all are in the outbox or none is. Returns the ids in order. */
+  sendAll(to: readonly string[], body: Content, options?: SendOptions): Promise<readonly string[]>
+  /** A topic to publish to, levels separated by `/`. */
+  topic(name: string): Topic
+  /** Works off what is published to a topic and below it, as `handle` does: to be called at every start, resumed where it was. */
+  subscribe(topic: string, handler: Handler, options?: SubscribeOptions): void
   /** Resolves when a relay said OK. Rejects with RefusedError, ExpiredError, or TimeoutError after `timeout` ms (default 30,000; still queued). */
   stored(id: string, options?: { readonly timeout?: number }): Promise<Delivery>
   delivery(id: string): Delivery | undefined
+  /** What its recipient has signed about a sent message; the one that counts is the last. */
+  receipts(id: string): readonly Receipt[]
+  readonly requests: Requests
+  readonly deadLetters: DeadLetters
   /** What each relay was given of a sent message, and said to it. */
   copies(id: string): readonly Copy[]
   /** Stored and future replies of the recipient to a message; ends when the agent is closed. */

@@ -1,8 +1,9 @@
 import type { Timers } from '../platform/timers.ts'
+import { parseReason } from '../protocol/reasons.ts'
 import { isFinalReply } from './acts.ts'
 import { AgentClosedError, ExpiredError, FailedError, RefusedError, TimeoutError } from './errors.ts'
 import type { Outcome } from './mail/store.ts'
-import type { IncomingMessage } from './mail/types.ts'
+import type { IncomingMessage, Receipt } from './mail/types.ts'
 
 interface Pending {
   /** Only this key's reply counts. */
@@ -17,6 +18,8 @@ export interface Asks {
   /** Returns true if somebody was waiting for this message. */
   offer(message: IncomingMessage): boolean
   settle(outcome: Outcome): void
+  /** The recipient will not answer: it says so by a receipt. */
+  receipt(receipt: Receipt): void
   close(): void
 }
 
@@ -61,6 +64,14 @@ export function createAsks(timers: Timers): Asks {
       if (outcome.state === 'refused')
         pending.get(outcome.id)?.reject(new RefusedError(outcome.id, 'relay', outcome.reason))
       else if (outcome.state === 'expired') pending.get(outcome.id)?.reject(new ExpiredError(outcome.id))
+    },
+    receipt({ of, from, state, text = '' }) {
+      const ask = pending.get(of)
+      if (!ask || ask.to !== from) return
+      const { prefix, text: issues } = parseReason(text)
+      if (state === 'rejected' && prefix === 'not-understood') ask.reject(new FailedError(of, prefix, issues))
+      else if (state === 'rejected') ask.reject(new RefusedError(of, 'recipient', text))
+      if (state === 'failed') ask.reject(new FailedError(of, 'failure', text))
     },
     close() {
       for (const ask of [...pending.values()]) ask.reject(new AgentClosedError())

@@ -153,3 +153,46 @@ export class AgentClosedError extends Error {
     super('this agent is closed; open it again with openAgent().')
   }
 }
+
+/** A body does not have the shape its schema asks for. One that was received is answered `not-understood`. */
+export class NotUnderstoodError extends Error {
+  override readonly name = 'NotUnderstoodError'
+  readonly code = 'not-understood'
+  /** One line each, with the path inside the body. */
+  readonly issues: readonly string[]
+  /** The fault is this agent's own: what its handler returned, or what it was about to send. */
+  readonly isOwn: boolean
+  constructor(what: string, issues: readonly string[], isOwn: boolean) {
+    super(`${what} does not have the agreed shape: ${issues.join('; ') || 'no reason given'}`)
+    this.issues = issues
+    this.isOwn = isOwn
+  }
+}
+
+/** To be thrown by a handler that will not do it: the sender gets a refusal and a `rejected` receipt, and nothing is tried again. */
+export class Rejection extends Error {
+  override readonly name = 'Rejection'
+  readonly code = 'rejected'
+}
+
+/** Sending would let a chain of agents run on: too many hops, no budget left, or the parent's deadline has passed. */
+export class ChainError extends Error {
+  override readonly name = 'ChainError'
+  readonly code: 'hops' | 'over-budget' | 'expired'
+  constructor(code: ChainError['code'], message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** A peer failed again and again: it is spared for a while. Nothing was sent. */
+export class PeerPausedError extends Error {
+  override readonly name = 'PeerPausedError'
+  readonly code = 'peer-paused'
+  /** ms until a message to it is let through as a probe. */
+  readonly retryAfterMs: number
+  constructor(pubkey: string, retryAfterMs: number) {
+    super(`${pubkey} has failed again and again; nothing more is asked of it for ${Math.ceil(retryAfterMs / 1000)} s.`)
+    this.retryAfterMs = retryAfterMs
+  }
+}

@@ -1,4 +1,6 @@
 /** What the SDK gives on every host; the entries for Node and for browsers add what is the host's own. */
+
+export { PERFORMATIVES, type Performative } from './acts.ts'
 export type {
   Accept,
   Agent,
@@ -12,22 +14,28 @@ export type {
   Host,
   InboxQuery,
   OpenAgentOptions,
+  ReceiptPolicy,
   RelayState,
   RelayStatus,
   RelaySync,
   SendOptions,
   SyncSummary,
 } from './api.ts'
+export { type Body, json, jsonOf, markdown, multipart, type Part, partsOf } from './body.ts'
 export {
   AgentClosedError,
   AmbiguousIdError,
+  ChainError,
   ExpiredError,
   FailedError,
   HomeInUseError,
   KeyFileError,
   MessageError,
+  NotUnderstoodError,
+  PeerPausedError,
   ProfileError,
   RefusedError,
+  Rejection,
   RelayRefusedError,
   RelayUnreachableError,
   SignerError,
@@ -43,8 +51,33 @@ export type { Connect, ConnectOptions } from './link/connect.ts'
 export { type Difference, type ReconcileOptions, reconcile } from './link/reconcile.ts'
 export { type Transfer, type TransferOptions, transfer } from './link/transfer.ts'
 export { createMemoryMailStore } from './mail/memory-store.ts'
-export type { Copy, MailStore } from './mail/store.ts'
-export type { Delivery, InboxEntry, IncomingMessage, WorkState } from './mail/types.ts'
+export type { Copy, MailStore, Stranger } from './mail/store.ts'
+export type {
+  Amounts,
+  Delivery,
+  Envelope,
+  InboxEntry,
+  IncomingMessage,
+  Priority,
+  Receipt,
+  ReceiptState,
+  WorkState,
+} from './mail/types.ts'
+export type {
+  Ask,
+  Content,
+  DeadLetter,
+  DeadLetters,
+  HandlerMessage,
+  Requests,
+  ScatterOptions,
+  ScatterResult,
+  SubscribeOptions,
+  Topic,
+  TypedHandler,
+} from './messaging.ts'
 export { DEFAULT_PROFILE } from './profile-name.ts'
+export type { Rate } from './rate.ts'
 export { npubOf, resolveRecipient } from './recipient.ts'
 export { checkRelayUrl, DEFAULT_RELAY } from './relay-url.ts'
+export { act, type SchemaIssue, type SchemaResult, type StandardSchema, type TypedAct } from './typed-act.ts'

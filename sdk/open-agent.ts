@@ -1,6 +1,7 @@
 import { acquireLock, LockedError } from '../platform/lock.ts'
 import type { Cancel } from '../platform/timers.ts'
 import { startAgent } from './agent.ts'
+import { rulesOf } from './agent-rules.ts'
 import type { Agent, Host, OpenAgentOptions } from './api.ts'
 import { HomeInUseError, KeyFileError } from './errors.ts'
 import { exposure, lstatOrUndefined, statOrUndefined } from './home/files.ts'
@@ -12,7 +13,7 @@ import { watchSpool } from './home/spool.ts'
 import { openSqliteMailStore } from './home/sqlite-mail-store.ts'
 import { localSigner } from './identity/local-signer.ts'
 import { nodeHost } from './node-host.ts'
-import { listing, ownRelays } from './relay-url.ts'
+import { ownRelays } from './relay-url.ts'
 
 /**
  * Opens a profile of this machine and runs it: connects, receives, sends what is queued. Resolves before the connection
@@ -25,7 +26,7 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
   const signer = options.host?.signer ?? (secretKey && localSigner(secretKey, host.random))
   if (signer && store)
     return startAgent({
-      ...listing(options),
+      ...rulesOf(options),
       ...host,
       name: options.name ?? DEFAULT_PROFILE,
       signer,
@@ -53,7 +54,7 @@ function openHome(options: OpenAgentOptions, host: Host): Agent {
     const store = openSqliteMailStore(files.mail)
     undo.unshift(() => store.close())
     const agent = startAgent({
-      ...listing(options),
+      ...rulesOf(options),
       ...host,
       name: profile.name,
       signer,

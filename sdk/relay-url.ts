@@ -1,4 +1,3 @@
-import type { OpenAgentOptions } from './api.ts'
 import { ProfileError } from './errors.ts'
 
 export const DEFAULT_RELAY = 'ws://localhost:7678'
@@ -24,9 +23,3 @@ export function ownRelays(given: readonly string[]): readonly string[] {
     throw new ProfileError('profile-malformed', `a profile has at most ${MAX_RELAYS} relays, not ${relays.length}.`)
   return relays
 }
-
-/** What was said about relay lists, and nothing where nothing was said. */
-export const listing = ({ announce, allowPrivate }: OpenAgentOptions) => ({
-  ...(announce === undefined ? {} : { announce }),
-  ...(allowPrivate === undefined ? {} : { allowPrivate }),
-})

@@ -1,13 +1,15 @@
 import type { Clock } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
 import { type Cancel, sleep, type Timers } from '../platform/timers.ts'
-import { mayReply, wantsUnderstanding } from './acts.ts'
-import type { HandleOptions, Handler } from './api.ts'
-import { AgentClosedError, SignerError } from './errors.ts'
-import type { MaybePromise } from './identity/signer.ts'
+import { wantsUnderstanding } from './acts.ts'
+import { bodyFrom } from './body.ts'
+import { AgentClosedError, NotUnderstoodError, Rejection, SignerError } from './errors.ts'
 import { backoffMs } from './link/backoff.ts'
-import type { MailStore, OutgoingMail, StoredMail, WorkResult } from './mail/store.ts'
-import type { IncomingMessage } from './mail/types.ts'
+import type { StoredMail, WorkResult } from './mail/store.ts'
+import type { Amounts } from './mail/types.ts'
+import type { HandleOptions } from './messaging.ts'
+import { type Conclusion, createOutcomes, type OutcomeOptions } from './outcome.ts'
+import type { Rates } from './rate.ts'
 
 const TIME_LIMIT_MS = 300_000
 const MAX_ATTEMPTS = 3
@@ -15,53 +17,71 @@ const MAX_ATTEMPTS = 3
 const SETTLED_MS = 5_000
 const MAX_REASON_CHARS = 500
 const UNHANDLED_BATCH = 50
+const REPEAT_WAIT_MS = 1_000
 
-export interface WorkerOptions {
-  readonly store: MailStore
+export interface WorkerOptions extends Omit<OutcomeOptions, 'isClosed'> {
   readonly clock: Clock
   readonly timers: Timers
   readonly random: Random
+  readonly rates: Rates
   /** Public keys that handlers run for; undefined means anyone. */
   accepted(): readonly string[] | undefined
   /** Public keys that may be told `not-understood`. */
   contacts(): readonly string[]
-  view(mail: StoredMail): IncomingMessage
-  /** Signs a reply. Throws or rejects if it cannot be sent. */
-  reply(mail: StoredMail, act: string, text: string, contentType?: string): MaybePromise<OutgoingMail>
-  /** Replies were queued. */
-  onQueued(): void
+  /** Why loop safety forbids to work on it, if it does. */
+  fault(mail: StoredMail, loops: boolean): Promise<string | undefined>
+  /** Something of this sender was worked off. */
+  onWorked(from: string): void
+}
+
+/** One try at one message. */
+export interface Attempt {
+  /** The handler's value. What it throws ends the attempt. */
+  run(signal: AbortSignal): unknown
+  /** Used up for the message in this attempt. */
+  spent(): Amounts | undefined
+}
+
+/** Which messages, and what to do with them. */
+export interface Duty {
+  /** One handler each. */
+  readonly name: string
+  /** What `nextWork` is asked for. */
+  readonly query: () => { readonly act: string; readonly schema?: string } | { readonly topics: readonly string[] }
+  attempt(mail: StoredMail): Attempt
 }
 
 interface Registration {
-  readonly act: string
-  readonly handler: Handler
+  readonly duty: Duty
   readonly concurrency: number
   readonly timeoutMs: number
   readonly maxAttempts: number
+  readonly loops: boolean
   running: number
 }
 
 /** Works the inbox off: each message at least once, its outcome and reply in one transaction, a stuck one out of the others' way. */
 export interface Worker {
-  handle(act: string, handler: Handler, options?: HandleOptions): void
+  handle(duty: Duty, options?: HandleOptions): void
   /** New mail may be there. */
   wake(): void
   /** Aborts what runs and waits for it at most `ms`; what does not end goes back to the inbox uncounted. */
   stop(ms: number): Promise<void>
 }
 
-type Attempt =
+type Ending =
   | { readonly end: 'value'; readonly value: unknown }
-  | { readonly end: 'error'; readonly error: string }
+  | { readonly end: 'error'; readonly error: unknown }
   | { readonly end: 'stopped' }
 
 export function createWorker(options: WorkerOptions): Worker {
-  const { store, clock, timers, random } = options
+  const { store, clock, timers, random, rates } = options
   const registrations = new Map<string, Registration>()
   const stopping = new AbortController()
   const running = new Map<Promise<void>, StoredMail>()
   /** Acts seen that need no answer. */
   const passedOver = new Set<string>()
+  const write = createOutcomes({ ...options, isClosed: () => closed })
   let closed = false
   let handlersSettled = false
   let refusing = false
@@ -73,122 +93,137 @@ export function createWorker(options: WorkerOptions): Worker {
     const from = options.accepted()
     for (const registration of registrations.values()) {
       while (registration.running < registration.concurrency) {
-        const mail = store.nextWork({ act: registration.act, nowMs: clock.now(), ...(from ? { from } : {}) })
+        const mail = next(registration.duty, from)
         if (!mail) break
-        start(registration, mail)
+        begin(registration, mail)
       }
     }
     if (handlersSettled) void refuseUnknownActs()
     planDue()
   }
 
+  function next({ query }: Duty, from: readonly string[] | undefined): StoredMail | undefined {
+    const wanted = query()
+    const { senders } = rates.spent()
+    const notSchemas = 'act' in wanted && wanted.schema === undefined ? schemasOf(wanted.act) : []
+    return store.nextWork({
+      ...wanted,
+      nowMs: clock.now(),
+      ...(from ? { from } : {}),
+      ...(senders.length > 0 ? { notFrom: senders } : {}),
+      ...(notSchemas.length > 0 ? { notSchemas } : {}),
+    })
+  }
+
+  function schemasOf(act: string): string[] {
+    return [...registrations.values()].flatMap(({ duty }) => {
+      const query = duty.query()
+      return 'act' in query && query.act === act && query.schema !== undefined ? [query.schema] : []
+    })
+  }
+
   function planDue(): void {
     cancelDue()
     const due = store.nextDueMs()
-    const wait = due === undefined ? 0 : due - clock.now()
     // What is due already waits for a free slot or an unknown sender; both wake us.
-    if (wait > 0) cancelDue = timers.after(wait, dispatch, { background: true })
+    const dueMs = due === undefined || due <= clock.now() ? Number.POSITIVE_INFINITY : due - clock.now()
+    const wait = Math.min(dueMs, rates.spent().waitMs)
+    if (wait < Number.POSITIVE_INFINITY) cancelDue = timers.after(Math.ceil(wait), dispatch, { background: true })
   }
 
-  function start(registration: Registration, mail: StoredMail): void {
-    if (mail.attempts >= registration.maxAttempts) {
-      store.beginWork(mail.id)
-      track(registration, mail, giveUp(mail, mail.error ?? 'it was interrupted each time'))
-      return
-    }
-    if (mail.deadline !== undefined && mail.deadline * 1000 <= clock.now()) {
-      store.endWork(mail.id, { state: 'set-aside', error: 'its deadline had passed' })
-      return
-    }
-    const begun = { ...mail, attempts: store.beginWork(mail.id) }
-    track(
-      registration,
-      begun,
-      run(registration, mail).then(outcome => conclude(registration, begun, outcome)),
-    )
-  }
-
-  function track(registration: Registration, mail: StoredMail, task: Promise<void>): void {
+  function begin(registration: Registration, mail: StoredMail): void {
+    const attempts = store.beginWork(mail.id)
+    const begun = { ...mail, attempts }
+    if (attempts === 1) rates.charge(mail.from)
     registration.running += 1
-    const work = task.then(() => {
+    const work = workOn(registration, begun).then(() => {
       registration.running -= 1
       running.delete(work)
+      if (!closed) options.onWorked(mail.from)
       dispatch()
     })
-    running.set(work, mail)
+    running.set(work, begun)
+  }
+
+  async function workOn(registration: Registration, mail: StoredMail): Promise<void> {
+    const { maxAttempts, duty } = registration
+    try {
+      if (mail.attempts > maxAttempts)
+        return await write(
+          { ...mail, attempts: mail.attempts - 1 },
+          { kind: 'failed', reason: mail.error ?? 'it was interrupted each time' },
+        )
+      const ruled = await rule(mail, registration.loops)
+      if (ruled === 'later') return postpone(mail, 'the same is being worked on', REPEAT_WAIT_MS)
+      if (ruled) return await write(mail, ruled)
+      const attempt = duty.attempt(mail)
+      const ending = await run(attempt, registration)
+      if (closed) return
+      if (ending.end === 'stopped') return store.endWork(mail.id, interrupted(mail))
+      const conclusion = concluded(ending, mail, maxAttempts, attempt.spent())
+      if (conclusion) return await write(mail, conclusion)
+      const dueMs = clock.now() + backoffMs(mail.attempts, random)
+      store.endWork(mail.id, { state: 'failed', error: reasonOf(ending.end === 'error' ? ending.error : ''), dueMs })
+    } catch (error) {
+      if (closed) return
+      // The key is elsewhere and gives no answer: due again, uncounted, so that the outcome is not lost.
+      if (isPassing(error)) return postpone(mail, reasonOf(error), backoffMs(mail.attempts, random))
+      // Work was done; only its answer cannot travel. Doing it again would not help.
+      const reason = `the answer cannot be sent: ${reasonOf(error)}`
+      await write(mail, { kind: 'failed', reason }).catch(() => {
+        if (!closed) store.endWork(mail.id, { state: 'set-aside', error: `${reason} (and nobody could be told)` })
+      })
+    }
+  }
+
+  /** What is decided before a handler sees the message. */
+  async function rule(mail: StoredMail, loops: boolean): Promise<Conclusion | 'later' | undefined> {
+    if (mail.deadline !== undefined && mail.deadline * 1000 <= clock.now())
+      return { kind: 'rejected', reason: 'expired: its deadline had passed' }
+    if (mail.idem !== undefined) {
+      const twin = [...running.values()].some(
+        other => other.id !== mail.id && other.from === mail.from && other.idem === mail.idem,
+      )
+      if (twin) return 'later'
+      const before = store.finished(mail.from, mail.idem)
+      if (before && before.id !== mail.id && before.state === 'done') {
+        const isSame = before.act === mail.act && before.text === mail.text && before.schema === mail.schema
+        return isSame
+          ? { kind: 'repeated', result: before.result }
+          : { kind: 'rejected', reason: 'conflict: this idem key was used for another message' }
+      }
+    }
+    const fault = await options.fault(mail, loops)
+    return fault === undefined ? undefined : { kind: 'rejected', reason: fault }
   }
 
   /** Ends when the handler does, its time is over, or we are closed; a handler that ignores its signal is left behind. */
-  function run({ handler, timeoutMs }: Registration, mail: StoredMail): Promise<Attempt> {
+  function run(attempt: Attempt, { timeoutMs }: Registration): Promise<Ending> {
     const controller = new AbortController()
     return new Promise(resolve => {
-      const end = (attempt: Attempt) => {
+      const end = (ending: Ending) => {
         cancel()
         stopping.signal.removeEventListener('abort', onStop)
-        resolve(attempt)
+        resolve(ending)
       }
       const onStop = () => controller.abort(stopping.signal.reason)
       stopping.signal.addEventListener('abort', onStop)
       const cancel = timers.after(timeoutMs, () => {
-        end({ end: 'error', error: `no result within ${timeoutMs} ms` })
-        controller.abort(new Error(`no result within ${timeoutMs} ms`))
+        const error = new Error(`no result within ${timeoutMs} ms`)
+        end({ end: 'error', error })
+        controller.abort(error)
       })
       Promise.resolve()
-        .then(() => handler(Object.freeze({ ...options.view(mail), signal: controller.signal })))
+        .then(() => attempt.run(controller.signal))
         .then(
           value => end({ end: 'value', value }),
-          error => end(stopping.signal.aborted ? { end: 'stopped' } : { end: 'error', error: reasonOf(error) }),
+          error => end(stopping.signal.aborted ? { end: 'stopped' } : { end: 'error', error }),
         )
     })
   }
 
-  async function conclude({ maxAttempts }: Registration, mail: StoredMail, attempt: Attempt): Promise<void> {
-    if (closed) return
-    if (attempt.end === 'value') await succeed(mail, attempt.value)
-    else if (attempt.end === 'stopped') store.endWork(mail.id, interrupted(mail))
-    else if (mail.attempts >= maxAttempts) await giveUp(mail, attempt.error)
-    else {
-      const dueMs = clock.now() + backoffMs(mail.attempts, random)
-      store.endWork(mail.id, { state: 'failed', error: attempt.error, dueMs })
-    }
-  }
-
-  async function succeed(mail: StoredMail, value: unknown): Promise<void> {
-    if (value === undefined || value === null || !mayReply(mail.act)) {
-      store.endWork(mail.id, { state: 'done' })
-      return
-    }
-    try {
-      const isText = typeof value === 'string'
-      const text = isText ? value : JSON.stringify(value)
-      const reply = await options.reply(mail, 'answer', text, isText ? undefined : 'application/json')
-      if (closed) return
-      store.endWork(mail.id, { state: 'done' }, [reply])
-      options.onQueued()
-    } catch (error) {
-      if (isPassing(error)) postpone(mail, error)
-      // The work was done; only its answer cannot travel. Doing it again would not help.
-      else await giveUp(mail, `the answer cannot be sent: ${reasonOf(error)}`)
-    }
-  }
-
-  async function giveUp(mail: StoredMail, error: string): Promise<void> {
-    try {
-      const replies = mayReply(mail.act) ? [await options.reply(mail, 'failure', error)] : []
-      if (closed) return
-      store.endWork(mail.id, { state: 'set-aside', error, attempts: mail.attempts }, replies)
-      options.onQueued()
-    } catch (failure) {
-      if (isPassing(failure)) postpone(mail, failure)
-      else if (!closed) store.endWork(mail.id, { state: 'set-aside', error: `${error} (and nobody could be told)` })
-    }
-  }
-
-  /** The key is elsewhere and gives no answer: the work is due again, uncounted, so that its outcome is not lost. */
-  function postpone(mail: StoredMail, error: unknown): void {
-    if (closed) return
-    const dueMs = clock.now() + backoffMs(mail.attempts, random)
-    store.endWork(mail.id, { state: 'failed', error: reasonOf(error), dueMs, attempts: mail.attempts - 1 })
+  function postpone(mail: StoredMail, error: string, ms: number): void {
+    store.endWork(mail.id, { state: 'failed', error, dueMs: clock.now() + ms, attempts: mail.attempts - 1 })
   }
 
   async function refuseUnknownActs(): Promise<void> {
@@ -206,31 +241,50 @@ export function createWorker(options: WorkerOptions): Worker {
 
   async function refuseEach(): Promise<void> {
     const contacts = options.contacts()
-    const known = [...registrations.keys()]
+    const known = [...registrations.values()].map(({ duty }) => duty.query())
+    const acts = known.flatMap(query => ('act' in query && query.schema === undefined ? [query.act] : []))
+    const names = known.flatMap(query =>
+      'act' in query ? [query.schema ? `${query.act} ${query.schema}` : query.act] : [],
+    )
+    const isTyped = (mail: StoredMail) => mail.schema !== undefined && schemasOf(mail.act).includes(mail.schema)
+    const typed = new Set<string>()
     let found: readonly StoredMail[]
     do {
-      found = store.unhandled({ except: [...known, ...passedOver], from: contacts, limit: UNHANDLED_BATCH })
+      found = store.unhandled({ except: [...acts, ...passedOver, ...typed], from: contacts, limit: UNHANDLED_BATCH })
       for (const mail of found) {
         if (!wantsUnderstanding(mail.act)) {
           passedOver.add(mail.act)
           continue
         }
-        const text = `no handler for ${mail.act}; known here: ${known.join(', ')}`
-        const reply = await options.reply(mail, 'not-understood', text)
-        if (closed) return
+        if (isTyped(mail)) {
+          // Its own handler is busy; what else is of this act is looked at next time.
+          typed.add(mail.act)
+          continue
+        }
+        const what = mail.schema === undefined ? mail.act : `${mail.act} ${mail.schema}`
         // Somebody may have taken it up, or read it, meanwhile.
         if (store.get(mail.id)?.state !== 'new') continue
-        store.endWork(mail.id, { state: 'set-aside', error: `no handler for ${mail.act}` }, [reply])
-        options.onQueued()
+        const reason = `no handler for ${what}; known here: ${names.join(', ')}`
+        await write(mail, { kind: 'not-understood', reason })
+        if (closed) return
       }
     } while (found.length === UNHANDLED_BATCH)
   }
+
   return {
-    handle(act, handler, { concurrency = 1, timeoutMs = TIME_LIMIT_MS, maxAttempts = MAX_ATTEMPTS } = {}) {
-      if (registrations.has(act)) throw new TypeError(`there is already a handler for ${JSON.stringify(act)}.`)
+    handle(duty, { concurrency = 1, timeoutMs = TIME_LIMIT_MS, maxAttempts = MAX_ATTEMPTS, loops = 'refuse' } = {}) {
+      if (registrations.has(duty.name))
+        throw new TypeError(`there is already a handler for ${JSON.stringify(duty.name)}.`)
       for (const [name, value] of Object.entries({ concurrency, timeoutMs, maxAttempts }))
         if (!(Number.isSafeInteger(value) && value > 0)) throw new RangeError(`${name} must be a whole number above 0.`)
-      registrations.set(act, { act, handler, concurrency, timeoutMs, maxAttempts, running: 0 })
+      registrations.set(duty.name, {
+        duty,
+        concurrency,
+        timeoutMs,
+        maxAttempts,
+        loops: loops === 'refuse',
+        running: 0,
+      })
       handlersSettled = false
       cancelSettle()
       cancelSettle = timers.after(
@@ -255,6 +309,27 @@ export function createWorker(options: WorkerOptions): Worker {
       for (const mail of running.values()) store.endWork(mail.id, interrupted(mail))
     },
   }
+}
+
+/** Undefined: to be tried again. */
+function concluded(
+  ending: Exclude<Ending, { end: 'stopped' }>,
+  mail: StoredMail,
+  maxAttempts: number,
+  used: Amounts | undefined,
+): Conclusion | undefined {
+  const spent = used ? { spent: used } : {}
+  if (ending.end === 'value') {
+    const { value } = ending
+    return value === undefined || value === null
+      ? { kind: 'done', ...spent }
+      : { kind: 'done', answer: bodyFrom(value), ...spent }
+  }
+  const { error } = ending
+  const reason = reasonOf(error)
+  if (error instanceof Rejection) return { kind: 'declined', reason, ...spent }
+  if (error instanceof NotUnderstoodError && !error.isOwn) return { kind: 'not-understood', reason }
+  return mail.attempts >= maxAttempts ? { kind: 'failed', reason, ...spent } : undefined
 }
 
 const interrupted = (mail: StoredMail): WorkResult => ({

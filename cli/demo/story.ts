@@ -176,8 +176,9 @@ async function wake(
     const foreign = handled.filter(message => sent.get(message.id) !== message.text || message.from !== alicePubkey)
     see(missing.length === 0, `${missing.length} are missing`)
     see(foreign.length === 0, `${foreign.length} were never sent like that`)
+    // Beside them may come receipts for what he sent before.
     see(
-      summary.new === missed && summary.received === missed,
+      summary.new === missed && summary.received >= missed,
       `the relay sent ${summary.received}, ${summary.new} of them new`,
     )
     see(summary.bytes > 0, 'the cost was not counted')

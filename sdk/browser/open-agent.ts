@@ -1,11 +1,12 @@
 import { publicKeyOf } from '../../protocol/signature.ts'
 import { startAgent } from '../agent.ts'
+import { rulesOf } from '../agent-rules.ts'
 import type { Agent, Contact, Host, OpenAgentOptions } from '../api.ts'
 import { KeyFileError, ProfileError } from '../errors.ts'
 import { localSigner } from '../identity/local-signer.ts'
 import type { Signer } from '../identity/signer.ts'
 import { checkName, DEFAULT_PROFILE } from '../profile-name.ts'
-import { checkRelayUrl, DEFAULT_RELAY, listing, ownRelays } from '../relay-url.ts'
+import { checkRelayUrl, DEFAULT_RELAY, ownRelays } from '../relay-url.ts'
 import { makeSecretKey } from '../secret-key.ts'
 import { browserHost } from './browser-host.ts'
 import { openIdbMailStore } from './idb-mail-store.ts'
@@ -22,14 +23,14 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
     throw new TypeError('there are no folders in a browser; name the profile with `name`.')
   const { secretKey, signer: elsewhere, store, contacts, ...given } = options.host ?? {}
   const host: Host = { ...browserHost, ...given }
-  const accept = options.accept ?? 'contacts'
+  const { accept = 'contacts' } = options
   const name = checkName(options.name ?? DEFAULT_PROFILE)
   const brought = elsewhere ?? (secretKey && localSigner(secretKey, host.random))
   if (store) {
     if (!brought) throw new TypeError('host.store is somebody’s mail: give host.secretKey (or host.signer) with it.')
     const relays = ownRelays(options.relays ?? [DEFAULT_RELAY])
     return startAgent({
-      ...listing(options),
+      ...rulesOf(options),
       ...host,
       name,
       signer: brought,
@@ -52,7 +53,7 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
     undo.unshift(mail.close)
     const siblings = contacts ?? (await freshSiblings(profiles, host))
     return startAgent({
-      ...listing(options),
+      ...rulesOf(options),
       ...host,
       name,
       signer: signerOf(profile, brought, host),

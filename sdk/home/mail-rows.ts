@@ -22,6 +22,7 @@ export interface InboxRow {
   attempts: number
   topic: string | null
   idem: string | null
+  schema: string | null
   priority: number
   envelope: string
   receipt_due: number
@@ -56,14 +57,14 @@ const ABSENT = {
   error: null,
   topic: null,
   idem: null,
+  schema: null,
   stranger: null,
 }
 
 /** The parameters under which a message is inserted. */
-export function ofMail({ priority, hop, schema, budget, spent, traceparent, wrap, ...mail }: Mail) {
+export function ofMail({ priority, hop, budget, spent, traceparent, wrap, ...mail }: Mail) {
   const envelope: Envelope & Pick<Mail, 'wrap'> = {
     ...(hop === undefined ? {} : { hop }),
-    ...(schema === undefined ? {} : { schema }),
     ...(budget === undefined ? {} : { budget }),
     ...(spent === undefined ? {} : { spent }),
     ...(traceparent === undefined ? {} : { traceparent }),
@@ -102,6 +103,7 @@ export function toMail(row: InboxRow): StoredMail {
     ...(row.error === null ? {} : { error: row.error }),
     ...(row.topic === null ? {} : { topic: row.topic }),
     ...(row.idem === null ? {} : { idem: row.idem }),
+    ...(row.schema === null ? {} : { schema: row.schema }),
     ...(row.priority === 0 ? {} : { priority: priorityOf(row.priority) }),
     ...(row.receipt_due === 0 ? {} : { receiptDue: true }),
     ...(row.stranger === null ? {} : { stranger: row.stranger }),

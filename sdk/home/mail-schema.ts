@@ -115,4 +115,8 @@ export const MAIL_MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX relay_notes_age ON relay_notes (asked_ms);
   `,
+  `
+  ALTER TABLE inbox ADD COLUMN schema TEXT;
+  CREATE INDEX inbox_schema_work ON inbox (state, act, schema, priority DESC, ordinal) WHERE schema IS NOT NULL;
+  `,
 ]

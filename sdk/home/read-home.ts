@@ -1,8 +1,9 @@
+import { systemClock } from '../../platform/clock.ts'
 import { DatabaseError } from '../../platform/sqlite.ts'
 import type { AgentStatus, InboxQuery } from '../api.ts'
 import { createMemoryMailStore } from '../mail/memory-store.ts'
 import type { MailStore } from '../mail/store.ts'
-import type { Delivery, InboxEntry } from '../mail/types.ts'
+import type { Delivery, InboxEntry, Receipt } from '../mail/types.ts'
 import { createView, findOne } from '../mail/view.ts'
 import { npubOf } from '../recipient.ts'
 import { lstatOrUndefined } from './files.ts'
@@ -18,6 +19,8 @@ export interface HomeView {
   /** By full id or a unique prefix of at least 8 characters; does not mark it read. */
   find(id: string): InboxEntry | undefined
   delivery(id: string): Delivery | undefined
+  /** Of a sent message; the one that counts is the last. */
+  receipts(id: string): readonly Receipt[]
   /** Relays are unknown from outside; see the running agent. */
   status(): Omit<AgentStatus, 'relays'>
   close(): void
@@ -40,7 +43,11 @@ export function readHome(home: string): HomeView {
   const { mail } = homeFiles(home)
   const store = openMail(mail)
   const contacts = siblingContacts(home)
-  const view = createView(profile.pubkey, () => contacts)
+  const view = createView(
+    profile.pubkey,
+    () => contacts,
+    () => store.judged('accepted'),
+  )
   return {
     profile,
     npub: npubOf(profile.pubkey),
@@ -49,7 +56,8 @@ export function readHome(home: string): HomeView {
       const found = findOne(store, id)
       return found && view.entry(found)
     },
-    delivery: id => store.delivery(id),
+    delivery: id => view.delivery(store, id, systemClock.now()),
+    receipts: id => store.receipts(id),
     status: () => view.counts(store),
     close: () => store.close(),
   }

@@ -47,9 +47,9 @@ function mailStoreOn(db: Database): MailStore {
   }
   const insertMail = sql(`
     INSERT INTO inbox (id, sender, text, act, at, root, reply_to, private, content_type, deadline, seq, relay, error, event,
-      topic, idem, priority, envelope, receipt_due, stranger)
+      topic, idem, schema, priority, envelope, receipt_due, stranger)
     VALUES (@id, @from, @text, @act, @at, @root, @replyTo, @private, @contentType, @deadline, @seq, @relay, @error, @event,
-      @topic, @idem, @priority, @envelope, @receiptDue, @stranger)
+      @topic, @idem, @schema, @priority, @envelope, @receiptDue, @stranger)
     ON CONFLICT (id) DO NOTHING`)
   const putPosition = sql(`
     INSERT INTO positions (relay, filter, scope, epoch, seq, told)
@@ -66,7 +66,9 @@ function mailStoreOn(db: Database): MailStore {
       AND (@from IS NULL OR sender IN (SELECT value FROM json_each(@from)))
       AND (@notFrom IS NULL OR sender NOT IN (SELECT value FROM json_each(@notFrom)))
       ORDER BY priority DESC, ordinal LIMIT 1`
-  const BY_ACT = 'act = @act AND topic IS NULL'
+  const BY_SCHEMA = 'act = @act AND schema = @schema AND topic IS NULL'
+  const BY_ACT = `act = @act AND topic IS NULL
+    AND (@notSchemas IS NULL OR schema IS NULL OR schema NOT IN (SELECT value FROM json_each(@notSchemas)))`
   const BY_TOPIC = `topic IS NOT NULL AND EXISTS (
     SELECT 1 FROM json_each(@topics) WHERE topic = value OR substr(topic, 1, length(value) + 1) = value || '/')`
   const FRESH = "'new'"
@@ -151,10 +153,14 @@ function mailStoreOn(db: Database): MailStore {
     unreadSenders: () =>
       sql("SELECT DISTINCT sender FROM inbox WHERE read = 0 AND stranger IS NOT 'held'").pluck().all() as string[],
 
-    nextWork({ act, topics, nowMs, from, notFrom }: WorkQuery) {
+    nextWork({ act, schema, notSchemas, topics, nowMs, from, notFrom }: WorkQuery) {
       const list = (keys: readonly string[] | undefined) => (keys === undefined ? null : JSON.stringify(keys))
-      const query = { from: list(from), notFrom: list(notFrom), ...(topics ? { topics: list(topics) } : { act }) }
-      const which = topics ? BY_TOPIC : BY_ACT
+      const query = {
+        from: list(from),
+        notFrom: list(notFrom),
+        ...(topics ? { topics: list(topics) } : { act, schema, notSchemas: list(notSchemas) }),
+      }
+      const which = topics ? BY_TOPIC : schema === undefined ? BY_ACT : BY_SCHEMA
       const fresh = mailOf(sql(nextIn(which, FRESH)).get(query))
       const again = mailOf(sql(nextIn(which, DUE)).get({ ...query, nowMs }))
       return fresh && again ? (comesFirst(fresh, again) ? fresh : again) : (fresh ?? again)

@@ -27,14 +27,9 @@ export interface Difference {
   readonly invalid: number
 }
 
-/** One of two that are compared: a relay, or what we hold ourselves. */
-export type Side = Pick<RelayClient, 'url' | 'negotiate' | 'request'>
-
 export interface ReconcileOptions extends Patience {
   /** Seconds; where a search for smaller windows of time ends. */
   readonly now: number
-  /** More ids than this from one side are not believed. Default 5,000,000. */
-  readonly maxIds?: number
   /** Told after each exchange: ids known so far to be on one side only. */
   onProgress?(known: number): void
 }
@@ -49,8 +44,8 @@ const MAX_IDS = 5_000_000
  * speak it, both are paged through by created_at. May name an id that both have (a copy then is a duplicate), never misses one.
  */
 export async function reconcile(
-  first: Side,
-  second: Side,
+  first: RelayClient,
+  second: RelayClient,
   filter: FilterJson,
   options: ReconcileOptions,
 ): Promise<Difference> {
@@ -102,10 +97,10 @@ interface Listed {
 
 /** Carries messages to and fro until nothing is left to tell; fills the ids that either side listed. */
 async function negotiate(
-  clients: readonly [Side, Side],
+  clients: readonly [RelayClient, RelayClient],
   filter: FilterJson,
   sides: readonly [Set<string>, Set<string>],
-  { signal, onProgress, maxIds = MAX_IDS }: ReconcileOptions,
+  { signal, onProgress }: ReconcileOptions,
   before: number,
 ): Promise<void> {
   const sessions: readonly [Negotiation, Negotiation] = [clients[0].negotiate(filter), clients[1].negotiate(filter)]
@@ -120,7 +115,7 @@ async function negotiate(
       const turn = round % 2 === 0 ? 0 : 1
       const { url } = clients[turn]
       const answer = decodeMessage(hexToBytes(await sessions[turn].ask(bytesToHex(message))))
-      if (!answer.ok || round > MAX_ROUNDS || sides[turn].size > maxIds)
+      if (!answer.ok || round > MAX_ROUNDS || sides[turn].size > MAX_IDS)
         throw new RelayRefusedError(url, 'error: its reconciliation (NIP-77) does not come to an end')
       const next = forward(answer.value, listed, sides[turn])
       message = next.message

@@ -1,12 +1,14 @@
 import { type Clock, seconds } from '../../platform/clock.ts'
-import type { EventTemplate, Tag } from '../../protocol/event.ts'
+import type { EventTemplate, NostrEvent, Tag } from '../../protocol/event.ts'
 import { CHAT_MESSAGE } from '../../protocol/kinds.ts'
-import type { SendOptions } from '../api.ts'
 import { MessageError } from '../errors.ts'
 import { andThen, type MaybePromise } from '../identity/signer.ts'
+import type { SendOptions } from '../messaging.ts'
 import { draftMessage, encodeMessage, type MessageDraft } from './message.ts'
+import { draftReceipt, type ReceiptDraft } from './receipt.ts'
 import { createSealer } from './seal.ts'
 import type { OutgoingMail } from './store.ts'
+import type { Envelope } from './types.ts'
 import { rumorOf, type Wrapping, wrapRumor } from './wrap.ts'
 
 export type WrapForm = 'agent' | 'chat'
@@ -23,7 +25,7 @@ export function compositionOf(
   to: string,
   text: string,
   send: SendOptions,
-  parent: { readonly id: string; readonly root?: string; readonly wrap?: WrapForm } | undefined,
+  parent: { readonly id: string; readonly root?: string; readonly wrap?: WrapForm; readonly hop?: number } | undefined,
   clock: Clock,
 ): Composition {
   return {
@@ -35,8 +37,45 @@ export function compositionOf(
     contentType: send.contentType,
     expires: send.deadline === undefined ? undefined : seconds(clock) + Math.ceil(send.deadline),
     // An answer hides what its question hid.
+    envelope: envelopeOf(send, parent),
     wrap: send.wrap === undefined ? parent?.wrap : send.wrap === true ? 'agent' : send.wrap || undefined,
     copy: send.copy,
+  }
+}
+
+function envelopeOf(send: SendOptions, parent: { readonly hop?: number } | undefined): Envelope {
+  const { priority, budget, idem, schema, traceparent } = send
+  return {
+    ...(parent?.hop ? { hop: parent.hop } : {}),
+    ...(priority ? { priority } : {}),
+    ...(budget ? { budget } : {}),
+    ...(idem === undefined ? {} : { idem }),
+    ...(schema === undefined ? {} : { schema }),
+    ...(traceparent === undefined ? {} : { traceparent }),
+  }
+}
+
+/** What a receipt says, and whether the message it is about came wrapped: then it is wrapped too. */
+export interface ReceiptComposition extends ReceiptDraft {
+  readonly wrapped: boolean
+}
+
+/** Makes a receipt: signed, encoded, ready to be stored. */
+export type ComposeReceipt = (composition: ReceiptComposition) => MaybePromise<OutgoingMail>
+
+export function createComposeReceipt(wrapping: Wrapping): ComposeReceipt {
+  const { signer, clock } = wrapping
+  const sealer = createSealer(signer)
+  const mailOf = (to: string, event: NostrEvent): OutgoingMail => ({ id: event.id, to, event: encodeMessage(event) })
+
+  return composition => {
+    const { to, wrapped } = composition
+    const draft = draftReceipt({ ...composition, private: composition.private && !wrapped }, seconds(clock), sealer)
+    return andThen(draft, template =>
+      wrapped
+        ? wrapRumor(rumorOf(signer.pubkey, template), to, wrapping).then(event => mailOf(to, event))
+        : andThen(signer.sign(template), event => mailOf(to, event)),
+    )
   }
 }
 
@@ -56,24 +95,31 @@ export function createCompose(wrapping: Wrapping): Compose {
     const template =
       form === 'chat' ? chat(composition, now) : await draftMessage({ ...composition, public: true }, now, sealer)
     const rumor = rumorOf(signer.pubkey, template)
-    const deadline = expires === undefined ? {} : { expires }
+    const deadline = keptOf(composition)
     const event = await wrapRumor(rumor, to, wrapping, expires)
     const mail = { id: rumor.id, to, event: encodeMessage(event), ...deadline }
     if (!composition.copy || to === signer.pubkey) return [mail]
     const own = await wrapRumor(rumor, signer.pubkey, wrapping, expires)
-    return [mail, { id: own.id, to: signer.pubkey, event: encodeMessage(own), ...deadline }]
+    const mine = { id: own.id, to: signer.pubkey, event: encodeMessage(own) }
+    return [mail, { ...mine, ...(expires === undefined ? {} : { expires }) }]
   }
 
   return composition => {
     if (composition.wrap && composition.public)
       throw new MessageError('message-malformed', 'public and wrap exclude each other; choose one.')
     if (composition.wrap) return wrapped(composition, composition.wrap)
-    const { to, expires } = composition
+    const { to } = composition
     return andThen(andThen(draftMessage(composition, seconds(clock), sealer), signer.sign), event => [
-      { id: event.id, to, event: encodeMessage(event), ...(expires === undefined ? {} : { expires }) },
+      { id: event.id, to, event: encodeMessage(event), ...keptOf(composition) },
     ])
   }
 }
+
+/** What the outbox keeps beside the event. */
+const keptOf = ({ expires, envelope }: Composition): Pick<OutgoingMail, 'expires' | 'idem'> => ({
+  ...(expires === undefined ? {} : { expires }),
+  ...(envelope?.idem === undefined ? {} : { idem: envelope.idem }),
+})
 
 /** NIP-17 knows no acts and no content types: text and the message it answers. */
 function chat({ to, text, parent }: Composition, created_at: number): EventTemplate {

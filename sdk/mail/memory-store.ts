@@ -45,9 +45,10 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
   }
   const listed = () => mails().filter(mail => mail.stranger !== 'held')
   const waitsFor =
-    ({ act, topics, from, notFrom }: Omit<WorkQuery, 'nowMs'>) =>
+    ({ act, schema, notSchemas, topics, from, notFrom }: Omit<WorkQuery, 'nowMs'>) =>
     (mail: Work) =>
       (topics ? isWithin(mail.topic, topics) : mail.topic === undefined && mail.act === act) &&
+      (schema === undefined ? !notSchemas?.includes(mail.schema ?? '') : mail.schema === schema) &&
       (from === undefined || from.includes(mail.from)) &&
       !notFrom?.includes(mail.from)
   const isDue = (mail: Work, nowMs: number) => mail.state === 'new' || (mail.state === 'failed' && mail.dueMs <= nowMs)

@@ -12,8 +12,10 @@ import { MESSAGE } from '../../protocol/kinds.ts'
 import { LIMITS } from '../../protocol/limits.ts'
 import { MessageError } from '../errors.ts'
 import { andThen, type MaybePromise } from '../identity/signer.ts'
+import { envelopeTags, readEnvelope, topicPrefixes } from './envelope.ts'
 import type { Sealer } from './seal.ts'
 import type { Mail } from './store.ts'
+import type { Envelope } from './types.ts'
 
 /** Schema version of our messages (`v` tag). */
 const VERSION = '1'
@@ -22,8 +24,10 @@ const PLAIN = 'text/plain'
 const SEALED: Tag = ['encrypted', 'nip44']
 
 export interface MessageDraft {
-  /** 64 hex. */
+  /** 64 hex. Whose relays it goes to; named in the message unless it is a post to a topic. */
   readonly to: string
+  /** Published in clear text to whoever subscribed to the topic of the envelope, and to nobody by name. */
+  readonly isPost?: boolean | undefined
   readonly text: string
   readonly act: string
   readonly public: boolean
@@ -32,6 +36,9 @@ export interface MessageDraft {
   readonly contentType?: string | undefined
   /** Seconds since 1970. */
   readonly expires?: number | undefined
+  readonly envelope?: Envelope | undefined
+  /** The conversation's first message, where this one begins a branch of it and answers nothing. */
+  readonly conversation?: string | undefined
 }
 
 /** Builds the unsigned message (kind 4700). Throws {@link MessageError}. */
@@ -51,11 +58,19 @@ function templateOf(draft: MessageDraft, createdAt: number, content: string): Ev
       'message-too-large',
       `the text has more than ${LIMITS.contentBytes.value} bytes; send it in parts, or a reference to it.`,
     )
-  const tags: Tag[] = [['p', draft.to], ['y', draft.act], ...referenceTags(draft.parent), ['v', VERSION]]
+  const tags: Tag[] = [...addressTags(draft), ['y', draft.act], ...referenceTags(draft.parent), ['v', VERSION]]
+  if (draft.conversation !== undefined && !draft.parent) tags.push(['conv', draft.conversation])
   tags.push(['m', draft.contentType ?? PLAIN])
   if (!draft.public) tags.push(SEALED)
+  tags.push(...envelopeTags(draft.envelope ?? {}))
   if (draft.expires !== undefined) tags.push(['expiration', String(draft.expires)])
   return { kind: MESSAGE, created_at: createdAt, tags, content }
+}
+
+/** `T` for each level, so that a filter finds a post by any prefix of its topic. Members' copies have none: they come by name. */
+function addressTags({ isPost, to, envelope }: MessageDraft): Tag[] {
+  if (!isPost) return [['p', to]]
+  return topicPrefixes(envelope?.topic ?? '').map(prefix => ['T', prefix])
 }
 
 /** NIP-10: an answer to the first message has that one as `root` alone; deeper ones name both. */
@@ -101,6 +116,7 @@ function mailOf(
   const contentType = tagValue(event, 'm')
   const deadline = expirationOf(event)
   return {
+    ...readEnvelope(event),
     id: event.id,
     from: event.pubkey,
     text: text ?? '',
@@ -120,7 +136,9 @@ function mailOf(
 
 function references(event: NostrEvent): { root?: string; replyTo?: string } {
   const marked = (marker: string) => event.tags.find(tag => tag[0] === 'e' && tag[3] === marker && isHex64(tag[1]))?.[1]
-  const root = marked('root')
-  const replyTo = marked('reply') ?? root
+  const first = marked('root')
+  const replyTo = marked('reply') ?? first
+  const conversation = tagValue(event, 'conv')
+  const root = first ?? (isHex64(conversation) ? conversation : undefined)
   return { ...(root === undefined ? {} : { root }), ...(replyTo === undefined ? {} : { replyTo }) }
 }

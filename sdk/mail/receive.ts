@@ -1,12 +1,14 @@
 import type { Verifier } from '../../platform/verifier.ts'
 import { type NostrEvent, tagValue, tagValues } from '../../protocol/event.ts'
 import { isHex64 } from '../../protocol/hex.ts'
-import { CHAT_FILE, CHAT_MESSAGE, GIFT_WRAP, MESSAGE } from '../../protocol/kinds.ts'
+import { CHAT_FILE, CHAT_MESSAGE, GIFT_WRAP, MESSAGE, RECEIPT } from '../../protocol/kinds.ts'
 import { andThen, type MaybePromise } from '../identity/signer.ts'
 import type { Received } from '../link/feed.ts'
 import { readMessage } from './message.ts'
+import { readReceipt } from './receipt.ts'
 import type { Sealer } from './seal.ts'
 import type { Mail } from './store.ts'
+import type { Receipt } from './types.ts'
 import { encodeRumor, rumorIn, sealIn } from './wrap.ts'
 
 export interface Opening {
@@ -20,30 +22,41 @@ export interface Opening {
 /** What a batch held. `unreadable` wraps have no sender that could be named, and are dropped. */
 export interface Opened {
   readonly mail: readonly Mail[]
+  readonly receipts: readonly Receipt[]
   readonly unreadable: number
 }
 
 /** Opens a batch of VERIFIED events addressed to us. At once where nothing has to be waited for; rejects if the key cannot be asked. */
 export function readMail(events: readonly Received[], opening: Opening): MaybePromise<Opened> {
-  const read = events.map(received =>
-    received.event.kind === GIFT_WRAP
-      ? unwrap(received, opening)
-      : readMessage(received.event, originOf(received, opening), opening.sealer),
-  )
-  return read.some(one => one instanceof Promise) ? Promise.all(read).then(collect) : collect(read as (Mail | Unread)[])
+  const read = events.map((received): MaybePromise<Read> => {
+    switch (received.event.kind) {
+      case GIFT_WRAP:
+        return unwrap(received, opening)
+      case RECEIPT:
+        return readReceipt(received.event, opening.sealer)
+      default:
+        return readMessage(received.event, originOf(received, opening), opening.sealer)
+    }
+  })
+  return read.some(one => one instanceof Promise) ? Promise.all(read).then(collect) : collect(read as Read[])
 }
 
 /** `own`: a copy that this key sent from elsewhere. */
 type Unread = 'unreadable' | 'own'
+type Read = Mail | readonly Receipt[] | Unread
 
-const collect = (read: readonly (Mail | Unread)[]): Opened => ({
-  mail: read.filter(one => typeof one !== 'string'),
+const collect = (read: readonly Read[]): Opened => ({
+  mail: read.filter(isMail),
+  receipts: read.filter(isReceipts).flat(),
   unreadable: read.filter(one => one === 'unreadable').length,
 })
 
+const isMail = (one: Read): one is Mail => typeof one !== 'string' && !isReceipts(one)
+const isReceipts = (one: Read): one is readonly Receipt[] => Array.isArray(one)
+
 const originOf = ({ seq }: Received, { relay }: Opening) => ({ relay, ...(seq === undefined ? {} : { seq }) })
 
-async function unwrap(received: Received, opening: Opening): Promise<Mail | Unread> {
+async function unwrap(received: Received, opening: Opening): Promise<Read> {
   const { sealer, verifier, pubkey } = opening
   const seal = sealIn(await sealer.open(received.event.content, received.event.pubkey))
   if (!seal) return 'unreadable'
@@ -55,7 +68,7 @@ async function unwrap(received: Received, opening: Opening): Promise<Mail | Unre
   return mailIn(rumor, received, opening)
 }
 
-function mailIn(rumor: NostrEvent, received: Received, opening: Opening): MaybePromise<Mail | Unread> {
+function mailIn(rumor: NostrEvent, received: Received, opening: Opening): MaybePromise<Read> {
   const origin = originOf(received, opening)
   switch (rumor.kind) {
     case MESSAGE:
@@ -65,6 +78,10 @@ function mailIn(rumor: NostrEvent, received: Received, opening: Opening): MaybeP
         wrap: 'agent' as const,
         event: encodeRumor(rumor),
       }))
+    case RECEIPT:
+      return andThen(readReceipt(rumor, opening.sealer), receipts =>
+        receipts.map(receipt => ({ ...receipt, private: true })),
+      )
     case CHAT_MESSAGE:
     case CHAT_FILE:
       return chatIn(rumor, origin)

@@ -1,22 +1,19 @@
 import type { Cancel } from '../../platform/timers.ts'
 import { encodeEvent, type NostrEvent } from '../../protocol/event.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
-import { GIFT_WRAP, MESSAGE } from '../../protocol/kinds.ts'
+import { GIFT_WRAP, MESSAGE, RECEIPT } from '../../protocol/kinds.ts'
 import { commonOfCursorUnknown, parseReason } from '../../protocol/reasons.ts'
 import type { Host, RelayStatus } from '../api.ts'
 import { type Answer, askLink } from '../link/ask.ts'
 import type { Authenticate } from '../link/authenticator.ts'
-import { createFeed, type Dialect, type Received } from '../link/feed.ts'
+import { createFeed, type Dialect, type Feed, type FeedSink } from '../link/feed.ts'
 import { createLink } from '../link/link.ts'
-import { refuseToList } from '../link/local-side.ts'
-import { negotiateOn } from '../link/negotiate.ts'
 import type { PublishOutcome } from '../link/questions.ts'
-import type { Side } from '../link/reconcile.ts'
 import { createInOrder } from './in-order.ts'
 import { createLane } from './lane.ts'
 import { readMail } from './receive.ts'
 import type { Sealer } from './seal.ts'
-import type { FeedKey, MailStore, Outcome, Position, StoredMail } from './store.ts'
+import type { FeedKey, MailBatch, MailStore, Outcome } from './store.ts'
 
 /** Sending waits so long for the relay's dialect to be known, because an OK's seq is worth little without its epoch. */
 const DIALECT_WAIT_MS = 3_000
@@ -30,12 +27,10 @@ export interface RouteOptions extends Host {
   readonly store: MailStore
   readonly sealer: Sealer
   readonly authenticate: Authenticate
-  /** Recorded just now, in order. */
-  onMail(mail: readonly StoredMail[]): void
+  /** Records a batch in one transaction and says how many messages were new. */
+  take(batch: MailBatch): number
   onOutcome(outcome: Outcome): void
   onChange(): void
-  /** This relay may have had what we were never given: its log went back, its order has gaps, or it pruned what was not fetched yet. */
-  onSuspect(): void
 }
 
 /** What was counted since the route was made. */
@@ -68,10 +63,8 @@ export interface Route {
   /** One question besides the inbox. */
   ask(filter: FilterJson, max: number): Promise<Answer>
   publish(event: NostrEvent): Promise<PublishOutcome>
-  /** One side of a reconciliation (NIP-77) with this relay. */
-  readonly side: Side
-  /** Verified events that were found missing are recorded like received ones; no position moves. */
-  take(events: readonly NostrEvent[]): void | Promise<void>
+  /** Also brings what is published to a topic and below it; `replay`: the first time with everything the relay has kept. */
+  follow(topic: string, replay: boolean): void
   close(): Promise<void>
 }
 
@@ -82,19 +75,25 @@ const isRefusal = (message: string | undefined): boolean => {
 }
 
 /** What an inbox asks each relay for. */
-export const inboxFilter = (pubkey: string): FilterJson => ({ kinds: [MESSAGE, GIFT_WRAP], '#p': [pubkey] })
+export const inboxFilter = (pubkey: string): FilterJson => ({ kinds: [MESSAGE, RECEIPT, GIFT_WRAP], '#p': [pubkey] })
 
 export function createRoute(options: RouteOptions): Route {
   const { url, store, timers } = options
   const filter = inboxFilter(options.pubkey)
-  const keyOf = (dialect: Dialect): FeedKey => ({ relay: url, filter: `${dialect} ${JSON.stringify(filter)}` })
+  const keyFor = (wanted: FilterJson, dialect: Dialect): FeedKey => ({
+    relay: url,
+    filter: `${dialect} ${JSON.stringify(wanted)}`,
+  })
+  const keyOf = (dialect: Dialect): FeedKey => keyFor(filter, dialect)
+  const topics = new Map<string, Feed>()
+  const feeds = () => [feed, ...topics.values()]
   let added = 0
   let laneOpen = false
   let hopeful = true
   let closed = false
+  /** The link takes requests. */
+  let mayAsk = false
   let unreadable = 0
-  let gaps = 0
-  const losing = new Set<() => void>()
   const inOrder = createInOrder()
   let cancelWait: Cancel = () => {}
 
@@ -107,19 +106,21 @@ export function createRoute(options: RouteOptions): Route {
       hopeful = true
       cancelWait()
       cancelWait = timers.after(DIALECT_WAIT_MS, openLane)
-      feed.open()
+      mayAsk = true
+      for (const each of feeds()) each.open()
     },
     onPause() {
       cancelWait()
-      feed.pause()
+      mayAsk = false
+      for (const each of feeds()) each.pause()
     },
     onDown(reason) {
-      for (const lose of [...losing]) lose()
       hopeful = false
       cancelWait()
       laneOpen = false
       lane.down()
-      feed.down(reason)
+      mayAsk = false
+      for (const each of feeds()) each.down(reason)
     },
   })
 
@@ -128,30 +129,42 @@ export function createRoute(options: RouteOptions): Route {
     link,
     filter,
     positions: dialect => store.positions(keyOf(dialect)),
-    record,
-    onLost(seq) {
-      offerAgain(seq)
-      options.onSuspect()
-    },
+    record: recordFor(filter),
+    onLost: offerAgain,
     onChange() {
-      if (feed.counters.gaps > gaps) options.onSuspect()
-      gaps = feed.counters.gaps
       if (feed.dialectKnown || isRefusal(feed.error)) openLane()
       options.onChange()
     },
   })
 
-  const lane = createLane({ ...options, link, epoch: () => feed.epoch })
+  function recordFor(wanted: FilterJson): FeedSink['record'] {
+    return (dialect, events, position) =>
+      inOrder(readMail(events, { ...options, relay: url }), ({ unreadable: more, ...opened }) => {
+        if (closed) return
+        unreadable += more
+        added += options.take({ feed: keyFor(wanted, dialect), ...opened, ...(position ? { position } : {}) })
+      })
+  }
 
-  function record(dialect: Dialect, events: readonly Received[], position?: Position): void | Promise<void> {
-    return inOrder(readMail(events, { ...options, relay: url }), ({ mail, unreadable: more }) => {
-      if (closed) return
-      unreadable += more
-      const fresh = store.record({ feed: keyOf(dialect), mail, ...(position ? { position } : {}) })
-      added += fresh.length
-      if (fresh.length > 0) options.onMail(fresh)
+  function feedOf(topic: string, replay: boolean): Feed {
+    const wanted: FilterJson = { kinds: [MESSAGE], '#T': [topic] }
+    return createFeed({
+      ...options,
+      link,
+      filter: wanted,
+      positions(dialect) {
+        const own = store.positions(keyFor(wanted, dialect))
+        // A new subscription begins where the inbox stands: what came while the agent slept is news, what came before is not.
+        return own.length > 0 || replay ? own : store.positions(keyOf(dialect))
+      },
+      record: recordFor(wanted),
+      // The inbox looks after what a relay has lost.
+      onLost() {},
+      onChange: options.onChange,
     })
   }
+
+  const lane = createLane({ ...options, link, epoch: () => feed.epoch })
 
   function openLane(): void {
     if (laneOpen || !link.isOpen) return
@@ -189,7 +202,7 @@ export function createRoute(options: RouteOptions): Route {
       const error = feed.error ?? lane.refusal
       return {
         url,
-        state: feed.state,
+        state: worst(feeds().map(({ state }) => state)),
         received: feed.counters.received,
         ...(position === undefined || feed.mayMiss ? {} : { position: position.seq }),
         ...(error === undefined ? {} : { error }),
@@ -204,7 +217,9 @@ export function createRoute(options: RouteOptions): Route {
       gaps: feed.counters.gaps,
       unreadable,
     }),
-    refresh: () => feed.refresh(),
+    refresh() {
+      for (const each of feeds()) each.refresh()
+    },
     get isRefused() {
       return feed.state === 'catching-up' && isRefusal(feed.error)
     },
@@ -220,23 +235,21 @@ export function createRoute(options: RouteOptions): Route {
     },
     ask: (filter, max) => askLink(link, filter, { ...options, timeoutMs: ANSWER_MS, max }),
     publish: event => link.publish(event, encodeEvent(event), ANSWER_MS),
-    side: {
-      url,
-      negotiate: window => negotiateOn(link, window, { timers, timeoutMs: ANSWER_MS * 5, losing }),
-      request: refuseToList,
+    follow(topic, replay) {
+      if (topics.has(topic)) return
+      const added = feedOf(topic, replay)
+      topics.set(topic, added)
+      if (mayAsk) added.open()
     },
-    take: events =>
-      record(
-        'log',
-        events.map(event => ({ event })),
-      ),
     async close() {
-      for (const lose of [...losing]) lose()
       cancelWait()
       lane.close()
-      feed.stop()
+      for (const each of feeds()) each.stop()
       closed = true
       await link.close()
     },
   }
 }
+
+const worst = (states: readonly Feed['state'][]): Feed['state'] =>
+  (['offline', 'catching-up'] as const).find(state => states.includes(state)) ?? 'live'

@@ -127,6 +127,9 @@ export interface WorkResult {
 export interface WorkQuery {
   /** Direct messages of this act. */
   readonly act?: string
+  /** Of that act those whose body has this schema; without it all but `notSchemas`. */
+  readonly schema?: string
+  readonly notSchemas?: readonly string[]
   /** Or: messages on these topics and below them. */
   readonly topics?: readonly string[]
   readonly nowMs: number

@@ -1,8 +1,9 @@
 import type { AgentStatus, Contact, InboxQuery } from '../api.ts'
 import { AmbiguousIdError } from '../errors.ts'
 import { resolveRecipient } from '../recipient.ts'
+import { deliveryWith } from './receipt-order.ts'
 import type { MailStore, StoredMail } from './store.ts'
-import type { InboxEntry, IncomingMessage } from './types.ts'
+import type { Delivery, InboxEntry, IncomingMessage } from './types.ts'
 
 const SHORTEST_PREFIX = 8
 
@@ -12,20 +13,26 @@ export interface View {
   entry(mail: StoredMail): InboxEntry
   inbox(store: MailStore, query: InboxQuery): InboxEntry[]
   counts(store: MailStore): Omit<AgentStatus, 'relays'>
+  /** What became of a sent message, recipients' receipts and deadlines included. */
+  delivery(store: MailStore, id: string, nowMs: number): Delivery | undefined
   contacts(): readonly Contact[]
-  /** Contacts' keys and the agent's own. */
+  /** Contacts' keys, accepted strangers', and the agent's own. */
   readonly knownKeys: () => readonly string[]
 }
 
-export function createView(pubkey: string, contacts: () => readonly Contact[]): View {
-  const knownKeys = () => [...new Set([pubkey, ...contacts().map(contact => contact.pubkey)])]
+export function createView(
+  pubkey: string,
+  contacts: () => readonly Contact[],
+  accepted: () => readonly string[] = () => [],
+): View {
+  const knownKeys = () => [...new Set([pubkey, ...contacts().map(contact => contact.pubkey), ...accepted()])]
 
   function fields(mail: StoredMail): IncomingMessage {
     const contact = contacts().find(each => each.pubkey === mail.from)
     const { ordinal, event, read, state, attempts, error, receiptDue, stranger, result, ...message } = mail
     return {
       ...message,
-      known: contact !== undefined || mail.from === pubkey,
+      known: contact !== undefined || mail.from === pubkey || accepted().includes(mail.from),
       ...(contact ? { fromName: contact.name } : {}),
     }
   }
@@ -50,6 +57,10 @@ export function createView(pubkey: string, contacts: () => readonly Contact[]): 
       const known = new Set(knownKeys())
       const unknownSenders = store.unreadSenders().filter(sender => !known.has(sender)).length
       return { ...store.counts(), unknownSenders }
+    },
+    delivery(store, id, nowMs) {
+      const base = store.delivery(id)
+      return base && deliveryWith(base, store.receipts(id), { expires: store.sent(id)?.expires, nowMs })
     },
     contacts,
     knownKeys,

@@ -4,13 +4,12 @@ import type { Authenticate } from '../link/authenticator.ts'
 import { createOutbox } from '../mail/outbox.ts'
 import { createRoute, type Route } from '../mail/route.ts'
 import type { Sealer } from '../mail/seal.ts'
-import type { MailStore, Outcome, OutgoingMail, StoredMail } from '../mail/store.ts'
+import type { MailBatch, MailStore, Outcome, OutgoingMail } from '../mail/store.ts'
 import { isPrivateRelay } from './addresses.ts'
 import { createAnnouncer } from './announcer.ts'
 import { createCouriers } from './couriers.ts'
 import { createDirectory } from './directory.ts'
 import { LIST_KINDS } from './lists.ts'
-import { createRepairer } from './repairer.ts'
 
 /** Lists taken from one answer: two are asked for. */
 const MAX_ANSWERS = 20
@@ -27,8 +26,8 @@ export interface PoolOptions extends Host {
   readonly announce: boolean
   /** Strangers' relay lists may name this machine and private networks. Default: if all own relays are there. */
   readonly allowPrivate?: boolean | undefined
-  /** Recorded just now, in order; each message once, whichever relay had it first. */
-  onMail(mail: readonly StoredMail[]): void
+  /** Records a batch in one transaction and says how many messages were new: each once, whichever relay had it first. */
+  take(batch: MailBatch): number
   onSettled(outcomes: readonly Outcome[]): void
   onChange(): void
 }
@@ -43,6 +42,8 @@ export interface Pool {
   statuses(): readonly RelayStatus[]
   /** Something was queued; `mail` if it is known what. */
   kick(mail?: OutgoingMail): void
+  /** Also brings what is published to a topic and below it, from every relay of the agent. */
+  follow(topic: string, replay: boolean): void
   /** Nothing more can go out now: what waited was taken, or its relays are not there. */
   readonly isFlushed: boolean
   close(): Promise<void>
@@ -67,12 +68,9 @@ export function createPool(options: PoolOptions): Pool {
     },
     onSettled: options.onSettled,
   })
-  const routes = relays.map(url =>
-    createRoute({ ...options, url, onOutcome: outbox.settle, onChange, onSuspect: () => repairer.suspect() }),
-  )
+  const routes = relays.map(url => createRoute({ ...options, url, onOutcome: outbox.settle, onChange }))
   const couriers = createCouriers({ ...options, own: relays, allowPrivate, onOutcome: outbox.settle })
   const announcer = createAnnouncer({ ...options, routes })
-  const repairer = createRepairer({ ...options, routes })
   outbox.start()
 
   function onChange(): void {
@@ -98,6 +96,9 @@ export function createPool(options: PoolOptions): Pool {
     routes,
     statuses: () => routes.map(route => route.status()),
     kick: outbox.kick,
+    follow(topic, replay) {
+      for (const route of routes) route.follow(topic, replay)
+    },
     get isFlushed() {
       if (!couriers.isFlushed) return false
       const mayDeliver = routes.some(route => route.mayDeliver)
@@ -107,7 +108,6 @@ export function createPool(options: PoolOptions): Pool {
       closed = true
       outbox.close()
       announcer.close()
-      repairer.close()
       await Promise.all([...routes.map(route => route.close()), couriers.close()])
     },
   }

@@ -152,7 +152,7 @@ test('replies are never answered automatically, not even by two agents that hand
   await wait(200)
   expect(answers).toBe(1)
   expect(a.inbox().length + b.inbox().length).toBe(2)
-  expect(a.delivery(id)?.state).toBe('stored')
+  expect(a.delivery(id)?.state).toBe('done')
 })
 
 test('handlers run for contacts only, unless anyone is accepted; strangers are listed and counted', async () => {

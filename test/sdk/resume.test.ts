@@ -50,7 +50,7 @@ test('a live agent rides over restarts of the relay; what is sent meanwhile wait
   expect(new Set(receiver.inbox().map(each => each.id))).toEqual(new Set(sent))
   expect(receiver.inbox().length).toBe(16)
   expect(states).toContain('offline')
-  for (const id of sent) expect(sender.delivery(id)).toMatchObject({ state: 'stored', seq: expect.any(Number) })
+  for (const id of sent) expect(sender.delivery(id)).toMatchObject({ state: 'received', seq: expect.any(Number) })
 })
 
 test('status is honest without a relay: offline, queued, not complete; then it is sent', async () => {

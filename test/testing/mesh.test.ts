@@ -29,7 +29,7 @@ test('the relay is killed and returns: what was queued goes out, what it had is 
   expect(ada.status().relays[0]?.state).toBe('offline')
   await mesh.startRelay()
   await mesh.advance(60_000)
-  expect(ada.delivery(id)?.state).toBe('stored')
+  expect(ada.delivery(id)?.state).toBe('received')
   expect(bob.inbox().map(mail => mail.text)).toEqual(['before', 'while it was down'])
   expect(bob.status().relays[0]?.state).toBe('live')
   await mesh.close()
@@ -73,7 +73,7 @@ test('time moves only when told to, and the same seed is the same run', async ()
     return { id, state, now }
   }
   const first = await run()
-  expect(first.state).toBe('stored')
+  expect(first.state).toBe('received')
   expect(first.now).toBe(Date.UTC(2026, 0, 1) + 90_000)
   expect(await run()).toEqual(first)
 })

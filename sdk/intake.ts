@@ -1,0 +1,94 @@
+import type { Mail, MailBatch, MailStore, StoredMail } from './mail/store.ts'
+import type { Receipt } from './mail/types.ts'
+
+/** How much of strangers is kept. What is not listed is held in the request box, what is not held is only counted. */
+export const STRANGER_LIMITS = { listed: 20, held: 100, allListed: 500, allHeld: 2_000 } as const
+
+export interface IntakeOptions {
+  readonly store: MailStore
+  /** The agent's own key: its posts to a topic come back to it. */
+  readonly pubkey: string
+  /** Contacts, accepted strangers, the agent itself. */
+  knownKeys(): readonly string[]
+  /** The sender is told what becomes of its message. */
+  mayReceipt(from: string): boolean
+}
+
+/** What comes in, sorted before it is kept: strangers within their limits, receipts that are news. */
+export interface Intake {
+  /** One transaction. */
+  take(batch: MailBatch): { readonly mail: readonly StoredMail[]; readonly receipts: readonly Receipt[] }
+  /** After something of a stranger was worked off: what it has in the request box moves up. */
+  refill(from: string): readonly StoredMail[]
+}
+
+export function createIntake({ store, pubkey, knownKeys, mayReceipt }: IntakeOptions): Intake {
+  /** Counts of one batch, so that a thousand messages in it meet the limits one by one. */
+  function gate() {
+    const known = new Set(knownKeys())
+    const denied = new Set(store.judged('denied'))
+    const all = { listed: 0, held: 0, loaded: false }
+    const each = new Map<string, { listed: number; held: number }>()
+
+    return function place(from: string): 'known' | 'listed' | 'held' | 'dropped' {
+      if (denied.has(from)) return 'dropped'
+      if (known.has(from)) return 'known'
+      let counts = each.get(from)
+      if (!counts) {
+        const stored = store.strangerCounts(from)
+        if (!all.loaded) Object.assign(all, { listed: stored.allListed, held: stored.allHeld, loaded: true })
+        counts = { listed: stored.listed, held: stored.held }
+        each.set(from, counts)
+      }
+      for (const box of ['listed', 'held'] as const) {
+        const isAll = box === 'listed' ? STRANGER_LIMITS.allListed : STRANGER_LIMITS.allHeld
+        // What is held comes first: a sender's order is kept.
+        if (box === 'listed' && counts.held > 0) continue
+        if (counts[box] >= STRANGER_LIMITS[box] || all[box] >= isAll) continue
+        counts[box] += 1
+        all[box] += 1
+        return box
+      }
+      return 'dropped'
+    }
+  }
+
+  function isNews(receipt: Receipt): boolean {
+    return (
+      store.recipient(receipt.of) === receipt.from && !store.receipts(receipt.of).some(({ id }) => id === receipt.id)
+    )
+  }
+
+  return {
+    take({ mail, receipts = [], ...batch }) {
+      const place = gate()
+      const kept: Mail[] = []
+      const dropped: string[] = []
+      const ids = new Set<string>()
+      for (const one of mail) {
+        const isEcho = one.topic !== undefined && one.from === pubkey
+        if (isEcho || ids.has(one.id) || store.get(one.id)) continue
+        ids.add(one.id)
+        const box = place(one.from)
+        if (box === 'dropped') {
+          dropped.push(one.from)
+          continue
+        }
+        const receiptDue = one.topic === undefined && one.wrap !== 'chat' && mayReceipt(one.from)
+        kept.push({
+          ...one,
+          ...(box === 'known' ? {} : { stranger: box }),
+          ...(receiptDue ? { receiptDue } : {}),
+        })
+      }
+      const news = receipts.filter(isNews)
+      const added = store.record({ ...batch, mail: kept, receipts: news, dropped })
+      return { mail: added.filter(({ stranger }) => stranger !== 'held'), receipts: news }
+    },
+    refill(from) {
+      const { listed, held, allListed } = store.strangerCounts(from)
+      const room = Math.min(STRANGER_LIMITS.listed - listed, STRANGER_LIMITS.allListed - allListed)
+      return held > 0 && room > 0 ? store.release(from, room) : []
+    },
+  }
+}
