@@ -12,6 +12,8 @@ import type { VirtualTime } from './virtual-time.ts'
 export interface MeshRelay {
   readonly url: string
   readonly isRunning: boolean
+  /** Open connections. */
+  readonly connections: number
   /** Number of the newest entry of its log. */
   readonly last: number
   /** Whether its log has this event, whatever it tells others. */
@@ -77,6 +79,9 @@ export async function startMeshRelay(url: string, time: VirtualTime, random: Ran
     url,
     get isRunning() {
       return core !== undefined
+    },
+    get connections() {
+      return pipes.size
     },
     get last() {
       return log.store.head.last

@@ -1,0 +1,42 @@
+import { testMesh } from 'posthorn/testing'
+import { expect, test } from 'vitest'
+
+test('couriers: to many foreign relays a few at a time, each hung up when it has all, one that is dead in nobody’s way', async () => {
+  const mesh = await testMesh({ seed: 41, relays: 11 })
+  const [hub, dead, ...others] = mesh.relays
+  if (!hub || !dead) throw new Error('no relays')
+  const names = [dead, ...others].map((_, n) => `agent${n}`)
+  for (const [n, relay] of [dead, ...others].entries())
+    await mesh.agent(names[n] ?? '', { relays: [hub.url, relay.url] })
+  // They stay up, so they say where they read.
+  await mesh.advance(5_000)
+  const ada = await mesh.agent('ada', { relays: [hub.url] })
+  await dead.kill()
+  const visitors = () => others.reduce((sum, { connections }) => sum + connections - 1, 0)
+
+  const ids: string[] = []
+  for (const name of names) ids.push(await ada.send(name, `for ${name}`))
+  const seen: number[] = []
+  for (let tick = 0; tick < 20; tick += 1) {
+    await mesh.settle()
+    seen.push(visitors())
+    await mesh.advance(50)
+  }
+  await mesh.advance(5_000)
+  expect(Math.max(...seen)).toBeGreaterThan(0)
+  expect(Math.max(...seen)).toBeLessThanOrEqual(8)
+  const [first = '', ...rest] = ids
+  for (const [n, id] of rest.entries()) expect(await others[n]?.has(id)).toBe(true)
+  expect(ada.copies(first)).toEqual([
+    { relay: hub.url, state: 'stored', seq: expect.any(Number) },
+    { relay: dead.url, state: 'waiting' },
+  ])
+  await mesh.advance(30_000)
+  expect(visitors()).toBe(0)
+  expect(ada.status().relays.map(({ url }) => url)).toEqual([hub.url])
+
+  await dead.start()
+  await mesh.advance(90_000)
+  expect(await dead.has(first)).toBe(true)
+  await mesh.close()
+})
