@@ -30,8 +30,9 @@ export function givenRelay(text: string | undefined): string | undefined {
 
 /** The relays that `--relay` names, repeated or with commas; undefined if none. */
 export function givenRelays(texts: readonly string[]): readonly string[] | undefined {
+  if (texts.length === 0) return undefined
   const urls = texts.flatMap(text => text.split(',')).flatMap(text => givenRelay(text.trim()) ?? [])
-  return urls.length > 0 ? [...new Set(urls)] : undefined
+  return [...new Set(urls)]
 }
 
 /** For verbs that need no key: `--relay`, else the profile's relay, else the default one if there is no profile yet. */

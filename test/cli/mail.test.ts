@@ -246,6 +246,28 @@ describe('mail', () => {
   })
 })
 
+test('several relays: one of them away is told, and stops nothing', async () => {
+  const env = { XDG_DATA_HOME: tempDir() }
+  const verb = (line: string) => inProcess(line.split(' '), { env })
+  const both = [relay.url, NOWHERE]
+  expect(json(await verb(`init --relay ${both.join(',')} --json`))).toMatchObject({ relays: both })
+  expect(json(await verb(`init --relay ${relay.url} --relay ${NOWHERE} --json`))).toMatchObject({ relays: both })
+  expect((await verb('whoami')).stdout).toContain(`relay  ${NOWHERE}`)
+  const sent = await verb('send default hello --json')
+  expect([sent.code, json(sent)['state'], json(sent)['relay']]).toEqual([0, 'stored', relay.url])
+  const caught = await verb('catchup')
+  expect(caught.code).toBe(0)
+  expect(caught.stdout).toMatch(/^caught up: /)
+  expect(caught.stdout).toContain(`${NOWHERE} was not reached`)
+  expect(json(await verb('catchup --json'))).toMatchObject({ complete: true, unreached: 1, new: 0 })
+  const status = await verb('status')
+  expect(status.code).toBe(0)
+  expect(status.stdout).toContain(`${relay.url}  live, caught up`)
+  expect(status.stdout).toContain(`${NOWHERE}  offline`)
+  expect(json(await verb(`status --relay ${NOWHERE} --json`))).toMatchObject({ relays: [{ url: NOWHERE }] })
+  expect((await verb('init --relay ,')).code).toBe(2)
+})
+
 describe('the relay is down', () => {
   test('send queues: exit 5 and the id; the next verb that reaches a relay takes it along', async () => {
     await quick(`init --as hugo --relay ${NOWHERE}`)
