@@ -4,16 +4,16 @@ import type { Duplex } from 'node:stream'
 import { WebSocketServer } from 'ws'
 import { FrameWriters } from '../platform/frame-writer.ts'
 import type { Socket, SocketEvents } from '../platform/socket.ts'
-import { every, type Timers } from '../platform/timers.ts'
+import type { Timers } from '../platform/timers.ts'
 import type { Limits } from '../protocol/limits.ts'
 import { parseReason } from '../protocol/reasons.ts'
 import type { AnswerHttp } from './http/router.ts'
 import { hostAllowed, originAllowed } from './origin.ts'
 import { PeerSocket, type PeerSockets } from './peer-socket.ts'
+import { pingInTurns } from './pings.ts'
 import { peerOf, type Reach } from './policy/peer.ts'
 import type { Peer } from './policy/policy.ts'
 
-const PING_MS = 25_000
 /** Chunks that one message may arrive in, as the network cuts it. */
 const MAX_CHUNKS = 4_096
 /** Node looks for slow headers this often; by itself only twice a minute. */
@@ -91,9 +91,7 @@ export async function listen(options: ServerOptions): Promise<RelayServer> {
     })
   })
   sockets.on('wsClientError', (_error, stream) => stream.destroy())
-  const stopPings = every(options.timers, PING_MS, () => {
-    for (const socket of open) socket.pingOrDrop()
-  })
+  const stopPings = pingInTurns(options.timers, open)
 
   await bind(http, options)
   http.on('error', () => {})

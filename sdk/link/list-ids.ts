@@ -20,7 +20,7 @@ export interface Patience {
  * RelayRefusedError on CLOSED, RelayUnreachableError after too long a silence.
  */
 export function fetchStored(
-  client: RelayClient,
+  client: Pick<RelayClient, 'url' | 'request'>,
   filter: FilterJson,
   { timers, timeoutMs, signal }: Patience,
 ): Promise<{ events: NostrEvent[]; hints: EoseHints; invalid: number }> {
@@ -65,7 +65,7 @@ export function fetchStored(
  * second with more events than a page of that relay holds. Resolves to the number of invalid events met.
  */
 export async function listIds(
-  client: RelayClient,
+  client: Pick<RelayClient, 'url' | 'request'>,
   filter: FilterJson,
   ids: Set<string>,
   patience: Patience,

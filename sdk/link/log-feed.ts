@@ -184,6 +184,8 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
         scope = told
         resume(told)
       } else {
+        // Pruned before we came for it, if there was something.
+        if (since > 0 && hints.floor !== undefined && since < hints.floor - 1) counters.gaps += 1
         scope = told
         reached = hints.seq
         refusals = 0

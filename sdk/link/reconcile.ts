@@ -27,9 +27,14 @@ export interface Difference {
   readonly invalid: number
 }
 
+/** One of two that are compared: a relay, or what we hold ourselves. */
+export type Side = Pick<RelayClient, 'url' | 'negotiate' | 'request'>
+
 export interface ReconcileOptions extends Patience {
   /** Seconds; where a search for smaller windows of time ends. */
   readonly now: number
+  /** More ids than this from one side are not believed. Default 5,000,000. */
+  readonly maxIds?: number
   /** Told after each exchange: ids known so far to be on one side only. */
   onProgress?(known: number): void
 }
@@ -44,8 +49,8 @@ const MAX_IDS = 5_000_000
  * speak it, both are paged through by created_at. May name an id that both have (a copy then is a duplicate), never misses one.
  */
 export async function reconcile(
-  first: RelayClient,
-  second: RelayClient,
+  first: Side,
+  second: Side,
   filter: FilterJson,
   options: ReconcileOptions,
 ): Promise<Difference> {
@@ -97,10 +102,10 @@ interface Listed {
 
 /** Carries messages to and fro until nothing is left to tell; fills the ids that either side listed. */
 async function negotiate(
-  clients: readonly [RelayClient, RelayClient],
+  clients: readonly [Side, Side],
   filter: FilterJson,
   sides: readonly [Set<string>, Set<string>],
-  { signal, onProgress }: ReconcileOptions,
+  { signal, onProgress, maxIds = MAX_IDS }: ReconcileOptions,
   before: number,
 ): Promise<void> {
   const sessions: readonly [Negotiation, Negotiation] = [clients[0].negotiate(filter), clients[1].negotiate(filter)]
@@ -115,7 +120,7 @@ async function negotiate(
       const turn = round % 2 === 0 ? 0 : 1
       const { url } = clients[turn]
       const answer = decodeMessage(hexToBytes(await sessions[turn].ask(bytesToHex(message))))
-      if (!answer.ok || round > MAX_ROUNDS || sides[turn].size > MAX_IDS)
+      if (!answer.ok || round > MAX_ROUNDS || sides[turn].size > maxIds)
         throw new RelayRefusedError(url, 'error: its reconciliation (NIP-77) does not come to an end')
       const next = forward(answer.value, listed, sides[turn])
       message = next.message

@@ -8,7 +8,10 @@ import { type Answer, askLink } from '../link/ask.ts'
 import type { Authenticate } from '../link/authenticator.ts'
 import { createFeed, type Dialect, type Feed, type FeedSink } from '../link/feed.ts'
 import { createLink } from '../link/link.ts'
+import { refuseToList } from '../link/local-side.ts'
+import { negotiateOn } from '../link/negotiate.ts'
 import type { PublishOutcome } from '../link/questions.ts'
+import type { Side } from '../link/reconcile.ts'
 import { createInOrder } from './in-order.ts'
 import { createLane } from './lane.ts'
 import { readMail } from './receive.ts'
@@ -31,6 +34,8 @@ export interface RouteOptions extends Host {
   take(batch: MailBatch): number
   onOutcome(outcome: Outcome): void
   onChange(): void
+  /** This relay may have had what we were never given: its log went back, its order has gaps, or it pruned what was not fetched yet. */
+  onSuspect(): void
 }
 
 /** What was counted since the route was made. */
@@ -63,6 +68,10 @@ export interface Route {
   /** One question besides the inbox. */
   ask(filter: FilterJson, max: number): Promise<Answer>
   publish(event: NostrEvent): Promise<PublishOutcome>
+  /** One side of a reconciliation (NIP-77) with this relay. */
+  readonly side: Side
+  /** Verified events that were found missing are recorded like received ones; no position moves. */
+  take(events: readonly NostrEvent[]): void | Promise<void>
   /** Also brings what is published to a topic and below it; `replay`: the first time with everything the relay has kept. */
   follow(topic: string, replay: boolean): void
   close(): Promise<void>
@@ -94,6 +103,8 @@ export function createRoute(options: RouteOptions): Route {
   /** The link takes requests. */
   let mayAsk = false
   let unreadable = 0
+  let gaps = 0
+  const losing = new Set<() => void>()
   const inOrder = createInOrder()
   let cancelWait: Cancel = () => {}
 
@@ -115,6 +126,7 @@ export function createRoute(options: RouteOptions): Route {
       for (const each of feeds()) each.pause()
     },
     onDown(reason) {
+      for (const lose of [...losing]) lose()
       hopeful = false
       cancelWait()
       laneOpen = false
@@ -130,8 +142,13 @@ export function createRoute(options: RouteOptions): Route {
     filter,
     positions: dialect => store.positions(keyOf(dialect)),
     record: recordFor(filter),
-    onLost: offerAgain,
+    onLost(seq) {
+      offerAgain(seq)
+      options.onSuspect()
+    },
     onChange() {
+      if (feed.counters.gaps > gaps) options.onSuspect()
+      gaps = feed.counters.gaps
       if (feed.dialectKnown || isRefusal(feed.error)) openLane()
       options.onChange()
     },
@@ -235,6 +252,17 @@ export function createRoute(options: RouteOptions): Route {
     },
     ask: (filter, max) => askLink(link, filter, { ...options, timeoutMs: ANSWER_MS, max }),
     publish: event => link.publish(event, encodeEvent(event), ANSWER_MS),
+    side: {
+      url,
+      negotiate: window => negotiateOn(link, window, { timers, timeoutMs: ANSWER_MS * 5, losing }),
+      request: refuseToList,
+    },
+    take: events =>
+      recordFor(filter)(
+        'log',
+        events.map(event => ({ event })),
+        undefined,
+      ),
     follow(topic, replay) {
       if (topics.has(topic)) return
       const added = feedOf(topic, replay)
@@ -242,6 +270,7 @@ export function createRoute(options: RouteOptions): Route {
       if (mayAsk) added.open()
     },
     async close() {
+      for (const lose of [...losing]) lose()
       cancelWait()
       lane.close()
       for (const each of feeds()) each.stop()

@@ -10,6 +10,7 @@ import { createAnnouncer } from './announcer.ts'
 import { createCouriers } from './couriers.ts'
 import { createDirectory } from './directory.ts'
 import { LIST_KINDS } from './lists.ts'
+import { createRepairer } from './repairer.ts'
 
 /** Lists taken from one answer: two are asked for. */
 const MAX_ANSWERS = 20
@@ -68,9 +69,12 @@ export function createPool(options: PoolOptions): Pool {
     },
     onSettled: options.onSettled,
   })
-  const routes = relays.map(url => createRoute({ ...options, url, onOutcome: outbox.settle, onChange }))
+  const routes = relays.map(url =>
+    createRoute({ ...options, url, onOutcome: outbox.settle, onChange, onSuspect: () => repairer.suspect() }),
+  )
   const couriers = createCouriers({ ...options, own: relays, allowPrivate, onOutcome: outbox.settle })
   const announcer = createAnnouncer({ ...options, routes })
+  const repairer = createRepairer({ ...options, routes })
   outbox.start()
 
   function onChange(): void {
@@ -108,6 +112,7 @@ export function createPool(options: PoolOptions): Pool {
       closed = true
       outbox.close()
       announcer.close()
+      repairer.close()
       await Promise.all([...routes.map(route => route.close()), couriers.close()])
     },
   }

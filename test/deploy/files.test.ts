@@ -8,6 +8,7 @@ import { parse } from 'yaml'
 import { parseVerbArgs } from '#dist/cli/args.js'
 import { settingLayers } from '#dist/cli/setting-layers.js'
 import { RELAY_SETTINGS } from '#dist/cli/verbs.js'
+import { METRICS } from '#dist/relay/metrics/table.js'
 import { person } from '../helpers/events.ts'
 import { BLUEPRINT_SCHEMA } from './blueprint-schema.ts'
 
@@ -132,5 +133,51 @@ describe('deploy/posthorn.service', () => {
       encoding: 'utf8',
     })
     expect(Number(/Overall exposure level for posthorn.service: ([\d.]+)/.exec(report)?.[1])).toBeLessThan(2)
+  })
+})
+
+describe('what looks at metrics', () => {
+  /** Names of series in a query; histograms by the series they are made of. */
+  const series = (query: string) => query.match(/\b(?:posthorn|process|nodejs)_\w+/g) ?? []
+  const known = new Set([
+    ...Object.entries(METRICS).flatMap(([name, { type }]) =>
+      type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
+    ),
+    // Of prom-client itself.
+    'process_resident_memory_bytes',
+    'nodejs_heap_size_used_bytes',
+  ])
+
+  test('every query of the dashboard names a metric that exists, no two panels overlap', () => {
+    const { panels } = JSON.parse(read('grafana.json')) as {
+      panels: { id: number; targets: { expr: string }[]; gridPos: { x: number; y: number; w: number; h: number } }[]
+    }
+    const names = panels.flatMap(({ targets }) => targets.flatMap(({ expr }) => series(expr)))
+    expect(names.length).toBeGreaterThan(15)
+    expect(names.filter(name => !known.has(name))).toEqual([])
+    const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
+      Array.from({ length: w * h }, (_, n) => `${x + (n % w)},${y + Math.floor(n / w)}`),
+    )
+    expect(new Set(cells).size).toBe(cells.length)
+  })
+
+  test('and so does every alert, each with what to do', () => {
+    const { groups } = parse(read('alerts.yaml')) as {
+      groups: { rules: { alert: string; expr: string; annotations: { summary: string } }[] }[]
+    }
+    for (const { alert, expr, annotations } of groups.flatMap(({ rules }) => rules)) {
+      expect(series(expr).length, alert).toBeGreaterThan(0)
+      for (const name of series(expr)) expect(known, alert).toContain(name)
+      expect(annotations.summary).toContain('$labels.instance')
+    }
+  })
+
+  const hasPromtool = spawnSync('promtool', ['--version']).status === 0
+  test.skipIf(!hasPromtool)('promtool takes the alerts', () => {
+    const { status, stderr } = spawnSync('promtool', ['check', 'rules', join(ROOT, 'deploy/alerts.yaml')], {
+      encoding: 'utf8',
+    })
+    expect(stderr).toBe('')
+    expect(status).toBe(0)
   })
 })

@@ -26,6 +26,8 @@ const PLAN = [
   { name: 'epochs', file: 'test/relay/epochs.test.ts', rounds: 200 },
   { name: 'frames', file: 'test/fuzz/frames.test.ts', rounds: 1_000_000 },
   { name: 'differential', file: 'test/fuzz/differential.test.ts', rounds: 100 },
+  // A round is a second.
+  { name: 'soak', script: 'test/long/soak.mjs', rounds: 600 },
 ]
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -37,7 +39,7 @@ const figuresFile = join(scratch, 'figures')
 const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim()
 
 const runs = []
-for (const { name, file, rounds: planned } of PLAN) {
+for (const { name, file, script, rounds: planned } of PLAN) {
   if (only !== undefined && !only.includes(name)) continue
   const rounds = Math.max(1, Math.round(planned * Number(values.scale)))
   const left = deadline - Date.now()
@@ -49,16 +51,16 @@ for (const { name, file, rounds: planned } of PLAN) {
   rmSync(figuresFile, { force: true })
   const report = join(scratch, `${name}.json`)
   const started = Date.now()
-  const { status, signal } = spawnSync(
-    'npx',
-    ['vitest', 'run', file, '--reporter=default', '--reporter=json', `--outputFile=${report}`],
-    {
-      cwd: root,
-      env: { ...process.env, SEED: String(seed), ROUNDS: String(rounds), FIGURES: figuresFile },
-      stdio: 'inherit',
-      timeout: left,
-    },
-  )
+  const [command, args] =
+    script === undefined
+      ? ['npx', ['vitest', 'run', file, '--reporter=default', '--reporter=json', `--outputFile=${report}`]]
+      : [process.execPath, [script]]
+  const { status, signal } = spawnSync(command, args, {
+    cwd: root,
+    env: { ...process.env, SEED: String(seed), ROUNDS: String(rounds), FIGURES: figuresFile },
+    stdio: 'inherit',
+    timeout: left,
+  })
   const tests = existsSync(report)
     ? JSON.parse(readFileSync(report, 'utf8')).testResults.flatMap(({ assertionResults }) =>
         assertionResults.map(({ title, status, duration }) => ({ title, status, ms: Math.round(duration ?? 0) })),

@@ -1,9 +1,8 @@
 import { createMemoryStore, createRelay } from 'posthorn/relay'
 import { expect, onTestFinished, test } from 'vitest'
 import WebSocket from 'ws'
+import { PING_MS, pingInTurns } from '#dist/relay/pings.js'
 import { manualTime } from './relay-on-test.ts'
-
-const PING_MS = 25_000
 
 test('a peer that misses two pings is dropped without a handshake, one that answers stays', async () => {
   const time = manualTime()
@@ -25,4 +24,28 @@ test('a peer that misses two pings is dropped without a handshake, one that answ
   await time.advance(PING_MS * 4)
   expect(live.socket.readyState).toBe(WebSocket.OPEN)
   live.socket.terminate()
+})
+
+test('every peer is pinged once a round, and never all of many at the same moment', async () => {
+  const { clock, timers, advance } = manualTime()
+  const pings = new Map<number, number>()
+  const moments = new Map<number, number>()
+  const peers = Array.from({ length: 1_003 }, (_, n) => ({
+    pingOrDrop() {
+      pings.set(n, (pings.get(n) ?? 0) + 1)
+      moments.set(clock.monotonic(), (moments.get(clock.monotonic()) ?? 0) + 1)
+    },
+  }))
+  const stop = pingInTurns(timers, peers)
+  await advance(PING_MS - 1)
+  expect(pings.size).toBe(0)
+  for (const round of [1, 2, 3]) {
+    await advance(PING_MS)
+    expect(pings.size).toBe(peers.length)
+    expect(new Set(pings.values())).toEqual(new Set([round]))
+  }
+  expect(Math.max(...moments.values())).toBe(41)
+  stop()
+  await advance(PING_MS * 2)
+  expect(pings.get(0)).toBe(3)
 })
