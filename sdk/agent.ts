@@ -5,6 +5,7 @@ import type { Accept, Agent, AgentEvents, AgentStatus, Contact, Host } from './a
 import { createAsk, scatter } from './asking.ts'
 import { type Asks, createAsks } from './asks.ts'
 import { createBreaker } from './breaker.ts'
+import { createCards } from './card/index.ts'
 import { chainFault, MAX_HOPS } from './chain.ts'
 import { createDeadLetters } from './dead-letters.ts'
 import { AgentClosedError, ExpiredError, RefusedError, TimeoutError } from './errors.ts'
@@ -18,6 +19,7 @@ import type { Receipt } from './mail/types.ts'
 import { createView, findOne } from './mail/view.ts'
 import type { HandleOptions, Handler, TypedHandler } from './messaging.ts'
 import { createNotices, createPulse } from './notices.ts'
+import { createPresence } from './presence/index.ts'
 import { createRates, STRANGER_RATE } from './rate.ts'
 import { createReceipting } from './receipting.ts'
 import { createReceiptClerk } from './receipts.ts'
@@ -26,6 +28,7 @@ import { createPool } from './relays/pool.ts'
 import { createSyncer } from './relays/sync.ts'
 import { createRequests } from './requests.ts'
 import { createSender } from './sender.ts'
+import type { Shelf } from './shelf.ts'
 import { createTopics } from './topics.ts'
 import { isTypedAct } from './typed-act.ts'
 import { createWorker } from './worker.ts'
@@ -41,6 +44,11 @@ export interface StartOptions extends Host, AgentRules {
   /** At least one, normalised. */
   readonly relays: readonly string[]
   readonly accept: Accept
+  readonly shelf: Shelf
+  /** Tell others that this agent is there: presence, and a card if it has none yet. */
+  readonly present: boolean
+  /** Names this run's presence among those of its key; the same at every start of one home. */
+  readonly session: string
   readonly contacts: () => readonly Contact[]
   /** After everything else is closed. */
   onClosed?(): void
@@ -131,6 +139,13 @@ export function startAgent(options: StartOptions): RunningAgent {
   })
   // What an earlier life received and did not tell.
   clerk.plan()
+  const beside = {
+    ...options,
+    lines: pool.routes.map(({ line }) => line),
+    resolve: (who: string) => resolveRecipient(who, view.contacts()),
+  }
+  const presence = createPresence(beside)
+  const card = createCards(beside)
   const syncer = createSyncer({
     routes: pool.routes,
     monotonic: clock.monotonic,
@@ -250,6 +265,8 @@ export function startAgent(options: StartOptions): RunningAgent {
     const left = ms - (clock.monotonic() - start)
     await until(() => pool.isFlushed, Math.max(0, left))
     const unsent = store.counts().queue
+    card.close()
+    await presence.close()
     await pool.close()
     try {
       await store.durable?.()
@@ -264,6 +281,8 @@ export function startAgent(options: StartOptions): RunningAgent {
 
   return {
     name: options.name,
+    presence,
+    card,
     pubkey,
     npub: npubOf(pubkey),
     handle(what: unknown, handler: unknown, handle?: HandleOptions) {

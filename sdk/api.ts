@@ -4,6 +4,7 @@ import type { Random } from '../platform/random.ts'
 import type { Dial } from '../platform/socket.ts'
 import type { Timers } from '../platform/timers.ts'
 import type { Verifier } from '../platform/verifier.ts'
+import type { AgentCards } from './card/index.ts'
 import type { Signer } from './identity/signer.ts'
 import type { Copy, MailStore } from './mail/store.ts'
 import type { Delivery, InboxEntry, IncomingMessage, Receipt } from './mail/types.ts'
@@ -26,6 +27,9 @@ import type { TypedAct } from './typed-act.ts'
 
 export type { AskOptions, HandleOptions, Handler, SendOptions } from './messaging.ts'
 
+import type { AgentPresence } from './presence/index.ts'
+import type { Shelf } from './shelf.ts'
+
 /** Everything an agent needs from its surroundings. */
 export interface Host {
   readonly clock: Clock
@@ -44,6 +48,10 @@ export interface AgentHost extends Host {
   readonly secretKey: Uint8Array
   /** The key, wherever it is; instead of `secretKey`. */
   readonly signer: Signer
+  /** Where contacts, invites and the card are kept; without it they last as long as the agent. */
+  readonly shelf: Shelf
+  /** Name of this run among the sessions of its key, at most 64 characters; default `main`. */
+  readonly session: string
   /** Asked whenever a sender or recipient has to be named. */
   readonly contacts: () => readonly Contact[]
 }
@@ -76,6 +84,11 @@ export interface OpenAgentOptions {
    * the agent's own relays are there.
    */
   readonly allowPrivate?: boolean
+  /**
+   * False: do not tell others that this agent is there (status, heartbeat, will, a first card); for programs that only look in.
+   * Default true. Others can be watched either way.
+   */
+  readonly presence?: boolean
   /**
    * Who is told by receipts what becomes of a message: `accepted` (default) those whom handlers run for, `contacts`, or `none`. A
    * receipt tells a stranger that somebody is awake.
@@ -157,6 +170,8 @@ export interface Agent {
   /** 64 hex. */
   readonly pubkey: string
   readonly npub: string
+  readonly presence: AgentPresence
+  readonly card: AgentCards
   /** Works off messages of one act: at least once each, across restarts. */
   handle(act: string, handler: Handler, options?: HandleOptions): void
   /** The same with bodies of known shape; what does not have it is answered `not-understood`. */

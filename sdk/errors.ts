@@ -40,6 +40,12 @@ export class SignerError extends Error {
   }
 }
 
+/** A card that is none: what is wrong with it. Nothing was published. */
+export class CardError extends Error {
+  override readonly name = 'CardError'
+  readonly code = 'card-malformed'
+}
+
 /** A profile folder is missing, malformed, or cannot be created. */
 export class ProfileError extends Error {
   override readonly name = 'ProfileError'

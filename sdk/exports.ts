@@ -22,9 +22,12 @@ export type {
   SyncSummary,
 } from './api.ts'
 export { type Body, json, jsonOf, markdown, multipart, type Part, partsOf } from './body.ts'
+export type { AgentCards, CardDraft, CardQuery, FoundCard } from './card/index.ts'
+export type { AgentCard, CardInterface, CardSkill } from './card/shape.ts'
 export {
   AgentClosedError,
   AmbiguousIdError,
+  CardError,
   ChainError,
   ExpiredError,
   FailedError,
@@ -76,8 +79,12 @@ export type {
   Topic,
   TypedHandler,
 } from './messaging.ts'
+export type { AgentPresence } from './presence/index.ts'
+export type { Presence, PresenceState, SessionPresence } from './presence/observer.ts'
+export type { PresenceStatus } from './presence/status.ts'
 export { DEFAULT_PROFILE } from './profile-name.ts'
 export type { Rate } from './rate.ts'
 export { npubOf, resolveRecipient } from './recipient.ts'
 export { checkRelayUrl, DEFAULT_RELAY } from './relay-url.ts'
+export { memoryShelf, type Shelf } from './shelf.ts'
 export { act, type SchemaIssue, type SchemaResult, type StandardSchema, type TypedAct } from './typed-act.ts'

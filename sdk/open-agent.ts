@@ -4,6 +4,7 @@ import { startAgent } from './agent.ts'
 import { rulesOf } from './agent-rules.ts'
 import type { Agent, Host, OpenAgentOptions } from './api.ts'
 import { HomeInUseError, KeyFileError } from './errors.ts'
+import { fileShelf } from './home/file-shelf.ts'
 import { exposure, lstatOrUndefined, statOrUndefined } from './home/files.ts'
 import { readKeyFile } from './home/key-file.ts'
 import { DEFAULT_PROFILE, homeFiles, profileHome } from './home/paths.ts'
@@ -14,13 +15,22 @@ import { openSqliteMailStore } from './home/sqlite-mail-store.ts'
 import { localSigner } from './identity/local-signer.ts'
 import { nodeHost } from './node-host.ts'
 import { ownRelays } from './relay-url.ts'
+import { memoryShelf, sessionOn } from './shelf.ts'
 
 /**
  * Opens a profile of this machine and runs it: connects, receives, sends what is queued. Resolves before the connection
  * stands; `sync()` waits for that. Throws HomeInUseError, KeyFileError, ProfileError.
  */
 export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> {
-  const { secretKey: _key, signer: _signer, store: _store, contacts: _contacts, ...given } = options.host ?? {}
+  const {
+    secretKey: _key,
+    signer: _signer,
+    store: _store,
+    contacts: _contacts,
+    shelf: _shelf,
+    session: _session,
+    ...given
+  } = options.host ?? {}
   const host: Host = { ...nodeHost, ...given }
   const { secretKey, store } = options.host ?? {}
   const signer = options.host?.signer ?? (secretKey && localSigner(secretKey, host.random))
@@ -34,6 +44,9 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
       relays: ownRelays(options.relays ?? [DEFAULT_RELAY]),
       accept: options.accept ?? 'contacts',
       contacts: options.host?.contacts ?? (() => []),
+      shelf: options.host?.shelf ?? memoryShelf(),
+      session: options.host?.session ?? 'main',
+      present: options.presence ?? true,
     })
   if (signer || store)
     throw new TypeError('host.store and host.secretKey (or host.signer) belong together: give both or neither.')
@@ -52,6 +65,7 @@ function openHome(options: OpenAgentOptions, host: Host): Agent {
   const undo: Cancel[] = [release]
   try {
     const store = openSqliteMailStore(files.mail)
+    const shelf = options.host?.shelf ?? fileShelf(home, host.random)
     undo.unshift(() => store.close())
     const agent = startAgent({
       ...rulesOf(options),
@@ -62,6 +76,9 @@ function openHome(options: OpenAgentOptions, host: Host): Agent {
       relays,
       accept: options.accept ?? 'contacts',
       contacts: options.host?.contacts ?? createSiblings(home, host.clock),
+      shelf,
+      session: options.host?.session ?? sessionOn(shelf, host.random),
+      present: options.presence ?? true,
       onClosed: () => {
         for (const step of undo) step()
       },

@@ -25,6 +25,8 @@ export interface TestMeshOptions {
 }
 
 export interface MeshAgentOptions extends Pick<OpenAgentOptions, 'accept'> {
+  /** Tells others that it is there: status, heartbeat, will, card. Default false here, so that a mesh is quiet. */
+  readonly presence?: boolean
   /** Addresses of the agent's relays; default all of the mesh, and on waking those it had. */
   readonly relays?: readonly string[]
 }
@@ -103,13 +105,18 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
       return pipe.client
     }
 
-  async function start(name: string, resident: Resident, { accept, relays: given }: MeshAgentOptions): Promise<Agent> {
+  async function start(
+    name: string,
+    resident: Resident,
+    { accept, presence, relays: given }: MeshAgentOptions,
+  ): Promise<Agent> {
     const life: Life = { alive: true, pipes: new Map(), agent: undefined }
     resident.relays = given ?? resident.relays
     resident.life = life
     const agent = await openAgent({
       name,
       relays: resident.relays,
+      presence: presence ?? false,
       ...(accept === undefined ? {} : { accept }),
       host: {
         clock: time.clock,

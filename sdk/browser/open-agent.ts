@@ -8,8 +8,10 @@ import type { Signer } from '../identity/signer.ts'
 import { checkName, DEFAULT_PROFILE } from '../profile-name.ts'
 import { checkRelayUrl, DEFAULT_RELAY, ownRelays } from '../relay-url.ts'
 import { makeSecretKey } from '../secret-key.ts'
+import { memoryShelf, sessionOn, tableShelf } from '../shelf.ts'
 import { browserHost } from './browser-host.ts'
 import { openIdbMailStore } from './idb-mail-store.ts'
+import { openIdbTables } from './idb-tables.ts'
 import { lockProfile } from './lock.ts'
 import { type BrowserProfile, type BrowserProfiles, openProfiles } from './profiles.ts'
 
@@ -21,7 +23,8 @@ import { type BrowserProfile, type BrowserProfiles, openProfiles } from './profi
 export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> {
   if (options.home !== undefined)
     throw new TypeError('there are no folders in a browser; name the profile with `name`.')
-  const { secretKey, signer: elsewhere, store, contacts, ...given } = options.host ?? {}
+  const { secretKey, signer: elsewhere, store, contacts, shelf: ownShelf, session, ...given } = options.host ?? {}
+  const present = options.presence ?? true
   const host: Host = { ...browserHost, ...given }
   const { accept = 'contacts' } = options
   const name = checkName(options.name ?? DEFAULT_PROFILE)
@@ -37,7 +40,10 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
       store,
       relays,
       accept,
+      present,
       contacts: contacts ?? (() => []),
+      shelf: ownShelf ?? memoryShelf(),
+      session: session ?? 'main',
     })
   }
   const undo: (() => void)[] = [await lockProfile(name, globalThis.navigator?.locks)]
@@ -51,6 +57,9 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
     const relays = ownRelays(options.relays ?? profile.relays)
     const mail = await openIdbMailStore(`posthorn/${name}`)
     undo.unshift(mail.close)
+    const tables = await openIdbTables(globalThis.indexedDB, `posthorn/${name}/shelf`)
+    undo.unshift(tables.close)
+    const shelf = ownShelf ?? tableShelf(tables.open('shelf'))
     const siblings = contacts ?? (await freshSiblings(profiles, host))
     return startAgent({
       ...rulesOf(options),
@@ -61,6 +70,9 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
       relays,
       accept,
       contacts: siblings,
+      shelf,
+      session: session ?? sessionOn(shelf, host.random),
+      present,
       onClosed: close,
     })
   } catch (error) {

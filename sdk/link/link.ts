@@ -53,6 +53,8 @@ export interface Link {
   ): { send(message: string): void; close(): void }
   /** Resolves, never rejects. */
   publish(event: NostrEvent, encoded: string, timeoutMs: number): Promise<PublishOutcome>
+  /** Leaves a will with the relay for this connection. Resolves, never rejects. */
+  leaveWill(event: NostrEvent, timeoutMs: number): Promise<PublishOutcome>
   /** The relay proved itself worth coming back to quickly. */
   healthy(): void
   /** Counts a forgery or a broken promise; five in ten seconds, or ten in one connection, drop it. */
@@ -228,6 +230,8 @@ export function createLink(options: LinkOptions): Link {
       greeting.isStarted
         ? questions.publish(event, encoded, timeoutMs)
         : { accepted: undefined, message: 'not connected' },
+    leaveWill: async (event, timeoutMs) =>
+      greeting.isStarted ? questions.leaveWill(event, timeoutMs) : { accepted: undefined, message: 'not connected' },
     healthy() {
       failures = 0
       breaker.success()

@@ -37,6 +37,8 @@ export interface Questions {
     onFrame: (frame: SubscriptionFrame) => void,
   ): { send(message: string): void; close(): void }
   publish(event: NostrEvent, encoded: string, timeoutMs: number): Promise<PublishOutcome>
+  /** Leaves a will; the relay's answer is an OK, too. */
+  leaveWill(event: NostrEvent, timeoutMs: number): Promise<PublishOutcome>
   /** Hands a frame to whoever asked for it. */
   answer(frame: RelayFrame): void
   /** The connection is gone. */
@@ -146,6 +148,10 @@ export function createQuestions(options: QuestionsOptions): Questions {
   }
 
   function publish(event: NostrEvent, encoded: string, timeoutMs: number): Promise<PublishOutcome> {
+    return submit(event, `["EVENT",${encoded}]`, timeoutMs)
+  }
+
+  function submit(event: NostrEvent, frame: string, timeoutMs: number): Promise<PublishOutcome> {
     const running = publishing.get(event.id)
     if (running) return running.promise
     let end: (outcome: PublishOutcome) => void = () => {}
@@ -159,7 +165,7 @@ export function createQuestions(options: QuestionsOptions): Questions {
         resolve(outcome)
       }
     })
-    const start = () => send(`["EVENT",${encoded}]`)
+    const start = () => send(frame)
     publishing.set(event.id, { promise, end, start, fresh: true })
     start()
     return promise
@@ -169,6 +175,7 @@ export function createQuestions(options: QuestionsOptions): Questions {
     subscribe,
     negotiate,
     publish,
+    leaveWill: (event, timeoutMs) => submit(event, encode.will(event), timeoutMs),
     answer(frame) {
       if (frame.type === 'OK') settle(frame.id, frame.accepted, frame.message)
       else if (frame.type !== 'NOTICE' && frame.type !== 'AUTH') tell(frame)

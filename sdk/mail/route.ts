@@ -7,6 +7,7 @@ import type { Host, RelayStatus } from '../api.ts'
 import { type Answer, askLink } from '../link/ask.ts'
 import type { Authenticate } from '../link/authenticator.ts'
 import { createFeed, type Dialect, type Feed, type FeedSink } from '../link/feed.ts'
+import { createLine, type Line } from '../link/line.ts'
 import { createLink } from '../link/link.ts'
 import { refuseToList } from '../link/local-side.ts'
 import { negotiateOn } from '../link/negotiate.ts'
@@ -74,6 +75,8 @@ export interface Route {
   take(events: readonly NostrEvent[]): void | Promise<void>
   /** Also brings what is published to a topic and below it; `replay`: the first time with everything the relay has kept. */
   follow(topic: string, replay: boolean): void
+  /** For what is no mail. */
+  readonly line: Line
   close(): Promise<void>
 }
 
@@ -119,10 +122,12 @@ export function createRoute(options: RouteOptions): Route {
       cancelWait = timers.after(DIALECT_WAIT_MS, openLane)
       mayAsk = true
       for (const each of feeds()) each.open()
+      line.opened()
     },
     onPause() {
       cancelWait()
       mayAsk = false
+      line.lost('error: the relay is about to know us by another key')
       for (const each of feeds()) each.pause()
     },
     onDown(reason) {
@@ -133,8 +138,11 @@ export function createRoute(options: RouteOptions): Route {
       lane.down()
       mayAsk = false
       for (const each of feeds()) each.down(reason)
+      line.lost(`error: ${reason}`)
     },
   })
+
+  const line = createLine(link, options.verifier)
 
   const feed = createFeed({
     ...options,
@@ -263,6 +271,7 @@ export function createRoute(options: RouteOptions): Route {
         events.map(event => ({ event })),
         undefined,
       ),
+    line,
     follow(topic, replay) {
       if (topics.has(topic)) return
       const added = feedOf(topic, replay)
@@ -274,6 +283,7 @@ export function createRoute(options: RouteOptions): Route {
       cancelWait()
       lane.close()
       for (const each of feeds()) each.stop()
+      line.lost('error: closed')
       closed = true
       await link.close()
     },

@@ -33,6 +33,7 @@ export async function memoryAgent(
   const agent = await openAgent({
     // Most tests look at mail alone.
     announce: false,
+    presence: false,
     ...options,
     name: who.name,
     relays: [url].flat(),

@@ -1,0 +1,121 @@
+import type { Cancel } from '../../platform/timers.ts'
+import type { Verifier } from '../../platform/verifier.ts'
+import { encodeEvent, type NostrEvent } from '../../protocol/event.ts'
+import { type Filter, type FilterJson, parseFilter } from '../../protocol/filter.ts'
+import { defaultLimits } from '../../protocol/limits.ts'
+import { createFramePump } from './frame-pump.ts'
+import type { Link } from './link.ts'
+import type { PublishOutcome } from './questions.ts'
+
+export interface WatchHandlers {
+  /** Verified, and asked for. */
+  onEvent(event: NostrEvent): void
+  /** Everything stored was told; from here on it is live. */
+  onLive?(): void
+  /** The relay ended it, or the connection is lost; on the next connection it is asked again. */
+  onEnd?(reason: string): void
+}
+
+export interface LineListener {
+  /** At each connection, once the relay knows our key if it asked; at once if there is one. */
+  onOpen(): void
+  onDown?(): void
+}
+
+/** What an agent says and asks at one of its relays beside its mail. Nothing of it is queued: it is about now. */
+export interface Line {
+  readonly url: string
+  readonly isOpen: boolean
+  /** Resolves, never rejects. */
+  publish(event: NostrEvent): Promise<PublishOutcome>
+  /** Leaves a will (docs/protocol.md, "Wills"). Resolves, never rejects. */
+  leaveWill(event: NostrEvent): Promise<PublishOutcome>
+  /** Asks now and again on every connection, until cancelled. */
+  watch(filters: readonly FilterJson[], handlers: WatchHandlers): Cancel
+  follow(listener: LineListener): Cancel
+}
+
+/** A line, and what its link tells it. */
+export interface LineEnd extends Line {
+  opened(): void
+  lost(reason: string): void
+}
+
+const OK_WAIT_MS = 5_000
+
+export function createLine(link: Link, verifier: Verifier): LineEnd {
+  const listeners = new Set<LineListener>()
+  const watches = new Set<{ start(): void; stop(reason: string): void }>()
+  let isOpen = false
+
+  return {
+    url: link.url,
+    get isOpen() {
+      return isOpen
+    },
+    publish: event => link.publish(event, encodeEvent(event), OK_WAIT_MS),
+    leaveWill: event => link.leaveWill(event, OK_WAIT_MS),
+    watch(filters, handlers) {
+      const wanted = filters.map(readable)
+      let stop: Cancel = () => {}
+      const watch = {
+        start() {
+          stop()
+          const pump = createFramePump({
+            verifier,
+            wanted,
+            onEvents(events) {
+              for (const { event, valid } of events) {
+                if (valid) handlers.onEvent(event)
+                else link.strike()
+              }
+            },
+            onFrame(frame) {
+              if (frame.type === 'EOSE') handlers.onLive?.()
+              else if (frame.type === 'CLOSED') watch.stop(frame.message)
+            },
+            onOverflow: () => watch.stop('error: the relay sends faster than events can be verified'),
+            onError: error => watch.stop(`error: events could not be taken: ${String(error)}`),
+          })
+          const cancel = link.subscribe('REQ', filters, frame => pump.push(frame))
+          stop = () => {
+            stop = () => {}
+            pump.stop()
+            cancel()
+          }
+        },
+        stop(reason: string) {
+          stop()
+          handlers.onEnd?.(reason)
+        },
+      }
+      watches.add(watch)
+      if (isOpen) watch.start()
+      return () => {
+        if (watches.delete(watch)) stop()
+      }
+    },
+    follow(listener) {
+      listeners.add(listener)
+      if (isOpen) listener.onOpen()
+      return () => void listeners.delete(listener)
+    },
+    opened() {
+      isOpen = true
+      for (const watch of [...watches]) watch.start()
+      for (const listener of [...listeners]) listener.onOpen()
+    },
+    lost(reason) {
+      if (!isOpen) return
+      isOpen = false
+      for (const watch of [...watches]) watch.stop(reason)
+      for (const listener of [...listeners]) listener.onDown?.()
+    },
+  }
+}
+
+function readable(filter: FilterJson): Filter {
+  const parsed = parseFilter(filter, defaultLimits)
+  if (!parsed.ok) throw new TypeError(`not a filter: ${parsed.error.text}`)
+  return parsed.value
+}

@@ -1,0 +1,94 @@
+import type { Clock } from '../../platform/clock.ts'
+import type { Cancel, Timers } from '../../platform/timers.ts'
+import type { Signer } from '../identity/signer.ts'
+import type { Line } from '../link/line.ts'
+import { observe, type Presence } from './observer.ts'
+import { createOwnPresence } from './own.ts'
+import type { PresenceStatus } from './status.ts'
+
+/** Who is there, and telling others that we are. */
+export interface AgentPresence {
+  /** Name of this agent's session among those of its key. */
+  readonly session: string
+  /**
+   * Tells others: fields given replace those said before, undefined ones are taken back; changes within a second are told as one.
+   * Resolves when the connected relays have answered. Throws a RangeError on values out of range.
+   */
+  set(status: PresenceStatus): Promise<void>
+  /** Asks the connected relays, for at most `timeoutMs` (default 3,000). Undefined: nothing is known of that key. */
+  get(who: string, options?: { readonly timeoutMs?: number }): Promise<Presence | undefined>
+  /** Watches agents (npub, hex or contact names), or all, and tells each change. Returns the function that ends it. */
+  watch(who: readonly string[] | undefined, listener: (presence: Presence) => void): Cancel
+}
+
+export interface PresenceOptions {
+  readonly lines: readonly Line[]
+  readonly signer: Signer
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly session: string
+  /** False: others are watched, nothing is said. */
+  readonly present: boolean
+  resolve(who: string): string
+}
+
+export interface RunningPresence extends AgentPresence {
+  close(): Promise<void>
+}
+
+const PATIENCE_MS = 3_000
+
+export function createPresence(options: PresenceOptions): RunningPresence {
+  const { timers, session, resolve } = options
+  const watching = new Set<Cancel>()
+  let own = options.present ? createOwnPresence(options) : undefined
+  let closed = false
+
+  return {
+    session,
+    async set(status) {
+      if (closed) return
+      // Whoever sets a status wants it told, also where presence was not asked for at the start.
+      own ??= createOwnPresence(options)
+      await own.set(status)
+    },
+    get(who, { timeoutMs = PATIENCE_MS } = {}) {
+      const pubkey = resolve(who)
+      return new Promise(resolveIt => {
+        const end = () => {
+          cancel()
+          const found = observation.get(pubkey)
+          observation.stop()
+          watching.delete(end)
+          resolveIt(found)
+        }
+        const cancel = timers.after(timeoutMs, end)
+        const observation = observe(
+          options,
+          [pubkey],
+          () => {},
+          () => {
+            if (observation.isTold) end()
+          },
+        )
+        watching.add(end)
+        if (closed) end()
+      })
+    },
+    watch(who, listener) {
+      const pubkeys = who?.map(resolve)
+      const observation = observe(options, pubkeys, listener)
+      const stop = () => {
+        watching.delete(stop)
+        observation.stop()
+      }
+      watching.add(stop)
+      return stop
+    },
+    async close() {
+      closed = true
+      for (const stop of [...watching]) stop()
+      await own?.close()
+    },
+  }
+}

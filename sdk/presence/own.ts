@@ -1,0 +1,161 @@
+import { type Clock, seconds } from '../../platform/clock.ts'
+import { type Cancel, every, sleep, type Timers } from '../../platform/timers.ts'
+import type { NostrEvent } from '../../protocol/event.ts'
+import { HEARTBEAT, PRESENCE } from '../../protocol/kinds.ts'
+import { isOutdated } from '../../protocol/reasons.ts'
+import type { Signer } from '../identity/signer.ts'
+import type { Line } from '../link/line.ts'
+import { encodeStatus, type PresenceStatus, type SaidState } from './status.ts'
+
+export const HEARTBEAT_MS = 30_000
+/** Changes of the status within this time are told as one. */
+const COALESCE_MS = 1_000
+/** For what the relay has of this session from an earlier life. */
+const READ_BACK_MS = 2_000
+const GOODBYE_MS = 1_000
+
+export interface OwnPresenceOptions {
+  readonly lines: readonly Line[]
+  readonly signer: Signer
+  readonly clock: Clock
+  readonly timers: Timers
+  /** `d` of this session. */
+  readonly session: string
+}
+
+/** This agent's own presence at all its relays: will, status, heartbeat. */
+export interface OwnPresence {
+  readonly session: string
+  /** Fields given replace those said before; undefined ones are taken back. Resolves when every connected relay has answered. */
+  set(change: PresenceStatus): Promise<void>
+  /** Says goodbye: asleep if it was said when it wakes, offline otherwise. */
+  close(): Promise<void>
+}
+
+export function createOwnPresence(options: OwnPresenceOptions): OwnPresence {
+  const { lines, signer, clock, timers, session } = options
+  let status: PresenceStatus = {}
+  /** Highest created_at that any event at this address has, ours and those of earlier lives. */
+  let newest = 0
+  let spokenAt = Number.NEGATIVE_INFINITY
+  let planned: Promise<void> | undefined
+  let closing: Promise<void> | undefined
+  const ending = new AbortController()
+  /** Relays that do not know wills are not asked again: each question would cost its whole patience. */
+  const willless = new Set<Line>()
+
+  /** The will first, dated one above the status to come, and its OK: a status is never told without the last word behind it. */
+  async function speak(to: readonly Line[], said: SaidState): Promise<void> {
+    if (to.length === 0) return
+    const at = Math.max(seconds(clock), newest + 1)
+    newest = at + 1
+    spokenAt = clock.monotonic()
+    const event = await signer.sign({ kind: PRESENCE, created_at: at, ...encodeStatus(session, said, status) })
+    await Promise.all(
+      to.map(async line => {
+        if (said === 'online') await leaveWill(line, at + 1)
+        const { accepted, message } = await line.publish(event)
+        if (accepted === false && isOutdated(message) && !ending.signal.aborted) await speakLouder(line, said)
+      }),
+    )
+  }
+
+  async function leaveWill(line: Line, created_at: number): Promise<void> {
+    if (willless.has(line)) return
+    const { content, tags } = encodeStatus(session, 'lost', status)
+    const will = await signer.sign({ kind: PRESENCE, created_at, content, tags: [...tags, ['relay', line.url]] })
+    const { accepted } = await line.leaveWill(will)
+    if (accepted === undefined && line.isOpen) willless.add(line)
+  }
+
+  /** Somebody with this key and session has spoken since, or a will has. */
+  async function speakLouder(line: Line, said: SaidState): Promise<void> {
+    const before = newest
+    await readBack(line)
+    if (newest > before) await speak([line], said)
+  }
+
+  function readBack(line: Line): Promise<void> {
+    return new Promise(resolve => {
+      const done = () => {
+        cancel()
+        stop()
+        resolve()
+      }
+      const cancel = timers.after(READ_BACK_MS, done)
+      const filter = { kinds: [PRESENCE], authors: [signer.pubkey], '#d': [session], limit: 1 }
+      const stop = line.watch([filter], {
+        onEvent: (event: NostrEvent) => {
+          newest = Math.max(newest, event.created_at)
+        },
+        onLive: done,
+        onEnd: done,
+      })
+    })
+  }
+
+  async function arrive(line: Line): Promise<void> {
+    await readBack(line)
+    if (!closing) await speak([line], 'online')
+  }
+
+  async function beat(): Promise<void> {
+    const open = lines.filter(line => line.isOpen)
+    if (open.length === 0 || closing) return
+    const event = await signer.sign({
+      kind: HEARTBEAT,
+      created_at: Math.max(seconds(clock), newest),
+      tags: [['d', session]],
+      content: '',
+    })
+    await Promise.all(open.map(line => line.publish(event)))
+  }
+
+  // A signer that is away, or says no, costs presence and nothing else; the next beat or connection tries again.
+  const quietly = (task: Promise<void>) => void task.catch(() => {})
+  const unfollow: Cancel[] = lines.map(line => line.follow({ onOpen: () => quietly(arrive(line)) }))
+  const cancelBeat = every(timers, HEARTBEAT_MS, () => quietly(beat()))
+
+  async function speakSoon(): Promise<void> {
+    const wait = spokenAt + COALESCE_MS - clock.monotonic()
+    if (wait > 0) await sleep(timers, wait, ending.signal)
+    planned = undefined
+    if (!closing)
+      await speak(
+        lines.filter(line => line.isOpen),
+        'online',
+      )
+  }
+
+  async function goodbye(): Promise<void> {
+    const said = speak(
+      lines.filter(line => line.isOpen),
+      status.wakesAt === undefined ? 'offline' : 'asleep',
+    ).catch(() => {})
+    const patience = new AbortController()
+    await Promise.race([said, sleep(timers, GOODBYE_MS, patience.signal)])
+    patience.abort()
+  }
+
+  return {
+    session,
+    set(change) {
+      const next = Object.fromEntries(
+        Object.entries({ ...status, ...change }).filter(([, value]) => value !== undefined),
+      )
+      encodeStatus(session, 'online', next)
+      status = next
+      planned ??= speakSoon()
+      return planned
+    },
+    close() {
+      closing ??= (async () => {
+        cancelBeat()
+        ending.abort()
+        for (const stop of unfollow) stop()
+        await goodbye()
+      })()
+      return closing
+    },
+  }
+}
