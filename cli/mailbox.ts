@@ -76,6 +76,8 @@ async function tryAgent(options: MailboxOptions, patienceMs: number): Promise<Ag
       return await openAgent({
         home,
         create: false,
+        // A verb comes and goes; whether the agent is there is not for it to say.
+        presence: false,
         ...(relays === undefined ? {} : { relays }),
         ...(offline ? { host: { dial: noDial } } : {}),
       })
