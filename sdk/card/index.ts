@@ -79,6 +79,7 @@ export function createCards(options: CardsOptions): AgentCards & { close(): void
 
   /** At each connection: whichever is newer, ours or the relay's, is then known to both. */
   async function arrive(line: Line): Promise<void> {
+    if (!mine && !options.present) return
     const known = await collect([line], { kinds: [AGENT_CARD], authors: [signer.pubkey], limit: 1 }, PATIENCE_MS)
     // What another program of this key may have set is not overwritten unseen.
     if (!known.complete) return
