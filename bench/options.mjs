@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
 /** In the order they run. The first group shares one server per round, the others have one each. */
-export const SCENARIOS = ['ingest', 'query', 'backfill', 'fanout', 'mixed', 'open', 'connections', 'waking']
+export const SCENARIOS = ['ingest', 'query', 'backfill', 'fanout', 'mixed', 'open', 'connections', 'waking', 'large']
 
 /** What a full run measures with; `--quick` only shows that everything works. */
 const FULL = {
@@ -26,6 +26,7 @@ const FULL = {
   idlePublishes: 200,
   idleRate: 100,
   waking: 10_000,
+  large: 1_000_000,
   rounds: 3,
   minutes: 15,
 }
@@ -47,6 +48,7 @@ const QUICK = {
   idlePublishes: 20,
   idleRate: 100,
   waking: 100,
+  large: 3_000,
   rounds: 1,
   minutes: 2,
 }
@@ -61,7 +63,7 @@ export const HELP = `npm run bench -- [options]
   --peer-pid NAME=PID  its process, for CPU and memory
   --rounds N           of the first five scenarios (default 3); the median counts
   --minutes N          what has not begun by then is not run (default 15)
-  --events, --connections, --waking N    sizes (20000, 10000, 10000)
+  --events, --connections, --waking, --large N    sizes (20000, 10000, 10000, 1000000)
   --dir DIR            where relays keep their data while they are measured: a real disk (default: the temporary folder)
   --out FILE           the raw results, JSON (default: bench/results/<time>.json, for a part or --quick the temporary folder)
   --report FILE        the table, Markdown (default: bench/RESULTS.md of a full run; always on stdout)
@@ -84,13 +86,14 @@ export function readOptions(argv) {
       events: { type: 'string' },
       connections: { type: 'string' },
       waking: { type: 'string' },
+      large: { type: 'string' },
       dir: { type: 'string' },
       out: { type: 'string' },
       report: { type: 'string' },
     },
   })
   const sizes = { ...FULL, ...(values.quick ? QUICK : {}) }
-  for (const name of ['rounds', 'minutes', 'events', 'connections', 'waking'])
+  for (const name of ['rounds', 'minutes', 'events', 'connections', 'waking', 'large'])
     if (values[name] !== undefined) sizes[name] = requireNumber(name, values[name])
   if (sizes.events < 200) throw new TypeError('--events takes at least 200, or queries have nothing to find')
   const cache = join(tmpdir(), 'posthorn-bench')

@@ -4,6 +4,7 @@ import { backfill } from './scenarios/backfill.mjs'
 import { connections } from './scenarios/connections.mjs'
 import { fanout } from './scenarios/fanout.mjs'
 import { ingest, openIngest } from './scenarios/ingest.mjs'
+import { large } from './scenarios/large.mjs'
 import { mixed } from './scenarios/mixed.mjs'
 import { query } from './scenarios/query.mjs'
 import { waking } from './scenarios/waking.mjs'
@@ -18,6 +19,7 @@ const APART = [
   ['open', openIngest],
   ['connections', connections],
   ['waking', waking],
+  ['large', large],
 ]
 
 /** A further round of filling a relay that took longer than this for the first one is not worth the time, s. */
@@ -27,7 +29,7 @@ export const SLOW_FILL_S = 20
 function suits(name, target, lead) {
   if (target.kind === 'ceiling') return ['ingest', 'query', 'fanout'].includes(name)
   if (target.kind === 'posthorn' && target !== lead) return name === 'ingest' || name === 'open'
-  if (name === 'waking') return target.kind === 'posthorn'
+  if (name === 'waking' || name === 'large') return target.kind === 'posthorn'
   return true
 }
 
@@ -67,6 +69,7 @@ function guess(scenarios, target, options) {
     mixed: options.mixedSeconds + 1,
     open: options.openRates.filter(rate => rate < speed * 1.5).length * (options.openSeconds + 0.5) + 3,
     connections: options.connections / 1_500 + options.idlePublishes / options.idleRate + 4,
+    large: options.large / 15_000 + 25,
     waking: options.waking / speed + options.waking / 500,
   }
   return scenarios.reduce((sum, [name]) => sum + seconds[name], 1)

@@ -15,11 +15,15 @@ export function createProgress(stages, write = text => process.stderr.write(text
       )
     },
     scenario: name => write(`    ${name} …\n`),
-    figure(name, { perSecond, unit, latencyMs, serverCpuUsPerOperation }) {
+    figure(name, result) {
+      const { perSecond, unit, latencyMs, serverCpuUsPerOperation } = result
       const parts = [
         perSecond === undefined ? '' : `${Math.round(perSecond).toLocaleString('en')} ${unit}`,
         latencyMs === undefined ? '' : `p50 ${latencyMs.p50} p99 ${latencyMs.p99} ms`,
         serverCpuUsPerOperation === undefined ? '' : `${serverCpuUsPerOperation} µs CPU each`,
+        result.startMs === undefined ? '' : `listening after ${result.startMs} ms`,
+        result.coldMs === undefined ? '' : `cold ${result.coldMs} ms`,
+        result.connections === undefined ? '' : `${result.connections} connections, ${result.rssMb ?? '?'} MB`,
       ]
       write(`      ${name}: ${parts.filter(part => part !== '').join(', ')}\n`)
     },

@@ -27,7 +27,8 @@ export async function runStage(stage, context) {
   const abort = () => server?.kill?.()
   signal.addEventListener('abort', abort, { once: true })
   try {
-    server = await target.start(data)
+    // The one whose folder is not empty starts servers as it needs them.
+    if (stage.scenarios[0][1].startsItself !== true) server = await target.start(data)
     for (const [name, act] of stage.scenarios) {
       signal.throwIfAborted()
       progress.scenario(name)

@@ -23,7 +23,7 @@ export function toMarkdown(run, { raw } = {}) {
     header(run, raw),
     '## Targets',
     targetsTable(run),
-    '“×” is how many times the peer’s figure of the same run ours is; of memory, how many times ours the peer’s is.',
+    '“×” is how many times the peer’s figure of the same run ours is; of memory and CPU, how many times ours the peer’s is. In brackets the peer’s own figure.',
     ...ratios(run),
     '## All figures',
     ...scenarioTables(run),
@@ -84,19 +84,28 @@ function targetsTable(run) {
       target.name,
       spec.rules.map(bound).filter(Boolean).join(', ') || '–',
       spec.rules.map((rule, n) => `${number(figures[n])} ${rule.unit}`).join(', '),
+      number(cpu(run, target, spec)),
       ...peers(run).map(peer => ratio(run, entry, peer)),
       verdict(run, entry),
     ]
   })
-  return table(['what', 'relay', 'target', 'measured', ...peers(run).map(({ name }) => `× ${name}`), ''], rows)
+  const compared = peers(run).map(({ name }) => `× ${name}`)
+  return table(['what', 'relay', 'target', 'measured', 'server µs CPU each', ...compared, ''], rows)
 }
 
-function ratio(run, { spec, figures }, peer) {
+/** CPU of the server per event, of the case that a row is about. */
+const cpu = (run, target, { rules: [rule] }, title = rule.title) =>
+  median(run.results, target.name, rule.scenario, title, result => result.serverCpuUsPerOperation)
+
+function ratio(run, { spec, target, figures }, peer) {
   const [rule] = spec.rules
-  const theirs = median(run.results, peer.name, rule.scenario, spec.peerTitle ?? rule.title, rule.pick)
+  const title = spec.peerTitle ?? rule.title
+  const theirs = median(run.results, peer.name, rule.scenario, title, rule.pick)
   if (theirs === undefined || figures[0] === undefined) return '–'
   const times = spec.lessIsBetter ? theirs / figures[0] : figures[0] / theirs
-  return `${number(times)}× (${number(theirs)}${spec.peerTitle === undefined ? '' : `, ${spec.peerTitle}`})`
+  const work = cpu(run, peer, spec, title) / cpu(run, target, spec)
+  const notes = [number(theirs), Number.isFinite(work) ? `CPU ${number(work)}×` : undefined, spec.peerTitle]
+  return `${number(times)}× (${notes.filter(Boolean).join(', ')})`
 }
 
 /** Queries against each peer, shape by shape. */
@@ -135,6 +144,8 @@ const NOTES = {
   query: 'One question at a time per connection; latency is of a whole answer.',
   mixed: 'All three at once.',
   connections: 'RSS of the whole server process; KB per connection is its growth.',
+  large:
+    'Stored events with signatures that are none. Listening: from the start of the process, Node included. Cold: the first query after a start, the file not in memory. Warm: one connection.',
   waking: 'An SDK agent in its own process, from nothing to caught up: verified, opened, recorded in SQLite.',
 }
 
@@ -168,6 +179,9 @@ function middle(values) {
   return present[Math.floor((present.length - 1) / 2)]
 }
 
+/** Cores: from here on the load generator, which is one thread, is what was measured. */
+const GENERATOR_BUSY = 0.9
+
 /** What only some scenarios tell. */
 function extras(result) {
   return [
@@ -176,9 +190,13 @@ function extras(result) {
     result.kbPerConnection === undefined ? '' : `${number(result.kbPerConnection)} KB each`,
     result.subscribers === undefined ? '' : `${result.subscribers} subscribers`,
     result.missing ? `${result.missing} missing` : '',
+    result.generatorCores >= GENERATOR_BUSY ? '**the generator was the limit**' : '',
     result.shareOfVerifier === undefined
       ? ''
-      : `${number(result.shareOfVerifier)} of the verifier’s ${number(result.verifierPerSecond)}/s`,
+      : `${number(result.shareOfVerifier)} of the verifier’s ${number(result.verifierPerSecond)}/s (${number(result.verifierCpuUsPerOperation)} µs CPU each)`,
+    result.startMs === undefined ? '' : `listening after ${number(result.startMs)} ms`,
+    result.fileMb === undefined ? '' : `${number(result.fileMb)} MB of files`,
+    result.coldMs === undefined ? '' : `cold ${number(result.coldMs)} ms`,
     result.agentCpuUsPerOperation === undefined
       ? ''
       : `agent: ${number(result.agentCpuUsPerOperation)} µs CPU each, peak ${number(result.agentPeakRssMb)} MB`,

@@ -19,8 +19,19 @@ export function shapesOf(events) {
     8,
   )
   const people = commonest(
-    events.map(({ tags }) => tags[0][1]),
+    events.flatMap(({ tags }) => tags.filter(([name]) => name === 'p').map(([, value]) => value)),
     8,
+  )
+  // Searchable is readable text (kind 1 in every relay); a common word, a less common one, and both.
+  const words = commonest(
+    events
+      .filter(({ kind }) => kind === 1)
+      .flatMap(({ content }) => content.split(' ').filter(word => /^[a-z]{4,}$/.test(word))),
+    20,
+  )
+  const kinds = commonest(
+    events.map(({ kind }) => kind),
+    3,
   )
   const newest = events.at(-1).created_at
   const oldest = events[0].created_at
@@ -35,15 +46,15 @@ export function shapesOf(events) {
       })),
     },
     { name: 'by author', filters: authors.map(author => ({ authors: [author], limit: LIMIT })) },
-    { name: 'by kind', filters: [1, 7, 1111].map(kind => ({ kinds: [kind], limit: LIMIT })) },
-    { name: 'author + kind', filters: authors.map(author => ({ authors: [author], kinds: [1], limit: LIMIT })) },
+    { name: 'by kind', filters: kinds.map(kind => ({ kinds: [kind], limit: LIMIT })) },
+    { name: 'author + kind', filters: authors.map(author => ({ authors: [author], kinds: [kinds[0]], limit: LIMIT })) },
     { name: 'by #p', filters: people.map(person => ({ '#p': [person], limit: LIMIT })) },
     { name: 'by id', filters: some(64, 1).map(id => ({ ids: [id] })) },
     { name: 'by 100 ids', filters: [{ ids: some(LIMIT, 3) }, { ids: some(LIMIT, 5) }] },
     {
       name: 'search',
       search: true,
-      filters: ['violet', 'engine', 'harbour summary'].map(search => ({ search, limit: LIMIT })),
+      filters: [words[0], words.at(-1), `${words[0]} ${words.at(-1)}`].map(search => ({ search, limit: LIMIT })),
     },
   ]
 }
