@@ -19,18 +19,25 @@ export const verifyEvent = (event: NostrEvent): boolean => hasValidId(event) && 
 /** The x-only public key (hex) of a 32-byte secret key. Throws on a key outside the curve's range. */
 export const publicKeyOf = (secretKey: Uint8Array): string => bytesToHex(schnorr.getPublicKey(secretKey))
 
+/** BIP-340 over a 32-byte message with 32 bytes of auxiliary randomness: 64 bytes. */
+export type SchnorrSign = (message: Uint8Array, secretKey: Uint8Array, auxRand: Uint8Array) => Uint8Array
+
+/** The reference. */
+export const schnorrSign: SchnorrSign = (message, secretKey, auxRand) => schnorr.sign(message, secretKey, auxRand)
+
 /**
  * Signs a template. `auxRand` is 32 random bytes (BIP-340); pass fixed ones for reproducible vectors.
- * `pubkey`, if the caller knows it, spares deriving it. Throws a TypeError if the template is not a valid event, so nothing unsendable is ever stored.
+ * `pubkey`, if the caller knows it, spares deriving it; `sign` another implementation. Throws a TypeError if the template is not a valid event, so nothing unsendable is ever stored.
  */
 export function signEvent(
   template: EventTemplate,
   secretKey: Uint8Array,
   auxRand: Uint8Array,
   pubkey: string = publicKeyOf(secretKey),
+  sign: SchnorrSign = schnorrSign,
 ): NostrEvent {
   const id = eventId(pubkey, template)
-  const sig = bytesToHex(schnorr.sign(hexToBytes(id), secretKey, auxRand))
+  const sig = bytesToHex(sign(hexToBytes(id), secretKey, auxRand))
   const event = parseEvent({ ...template, id, pubkey, sig })
   if (!event.ok) throw new TypeError(`cannot sign: ${event.error}`)
   return event.value

@@ -1,4 +1,5 @@
 import { acquireLock, LockedError } from '../platform/lock.ts'
+import { createLocalSign } from '../platform/sign-local.ts'
 import type { Cancel } from '../platform/timers.ts'
 import { startAgent } from './agent.ts'
 import { rulesOf } from './agent-rules.ts'
@@ -17,6 +18,9 @@ import { nodeHost } from './node-host.ts'
 import { ownRelays } from './relay-url.ts'
 import { memoryShelf, sessionOn } from './shelf.ts'
 
+/** Of all agents of this process: what it loads is loaded once. */
+const sign = createLocalSign()
+
 /**
  * Opens a profile of this machine and runs it: connects, receives, sends what is queued. Resolves before the connection
  * stands; `sync()` waits for that. Throws HomeInUseError, KeyFileError, ProfileError.
@@ -33,7 +37,7 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
   } = options.host ?? {}
   const host: Host = { ...nodeHost, ...given }
   const { secretKey, store } = options.host ?? {}
-  const signer = options.host?.signer ?? (secretKey && localSigner(secretKey, host.random))
+  const signer = options.host?.signer ?? (secretKey && localSigner(secretKey, host.random, sign))
   if (signer && store)
     return startAgent({
       ...rulesOf(options),
@@ -58,7 +62,7 @@ function openHome(options: OpenAgentOptions, host: Host): Agent {
   const profile = findProfile(home, options, host)
   const relays = ownRelays(options.relays ?? profile.relays)
   const files = homeFiles(home)
-  const signer = localSigner(readKeyFile(files.key), host.random)
+  const signer = localSigner(readKeyFile(files.key), host.random, sign)
   if (signer.pubkey !== profile.pubkey)
     throw new KeyFileError('key-malformed', `${files.key} is not the key of ${files.profile}; put the right one back.`)
   const release = lockHome(home)
