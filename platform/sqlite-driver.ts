@@ -8,8 +8,17 @@ export interface Database {
   pragma(sql: string, options?: { readonly simple?: boolean }): unknown
   /** Wraps `run` in a transaction, or in a savepoint inside one; a throw rolls back. */
   transaction<A extends unknown[], R>(run: (...args: A) => R): Transaction<A, R>
+  /** Makes a function known to SQL, for this connection. */
+  function(
+    name: string,
+    options: { readonly deterministic: boolean; readonly varargs: boolean },
+    run: SqlFunction,
+  ): unknown
   close(): unknown
 }
+
+/** Values and results are null, numbers, texts or bytes. */
+export type SqlFunction = (...values: unknown[]) => unknown
 
 export interface Transaction<A extends unknown[], R> {
   (...args: A): R

@@ -1,13 +1,15 @@
 import { chmodSync, closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
-import { type Database, loadDriver } from './sqlite-driver.ts'
+import { type Database, loadDriver, type SqlFunction } from './sqlite-driver.ts'
 
-export type { Database, Statement } from './sqlite-driver.ts'
+export type { Database, SqlFunction, Statement } from './sqlite-driver.ts'
 
 export interface OpenOptions {
   /** Distinguishes our files from each other and from strangers' (PRAGMA application_id). */
   readonly applicationId: number
   /** One SQL text per schema version, in order; version n is the state after the first n. All pending ones run in one transaction, after a copy. */
   readonly migrations: readonly string[]
+  /** What SQL of ours calls by name, migrations above all; each gives the same result for the same values. */
+  readonly functions?: Readonly<Record<string, SqlFunction>>
   /** A second connection beside the writer: no pragma is changed, nothing is migrated; the file has to have our schema already. */
   readonly readonly?: boolean
   /** Read-only tools that know every older schema too. */
@@ -42,6 +44,7 @@ export function openDatabase(path: string, options: OpenOptions): Database {
     assertSafeVersion(db)
     db.pragma('busy_timeout = 5000')
     db.pragma('trusted_schema = OFF')
+    addFunctions(db, options.functions)
     if (options.readonly) {
       db.pragma('query_only = ON')
       assertOurs(db, path, options)
@@ -60,6 +63,11 @@ export function openDatabase(path: string, options: OpenOptions): Database {
     db.close()
     throw (error as { code?: string }).code === 'SQLITE_NOTADB' ? foreignFile(path, error) : error
   }
+}
+
+/** For migrations, here and wherever else they are run. */
+export function addFunctions(db: Database, functions: OpenOptions['functions'] = {}): void {
+  for (const [name, run] of Object.entries(functions)) db.function(name, { deterministic: true, varargs: true }, run)
 }
 
 function assertSafeVersion(db: Database): void {

@@ -12,13 +12,23 @@ export const PAGE_BYTES = 262_144
 /** How far a page may exceed the relay's own cap to end on a whole second (NIP-67). */
 const BOUNDARY_EXTRA = 500
 
-/** Rows of one filter in NIP-01's order, strictly after `after`, seq up to `upTo`. */
-export type QuerySource = (filter: Filter, after: Position | undefined, upTo: number) => Iterator<Row, undefined>
+/** A source has looked at enough for one turn: everything up to this place has been yielded, and it ends here. */
+export interface Pause extends Position {
+  readonly pause: true
+}
+
+/** Rows of one filter in NIP-01's order, strictly after `after`, seq up to `upTo`; `wanted` of them will probably be taken. */
+export type QuerySource = (
+  filter: Filter,
+  after: Position | undefined,
+  upTo: number,
+  wanted: number,
+) => Iterator<Row | Pause, undefined>
 
 interface Lane {
   readonly state: { filter: Filter; remaining: number; capped: boolean }
-  readonly rows: Iterator<Row, undefined>
-  head: Row | undefined
+  readonly rows: Iterator<Row | Pause, undefined>
+  head: Row | Pause | undefined
 }
 
 /**
@@ -32,7 +42,7 @@ export function buildPage(request: QueryRequest, last: number, source: QuerySour
   const lanes: Lane[] = []
   for (const state of request.filters) {
     if (matchesNothing(state.filter)) continue
-    const rows = source(state.filter, request.after, upTo)
+    const rows = source(state.filter, request.after, upTo, state.remaining + 1)
     lanes.push({ state: { ...state }, rows, head: rows.next().value })
   }
   const events: string[] = []
@@ -45,10 +55,12 @@ export function buildPage(request: QueryRequest, last: number, source: QuerySour
     }
     const row = first(lanes)
     if (row === undefined) return { events, seq: upTo, next: undefined, complete }
-    if (bytes >= PAGE_BYTES && position !== undefined) {
+    const after = 'pause' in row ? { created_at: row.created_at, id: row.id } : position
+    if ((bytes >= PAGE_BYTES || 'pause' in row) && after !== undefined) {
       const filters: QueryFilter[] = lanes.filter(lane => lane.head !== undefined).map(lane => lane.state)
-      return { events, seq: upTo, next: { after: position, filters, cut: !complete }, complete }
+      return { events, seq: upTo, next: { after, filters, cut: !complete }, complete }
     }
+    if ('pause' in row) continue
     events.push(row.json)
     bytes += row.json.length
     position = { created_at: row.created_at, id: row.id }
@@ -66,8 +78,8 @@ function mayTake({ state, head }: Lane, position: Position | undefined): boolean
   return state.capped && state.remaining > -BOUNDARY_EXTRA && head?.created_at === position?.created_at
 }
 
-function first(lanes: readonly Lane[]): Row | undefined {
-  let best: Row | undefined
+function first(lanes: readonly Lane[]): Row | Pause | undefined {
+  let best: Row | Pause | undefined
   for (const { head } of lanes) {
     if (head === undefined) continue
     if (
@@ -78,6 +90,11 @@ function first(lanes: readonly Lane[]): Row | undefined {
       best = head
   }
   return best
+}
+
+/** Where a batch ends early because its sources have looked at enough: everything up to here has been looked at. They lower it. */
+export interface Horizon {
+  seq: number
 }
 
 /** Log rows of one kind (one filter's events, or removals) in ascending seq. */
@@ -91,6 +108,7 @@ export function buildBatch(
   request: Pick<LogRequest, 'limit'>,
   last: number,
   sources: readonly LogSource[],
+  horizon: Readonly<Horizon> = { seq: last },
 ): Omit<LogBatch, 'floor'> {
   const lanes = sources.map(rows => ({ rows, head: rows.next().value }))
   const rows: LogRow[] = []
@@ -98,9 +116,10 @@ export function buildBatch(
   for (;;) {
     let best: LogRow | undefined
     for (const { head } of lanes) if (head !== undefined && (best === undefined || head.seq < best.seq)) best = head
+    if (best !== undefined && best.seq > horizon.seq) best = undefined
     const cut = rows.length >= request.limit || bytes >= PAGE_BYTES
     if (best === undefined || cut) {
-      const upTo = best === undefined ? last : (rows.at(-1)?.seq ?? last)
+      const upTo = best === undefined ? horizon.seq : (rows.at(-1)?.seq ?? horizon.seq)
       return { entries: withoutSuperseded(rows), upTo, last }
     }
     rows.push(best)

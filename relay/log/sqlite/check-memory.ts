@@ -5,7 +5,8 @@ import { parseJson } from '../../../protocol/json.ts'
 import { addressOf, DELETION } from '../../../protocol/kinds.ts'
 import { ownAddress } from '../apply.ts'
 import type { Findings } from './check.ts'
-import { intactEvent } from './row.ts'
+import { shapeOf } from './check-shapes.ts'
+import { eventOfText, idIn } from './row.ts'
 
 /** What the log remembers beside its events: high-water marks, tombstones, wills. Each is held against the event that set it. */
 export function checkMemory(db: Database, findings: Findings): void {
@@ -28,11 +29,12 @@ function checkMarks(db: Database, findings: Findings): void {
   }
   const unmarked = db
     .prepare(
-      `SELECT e.seq, e.id FROM events e NOT INDEXED LEFT JOIN marks m ON m.address = e.address
-       WHERE e.address IS NOT NULL AND (m.id IS NOT e.id OR m.created_at IS NOT e.created_at)`,
+      `SELECT e.seq, e.json FROM events e NOT INDEXED LEFT JOIN marks m ON m.address = e.address
+       WHERE e.address IS NOT NULL AND (m.id IS NOT substr(e.json, 8, 64) OR m.created_at IS NOT e.created_at)`,
     )
-    .all() as { seq: number; id: string }[]
-  for (const { seq, id } of unmarked) findings.damaged(seq, id, 'the high-water mark of its address names another')
+    .all() as { seq: number; json: string }[]
+  for (const { seq, json } of unmarked)
+    findings.damaged(seq, idIn(json), 'the high-water mark of its address names another')
 }
 
 /** Deletion requests are kept, so every tombstone they set can be asked for. Those of pruned requests are only looked at. */
@@ -53,7 +55,7 @@ function checkTombstones(db: Database, findings: Findings): void {
   const requests = db.prepare('SELECT seq, json FROM events NOT INDEXED WHERE kind = ?').iterate(DELETION)
   for (const row of requests) {
     const { seq, json } = row as { seq: number; json: string }
-    const request = intactEvent({ json, sig_sum: null })
+    const request = eventOfText({ json, sig_sum: null })
     for (const [name, value = ''] of request?.tags ?? []) {
       if (request === undefined) break
       const address = name === 'a' ? ownAddress(value, request.pubkey) : undefined
@@ -65,13 +67,8 @@ function checkTombstones(db: Database, findings: Findings): void {
 }
 
 function checkVanished(db: Database, findings: Findings): void {
-  const left = db
-    .prepare(
-      `SELECT e.seq, e.id FROM vanished v JOIN events e ON e.pubkey = v.author
-       WHERE e.created_at <= v.up_to AND e.kind <> 62`,
-    )
-    .all() as { seq: number; id: string }[]
-  for (const { seq, id } of left) findings.damaged(seq, id, 'its author has vanished, it should not be here')
+  const left = db.prepare(shapeOf(db).vanishedSql).all() as { seq: number; json: string }[]
+  for (const { seq, json } of left) findings.damaged(seq, idIn(json), 'its author has vanished, it should not be here')
 }
 
 function checkWills(db: Database, findings: Findings): void {

@@ -1,13 +1,14 @@
-import { type Database, DatabaseError, openDatabase } from '../../../platform/sqlite.ts'
+import { addFunctions, type Database, DatabaseError, openDatabase } from '../../../platform/sqlite.ts'
 import { loadDriver } from '../../../platform/sqlite-driver.ts'
 import { isEpoch } from '../../../protocol/cursor.ts'
-import { expirationOf, type NostrEvent } from '../../../protocol/event.ts'
+import type { NostrEvent } from '../../../protocol/event.ts'
 import { isHex64 } from '../../../protocol/hex.ts'
 import { addressOf } from '../../../protocol/kinds.ts'
 import { indexedTags } from '../entries.ts'
 import { checkMemory } from './check-memory.ts'
-import { type EventText, headerOf, intactEvent } from './row.ts'
-import { LOG_APPLICATION_ID, LOG_MIGRATIONS } from './schema.ts'
+import { type EventColumns, shapeOf } from './check-shapes.ts'
+import { headerOf } from './row.ts'
+import { LOG_APPLICATION_ID, LOG_FUNCTIONS, LOG_MIGRATIONS } from './schema.ts'
 
 /** A row that is not what was stored. `seq` or `id` is missing where the row has none that can be read. */
 export interface DamagedRow {
@@ -64,6 +65,7 @@ export async function checkLog(path: string, options: CheckOptions = {}): Promis
       applicationId: LOG_APPLICATION_ID,
       migrations: LOG_MIGRATIONS,
       readonly: true,
+      functions: LOG_FUNCTIONS,
       olderSchema: true,
     })
     assertLogFile(db, path)
@@ -125,6 +127,7 @@ function checkStructure(db: Database, findings: Findings): void {
   const schema = `SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite_stat%' ORDER BY type, name`
   const Driver = loadDriver()
   const model = new Driver(':memory:')
+  addFunctions(model, LOG_FUNCTIONS)
   try {
     for (const sql of LOG_MIGRATIONS.slice(0, version)) model.exec(sql)
     const ours = model
@@ -154,56 +157,41 @@ function checkEpochs(db: Database, findings: Findings, counts: { last: number })
   }
 }
 
-interface EventRow extends EventText {
-  readonly seq: number
-  readonly id: string
-  readonly pubkey: string
-  readonly created_at: number
-  readonly kind: number
-  readonly address: string | null
-  readonly expires_at: number | null
-}
-
 async function checkEvents(
   db: Database,
   findings: Findings,
   counts: { events: number; last: number },
   { verify, signal }: CheckOptions,
 ): Promise<void> {
-  const hasSum = db.prepare(`SELECT 1 FROM pragma_table_info('events') WHERE name = 'sig_sum'`).get() !== undefined
-  const page = db.prepare(
-    `SELECT seq, id, pubkey, created_at, kind, address, expires_at, json, ${hasSum ? 'sig_sum' : 'NULL AS sig_sum'}
-     FROM events NOT INDEXED WHERE seq > ? ORDER BY seq LIMIT ?`,
-  )
-  const tag = db.prepare('SELECT created_at FROM tags WHERE name = ? AND value = ? AND seq = ?').pluck()
+  const shape = shapeOf(db)
+  const page = db.prepare(shape.pageSql)
   const addresses = new Map<string, number>()
   let tags = 0
   for (let after = Number.MIN_SAFE_INTEGER; ; ) {
     signal?.throwIfAborted()
-    const rows = page.all(after, CHUNK) as EventRow[]
+    const rows = page.all(after, CHUNK) as EventColumns[]
     const end = rows.at(-1)
     if (end === undefined) break
     after = end.seq
     counts.events += rows.length
     const sound: { readonly seq: number; readonly event: NostrEvent }[] = []
     for (const row of rows) {
-      const { seq, id } = row
-      const event = intactEvent(row)
+      const { seq } = row
+      const id = shape.idOf(row)
+      const event = shape.eventOf(row)
       if (event === undefined) {
         findings.damaged(seq, id, 'the event does not hash to its id')
         continue
       }
       sound.push({ seq, event })
-      const wrong = wrongColumns(row, event)
+      const wrong = Object.entries(shape.columnsOf(event)).flatMap(([name, value]) => (row[name] === value ? [] : name))
       if (wrong.length > 0) findings.damaged(seq, id, `index columns differ from the event: ${wrong.join(', ')}`)
       if (seq < 1 || seq > counts.last)
         findings.damaged(seq, id, `its seq is outside the log, which ends at ${counts.last}`)
-      const wanted = new Map(
-        indexedTags(event).map(([name, value]) => [JSON.stringify([name, value]), { name, value }]),
-      )
+      const wanted = new Map(indexedTags(event).map(([name, value]) => [shape.tagId(name, value), { name, value }]))
       tags += wanted.size
       for (const { name, value } of wanted.values())
-        if (tag.get(name, value, seq) !== event.created_at)
+        if (!shape.hasTag(name, value, seq, event))
           findings.damaged(seq, id, `tag ${JSON.stringify(name)} is not in the index as it is in the event`)
       const address = addressOf(event)
       const other = address === undefined ? undefined : addresses.get(address)
@@ -218,18 +206,6 @@ async function checkEvents(
   }
   const stored = Number(db.prepare('SELECT count(*) FROM tags').pluck().get())
   if (stored > tags) findings.problem(`${stored - tags} tag rows belong to no event`)
-}
-
-function wrongColumns(row: EventRow, event: NostrEvent): string[] {
-  const wanted: Partial<EventRow> = {
-    id: event.id,
-    pubkey: event.pubkey,
-    created_at: event.created_at,
-    kind: event.kind,
-    address: addressOf(event) ?? null,
-    expires_at: expirationOf(event) ?? null,
-  }
-  return Object.entries(wanted).flatMap(([name, value]) => (row[name as keyof EventRow] === value ? [] : [name]))
 }
 
 function checkRemovals(db: Database, findings: Findings, counts: { removals: number; last: number }): void {

@@ -1,7 +1,9 @@
 import type { Filter } from '../../../protocol/filter.ts'
 import { restrictedKinds } from '../../../protocol/kinds.ts'
 import { queryTerms } from '../../search.ts'
-import type { Position, Reader } from '../store.ts'
+import type { Reader } from '../store.ts'
+import { authorKey, rankOf, tagKey } from './keys.ts'
+import { SQL_ID, SQL_PUBKEY, tagNeedle } from './row.ts'
 
 /** A statement and its parameters. */
 export interface Plan {
@@ -22,22 +24,24 @@ class Where {
     const list = [...values]
     return list.length === 1
       ? this.and(`${column} = ?`, ...list)
-      : this.and(`${column} IN (${list.map(() => '?').join(',')})`, ...list)
+      : this.and(`${column} IN (SELECT value FROM json_each(?))`, JSON.stringify(list))
   }
 }
 
-/** Everything a filter and a reader ask of a row. `driver`: the tag that the scan already runs along. */
-function conditions(filter: Filter, { keys, now }: Reader, driver: string | undefined): Where {
+/** A query in SQL alone, exact: what an index key leaves open is asked of the text. */
+function conditions(filter: Filter, { keys, now }: Reader): Where {
   const where = new Where()
-  if (filter.ids !== undefined) where.in('e.id', filter.ids)
-  if (filter.authors !== undefined) where.in('e.pubkey', filter.authors)
+  if (filter.ids !== undefined) where.in('e.rank', [...filter.ids].map(rankOf)).in(SQL_ID, filter.ids)
+  if (filter.authors !== undefined)
+    where.in('e.author', [...filter.authors].map(authorKey)).in(SQL_PUBKEY, filter.authors)
   if (filter.kinds !== undefined) where.in('e.kind', filter.kinds)
   if (filter.since !== undefined) where.and('e.created_at >= ?', filter.since)
   if (filter.until !== undefined) where.and('e.created_at <= ?', filter.until)
   for (const [name, values] of filter.tags ?? []) {
-    if (name === driver) continue
-    const tag = new Where().and('x.name = ?', name).in('x.value', values)
-    where.and(`EXISTS (SELECT 1 FROM tags x WHERE ${tag.parts.join(' AND ')} AND x.seq = e.seq)`, ...tag.params)
+    const needles = [...values].map(value => tagNeedle(name, value))
+    const [only] = needles
+    if (needles.length === 1 && only !== undefined) where.and('instr(e.json, ?) > 0', only)
+    else where.and('EXISTS (SELECT 1 FROM json_each(?) v WHERE instr(e.json, v.value) > 0)', JSON.stringify(needles))
   }
   const words = filter.search === undefined ? undefined : matchExpression(filter.search)
   if (words !== undefined) where.and('e.seq IN (SELECT rowid FROM search WHERE search MATCH ?)', words)
@@ -46,72 +50,18 @@ function conditions(filter: Filter, { keys, now }: Reader, driver: string | unde
   return where.and('(e.expires_at IS NULL OR e.expires_at > ?)', now)
 }
 
-/** The tag condition to scan along: one with a single value, so that its index order is the result's order. */
-function drivingTag(filter: Filter): [name: string, value: string] | undefined {
-  if (filter.ids !== undefined) return undefined
-  for (const [name, values] of filter.tags ?? []) {
-    const [value] = values
-    if (values.size === 1 && value !== undefined) return [name, value]
-  }
-  return undefined
-}
-
-/** Rows of a filter newest first, lowest id first within a second, strictly after a position. */
-export const timePlan = (
-  filter: Filter,
-  reader: Reader,
-  after: Position | undefined,
-  upTo: number,
-  limit: number,
-): Plan => inTime('e.seq, e.id, e.created_at, e.json, e.sig_sum', filter, reader, after, upTo, limit)
-
-/** The same order, without the events: `json` only of those that the access function must look at. */
-export const stubPlan = (
-  filter: Filter,
-  reader: Reader,
-  after: Position | undefined,
-  upTo: number,
-  limit: number,
-): Plan =>
-  inTime(
-    `e.id, e.created_at, CASE WHEN e.kind IN (${restrictedKinds.join(',')}) THEN e.json END AS json`,
-    filter,
-    reader,
-    after,
-    upTo,
-    limit,
-  )
-
-function inTime(
-  columns: string,
-  filter: Filter,
-  reader: Reader,
-  after: Position | undefined,
-  upTo: number,
-  limit: number,
-): Plan {
-  const driver = drivingTag(filter)
-  const where = conditions(filter, reader, driver?.[0]).and('e.seq <= ?', upTo)
-  const time = driver === undefined ? 'e.created_at' : 't.created_at'
-  if (after !== undefined)
-    where.and(`${time} <= ?`, after.created_at).and(`(${time} < ? OR e.id > ?)`, after.created_at, after.id)
-  const from = source(driver, where)
+/** FROM and WHERE of a filter; of tag conditions the one with the fewest values leads. CROSS JOIN keeps SQLite from turning it round. */
+function source(filter: Filter, reader: Reader): { readonly sql: string; readonly params: (string | number)[] } {
+  const where = conditions(filter, reader)
+  const [driver] = [...(filter.tags ?? [])].sort(([, a], [, b]) => a.size - b.size)
+  if (driver === undefined || filter.ids !== undefined || filter.search !== undefined)
+    return { sql: `FROM events e WHERE ${where.parts.join(' AND ')}`, params: where.params }
+  const [name, values] = driver
+  where.in('t.key', new Set([...values].map(value => tagKey(name, value))))
+  if (filter.kinds !== undefined) where.in('t.kind', filter.kinds)
   return {
-    sql: `SELECT ${columns} ${from} WHERE ${where.parts.join(' AND ')} ORDER BY ${time} DESC, e.id LIMIT ?`,
-    params: [...where.params, limit],
-  }
-}
-
-/** Rows of a filter in log order, strictly after a seq. */
-export function logPlan(filter: Filter, reader: Reader, after: number, limit: number): Plan {
-  const driver = drivingTag(filter)
-  const where = conditions(filter, reader, driver?.[0])
-  const seq = driver === undefined ? 'e.seq' : 't.seq'
-  where.and(`${seq} > ?`, after)
-  const from = source(driver, where)
-  return {
-    sql: `SELECT e.seq, e.address, e.json, e.sig_sum ${from} WHERE ${where.parts.join(' AND ')} ORDER BY ${seq} LIMIT ?`,
-    params: [...where.params, limit],
+    sql: `FROM tags t CROSS JOIN events e ON e.seq = t.seq WHERE ${where.parts.join(' AND ')}`,
+    params: where.params,
   }
 }
 
@@ -122,14 +72,21 @@ const CANDIDATES = 10_000
 export function searchPlan({ search = '', ...filter }: Filter, reader: Reader, limit: number): Plan | undefined {
   const words = matchExpression(search)
   if (words === undefined) return undefined
-  const where = conditions(filter, reader, undefined)
+  const where = conditions(filter, reader)
   return {
     sql: `SELECT seq FROM (
-      SELECT e.seq, e.created_at, e.id, round(bm25(search), 9) AS score FROM search CROSS JOIN events e ON e.seq = search.rowid
+      SELECT e.seq, e.created_at, ${SQL_ID} AS id, round(bm25(search), 9) AS score
+      FROM search CROSS JOIN events e ON e.seq = search.rowid
       WHERE search MATCH ? AND ${where.parts.join(' AND ')} ORDER BY search.rowid DESC LIMIT ${CANDIDATES}
     ) ORDER BY score, created_at DESC, id LIMIT ?`,
     params: [words, ...where.params, limit],
   }
+}
+
+/** Every row that has all words; undefined if there are none. */
+export function wordsPlan(search: string): Plan | undefined {
+  const words = matchExpression(search)
+  return words === undefined ? undefined : { sql: 'SELECT rowid FROM search WHERE search MATCH ?', params: [words] }
 }
 
 /** All words, each a quoted string: what a user types is never FTS5 syntax. Undefined if there are none. */
@@ -140,28 +97,15 @@ function matchExpression(search: string): string | undefined {
 
 /** Who wrote what a filter finds, each once. Restricted kinds are the caller's to exclude. */
 export function authorsPlan(filter: Filter, reader: Reader): Plan {
-  const driver = drivingTag(filter)
-  const where = conditions(filter, reader, driver?.[0])
-  const from = source(driver, where)
-  return { sql: `SELECT DISTINCT e.pubkey ${from} WHERE ${where.parts.join(' AND ')}`, params: where.params }
+  const { sql, params } = source(filter, reader)
+  return { sql: `SELECT DISTINCT ${SQL_PUBKEY} AS pubkey ${sql}`, params }
 }
 
 /** The number of distinct events any of the filters finds. */
 export function countPlan(filters: readonly Filter[], reader: Reader): Plan {
-  const params: (string | number)[] = []
-  const selects = filters.map(filter => {
-    const driver = drivingTag(filter)
-    const where = conditions(filter, reader, driver?.[0])
-    const from = source(driver, where)
-    params.push(...where.params)
-    return `SELECT e.seq ${from} WHERE ${where.parts.join(' AND ')}`
-  })
-  return { sql: `SELECT count(*) FROM (${selects.join(' UNION ')})`, params }
-}
-
-/** CROSS JOIN keeps SQLite from turning the tag scan round. */
-function source(driver: [string, string] | undefined, where: Where): string {
-  if (driver === undefined) return 'FROM events e'
-  where.and('t.name = ?', driver[0]).and('t.value = ?', driver[1])
-  return 'FROM tags t CROSS JOIN events e ON e.seq = t.seq'
+  const sources = filters.map(filter => source(filter, reader))
+  return {
+    sql: `SELECT count(*) FROM (${sources.map(({ sql }) => `SELECT DISTINCT e.seq ${sql}`).join(' UNION ')})`,
+    params: sources.flatMap(({ params }) => params),
+  }
 }

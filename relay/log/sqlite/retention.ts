@@ -9,35 +9,27 @@ import {
   type PruneRequest,
   ruleOf,
 } from '../retention.ts'
-import { type EventText, headerOf, intactEvent } from './row.ts'
+import { authorKey } from './keys.ts'
+import { type EventRow, headerOf, provenEvent, ROW_COLUMNS } from './row.ts'
 
 /** Rows looked at per request, so that queries are answered in between. */
 const CHUNK = 512
 
-interface EventRow extends EventText {
-  readonly seq: number
-  readonly id: string
-  readonly kind: number
-  readonly pubkey: string
-  readonly created_at: number
+interface RuledRow extends EventRow {
+  readonly author: number
 }
+const EVENT_COLUMNS = `${ROW_COLUMNS}, author`
+
 interface RemovalRow {
   readonly seq: number
   readonly removed_at: number
   readonly target: string
 }
 
-const EVENT_COLUMNS = 'seq, id, kind, pubkey, created_at, json, sig_sum'
-
-/** The event of a row whose text is intact and whose columns, by which it was found, say the same. */
-function trusted(row: EventRow): NostrEvent | undefined {
-  const event = intactEvent(row)
-  const agrees =
-    event?.id === row.id &&
-    event.kind === row.kind &&
-    event.pubkey === row.pubkey &&
-    event.created_at === row.created_at
-  return agrees ? event : undefined
+/** The event of a row that is what was stored, columns by which it was found included. */
+function trusted(row: RuledRow): NostrEvent | undefined {
+  const event = provenEvent(row)
+  return event !== undefined && authorKey(event.pubkey) === row.author ? event : undefined
 }
 
 /** One page of what a rule takes, newest first. Columns only narrow; each event itself is asked. */
@@ -58,7 +50,7 @@ function findEvents(db: Database, { rules, rule: index, now, from }: PruneReques
     params.push(JSON.stringify(values))
   }
   narrow('kind', rule.kinds)
-  narrow('pubkey', rule.authors)
+  narrow('author', rule.authors?.map(authorKey))
   if (rule.maxCount === undefined) {
     where.push('created_at < ?')
     params.push(now - (rule.maxAgeS ?? 0))
@@ -72,7 +64,7 @@ function findEvents(db: Database, { rules, rule: index, now, from }: PruneReques
   // By the table and not by an index that may lack rows, or name some twice: a count would then take too many.
   const rows = db
     .prepare(`SELECT ${EVENT_COLUMNS} FROM events NOT INDEXED WHERE ${where.join(' AND ')} ORDER BY seq DESC LIMIT ?`)
-    .all(...params, CHUNK) as EventRow[]
+    .all(...params, CHUNK) as RuledRow[]
   const victims: number[] = []
   const damaged: number[] = []
   let kept = before
@@ -128,7 +120,7 @@ export function takeVictims(db: Database, order: PruneOrder, drop: (seq: number,
     const row = (part === 'events' ? findEvent : findRemoval).get(seq)
     if (row === undefined) continue
     if (part === 'events') {
-      const event = trusted(row as EventRow)
+      const event = trusted(row as RuledRow)
       if (event === undefined) throw new PruneRefusedError([seq])
       take(seq, event)
       drop(seq, event)

@@ -5,7 +5,53 @@ import type { Matchable } from '../../../protocol/filter.ts'
 import { parseJson } from '../../../protocol/json.ts'
 import { toHeader } from '../entries.ts'
 
-/** What is stored of an event beside its index columns. `sig_sum` is null in rows of an older schema. */
+/** A stored event: its text, and the columns that its checksum covers. */
+export interface EventRow {
+  readonly seq: number
+  readonly created_at: number
+  readonly kind: number
+  readonly expires_at: number | null
+  readonly sum: string
+  readonly json: string
+}
+export const ROW_COLUMNS = 'seq, created_at, kind, expires_at, sum, json'
+
+/** 66 bits of base64: enough that damage does not pass by chance, and half a hash to store. */
+const SUM_CHARS = 11
+
+/** The checksum of a row: sha256 over the text as it is sent and the columns that reads go by. */
+export const rowSum = ({ seq, created_at, kind, expires_at, json }: Omit<EventRow, 'sum'>): string =>
+  hash('sha256', `${seq},${created_at},${kind},${expires_at ?? ''},${json}`, 'base64').slice(0, SUM_CHARS)
+
+/** False if the disk, or somebody at it, has changed the row. Disks do not tell, and SQLite keeps no checksums. */
+export const isIntact = (row: EventRow): boolean => rowSum(row) === row.sum
+
+/** The event of a row, or undefined if the row is damaged. */
+export const eventOf = (row: EventRow): NostrEvent | undefined => (isIntact(row) ? eventOfIntact(row) : undefined)
+
+/** The event of a row that is known to be intact. */
+export const eventOfIntact = ({ json }: Pick<EventRow, 'json'>): NostrEvent => JSON.parse(json) as NostrEvent
+
+/** Like {@link eventOf}, and the text still hashes to its id: for what decides on removing something. */
+export const provenEvent = (row: EventRow): NostrEvent | undefined =>
+  isIntact(row) ? eventOfText({ json: row.json, sig_sum: null }) : undefined
+
+/** `{"id":"` and `","pubkey":"` stand before these in every text that `encodeEvent` wrote. */
+const ID_AT = 7
+const PUBKEY_AT = 83
+export const idIn = (json: string): string => json.slice(ID_AT, ID_AT + 64)
+export const pubkeyIn = (json: string): string => json.slice(PUBKEY_AT, PUBKEY_AT + 64)
+/** The same for SQL, which counts from 1. */
+export const SQL_ID = `substr(e.json, ${ID_AT + 1}, 64)`
+export const SQL_PUBKEY = `substr(e.json, ${PUBKEY_AT + 1}, 64)`
+
+/**
+ * What an event's text holds if it has this tag, and no other text: inside a JSON string every quote is escaped, so a bracket
+ * with a bare quote behind it and a letter behind that is the start of a tag.
+ */
+export const tagNeedle = (name: string, value: string): string => `["${name}",${JSON.stringify(value)}`
+
+/** A row as schemas 1 to 5 had it; `sig_sum` is null in rows of the first three. */
 export interface EventText {
   readonly json: string
   readonly sig_sum: number | null
@@ -20,11 +66,8 @@ const CONTENT = '],"content":"'
 /** The id covers everything but the signature; this covers that. */
 export const sigSum = (event: Pick<NostrEvent, 'sig'>): number => crc32(event.sig)
 
-/**
- * The event of a stored row, if the text still hashes to the id it names and its signature is the one that was stored; otherwise
- * undefined: the disk, or somebody at it, has changed the row. Disks do not tell, and SQLite keeps no checksums.
- */
-export function intactEvent({ json, sig_sum }: EventText): NostrEvent | undefined {
+/** The event of a text that hashes to the id it names and whose signature is the one that was stored. */
+export function eventOfText({ json, sig_sum }: EventText): NostrEvent | undefined {
   if (sig_sum !== null && crc32(json.slice(-SIG_PART + 8, -2)) !== sig_sum) return undefined
   if (hashesToItsId(json)) return JSON.parse(json) as NostrEvent
   // Rare: the id was made by hashing control characters verbatim. Or damage.

@@ -1,10 +1,14 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { acquireLock } from '../../../platform/lock.ts'
+import { encodeEvent } from '../../../protocol/event.ts'
+import type { Filter } from '../../../protocol/filter.ts'
 import type { EpochStart } from '../epochs.ts'
 import type { PrunePage } from '../retention.ts'
 import type { Commit, LogBatch, QueryPage, SearchResult, Setting, Store, StoredWill, StubPage } from '../store.ts'
+import { type PackedCommit, unpackCommit } from './packed.ts'
 import { Thread } from './rpc.ts'
+import { createSearchPace, type SearchPace } from './search-pace.ts'
 
 /** The log's file inside a data folder. */
 export const LOG_FILE = 'log.db'
@@ -12,6 +16,8 @@ export const LOG_FILE = 'log.db'
 export interface SqliteStoreOptions {
   /** The log's file never grows beyond this; publishing is then answered with `error: storage full`. Default: the disk. */
   readonly maxBytes?: number
+  /** False: words are not indexed, and nothing can be searched. Turned on again, the index catches up. Default: true. */
+  readonly search?: boolean
   /** Rows that are not what was stored were met and left out; each seq is told once. */
   readonly onDamage?: (error: DamagedLogError) => void
 }
@@ -41,16 +47,22 @@ export async function openSqliteStore(directory: string, options: SqliteStoreOpt
   })
   let reader: Thread | undefined
   try {
-    const opened = await writer.call<{ last: number; epochs: EpochStart[] }>('open')
+    const opened = await writer.call<Opened>('open')
     // The reader opens after the writer has created and migrated the file.
     reader = new Thread(new URL('./reader-thread.js', import.meta.url), path)
     await reader.call('open')
-    return createStore(writer, createReads(reader, options.onDamage), opened, unlock)
+    return createStore(writer, createReads(reader, options.onDamage), opened, options.search !== false, unlock)
   } catch (error) {
     await Promise.allSettled([writer.close(), reader?.close()])
     unlock()
     throw error
   }
+}
+
+interface Opened {
+  readonly last: number
+  readonly epochs: readonly EpochStart[]
+  readonly searchable: number
 }
 
 type Reads = Pick<Thread, 'call' | 'close'>
@@ -76,13 +88,21 @@ function createReads(reader: Thread, onDamage: SqliteStoreOptions['onDamage']): 
   }
 }
 
-function createStore(
-  writer: Thread,
-  reader: Reads,
-  opened: { readonly last: number; readonly epochs: readonly EpochStart[] },
-  unlock: () => void,
-): Store {
+function createStore(writer: Thread, reader: Reads, opened: Opened, searching: boolean, unlock: () => void): Store {
   let { last, epochs } = opened
+  let appending = 0
+  const pace: SearchPace | undefined = searching
+    ? createSearchPace({
+        searchable: opened.searchable,
+        last: () => last,
+        advance: rows => writer.call<number>('indexSearch', rows),
+        busy: () => appending > 0,
+      })
+    : undefined
+  pace?.wake()
+  const searchable = async (filters: readonly Filter[]): Promise<void> => {
+    if (filters.some(filter => filter.search !== undefined)) await pace?.upToDate()
+  }
   return {
     get head() {
       return { epoch: epochs.at(-1)?.epoch ?? '', last }
@@ -94,14 +114,23 @@ function createStore(
       epochs = await writer.call<EpochStart[]>('startEpoch', nowMs, random16)
     },
     async append(events, nowMs) {
-      const commit = await writer.call<Commit>('append', events, nowMs)
-      last = commit.last
-      return commit
+      appending += 1
+      try {
+        const packed = await writer.call<PackedCommit>('append', events.map(encodeEvent), nowMs)
+        last = packed.last
+        return unpackCommit(packed, events)
+      } finally {
+        appending -= 1
+        pace?.wake()
+      }
     },
     seqsOf: ids => reader.call<(number | undefined)[]>('seqsOf', ids),
     readLog: request => reader.call<LogBatch>('readLog', request),
     query: request => reader.call<QueryPage>('query', request),
-    count: (filters, who) => reader.call<number>('count', filters, who),
+    async count(filters, who) {
+      await searchable(filters)
+      return reader.call<number>('count', filters, who)
+    },
     async remove(ids, nowMs) {
       const commit = await writer.call<Commit>('remove', ids, nowMs)
       last = commit.last
@@ -109,9 +138,15 @@ function createStore(
     },
     readSettings: () => writer.call<Setting[]>('readSettings'),
     writeSetting: setting => writer.call<void>('writeSetting', setting),
-    stubs: request => reader.call<StubPage>('stubs', request),
+    async stubs(request) {
+      await searchable([request.filter])
+      return reader.call<StubPage>('stubs', request)
+    },
     hll: (filter, offset, who) => reader.call<string>('hll', filter, offset, who),
-    search: request => reader.call<SearchResult>('search', request),
+    async search(request) {
+      await searchable(request.filters.map(({ filter }) => filter))
+      return reader.call<SearchResult>('search', request)
+    },
     texts: seqs => reader.call<{ events: string[]; taken: number }>('texts', seqs),
     wills: () => writer.call<StoredWill[]>('wills'),
     putWill: will => writer.call<void>('putWill', will),
@@ -128,6 +163,7 @@ function createStore(
     prunable: request => reader.call<PrunePage>('prunable', request),
     prune: order => writer.call<number>('prune', order),
     async close() {
+      await pace?.stop()
       // In this order: whoever closes last folds the WAL into the file, and the reader's connection may not write.
       await Promise.allSettled([reader.close()])
       await Promise.allSettled([writer.close()])

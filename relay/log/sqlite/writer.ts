@@ -1,28 +1,33 @@
 import { type Database, openDatabase, type Statement } from '../../../platform/sqlite.ts'
 import { makeEpoch } from '../../../protocol/cursor.ts'
 import { encodeEvent, expirationOf, type NostrEvent } from '../../../protocol/event.ts'
-import { addressOf } from '../../../protocol/kinds.ts'
+import { addressOf, GIFT_WRAP } from '../../../protocol/kinds.ts'
 import { apply, type LogState, vanishes } from '../apply.ts'
 import { indexedTags, keepSurvivors, toHeader } from '../entries.ts'
 import type { EpochStart } from '../epochs.ts'
 import type { PruneOrder } from '../retention.ts'
-import type { Commit, LogEntry, Setting, Store, StoredEntry, StoredWill } from '../store.ts'
+import type { Commit, LogEntry, Outcome, Setting, Store, StoredEntry, StoredWill } from '../store.ts'
+import { authorKey, rankOf, tagKey } from './keys.ts'
 import { takeVictims } from './retention.ts'
-import { type EventText, intactEvent, sigSum } from './row.ts'
-import { LOG_APPLICATION_ID, LOG_MIGRATIONS } from './schema.ts'
+import { type EventRow, eventOf, idIn, isIntact, provenEvent, pubkeyIn, ROW_COLUMNS, rowSum, tagNeedle } from './row.ts'
+import { LOG_APPLICATION_ID, LOG_FUNCTIONS, LOG_MIGRATIONS } from './schema.ts'
 import { SearchIndex } from './search.ts'
 
 /** Expired rows dropped per transaction, so that a sweep never holds up a commit for long. */
 const SWEEP_BATCH = 500
+/** KiB of the file kept in memory: what a commit changes of the indexes is spread over all of them. */
+const CACHE_KIB = 32_768
+/** Pages of 4 KiB in the journal before they go into the file: each then goes once for many commits that changed it. */
+const CHECKPOINT_PAGES = 4_000
 
 export interface WriterOptions {
   /** The file never grows beyond this; then SQLITE_FULL. */
   readonly maxBytes?: number
 }
 
-interface StoredRow extends EventText {
-  readonly seq: number
-}
+/** A full disk or a broken file, as against one event that cannot be stored. */
+const isFatal = (error: unknown): boolean =>
+  /FULL|IOERR|CORRUPT|NOTADB|NOMEM/.test(String((error as { code?: unknown } | null)?.code))
 
 /** The one writing connection. Synchronous: it lives in the writer thread (or in a tool that holds the folder's lock). */
 export class LogWriter {
@@ -38,9 +43,22 @@ export class LogWriter {
   #last: number
   #now = 0
   #fresh: LogEntry[] = []
+  #texts: ReadonlyMap<NostrEvent | undefined, string> = new Map()
+  /** Of the event in hand, so that it is looked up once. */
+  #found: { readonly id: string; readonly row: EventRow | undefined } | undefined
+  /** Nothing to look up where nobody ever deleted or vanished. */
+  #anyDeleted: boolean
+  #anyVanished: boolean
 
   constructor(path: string, { maxBytes }: WriterOptions = {}) {
-    this.#db = openDatabase(path, { applicationId: LOG_APPLICATION_ID, migrations: LOG_MIGRATIONS, secret: true })
+    this.#db = openDatabase(path, {
+      applicationId: LOG_APPLICATION_ID,
+      migrations: LOG_MIGRATIONS,
+      functions: LOG_FUNCTIONS,
+      secret: true,
+    })
+    this.#db.pragma(`cache_size = -${CACHE_KIB}`)
+    this.#db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
     if (maxBytes !== undefined) {
       const pageBytes = Number(this.#db.pragma('page_size', { simple: true }))
       this.#db.pragma(`max_page_count = ${Math.max(1, Math.floor(maxBytes / pageBytes))}`)
@@ -48,14 +66,19 @@ export class LogWriter {
     this.#last = Number(this.#db.prepare('SELECT last FROM log').pluck().get())
     this.#setLast = this.#db.prepare('UPDATE log SET last = ?')
     this.#insertEvent = this.#db.prepare(
-      `INSERT INTO events (seq, id, pubkey, created_at, kind, address, expires_at, received_at, json, sig_sum)
+      `INSERT INTO events (seq, rank, author, created_at, kind, expires_at, received_at, address, sum, json)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     )
-    this.#insertTag = this.#db.prepare('INSERT OR IGNORE INTO tags (name, value, seq, created_at) VALUES (?, ?, ?, ?)')
-    this.#findEvent = this.#db.prepare('SELECT seq, json, sig_sum FROM events WHERE id = ?')
-    this.#deleteTag = this.#db.prepare('DELETE FROM tags WHERE name = ? AND value = ? AND seq = ?')
+    this.#insertTag = this.#db.prepare(
+      'INSERT OR IGNORE INTO tags (key, created_at, rank, seq, kind) VALUES (?, ?, ?, ?, ?)',
+    )
+    this.#findEvent = this.#db.prepare(`SELECT ${ROW_COLUMNS} FROM events INDEXED BY events_id WHERE rank = ?`)
+    this.#deleteTag = this.#db.prepare('DELETE FROM tags WHERE key = ? AND created_at = ? AND rank = ? AND seq = ?')
     this.#deleteEvent = this.#db.prepare('DELETE FROM events WHERE seq = ?')
     this.#search = new SearchIndex(this.#db)
+    const any = (table: string) => this.#db.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() !== undefined
+    this.#anyDeleted = any('deleted_ids')
+    this.#anyVanished = any('vanished')
     this.#state = this.#createState()
   }
 
@@ -76,16 +99,39 @@ export class LogWriter {
     })
   }
 
-  /** One transaction for all; a savepoint per event, so that one that fails takes nothing else with it. */
-  append(events: readonly NostrEvent[], nowMs: number): Commit {
+  /**
+   * One transaction for all. An event that fails takes nothing else with it: the transaction is then taken back and made anew with a
+   * savepoint per event, which hardly ever happens and would cost each event more than its own rows do. `texts`: the events' own.
+   */
+  append(events: readonly NostrEvent[], nowMs: number, texts?: readonly string[]): Commit {
     this.#now = nowMs
+    this.#texts = new Map(texts?.map((text, index) => [events[index], text]))
     this.#fresh = []
-    const outcomes = this.#transaction(() => {
-      const results = events.map(event => this.#applyInSavepoint(event))
-      this.#setLast.run(this.#last)
-      return results
-    })
+    const commit = (add: (event: NostrEvent) => Outcome) =>
+      this.#transaction(() => {
+        const results = events.map(add)
+        this.#setLast.run(this.#last)
+        return results
+      })
+    let outcomes: readonly Outcome[]
+    try {
+      outcomes = commit(event => this.#apply(event))
+    } catch (error) {
+      if (isFatal(error)) throw error
+      outcomes = commit(event => this.#applyInSavepoint(event))
+    }
     return { outcomes, entries: keepSurvivors(this.#fresh), last: this.#last }
+  }
+
+  /** Everything up to here can be searched. */
+  get searchable(): number {
+    return this.#search.indexed
+  }
+
+  /** Makes the next stored events searchable, this many at the most. Returns {@link searchable}. */
+  indexSearch(rows: number): number {
+    this.#search.advance(this.#last, rows)
+    return this.#search.indexed
   }
 
   remove(ids: readonly string[], nowMs: number): Commit {
@@ -131,11 +177,11 @@ export class LogWriter {
   /** One bounded batch after a seq; the caller comes again from `next`, and commits take their turn in between. */
   sweepExpired(now: number, after: number): { readonly swept: number; readonly next: number | undefined } {
     const expired = this.#db
-      .prepare('SELECT seq, json, sig_sum FROM events WHERE expires_at <= ? AND seq > ? ORDER BY seq LIMIT ?')
-      .all(now, after, SWEEP_BATCH) as StoredRow[]
+      .prepare(`SELECT ${ROW_COLUMNS} FROM events WHERE expires_at <= ? AND seq > ? ORDER BY seq LIMIT ?`)
+      .all(now, after, SWEEP_BATCH) as EventRow[]
     // The column only points at it: the event itself must say so, intact. A damaged row stays for `check` to tell of.
     const due = expired.flatMap(row => {
-      const event = intactEvent(row)
+      const event = provenEvent(row)
       return event !== undefined && (expirationOf(event) ?? Number.POSITIVE_INFINITY) <= now
         ? [{ seq: row.seq, event }]
         : []
@@ -168,48 +214,61 @@ export class LogWriter {
     }
   }
 
-  #applyInSavepoint(event: NostrEvent): ReturnType<typeof apply> {
+  #applyInSavepoint(event: NostrEvent): Outcome {
     const before = this.#last
     const fresh = this.#fresh.length
     try {
-      return this.#db.transaction((): ReturnType<typeof apply> => {
-        const healed = this.#healed(event)
-        return healed === undefined ? apply(this.#state, event) : { status: 'stored', seq: healed.seq }
-      })()
+      return this.#db.transaction(() => this.#apply(event))()
     } catch (error) {
       // A full disk or a broken file ends the whole batch; anything else concerns this event alone.
-      if (!this.#db.inTransaction || /FULL|IOERR|CORRUPT|NOTADB|NOMEM/.test(String((error as { code?: unknown }).code)))
-        throw error
+      if (!this.#db.inTransaction || isFatal(error)) throw error
       this.#last = before
       this.#fresh.length = fresh
       return { status: 'refused', reason: 'error: this event could not be stored' }
     }
   }
 
-  /** Takes a damaged copy of the event away, so that the good one can be stored anew. */
-  #healed(event: NostrEvent): StoredEntry | undefined {
-    const row = this.#findEvent.get(event.id) as StoredRow | undefined
-    if (row === undefined || intactEvent(row) !== undefined) return undefined
-    this.#drop(row.seq, event)
-    return this.#insert(event, addressOf(event))
+  #apply(event: NostrEvent): Outcome {
+    const row = this.#find(event.id)
+    this.#found = { id: event.id, row }
+    try {
+      if (row === undefined || isIntact(row)) return apply(this.#state, event)
+      // A damaged copy is taken away, so that the good one can be stored anew.
+      this.#drop(row.seq, event)
+      return { status: 'stored', seq: this.#insert(event, addressOf(event)).seq }
+    } finally {
+      this.#found = undefined
+    }
+  }
+
+  /** The row of an id. Of those that share a rank the id is in the text, and of damaged ones the rank must do. */
+  #find(id: string): EventRow | undefined {
+    if (this.#found?.id === id) return this.#found.row
+    const rows = this.#findEvent.all(rankOf(id)) as EventRow[]
+    return rows.find(row => idIn(row.json) === id) ?? rows.find(row => !isIntact(row))
   }
 
   #insert(event: NostrEvent, address: string | undefined): StoredEntry {
     this.#last += 1
     const seq = this.#last
     const { id, pubkey, created_at, kind } = event
-    const json = encodeEvent(event)
-    const expires = expirationOf(event) ?? null
-    this.#insertEvent.run(seq, id, pubkey, created_at, kind, address ?? null, expires, this.#now, json, sigSum(event))
-    for (const [name, value] of indexedTags(event)) this.#insertTag.run(name, value, seq, created_at)
-    this.#search.add(seq, event)
+    const json = this.#texts.get(event) ?? encodeEvent(event)
+    const expires_at = expirationOf(event) ?? null
+    const sum = rowSum({ seq, created_at, kind, expires_at, json })
+    const rank = rankOf(id)
+    const author = authorKey(pubkey)
+    this.#insertEvent.run(seq, rank, author, created_at, kind, expires_at, this.#now, address ?? null, sum, json)
+    for (const [name, value] of indexedTags(event))
+      this.#insertTag.run(tagKey(name, value), created_at, rank, seq, kind)
     const entry: StoredEntry = { op: 'stored', seq, event, json, address }
     this.#fresh.push(entry)
     return entry
   }
 
   #drop(seq: number, event: NostrEvent): void {
-    for (const [name, value] of indexedTags(event)) this.#deleteTag.run(name, value, seq)
+    const rank = rankOf(event.id)
+    for (const [name, value] of indexedTags(event))
+      this.#deleteTag.run(tagKey(name, value), event.created_at, rank, seq)
     this.#deleteEvent.run(seq)
   }
 
@@ -222,14 +281,18 @@ export class LogWriter {
   /** Their tags would tell of a removed event as much as the event did, so the author's removals go too. */
   #vanish(author: string, upTo: number): void {
     const db = this.#db
-    const own = db.prepare('SELECT seq, json, sig_sum FROM events WHERE pubkey = ?').all(author)
-    const wraps = db
-      .prepare(
-        `SELECT e.seq, e.json, e.sig_sum FROM tags t JOIN events e ON e.seq = t.seq WHERE t.name = 'p' AND t.value = ?`,
-      )
-      .all(author)
-    for (const row of [...own, ...wraps] as StoredRow[]) {
-      const event = intactEvent(row)
+    this.#anyVanished = true
+    const own = db.prepare(`SELECT ${ROW_COLUMNS} FROM events INDEXED BY events_author WHERE author = ?`)
+    const wraps = db.prepare(
+      `SELECT ${ROW_COLUMNS} FROM events WHERE seq IN (SELECT seq FROM tags WHERE key = ? AND kind = ${GIFT_WRAP})`,
+    )
+    const mail = tagNeedle('p', author)
+    const rows = [
+      ...(own.all(authorKey(author)) as EventRow[]).filter(({ json }) => pubkeyIn(json) === author),
+      ...(wraps.all(tagKey('p', author)) as EventRow[]).filter(({ json }) => json.includes(mail)),
+    ]
+    for (const row of rows) {
+      const event = eventOf(row)
       if (event === undefined) this.#dropDamaged(row.seq)
       else if (vanishes(event, author, upTo)) this.#drop(row.seq, event)
     }
@@ -241,8 +304,7 @@ export class LogWriter {
 
   #createState(): LogState {
     const db = this.#db
-    const seqOf = db.prepare('SELECT seq FROM events WHERE id = ?').pluck()
-    const byAddress = db.prepare('SELECT seq, json, sig_sum FROM events WHERE address = ?')
+    const byAddress = db.prepare(`SELECT ${ROW_COLUMNS} FROM events WHERE address = ?`)
     const mark = db.prepare('SELECT created_at, id FROM marks WHERE address = ?')
     const isDeleted = db.prepare('SELECT 1 FROM deleted_ids WHERE id = ? AND author = ?').pluck()
     const deletedUpTo = db.prepare('SELECT up_to FROM deleted_addresses WHERE address = ?').pluck()
@@ -254,22 +316,17 @@ export class LogWriter {
     const setDeletedUpTo = db.prepare('INSERT OR REPLACE INTO deleted_addresses (address, up_to) VALUES (?, ?)')
     const vanishedUpTo = db.prepare('SELECT up_to FROM vanished WHERE author = ?').pluck()
     /** A damaged row holds no address and is nobody's to delete: it is as good as gone. */
-    const intact = (row: unknown): NostrEvent | undefined =>
-      row === undefined ? undefined : intactEvent(row as StoredRow)
-    const seqOfId = (id: string): number | undefined => seqOf.get(id) as number | undefined
+    const intact = (row: EventRow | undefined): NostrEvent | undefined => (row === undefined ? undefined : eventOf(row))
+    const seqOfId = (id: string): number | undefined => this.#find(id)?.seq
 
     return {
       seqOf: seqOfId,
-      find: id => intact(this.#findEvent.get(id)),
-      holder: address =>
-        byAddress
-          .all(address)
-          .map(intact)
-          .find(event => event !== undefined),
+      find: id => intact(this.#find(id)),
+      holder: address => (byAddress.all(address) as EventRow[]).map(intact).find(event => event !== undefined),
       mark: address => mark.get(address) as Pick<NostrEvent, 'created_at' | 'id'> | undefined,
-      isDeleted: (id, author) => isDeleted.get(id, author) !== undefined,
+      isDeleted: (id, author) => this.#anyDeleted && isDeleted.get(id, author) !== undefined,
       deletedUpTo: address => deletedUpTo.get(address) as number | undefined,
-      vanishedUpTo: author => vanishedUpTo.get(author) as number | undefined,
+      vanishedUpTo: author => (this.#anyVanished ? (vanishedUpTo.get(author) as number | undefined) : undefined),
       put: (event, address) => this.#insert(event, address).seq,
       remove: (event, address, op) => {
         const stored = seqOfId(event.id)
@@ -281,7 +338,10 @@ export class LogWriter {
         this.#fresh.push({ op, seq: this.#last, target, address })
       },
       setMark: (address, { created_at, id }) => setMark.run(address, created_at, id),
-      setDeleted: (id, author) => setDeleted.run(id, author),
+      setDeleted: (id, author) => {
+        this.#anyDeleted = true
+        setDeleted.run(id, author)
+      },
       setDeletedUpTo: (address, created_at) => setDeletedUpTo.run(address, created_at),
       vanish: (author, upTo) => this.#vanish(author, upTo),
     }

@@ -1,0 +1,115 @@
+import type { Filter } from '../../../protocol/filter.ts'
+import type { Position } from '../store.ts'
+import { authorKey, MAX_RANK, rankOf, tagKey } from './keys.ts'
+import type { Statements } from './statements.ts'
+
+/** What an index says of an event, without its row. */
+export type Entry = readonly [created_at: number, rank: number, seq: number, kind: number]
+
+const RANGE = '(created_at, rank) <= (?, ?) AND created_at >= ? ORDER BY created_at DESC, rank DESC LIMIT ?'
+const COLUMNS = 'SELECT created_at, rank, seq, kind FROM'
+
+/** One statement per shape of query, each read downwards along one index that covers it (test/relay/plans.test.ts). */
+export const LANE_SQL = {
+  time: `${COLUMNS} events INDEXED BY events_time WHERE ${RANGE}`,
+  kind: `${COLUMNS} events INDEXED BY events_kind WHERE kind = ? AND ${RANGE}`,
+  author: `${COLUMNS} events INDEXED BY events_author WHERE author = ? AND kind = ? AND ${RANGE}`,
+  tag: `${COLUMNS} tags WHERE key = ? AND ${RANGE}`,
+} as const
+export const NEXT_KIND_SQL =
+  'SELECT kind FROM events INDEXED BY events_author WHERE author = ? AND kind > ? ORDER BY kind LIMIT 1'
+export const ID_SQL = `${COLUMNS} events INDEXED BY events_id WHERE rank = ?`
+
+/** A range of one index, to be read in NIP-01's order. */
+export interface Lane {
+  readonly sql: string
+  readonly prefix: readonly number[]
+}
+
+/** What a scan is bounded by. */
+export interface Span {
+  readonly since: number
+  /** Inclusive: created_at and rank. */
+  readonly from: readonly [created_at: number, rank: number]
+}
+
+/** The time span of a filter, going on at a position. */
+export function spanOf({ since = 0, until = Number.MAX_SAFE_INTEGER }: Filter, after: Position | undefined): Span {
+  return after !== undefined && after.created_at <= until
+    ? { since, from: [after.created_at, rankOf(after.id)] }
+    : { since, from: [until, MAX_RANK] }
+}
+
+/** More ranges than this are not merged: one wider range is read, and each row asked. */
+const MAX_LANES = 4_096
+/** Kinds of one author that are looked up where a filter names none. */
+const MAX_KINDS = 64
+/** What a choice between two conditions costs at the most: entries counted in each of so many ranges. */
+const PROBE = 256
+const PROBED_LANES = 8
+
+/** The fewest index ranges that hold everything a filter finds. `ids` are looked up one by one elsewhere. */
+export function lanesOf(filter: Filter, statements: Statements): readonly Lane[] {
+  const choices: (readonly Lane[])[] = []
+  if (filter.authors !== undefined) {
+    const lanes = authorLanes(filter.authors, filter.kinds, statements)
+    if (lanes !== undefined) choices.push(lanes)
+  }
+  for (const [name, values] of filter.tags ?? [])
+    choices.push([...values].map(value => ({ sql: LANE_SQL.tag, prefix: [tagKey(name, value)] })))
+  const [only, ...others] = choices
+  if (only !== undefined && others.length === 0) return only
+  if (only !== undefined) return smallest(choices, statements)
+  if (filter.kinds === undefined || filter.kinds.size > MAX_LANES) return [{ sql: LANE_SQL.time, prefix: [] }]
+  return [...filter.kinds].map(kind => ({ sql: LANE_SQL.kind, prefix: [kind] }))
+}
+
+function authorLanes(
+  authors: ReadonlySet<string>,
+  kinds: ReadonlySet<number> | undefined,
+  statements: Statements,
+): readonly Lane[] | undefined {
+  if (kinds !== undefined && authors.size * kinds.size > MAX_LANES) return undefined
+  const lanes: Lane[] = []
+  for (const pubkey of authors) {
+    const author = authorKey(pubkey)
+    const its = kinds ?? kindsOf(author, statements)
+    if (its === undefined) return undefined
+    for (const kind of its) lanes.push({ sql: LANE_SQL.author, prefix: [author, kind] })
+    if (lanes.length > MAX_LANES) return undefined
+  }
+  return lanes
+}
+
+/** The kinds an author has written, from kind to kind along the index; undefined if they are very many. */
+export function kindsOf(author: number, statements: Statements): readonly number[] | undefined {
+  const next = statements.raw(NEXT_KIND_SQL)
+  const kinds: number[] = []
+  for (let kind = -1; kinds.length <= MAX_KINDS; ) {
+    const row = next.get(author, kind) as [number] | undefined
+    if (row === undefined) return kinds
+    kind = row[0]
+    kinds.push(kind)
+  }
+  return undefined
+}
+
+/** By counting a few entries of each. */
+function smallest(choices: readonly (readonly Lane[])[], statements: Statements): readonly Lane[] {
+  let best: readonly Lane[] = []
+  let least = Number.POSITIVE_INFINITY
+  for (const lanes of choices) {
+    let weight = 0
+    for (const { sql, prefix } of lanes.slice(0, PROBED_LANES)) {
+      const counted = statements.raw(`SELECT count(*) FROM (${sql})`)
+      const [entries] = counted.get(...prefix, Number.MAX_SAFE_INTEGER, MAX_RANK, 0, PROBE) as [number]
+      weight += entries
+    }
+    weight *= Math.max(1, lanes.length / PROBED_LANES)
+    if (weight < least) {
+      best = lanes
+      least = weight
+    }
+  }
+  return best
+}

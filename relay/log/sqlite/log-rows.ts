@@ -1,0 +1,189 @@
+import { type Filter, matchesNothing } from '../../../protocol/filter.ts'
+import type { Horizon } from '../page.ts'
+import type { LogRequest, LogRow } from '../store.ts'
+import { authorKey, tagKey } from './keys.ts'
+import { kindsOf } from './lanes.ts'
+import { createRowTest } from './match.ts'
+import { isIntact } from './row.ts'
+import { type AddressedRow, type RawRow, ROWS_SQL, type ScanContext, toRow } from './rows.ts'
+import type { Statements } from './statements.ts'
+
+/** Seqs looked at per statement: what is skipped inside SQLite cannot be interrupted. */
+const WINDOW = 1_024
+const CHUNK = 256
+/** Index entries that are gathered and sorted rather than walking the log between them. */
+const MAX_GATHERED = 5_000
+
+/** The log itself, a window of seqs at a time. */
+export const LOG_SQL = `SELECT seq, created_at, kind, expires_at, sum, json, address FROM events
+  WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`
+export const LOG_KINDS_SQL = `SELECT seq, created_at, kind, expires_at, sum, json, address FROM events
+  WHERE seq > ? AND seq <= ? AND kind IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?`
+const NEXT_SQL = 'SELECT seq FROM events WHERE seq > ? ORDER BY seq LIMIT 1'
+/** Mail has an index by seq; what else is asked for is gathered while it is little. */
+export const MAIL_SQL =
+  'SELECT seq FROM tags INDEXED BY tags_mail WHERE key = ? AND key < 0 AND seq > ? ORDER BY seq LIMIT ?'
+export const TAG_SEQS_SQL = 'SELECT seq FROM tags WHERE key = ? LIMIT ?'
+export const AUTHOR_SEQS_SQL = 'SELECT seq FROM events INDEXED BY events_author WHERE author = ? AND kind = ? LIMIT ?'
+
+/** Stored events of all filters in ascending seq. Ends at `horizon`, which it lowers when the budget is used up. */
+export function* logRows(
+  context: ScanContext,
+  request: LogRequest,
+  last: number,
+  horizon: Horizon,
+): Generator<LogRow, undefined> {
+  const filters = request.filters.filter(filter => !matchesNothing(filter))
+  if (filters.length === 0) return undefined
+  const { statements, onDamage, budget } = context
+  const test = createRowTest(filters, request)
+  const chunk = Math.max(1, Math.min(CHUNK, request.limit + 1))
+  const seqs = gather(filters, request.after, last, statements)
+  const rows =
+    seqs === undefined ? walk(context, filters, request.after, last, chunk, horizon) : pick(seqs, chunk, statements)
+  for (const row of rows) {
+    budget.entries -= 1
+    if (!isIntact(row)) onDamage(row.seq)
+    else if (test(row)) {
+      const { seq, json, address } = row
+      yield { op: 'stored', seq, json, address: address ?? undefined }
+    }
+    if (budget.entries <= 0) {
+      horizon.seq = Math.min(horizon.seq, row.seq)
+      return undefined
+    }
+  }
+  return undefined
+}
+
+/** Row by row along the log. */
+function* walk(
+  { statements, budget }: ScanContext,
+  filters: readonly Filter[],
+  after: number,
+  last: number,
+  chunk: number,
+  horizon: Horizon,
+): Generator<AddressedRow, undefined> {
+  const kinds = filters.every(filter => filter.kinds !== undefined)
+    ? JSON.stringify([...new Set(filters.flatMap(filter => [...(filter.kinds ?? [])]))])
+    : undefined
+  const page = statements.raw(kinds === undefined ? LOG_SQL : LOG_KINDS_SQL)
+  for (let from = after; from < last; ) {
+    const to = Math.min(last, from + WINDOW)
+    const raw = (kinds === undefined ? page.all(from, to, chunk) : page.all(from, to, kinds, chunk)) as RawRow[]
+    for (const row of raw) yield toRow(row)
+    if (raw.length === chunk) {
+      from = raw.at(-1)?.[0] ?? to
+      continue
+    }
+    // Looking cost as much as the rows that were skipped.
+    budget.entries -= (to - from - raw.length) / 4
+    from = raw.length > 0 ? to : Math.max(to, nextSeq(to, last, statements))
+    if (budget.entries <= 0 && from < last) {
+      horizon.seq = Math.min(horizon.seq, from)
+      return undefined
+    }
+  }
+  return undefined
+}
+
+/** The seq before the next stored event: what was removed leaves wide gaps. */
+function nextSeq(after: number, last: number, statements: Statements): number {
+  const row = statements.raw(NEXT_SQL).get(after) as [number] | undefined
+  return row === undefined ? last : row[0] - 1
+}
+
+function* pick(seqs: Iterable<number>, size: number, statements: Statements): Generator<AddressedRow, undefined> {
+  const fetch = statements.raw(ROWS_SQL)
+  let chunk: number[] = []
+  const read = (): AddressedRow[] => (fetch.all(JSON.stringify(chunk)) as RawRow[]).map(toRow)
+  for (const seq of seqs) {
+    chunk.push(seq)
+    if (chunk.length < size) continue
+    yield* read()
+    chunk = []
+  }
+  if (chunk.length > 0) yield* read()
+  return undefined
+}
+
+/** Ascending seqs that hold all matches, by an index; undefined if walking the log costs less, or an index does not serve. */
+function gather(
+  filters: readonly Filter[],
+  after: number,
+  last: number,
+  statements: Statements,
+): Iterable<number> | undefined {
+  const [only] = filters
+  const mail = only?.tags?.get('p')
+  const [recipient] = mail ?? []
+  if (filters.length === 1 && mail?.size === 1 && recipient !== undefined) return mailSeqs(recipient, after, statements)
+  // Where the rest of the log is short, it is read.
+  if (last - after <= CHUNK) return undefined
+  const seqs = new Set<number>()
+  const room = Math.min(MAX_GATHERED, last - after)
+  for (const filter of filters) {
+    const some = seqsOf(filter, room, statements)
+    if (some === undefined) return undefined
+    for (const seq of some) if (seq > after && seq <= last) seqs.add(seq)
+    if (seqs.size > room) return undefined
+  }
+  return [...seqs].sort((a, b) => a - b)
+}
+
+function* mailSeqs(recipient: string, after: number, statements: Statements): Generator<number, undefined> {
+  const page = statements.raw(MAIL_SQL)
+  const key = tagKey('p', recipient)
+  for (let from = after; ; ) {
+    const rows = page.all(key, from, CHUNK) as [number][]
+    for (const [seq] of rows) yield seq
+    const end = rows.at(-1)
+    if (rows.length < CHUNK || end === undefined) return undefined
+    from = end[0]
+  }
+}
+
+/** Seqs by the narrowest condition; undefined if none leaves few enough. */
+function seqsOf(filter: Filter, room: number, statements: Statements): number[] | undefined {
+  const conditions: (() => number[] | undefined)[] = [...(filter.tags ?? [])].map(
+    ([name, values]) =>
+      () =>
+        collect(
+          [...values].map(value => ({ sql: TAG_SEQS_SQL, params: [tagKey(name, value)] })),
+          room,
+          statements,
+        ),
+  )
+  if (filter.authors !== undefined && filter.authors.size <= CHUNK) {
+    const authors = filter.authors
+    conditions.push(() => {
+      const ranges = []
+      for (const author of [...authors].map(authorKey)) {
+        const kinds = filter.kinds ?? kindsOf(author, statements)
+        if (kinds === undefined) return undefined
+        for (const kind of kinds) ranges.push({ sql: AUTHOR_SEQS_SQL, params: [author, kind] })
+      }
+      return collect(ranges, room, statements)
+    })
+  }
+  for (const condition of conditions) {
+    const seqs = condition()
+    if (seqs !== undefined) return seqs
+  }
+  return undefined
+}
+
+function collect(
+  ranges: readonly { readonly sql: string; readonly params: readonly number[] }[],
+  room: number,
+  statements: Statements,
+): number[] | undefined {
+  const seqs: number[] = []
+  for (const { sql, params } of ranges) {
+    const rows = statements.raw(sql).all(...params, room - seqs.length + 1) as [number][]
+    for (const [seq] of rows) seqs.push(seq)
+    if (seqs.length > room) return undefined
+  }
+  return seqs
+}

@@ -1,0 +1,135 @@
+import type { Entry, Lane, Span } from './lanes.ts'
+import type { Statements } from './statements.ts'
+
+/** Entries fetched at a time along one range; of many ranges fewer each, most will give little. */
+const CHUNK = 256
+const SMALL_CHUNK = 16
+const MANY_LANES = 8
+
+/** One range, a chunk at a time. */
+class LaneReader {
+  readonly #statements: Statements
+  readonly #lane: Lane
+  readonly #since: number
+  #from: readonly [number, number]
+  #size: number
+  #buffer: readonly Entry[] = []
+  #at = 0
+  #ended = false
+  /** Entries at `from` that were handed out: they come once more with the next chunk. */
+  #seen: Set<number> = new Set()
+
+  constructor(statements: Statements, lane: Lane, { from, since }: Span, size: number) {
+    this.#statements = statements
+    this.#lane = lane
+    this.#from = from
+    this.#since = since
+    this.#size = size
+  }
+
+  get head(): Entry | undefined {
+    if (this.#at === this.#buffer.length && !this.#ended) this.#fetch()
+    return this.#buffer[this.#at]
+  }
+
+  advance(): void {
+    this.#at += 1
+  }
+
+  #fetch(): void {
+    const { sql, prefix } = this.#lane
+    const [time, rank] = this.#from
+    const limit = this.#size + this.#seen.size
+    const rows = this.#statements.raw(sql).all(...prefix, time, rank, this.#since, limit) as Entry[]
+    this.#ended = rows.length < limit
+    this.#buffer = this.#seen.size === 0 ? rows : rows.filter(entry => !this.#seen.has(entry[2]))
+    this.#at = 0
+    this.#size = CHUNK
+    const end = rows.at(-1)
+    if (end === undefined) return
+    if (!isAt(end, time, rank)) this.#seen = new Set()
+    this.#from = [end[0], end[1]]
+    for (let at = rows.length - 1; at >= 0 && isAt(rows[at], end[0], end[1]); at -= 1)
+      this.#seen.add(rows[at]?.[2] ?? 0)
+  }
+}
+
+const isAt = (entry: Entry | undefined, time: number, rank: number): boolean => entry?.[0] === time && entry[1] === rank
+
+/** True if `a` comes before `b`: later, or of a lower id within the second. */
+const precedes = (a: Entry, b: Entry): boolean => a[0] > b[0] || (a[0] === b[0] && a[1] > b[1])
+
+/** The entries of several ranges in one order, each seq once. `wanted`: how many will probably be asked for. */
+export function* mergeLanes(
+  statements: Statements,
+  lanes: readonly Lane[],
+  span: Span,
+  wanted: number,
+): Generator<Entry, undefined> {
+  const size = Math.max(1, Math.min(CHUNK, lanes.length > MANY_LANES ? SMALL_CHUNK : wanted))
+  const heap = new Heap()
+  for (const lane of lanes) heap.push(new LaneReader(statements, lane, span, size))
+  // An event that is in two ranges has the same place in both.
+  const here = new Set<number>()
+  let last: Entry | undefined
+  for (let head = heap.head; head !== undefined; head = heap.head) {
+    if (last === undefined || !isAt(head, last[0], last[1])) here.clear()
+    if (!here.has(head[2])) {
+      here.add(head[2])
+      last = head
+      yield head
+    }
+    heap.advance()
+  }
+  return undefined
+}
+
+/** Readers by their heads, the first one on top. */
+class Heap {
+  readonly #readers: { readonly reader: LaneReader; head: Entry }[] = []
+
+  get head(): Entry | undefined {
+    return this.#readers[0]?.head
+  }
+
+  push(reader: LaneReader): void {
+    const head = reader.head
+    if (head === undefined) return
+    this.#readers.push({ reader, head })
+    for (let at = this.#readers.length - 1; at > 0; ) {
+      const parent = (at - 1) >> 1
+      if (!this.#swapIfBefore(at, parent)) return
+      at = parent
+    }
+  }
+
+  /** Moves the top reader on. */
+  advance(): void {
+    const [top] = this.#readers
+    if (top === undefined) return
+    top.reader.advance()
+    const head = top.reader.head
+    const end = this.#readers.at(-1)
+    if (head !== undefined) top.head = head
+    else if (this.#readers.pop() !== undefined && end !== undefined && end !== top) this.#readers[0] = end
+    for (let at = 0; ; ) {
+      const left = 2 * at + 1
+      const child = this.#isBefore(left + 1, left) ? left + 1 : left
+      if (!this.#swapIfBefore(child, at)) return
+      at = child
+    }
+  }
+
+  #isBefore(a: number, b: number): boolean {
+    const [one, other] = [this.#readers[a], this.#readers[b]]
+    return one !== undefined && other !== undefined && precedes(one.head, other.head)
+  }
+
+  #swapIfBefore(a: number, b: number): boolean {
+    const [one, other] = [this.#readers[a], this.#readers[b]]
+    if (one === undefined || other === undefined || !precedes(one.head, other.head)) return false
+    this.#readers[a] = other
+    this.#readers[b] = one
+    return true
+  }
+}

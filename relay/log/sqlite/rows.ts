@@ -1,0 +1,133 @@
+import type { Filter } from '../../../protocol/filter.ts'
+import type { Pause, Row } from '../page.ts'
+import type { Position, Reader } from '../store.ts'
+import { lastIdOf, rankOf } from './keys.ts'
+import { type Entry, ID_SQL, lanesOf, type Span, spanOf } from './lanes.ts'
+import { createRowTest, type RowTest } from './match.ts'
+import { mergeLanes } from './merge.ts'
+import { type EventRow, idIn, isIntact } from './row.ts'
+import type { Statements } from './statements.ts'
+
+/** Rows fetched at a time. */
+const CHUNK = 128
+/** Rows by their seqs, in the order asked for. */
+export const ROWS_SQL = `SELECT e.seq, e.created_at, e.kind, e.expires_at, e.sum, e.json, e.address
+  FROM json_each(?) j CROSS JOIN events e ON e.seq = j.value`
+
+export type RawRow = [
+  ...[seq: number, created_at: number, kind: number, expires_at: number | null, sum: string, json: string],
+  address: string | null,
+]
+export interface AddressedRow extends EventRow {
+  readonly address: string | null
+}
+export const toRow = ([seq, created_at, kind, expires_at, sum, json, address]: RawRow): AddressedRow => ({
+  seq,
+  created_at,
+  kind,
+  expires_at,
+  sum,
+  json,
+  address,
+})
+
+/** What one request may look at before others have their turn; it then goes on where it was. */
+export interface Budget {
+  entries: number
+}
+
+export interface ScanContext {
+  readonly statements: Statements
+  /** Called for each row that is not what was stored; it is left out. */
+  readonly onDamage: (seq: number) => void
+  readonly budget: Budget
+}
+
+export interface TimeScan {
+  readonly filter: Filter
+  readonly after: Position | undefined
+  /** Highest seq. */
+  readonly upTo: number
+  /** How many rows will probably be asked for. */
+  readonly wanted: number
+  /** Where words are looked for: the seqs that have them. */
+  readonly found: ReadonlySet<number> | undefined
+}
+
+/** Intact rows of a filter in NIP-01's order: entries of covering indexes merged, rows fetched for those alone. */
+export function* rowsInTime(context: ScanContext, scan: TimeScan, reader: Reader): Generator<Row | Pause, undefined> {
+  const { filter, after, upTo, found } = scan
+  const { statements, budget } = context
+  const span = spanOf(filter, after)
+  const entries =
+    filter.ids === undefined
+      ? mergeLanes(statements, lanesOf(filter, statements), span, scan.wanted)
+      : entriesOf(filter.ids, span, statements)
+  const test = createRowTest([filter], reader)
+  let size = Math.max(1, Math.min(CHUNK, scan.wanted))
+  let chunk: Entry[] = []
+  let last: Entry | undefined
+  for (const entry of entries) {
+    const [created_at, rank, seq, kind] = entry
+    // Within a place of the order ids are sorted below, so it is left or taken as a whole.
+    if (last !== undefined && (last[0] !== created_at || last[1] !== rank)) {
+      if (chunk.length >= size) {
+        yield* fetch(context, chunk, after, test)
+        chunk = []
+        size = CHUNK
+      }
+      if (budget.entries <= 0) {
+        yield* fetch(context, chunk, after, test)
+        yield { pause: true, created_at: last[0], id: lastIdOf(last[1]) }
+        return undefined
+      }
+    }
+    last = entry
+    budget.entries -= 1
+    if (seq > upTo || filter.kinds?.has(kind) === false || found?.has(seq) === false) continue
+    chunk.push(entry)
+  }
+  yield* fetch(context, chunk, after, test)
+  return undefined
+}
+
+function* fetch(
+  { statements, onDamage }: ScanContext,
+  entries: readonly Entry[],
+  after: Position | undefined,
+  test: RowTest,
+): Generator<Row, undefined> {
+  if (entries.length === 0) return undefined
+  const raw = statements.raw(ROWS_SQL).all(JSON.stringify(entries.map(entry => entry[2]))) as RawRow[]
+  const rows: Row[] = []
+  let at = 0
+  for (const each of raw) {
+    const row = toRow(each)
+    while (entries[at] !== undefined && entries[at]?.[2] !== row.seq) at += 1
+    if (!isIntact(row) || entries[at]?.[0] !== row.created_at) onDamage(row.seq)
+    else if (test(row)) rows.push({ seq: row.seq, created_at: row.created_at, id: idIn(row.json), json: row.json })
+  }
+  sortPlaces(rows)
+  for (const row of rows) if (after === undefined || row.created_at !== after.created_at || row.id > after.id) yield row
+  return undefined
+}
+
+/** Ids that share their first 48 bits, within a second: the index does not tell their order. */
+function sortPlaces(rows: Row[]): void {
+  for (let at = 1; at < rows.length; at += 1) {
+    const [before, row] = [rows[at - 1], rows[at]]
+    if (before?.created_at === row?.created_at && before !== undefined && row !== undefined && row.id < before.id) {
+      rows.sort((a, b) => b.created_at - a.created_at || (a.id < b.id ? -1 : 1))
+      return
+    }
+  }
+}
+
+function entriesOf(ids: ReadonlySet<string>, { from, since }: Span, statements: Statements): Entry[] {
+  const find = statements.raw(ID_SQL)
+  const [time, rank] = from
+  return [...new Set([...ids].map(rankOf))]
+    .flatMap(one => find.all(one) as Entry[])
+    .filter(entry => entry[0] >= since && (entry[0] < time || (entry[0] === time && entry[1] <= rank)))
+    .sort((a, b) => b[0] - a[0] || b[1] - a[1])
+}
