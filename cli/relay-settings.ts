@@ -9,7 +9,10 @@ import type { RELAY_SETTINGS } from './verbs.ts'
 /** What `relay` and `relay config` have in common. */
 type RelayOptionValues = Pick<Options<'relay'>, keyof typeof RELAY_SETTINGS>
 
-type Settings = Pick<RelayOptions, 'publicUrls' | 'owners' | 'policy' | 'trustedProxies' | 'allowOrigins' | 'verifier'>
+type Settings = Pick<
+  RelayOptions,
+  'publicUrls' | 'owners' | 'policy' | 'search' | 'trustedProxies' | 'allowOrigins' | 'verifier'
+>
 
 /** What stands between Render's router and us: its private network, behind Cloudflare. */
 const RENDER_PROXIES = ['private', 'cloudflare']
@@ -24,6 +27,7 @@ export function relaySettings(options: RelayOptionValues, env: Readonly<Record<s
     trustedProxies: requireBlocks(proxies.length > 0 || !env['RENDER_EXTERNAL_URL'] ? proxies : RENDER_PROXIES),
     allowOrigins: options['allow-origin'],
     verifier: requireVerifier(options.verifier),
+    search: !options['no-search'],
     policy: saneDefaults(restrictions(options)),
   }
 }

@@ -97,6 +97,11 @@ export const RELAY_SETTINGS = {
     env: ['POSTHORN_REQUIRE_AUTH'],
     help: 'AUTH before write, read or all',
   },
+  'no-search': {
+    type: 'flag',
+    env: ['POSTHORN_NO_SEARCH'],
+    help: 'no search for words (NIP-50), and no index for it',
+  },
   members: {
     type: 'flag',
     env: ['POSTHORN_MEMBERS'],

@@ -47,6 +47,7 @@ export const REASONS = {
   cursorUnknown: (common: number) => reason('invalid', `cursor-unknown common:${common}`),
   behind: reason('error', 'behind, this relay has not reached your cursor yet; try again'),
   /** After the EOSE of a search: everything was told, nothing follows. */
+  noSearch: reason('unsupported', 'this relay has no search'),
   searched: reason('unsupported', 'a search is answered once and is not live; ask again'),
   newEpoch: reason('error', 'new-epoch, subscribe again from your cursor'),
   tooSlow: reason('error', 'too slow, resume from your cursor'),

@@ -45,6 +45,8 @@ export interface CoreOptions {
   readonly urls: Set<string>
   /** How long events are kept. Default: for ever. */
   readonly retention?: readonly RetentionRule[]
+  /** False: searches (NIP-50) are refused. Default: true. */
+  readonly search?: boolean
   /** Default: {@link saneDefaults}. */
   readonly policy?: Policy | PolicyFactory | undefined
   /** Keys that own this relay (64 hex). */
@@ -167,7 +169,8 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     onError,
   })
 
-  const reads = createReads({ store, source, limits, timers, admission, onError })
+  const searchable = options.search !== false
+  const reads = createReads({ store, source, limits, timers, admission, searchable, onError })
   const cancels = [
     every(timers, CHECKPOINT_MS, () => {
       checkEpoch().catch(error => onError('epoch', error))

@@ -27,6 +27,8 @@ export interface RelayConduct {
   readonly auth: boolean
   /** There are owners, who may manage it over HTTP (NIP-86). */
   readonly owned: boolean
+  /** Words can be searched for (NIP-50). */
+  readonly search: boolean
 }
 
 /** The NIP-11 document. `limitation` names only what is enforced, `seq` is ours (docs/protocol.md, "SEQ"). */
@@ -35,7 +37,7 @@ export function relayInfo(
   limits: Limits,
   head: Head,
   version: string,
-  { self, terms, auth, owned }: RelayConduct,
+  { self, terms, auth, owned, search }: RelayConduct,
 ): Record<string, unknown> {
   return {
     name: identity.name ?? 'posthorn',
@@ -45,7 +47,7 @@ export function relayInfo(
     ...(identity.icon ? { icon: identity.icon } : {}),
     self,
     supported_nips: [
-      ...SUPPORTED_NIPS,
+      ...SUPPORTED_NIPS.filter(nip => search || nip !== 50),
       ...(auth ? AUTH_NIPS : []),
       ...(auth && owned ? [86] : []),
       ...(terms.minPow ? [13] : []),

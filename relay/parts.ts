@@ -11,6 +11,7 @@ interface PartOptions {
   readonly data?: string
   readonly store?: Store
   readonly maxLogBytes?: number
+  readonly search?: boolean
   readonly verifier?: VerifierSetting | Verifier
 }
 type OnError = (where: string, error: unknown) => void
@@ -27,11 +28,15 @@ export async function openParts(options: PartOptions, onError: OnError): Promise
   throw store.status === 'rejected' ? store.reason : (verifier as PromiseRejectedResult).reason
 }
 
-async function openStore({ store, data, maxLogBytes }: PartOptions, onError: OnError): Promise<Store> {
+async function openStore({ store, data, maxLogBytes, search }: PartOptions, onError: OnError): Promise<Store> {
   if (store !== undefined) return store
   if (data === undefined) return createMemoryStore()
   const onDamage = (error: unknown) => onError('log', error)
-  return openSqliteStore(data, { onDamage, ...(maxLogBytes === undefined ? {} : { maxBytes: maxLogBytes }) })
+  return openSqliteStore(data, {
+    onDamage,
+    ...(maxLogBytes === undefined ? {} : { maxBytes: maxLogBytes }),
+    ...(search === undefined ? {} : { search }),
+  })
 }
 
 const openVerifier = async (given: PartOptions['verifier'] = defaultVerifierSetting()): Promise<Verifier> =>

@@ -23,6 +23,8 @@ export interface ReadsOptions {
   readonly limits: Limits
   readonly timers: Timers
   readonly admission: Admission
+  /** Words are indexed. */
+  readonly searchable: boolean
   readonly onError: (where: string, error: unknown) => void
 }
 
@@ -39,7 +41,8 @@ export interface Reads {
   hints(filters: readonly Filter[], keys: readonly string[]): Required<Omit<EoseHints, 'complete' | 'seq' | 'floor'>>
 }
 
-export function createReads({ store, source, limits, timers, admission, onError }: ReadsOptions): Reads {
+export function createReads(options: ReadsOptions): Reads {
+  const { store, source, limits, timers, admission, searchable, onError } = options
   const judge = createJudge(store, timers)
 
   const hints: Reads['hints'] = (filters, keys) => ({
@@ -51,6 +54,7 @@ export function createReads({ store, source, limits, timers, admission, onError 
   /** Runs the asynchronous part of a request; a failure is answered by its reason, never by silence. */
   const attempt = (run: () => Promise<void>, answerRefusal: (message: string) => void) => {
     run().catch(error => {
+      if (isSearchBehind(error)) return answerRefusal(reason('error', error.message))
       onError('query', error)
       answerRefusal(reason('error', 'the log could not be read; try again'))
     })
@@ -59,6 +63,7 @@ export function createReads({ store, source, limits, timers, admission, onError 
   const refuse: Reads['refuse'] = (filters: readonly Filter[], sender: Sender): string | undefined => {
     const refusal = admission.refuseRead(filters, sender)
     if (refusal !== undefined) return refusal
+    if (!searchable && filters.some(filter => filter.search !== undefined)) return REASONS.noSearch
     if (withholding(filters, sender.keys) !== 'all') return undefined
     const word = sender.keys.length === 0 ? 'auth-required' : 'restricted'
     return reason(word, 'these kinds are served only to the keys they name')
@@ -153,3 +158,7 @@ export function createReads({ store, source, limits, timers, admission, onError 
 
   return { subscribe, count, refuse, judge, hints }
 }
+
+/** Told as it is: nothing is broken. */
+const isSearchBehind = (error: unknown): error is Error =>
+  error instanceof Error && (error as { code?: unknown }).code === 'search-behind'

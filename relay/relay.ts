@@ -42,6 +42,8 @@ export interface RelayOptions {
   readonly retention?: readonly RetentionRule[]
   /** With `data`: the log's file never grows beyond this; publishing is then refused. Default: the disk. */
   readonly maxLogBytes?: number
+  /** False: no search (NIP-50), and no index of words beside the log. Default: true. */
+  readonly search?: boolean
   /**
    * The URLs clients dial, as configured and never as a request claims. AUTH is offered only if there are any;
    * bound to loopback without them, the loopback names count.
@@ -147,6 +149,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
       limits,
       urls,
       retention: options.retention ?? [],
+      search: options.search !== false,
       onError,
       clock,
       timers,
@@ -193,6 +196,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
         terms: core.admission.terms,
         auth: urls.size > 0,
         owned: core.admission.membership.hasOwners,
+        search: options.search !== false,
       }),
   })
   const servers = new Set<RelayServer>()

@@ -3,6 +3,7 @@ import { defaultLimits, eventId, type FilterJson, type NostrEvent, parseFilter }
 import { createMemoryStore, openSqliteStore, type Store } from 'posthorn/relay'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { loadDriver } from '#dist/platform/sqlite-driver.js'
+import { createSearchPace } from '#dist/relay/log/sqlite/search-pace.js'
 import { queryTerms, searchableText, termsOf } from '#dist/relay/search.js'
 import { nowSeconds, person } from '../helpers/events.ts'
 import { testSeed } from '../helpers/seed.ts'
@@ -317,5 +318,82 @@ describe('on the wire', () => {
       's',
       expect.stringMatching(/^auth-required: /),
     ])
+  })
+})
+
+describe('the index behind the log', () => {
+  test('a search finds what was stored the moment before, however much it was', async () => {
+    const dir = makeTempDir()
+    const store = await openSqliteStore(dir)
+    const batches = Array.from({ length: 5 }, (_, batch) =>
+      Array.from({ length: 100 }, (_, n) => said(`needle ${batch} ${n}`)),
+    )
+    for (const [index, events] of batches.entries()) {
+      const stored = store.append(events, NOW)
+      await stored
+      const [filter, who] = [parse({ search: 'needle' }), { keys: [], now: NOW }]
+      const [found, count, stubs] = await Promise.all([
+        store.search({ filters: [{ filter, limit: 1_000 }], ...who }),
+        store.count([filter], who),
+        store.stubs({ filter, limit: 1_000, ...who }),
+      ])
+      expect([found.seqs.length, count, stubs.times.length]).toEqual([1, 1, 1].map(n => n * 100 * (index + 1)))
+    }
+    await store.close()
+    removeDir(dir)
+  })
+
+  test('goes on where it was after a restart, also over events that are gone by then', async () => {
+    const dir = makeTempDir()
+    const quiet = await openSqliteStore(dir, { search: false })
+    const [gone, kept] = [said('needle gone'), said('needle kept')]
+    await quiet.append([gone, kept, said('', { kind: 5, tags: [['e', gone.id]] })], NOW)
+    await quiet.close()
+    const store = await openSqliteStore(dir)
+    const filters = [{ filter: parse({ search: 'needle' }), limit: 9 }]
+    expect((await store.search({ filters, keys: [], now: NOW })).seqs).toEqual([2])
+    await store.close()
+    removeDir(dir)
+  })
+
+  test('waits while others write, follows when they are done, and refuses a search that would wait for too much', async () => {
+    const log = { last: 200_000, busy: true, reached: 0 }
+    const pace = createSearchPace({
+      searchable: 0,
+      last: () => log.last,
+      busy: () => log.busy,
+      advance: async rows => {
+        log.reached = Math.min(log.last, log.reached + rows)
+        return log.reached
+      },
+    })
+    await expect(pace.upToDate()).rejects.toMatchObject({ code: 'search-behind' })
+    await pace.idle()
+    const bit = log.reached
+    expect(bit).toBeGreaterThan(0)
+    log.last = bit + 10
+    pace.wake()
+    await pace.idle()
+    expect(log.reached).toBe(bit)
+    log.busy = false
+    pace.wake()
+    await pace.idle()
+    expect(log.reached).toBe(log.last)
+    log.last += 1_500
+    await pace.upToDate()
+    expect(log.reached).toBe(log.last)
+    await pace.stop()
+  })
+
+  test('a relay without search says so and refuses', async () => {
+    await using quiet = await startRelay({ search: false })
+    const wire = await connect(quiet.url)
+    const closed = ['CLOSED', 's', expect.stringMatching(/^unsupported: .*no search/)]
+    expect((await wire.request('s', { search: 'word' })).at(-1)).toEqual(closed)
+    expect((await wire.count({ search: 'word' }))?.[0]).toBe('CLOSED')
+    expect((await wire.request('s', { search: '' })).at(-1)?.[0]).toBe('EOSE')
+    const headers = { accept: 'application/nostr+json' }
+    const info = (await (await fetch(quiet.url.replace('ws', 'http'), { headers })).json()) as { supported_nips: [] }
+    expect(info.supported_nips).not.toContain(50)
   })
 })

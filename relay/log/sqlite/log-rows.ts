@@ -14,10 +14,10 @@ const CHUNK = 256
 /** Index entries that are gathered and sorted rather than walking the log between them. */
 const MAX_GATHERED = 5_000
 
-/** The log itself, a window of seqs at a time. */
-export const LOG_SQL = `SELECT seq, created_at, kind, expires_at, sum, json, address FROM events
+/** The log itself, a window of seqs at a time; by no index but the seq, whatever SQLite thinks of the kinds. */
+export const LOG_SQL = `SELECT seq, created_at, kind, expires_at, sum, json, address FROM events NOT INDEXED
   WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`
-export const LOG_KINDS_SQL = `SELECT seq, created_at, kind, expires_at, sum, json, address FROM events
+export const LOG_KINDS_SQL = `SELECT seq, created_at, kind, expires_at, sum, json, address FROM events NOT INDEXED
   WHERE seq > ? AND seq <= ? AND kind IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?`
 const NEXT_SQL = 'SELECT seq FROM events WHERE seq > ? ORDER BY seq LIMIT 1'
 /** Mail has an index by seq; what else is asked for is gathered while it is little. */

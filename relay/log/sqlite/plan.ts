@@ -55,7 +55,7 @@ function source(filter: Filter, reader: Reader): { readonly sql: string; readonl
   const where = conditions(filter, reader)
   const [driver] = [...(filter.tags ?? [])].sort(([, a], [, b]) => a.size - b.size)
   if (driver === undefined || filter.ids !== undefined || filter.search !== undefined)
-    return { sql: `FROM events e WHERE ${where.parts.join(' AND ')}`, params: where.params }
+    return { sql: `FROM events e ${hint(filter)} WHERE ${where.parts.join(' AND ')}`, params: where.params }
   const [name, values] = driver
   where.in('t.key', new Set([...values].map(value => tagKey(name, value))))
   if (filter.kinds !== undefined) where.in('t.kind', filter.kinds)
@@ -63,6 +63,14 @@ function source(filter: Filter, reader: Reader): { readonly sql: string; readonl
     sql: `FROM tags t CROSS JOIN events e ON e.seq = t.seq WHERE ${where.parts.join(' AND ')}`,
     params: where.params,
   }
+}
+
+/** Statistics of a small or lopsided log make SQLite read the whole table. */
+function hint({ ids, authors, kinds, search }: Filter): string {
+  if (search !== undefined) return ''
+  if (ids !== undefined) return 'INDEXED BY events_id'
+  if (authors !== undefined) return 'INDEXED BY events_author'
+  return kinds === undefined ? '' : 'INDEXED BY events_kind'
 }
 
 /** The newest matches that are ranked against each other: what bounds a search for a word that everybody uses. */

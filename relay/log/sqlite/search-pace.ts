@@ -33,6 +33,8 @@ export interface SearchPace {
   wake(): void
   /** Resolves when everything that the log holds now can be found. Rejects with {@link SearchBehindError}. */
   upToDate(): Promise<void>
+  /** Resolves when it is at rest. */
+  idle(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -65,6 +67,7 @@ export function createSearchPace({ searchable, last, advance, busy }: SearchPace
       }
       while (reached < wanted) await step(CATCH_UP_ROWS)
     },
+    idle: () => loop.idle(),
     stop() {
       stopped = true
       return loop.idle()
