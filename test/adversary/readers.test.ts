@@ -2,7 +2,7 @@ import { encode } from 'posthorn/protocol'
 import { expect, test } from 'vitest'
 import { nowSeconds } from '../helpers/events.ts'
 import { manualTime } from '../relay/relay-on-test.ts'
-import { connectRaw, type RawClient } from './raw-client.ts'
+import { connectRaw, encodeFrame, OPCODE, type RawClient } from './raw-client.ts'
 import { ATTACKER, alice, from, HONEST, heldBytes, honestTraffic, publicRelay } from './scene.ts'
 
 const KB = 1_024
@@ -83,4 +83,20 @@ test('one that asks and asks and does not read is closed 1013 at the hard limit;
   client.readOn()
   expect(await client.closed).toEqual({ code: 1013, reason: 'too slow; resume from your cursor' })
   await check()
+})
+
+test('what was answered in the turn in which the client says goodbye, or is thrown out, comes before the close frame', async () => {
+  await using relay = await publicRelay()
+  for (const [last, code] of [
+    [encodeFrame(OPCODE.close, Buffer.from([0x03, 0xe8])), 1000],
+    [encodeFrame(OPCODE.binary, 'no text'), 1003],
+    [encodeFrame(OPCODE.text, new Uint8Array([0xff])), 1007],
+  ] as const) {
+    const client = await connectRaw(relay.url, from(ATTACKER))
+    await client.next('AUTH')
+    client.raw(Buffer.concat([encodeFrame(OPCODE.text, '["HELLO"]'), encodeFrame(OPCODE.text, '["CLOSE"]'), last]))
+    expect((await client.next('NOTICE'))[1]).toMatch(/unknown frame/)
+    expect((await client.next('NOTICE'))[1]).toMatch(/CLOSE needs/)
+    expect((await client.closed).code).toBe(code)
+  }
 })
