@@ -100,7 +100,7 @@ export function startAgent(options: StartOptions): RunningAgent {
     ),
     accepted: () => (options.accept === 'anyone' ? undefined : view.knownKeys()),
     contacts: view.knownKeys,
-    fault: (mail, loops) => chainFault(mail, loops, { pubkey, store, maxHops }),
+    fault: (mail, loops) => chainFault(mail, loops, { pubkey, store, maxHops, lookup: id => pool.find(id) }),
     reply: sender.reply,
     receipt: receipting.one,
     onQueued: () => kick(),

@@ -175,8 +175,8 @@ export interface Agent {
   /** Works off messages of one act: at least once each, across restarts. */
   handle(act: string, handler: Handler, options?: HandleOptions): void
   /** The same with bodies of known shape; what does not have it is answered `not-understood`. */
-  handle<Received, Returned>(
-    act: TypedAct<never, Received, Returned, never>,
+  handle<Sent, Received, Returned, Answered>(
+    act: TypedAct<Sent, Received, Returned, Answered>,
     handler: TypedHandler<Received, Returned>,
     options?: HandleOptions,
   ): void

@@ -85,13 +85,13 @@ export interface AskOptions extends Omit<SendOptions, 'replyTo' | 'copy'> {
 
 /** Sends and waits for the answer. With a typed act the body is validated before, the answer's `body` after. */
 export interface Ask {
-  (to: string, body: Content, options?: AskOptions): Promise<IncomingMessage>
-  <Sent, Answered>(
+  <Sent, Received, Returned, Answered>(
     to: string,
-    act: TypedAct<Sent, never, never, Answered>,
+    act: TypedAct<Sent, Received, Returned, Answered>,
     body: Sent,
     options?: Omit<AskOptions, 'act' | 'schema' | 'contentType'>,
   ): Promise<IncomingMessage & { readonly body: Answered }>
+  (to: string, body: Content, options?: AskOptions): Promise<IncomingMessage>
 }
 
 export interface ScatterOptions extends AskOptions {

@@ -1,4 +1,5 @@
 import type { EventTemplate, NostrEvent } from '../../protocol/event.ts'
+import { MESSAGE } from '../../protocol/kinds.ts'
 import type { Host, RelayStatus } from '../api.ts'
 import type { Authenticate } from '../link/authenticator.ts'
 import { createOutbox } from '../mail/outbox.ts'
@@ -43,6 +44,8 @@ export interface Pool {
   statuses(): readonly RelayStatus[]
   /** Something was queued; `mail` if it is known what. */
   kick(mail?: OutgoingMail): void
+  /** A message by its id, from whichever relay of the agent has it; verified. Undefined if none that can be reached does. */
+  find(id: string): Promise<NostrEvent | undefined>
   /** Also brings what is published to a topic and below it, from every relay of the agent. */
   follow(topic: string, replay: boolean): void
   /** Nothing more can go out now: what waited was taken, or its relays are not there. */
@@ -100,6 +103,11 @@ export function createPool(options: PoolOptions): Pool {
     routes,
     statuses: () => routes.map(route => route.status()),
     kick: outbox.kick,
+    async find(id) {
+      const open = routes.filter(route => route.isOpen)
+      const answers = await Promise.all(open.map(route => route.ask({ ids: [id], kinds: [MESSAGE] }, 1)))
+      return answers.flatMap(({ events }) => events)[0]
+    },
     follow(topic, replay) {
       for (const route of routes) route.follow(topic, replay)
     },
