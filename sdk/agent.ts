@@ -7,6 +7,8 @@ import { type Asks, createAsks } from './asks.ts'
 import { createBreaker } from './breaker.ts'
 import { createCards } from './card/index.ts'
 import { chainFault, MAX_HOPS } from './chain.ts'
+import { createContactBook, mergeContacts } from './contacts/book.ts'
+import { createContacts } from './contacts/index.ts'
 import { createDeadLetters } from './dead-letters.ts'
 import { AgentClosedError, ExpiredError, RefusedError, TimeoutError } from './errors.ts'
 import { createHandlers } from './handlers.ts'
@@ -70,7 +72,12 @@ export function startAgent(options: StartOptions): RunningAgent {
   const notices = createNotices<AgentEvents>()
   const news = createPulse()
   const asks: Asks = createAsks(timers)
-  const view = createView(pubkey, options.contacts, () => store.judged('accepted'))
+  const book = createContactBook(options.shelf, clock)
+  const view = createView(
+    pubkey,
+    () => mergeContacts(book.list(), options.contacts()),
+    () => store.judged('accepted'),
+  )
   let closing: Promise<{ readonly unsent: number }> | undefined
   let closed = false
   let lastStatus = ''
@@ -146,6 +153,8 @@ export function startAgent(options: StartOptions): RunningAgent {
   }
   const presence = createPresence(beside)
   const card = createCards(beside)
+  const requests = createRequests({ store, resolve, entry: view.entry, announce, wake: worker.wake })
+  const contacts = createContacts({ book, requests, around: options.contacts, resolve })
   const syncer = createSyncer({
     routes: pool.routes,
     monotonic: clock.monotonic,
@@ -283,6 +292,7 @@ export function startAgent(options: StartOptions): RunningAgent {
     name: options.name,
     presence,
     card,
+    contacts,
     pubkey,
     npub: npubOf(pubkey),
     handle(what: unknown, handler: unknown, handle?: HandleOptions) {
@@ -323,7 +333,7 @@ export function startAgent(options: StartOptions): RunningAgent {
     },
     delivery: id => view.delivery(store, id, clock.now()),
     receipts: id => store.receipts(id),
-    requests: createRequests({ store, resolve, entry: view.entry, announce, wake: worker.wake }),
+    requests,
     deadLetters: createDeadLetters({ store, entry: view.entry, wake: worker.wake, kick }),
     copies: id => store.copies(id),
     replies: id => repliesTo(id),

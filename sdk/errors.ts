@@ -40,6 +40,16 @@ export class SignerError extends Error {
   }
 }
 
+/** The list of contacts cannot be read, or cannot take this one. */
+export class ContactError extends Error {
+  override readonly name = 'ContactError'
+  readonly code: 'contact-exists' | 'contacts-full' | 'contacts-malformed'
+  constructor(code: ContactError['code'], message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
 /** A card that is none: what is wrong with it. Nothing was published. */
 export class CardError extends Error {
   override readonly name = 'CardError'

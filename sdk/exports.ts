@@ -24,11 +24,13 @@ export type {
 export { type Body, json, jsonOf, markdown, multipart, type Part, partsOf } from './body.ts'
 export type { AgentCards, CardDraft, CardQuery, FoundCard } from './card/index.ts'
 export type { AgentCard, CardInterface, CardSkill } from './card/shape.ts'
+export type { AgentContacts } from './contacts/index.ts'
 export {
   AgentClosedError,
   AmbiguousIdError,
   CardError,
   ChainError,
+  ContactError,
   ExpiredError,
   FailedError,
   HomeInUseError,

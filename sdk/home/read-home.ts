@@ -6,9 +6,10 @@ import type { MailStore } from '../mail/store.ts'
 import type { Delivery, InboxEntry, Receipt } from '../mail/types.ts'
 import { createView, findOne } from '../mail/view.ts'
 import { npubOf } from '../recipient.ts'
+import { homeContacts } from './contacts.ts'
 import { lstatOrUndefined } from './files.ts'
 import { homeFiles } from './paths.ts'
-import { type Profile, readProfile, siblingContacts } from './profile.ts'
+import { type Profile, readProfile } from './profile.ts'
 import { openSqliteMailStore } from './sqlite-mail-store.ts'
 
 /** A home as it lies on the disk, beside a running agent or without one. Nothing is changed. */
@@ -42,7 +43,7 @@ export function readHome(home: string): HomeView {
   const profile = readProfile(home)
   const { mail } = homeFiles(home)
   const store = openMail(mail)
-  const contacts = siblingContacts(home)
+  const contacts = homeContacts(home)
   const view = createView(
     profile.pubkey,
     () => contacts,

@@ -15,10 +15,10 @@ import { compositionOf, createCompose, type WrapForm } from '../mail/compose.ts'
 import { encodeMessage } from '../mail/message.ts'
 import type { OutgoingMail } from '../mail/store.ts'
 import { resolveRecipient } from '../recipient.ts'
+import { homeContacts } from './contacts.ts'
 import { exposure, isMissing, lstatOrUndefined, writePrivateFile } from './files.ts'
 import { readKeyFile } from './key-file.ts'
 import { homeFiles } from './paths.ts'
-import { siblingContacts } from './profile.ts'
 import { readHome } from './read-home.ts'
 
 /** The running agent looks this often even if the system tells it of no change. */
@@ -32,7 +32,7 @@ const FILE = /^[0-9a-f]{32}\.json$/
  */
 export async function handOver(home: string, to: string, text: string, options: SendOptions = {}): Promise<string> {
   const signer = localSigner(readKeyFile(homeFiles(home).key), systemRandom)
-  const recipient = resolveRecipient(to, siblingContacts(home))
+  const recipient = resolveRecipient(to, homeContacts(home))
   const parent = options.replyTo === undefined ? undefined : parentIn(home, options.replyTo)
   const compose = createCompose({ signer, clock: systemClock, random: systemRandom })
   const [mail, ...copies] = await compose(compositionOf(recipient, text, options, parent, systemClock))

@@ -1,0 +1,84 @@
+import type { Clock } from '../../platform/clock.ts'
+import { isHex64 } from '../../protocol/hex.ts'
+import { isRecord, own, parseJson } from '../../protocol/json.ts'
+import type { Contact } from '../api.ts'
+import { ContactError } from '../errors.ts'
+import { checkName } from '../profile-name.ts'
+import type { Shelf } from '../shelf.ts'
+
+/** The people and agents somebody knows by name, kept on a shelf. Other programs of the same home may change it, too. */
+export interface ContactBook {
+  list(): readonly Contact[]
+  /** Adds, or gives a known key another name. Throws {@link ContactError} if the name is another's. */
+  put(contact: Contact): void
+  /** False if there is no such key. */
+  remove(pubkey: string): boolean
+}
+
+const SHELF = 'contacts'
+const MAX_CONTACTS = 10_000
+/** What others wrote is seen after so long at the latest. */
+const FRESH_MS = 2_000
+
+export function createContactBook(shelf: Shelf, clock: Clock): ContactBook {
+  let contacts: readonly Contact[] = []
+  let readAt = Number.NEGATIVE_INFINITY
+
+  function read(): readonly Contact[] {
+    contacts = parse(shelf.read(SHELF))
+    readAt = clock.monotonic()
+    return contacts
+  }
+
+  function write(next: readonly Contact[]): void {
+    shelf.write(SHELF, `${JSON.stringify({ v: 1, contacts: next }, null, 2)}\n`)
+    contacts = next
+    readAt = clock.monotonic()
+  }
+
+  return {
+    list: () => (clock.monotonic() - readAt < FRESH_MS ? contacts : read()),
+    put({ name, pubkey }) {
+      checkName(name)
+      const others = read().filter(each => each.pubkey !== pubkey)
+      if (others.some(each => each.name === name))
+        throw new ContactError(
+          'contact-exists',
+          `there is another contact called ${name}; remove it, or choose another name.`,
+        )
+      if (others.length >= MAX_CONTACTS)
+        throw new ContactError('contacts-full', `there are ${MAX_CONTACTS} contacts; remove some first.`)
+      write([...others, Object.freeze({ name, pubkey })])
+    },
+    remove(pubkey) {
+      const before = read()
+      const rest = before.filter(each => each.pubkey !== pubkey)
+      if (rest.length === before.length) return false
+      write(rest)
+      return true
+    },
+  }
+}
+
+/** Throws {@link ContactError} on a file that is there and cannot be read: silently taking nobody for known would lose their work. */
+function parse(text: string | undefined): readonly Contact[] {
+  if (text === undefined) return []
+  const json = parseJson(text)
+  const list = json.ok && isRecord(json.value) && own(json.value, 'v') === 1 ? own(json.value, 'contacts') : undefined
+  if (!Array.isArray(list))
+    throw new ContactError(
+      'contacts-malformed',
+      'the list of contacts is damaged; repair or remove contacts.json in the home.',
+    )
+  return list.flatMap(each => {
+    const [name, pubkey] = isRecord(each) ? [own(each, 'name'), own(each, 'pubkey')] : []
+    return typeof name === 'string' && isHex64(pubkey) ? [Object.freeze({ name, pubkey })] : []
+  })
+}
+
+/** Names of the book before those of the surroundings; a key is one contact. */
+export function mergeContacts(book: readonly Contact[], around: readonly Contact[]): readonly Contact[] {
+  if (book.length === 0) return around
+  const known = new Set(book.map(({ pubkey }) => pubkey))
+  return [...book, ...around.filter(({ pubkey }) => !known.has(pubkey))]
+}

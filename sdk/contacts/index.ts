@@ -1,0 +1,46 @@
+import type { Contact } from '../api.ts'
+import type { Requests } from '../messaging.ts'
+import { type ContactBook, mergeContacts } from './book.ts'
+
+/** Whom this agent knows: handlers run for them, and they can be written to by name. */
+export interface AgentContacts {
+  /** Own contacts, and the profiles beside this one. */
+  list(): readonly Contact[]
+  /** `who`: npub or hex. What waited of theirs in the request box comes into the inbox. Throws ContactError, ProfileError (a name that is none). */
+  add(name: string, who: string): void
+  /** By name, npub or hex. False if it was no contact of the book. */
+  remove(who: string): boolean
+  /** Handlers run for this key from now on, without a name. */
+  allow(who: string): void
+  /** No contact any more, and what comes from this key is not kept. */
+  deny(who: string): void
+}
+
+export interface ContactsOptions {
+  readonly book: ContactBook
+  readonly requests: Requests
+  around(): readonly Contact[]
+  resolve(who: string): string
+}
+
+export function createContacts({ book, requests, around, resolve }: ContactsOptions): AgentContacts {
+  return {
+    list: () => mergeContacts(book.list(), around()),
+    add(name, who) {
+      const pubkey = resolve(who)
+      book.put({ name, pubkey })
+      requests.accept(pubkey)
+    },
+    remove(who) {
+      const pubkey = resolve(who)
+      requests.forget(pubkey)
+      return book.remove(pubkey)
+    },
+    allow: who => requests.accept(resolve(who)),
+    deny(who) {
+      const pubkey = resolve(who)
+      book.remove(pubkey)
+      requests.deny(pubkey)
+    },
+  }
+}
