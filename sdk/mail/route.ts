@@ -2,7 +2,7 @@ import type { Cancel } from '../../platform/timers.ts'
 import { encodeEvent, type NostrEvent } from '../../protocol/event.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
 import { GIFT_WRAP, MESSAGE, RECEIPT } from '../../protocol/kinds.ts'
-import { commonOfCursorUnknown, parseReason } from '../../protocol/reasons.ts'
+import { parseReason } from '../../protocol/reasons.ts'
 import type { Host, RelayStatus } from '../api.ts'
 import { type Answer, askLink } from '../link/ask.ts'
 import type { Authenticate } from '../link/authenticator.ts'
@@ -13,6 +13,7 @@ import { refuseToList } from '../link/local-side.ts'
 import { negotiateOn } from '../link/negotiate.ts'
 import type { PublishOutcome } from '../link/questions.ts'
 import type { Side } from '../link/reconcile.ts'
+import { checkAcknowledged } from './acknowledged.ts'
 import { createInOrder } from './in-order.ts'
 import { createLane } from './lane.ts'
 import { readMail } from './receive.ts'
@@ -195,7 +196,7 @@ export function createRoute(options: RouteOptions): Route {
     if (laneOpen || !link.isOpen) return
     laneOpen = true
     cancelWait()
-    checkAcknowledged()
+    checkSent()
     lane.open()
   }
 
@@ -203,21 +204,14 @@ export function createRoute(options: RouteOptions): Route {
     if (store.reoffer(url, afterSeq) > 0 && laneOpen) lane.open()
   }
 
-  /** What the relay acknowledged after our inbox position is a position too: ask whether it still knows it. */
-  function checkAcknowledged(): void {
+  /** Unless the inbox position, which is checked by being asked from, is the later one. */
+  function checkSent(): void {
     const last = store.lastAcknowledged(url)
     const [inbox] = store.positions(keyOf('log'))
-    if (!last || feed.epoch === undefined || last.epoch === feed.epoch) return
+    const { epoch } = feed
+    if (!last || epoch === undefined) return
     if (inbox && (inbox.epoch > last.epoch || (inbox.epoch === last.epoch && inbox.seq >= last.seq))) return
-    const stop: Cancel = link.subscribe(
-      'REQ',
-      [{ ...filter, since_seq: last.seq, epoch: last.epoch, limit: 1 }],
-      frame => {
-        stop()
-        const common = frame.type === 'CLOSED' ? commonOfCursorUnknown(frame.message) : undefined
-        if (common !== undefined) offerAgain(common)
-      },
-    )
+    checkAcknowledged(link, { store, epoch, filter, onLost: offerAgain })
   }
 
   return {

@@ -1,7 +1,9 @@
 import type { Cancel } from '../../platform/timers.ts'
+import { MESSAGE } from '../../protocol/kinds.ts'
 import type { Host } from '../api.ts'
 import type { Authenticate } from '../link/authenticator.ts'
 import { createLink } from '../link/link.ts'
+import { askEpoch, checkAcknowledged } from '../mail/acknowledged.ts'
 import { createLane } from '../mail/lane.ts'
 import type { MailStore, Outcome } from '../mail/store.ts'
 
@@ -11,10 +13,13 @@ const MAX_OPEN = 8
 const IDLE_MS = 20_000
 /** A relay that neither answers nor takes anything gives up its place after so long. */
 const PATIENCE_MS = 60_000
+/** A relay that does not answer a question may still take mail. */
+const EPOCH_WAIT_MS = 3_000
 const FIRST_REST_MS = 5_000
 const LONGEST_REST_MS = 15 * 60_000
 
 export interface CouriersOptions extends Host {
+  readonly pubkey: string
   readonly store: MailStore
   readonly authenticate: Authenticate
   /** Relays that have a connection anyway. */
@@ -72,6 +77,8 @@ export function createCouriers(options: CouriersOptions): Couriers {
   function start(url: string): Courier {
     let cancelIdle: Cancel = () => {}
     let ended = false
+    let begun = false
+    let epoch: string | undefined
     const cancelPatience = timers.after(PATIENCE_MS, () => end(waits(url)), { background: true })
     const link = createLink({
       ...options,
@@ -79,7 +86,7 @@ export function createCouriers(options: CouriersOptions): Couriers {
       dial: (address, events) => options.dial(address, events, { publicOnly: !options.allowPrivate }),
       url,
       reconnect: false,
-      onOpen: () => lane.open(),
+      onOpen: introduce,
       onDown: () => end(waits(url)),
     })
     const lane = createLane({
@@ -88,13 +95,33 @@ export function createCouriers(options: CouriersOptions): Couriers {
       clock: options.clock,
       timers,
       random,
-      epoch: () => undefined,
+      epoch: () => epoch,
       onOutcome(outcome) {
         failures.delete(url)
         options.onOutcome(outcome)
       },
       onChange: watchIdle,
     })
+
+    /** An OK's seq is worth something only with its epoch; and what was acknowledged before may be lost there by now. */
+    function introduce(): void {
+      const filter = { kinds: [MESSAGE], authors: [options.pubkey] }
+      const begin = (told?: string) => {
+        cancelWait()
+        if (begun || ended) return
+        begun = true
+        epoch = told
+        if (told !== undefined)
+          checkAcknowledged(link, { store, epoch: told, filter, onLost: common => offerAgain(common) })
+        lane.open()
+      }
+      const cancelWait = timers.after(EPOCH_WAIT_MS, begin, { background: true })
+      askEpoch(link, filter).then(begin)
+    }
+
+    function offerAgain(afterSeq: number): void {
+      if (store.reoffer(url, afterSeq) > 0 && !ended) lane.open()
+    }
 
     function watchIdle(): void {
       cancelIdle()

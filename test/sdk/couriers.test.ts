@@ -40,3 +40,24 @@ test('couriers: to many foreign relays a few at a time, each hung up when it has
   expect(await dead.has(first)).toBe(true)
   await mesh.close()
 })
+
+test('a foreign relay that went back is offered again what it had acknowledged, the next time there is mail for it', async () => {
+  const mesh = await testMesh({ seed: 42, relays: 2 })
+  const [hub, theirs] = mesh.relays
+  if (!hub || !theirs) throw new Error('no relays')
+  const bob = await mesh.agent('bob')
+  await mesh.advance(5_000)
+  const ada = await mesh.agent('ada', { relays: [hub.url] })
+  const before = theirs.snapshot()
+  const first = await ada.send('bob', 'one')
+  await mesh.advance(30_000)
+  expect([await theirs.has(first), theirs.connections]).toEqual([true, 1])
+
+  await theirs.rewind(before)
+  expect(await theirs.has(first)).toBe(false)
+  const second = await ada.send('bob', 'two')
+  await mesh.advance(30_000)
+  expect([await theirs.has(second), await theirs.has(first)]).toEqual([true, true])
+  expect(bob.inbox().map(({ text }) => text)).toEqual(['one', 'two'])
+  await mesh.close()
+})
