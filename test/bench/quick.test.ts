@@ -44,6 +44,9 @@ test('`npm run bench -- --quick` measures every scenario and writes what it foun
   expect(cases('mixed').find(result => result.case === 'deliver')?.operations).toBe(20 * 5)
   expect(cases('connections')[0]?.connections).toBe(98)
   expect(cases('waking').map(({ operations }) => operations)).toEqual([100])
+  expect(cases('large').map(result => result.case)).toEqual(
+    expect.arrayContaining(['start, cold', 'start, warm', 'latest 100', 'search']),
+  )
   expect(readFileSync(report, 'utf8')).toBe(stdout)
   expect(stdout).toContain(`| latest 100 | ${lead.name} |`)
 })
