@@ -1,10 +1,9 @@
 import type { Entry, Lane, Span } from './lanes.ts'
 import type { Statements } from './statements.ts'
 
-/** Entries fetched at a time along one range; of many ranges fewer each, most will give little. */
+/** Entries fetched at a time along one range, at the most and, of several, at first: most of them give little. */
 const CHUNK = 256
-const SMALL_CHUNK = 16
-const MANY_LANES = 8
+const SMALL_CHUNK = 8
 
 /** One range, a chunk at a time. */
 class LaneReader {
@@ -44,7 +43,7 @@ class LaneReader {
     this.#ended = rows.length < limit
     this.#buffer = this.#seen.size === 0 ? rows : rows.filter(entry => !this.#seen.has(entry[2]))
     this.#at = 0
-    this.#size = CHUNK
+    this.#size = Math.min(CHUNK, this.#size * 4)
     const end = rows.at(-1)
     if (end === undefined) return
     if (!isAt(end, time, rank)) this.#seen = new Set()
@@ -66,7 +65,8 @@ export function* mergeLanes(
   span: Span,
   wanted: number,
 ): Generator<Entry, undefined> {
-  const size = Math.max(1, Math.min(CHUNK, lanes.length > MANY_LANES ? SMALL_CHUNK : wanted))
+  const share = lanes.length === 1 ? wanted : Math.max(SMALL_CHUNK, Math.ceil((2 * wanted) / lanes.length))
+  const size = Math.max(1, Math.min(CHUNK, share))
   const heap = new Heap()
   for (const lane of lanes) heap.push(new LaneReader(statements, lane, span, size))
   // An event that is in two ranges has the same place in both.
