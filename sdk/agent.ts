@@ -9,6 +9,7 @@ import { createCards } from './card/index.ts'
 import { chainFault, MAX_HOPS } from './chain.ts'
 import { createContactBook, mergeContacts } from './contacts/book.ts'
 import { createContacts } from './contacts/index.ts'
+import { createCounters, relayCounters } from './counters.ts'
 import { createDeadLetters } from './dead-letters.ts'
 import { AgentClosedError, ExpiredError, RefusedError, TimeoutError } from './errors.ts'
 import { createHandlers } from './handlers.ts'
@@ -31,7 +32,9 @@ import { createSyncer } from './relays/sync.ts'
 import { createRequests } from './requests.ts'
 import { createSender } from './sender.ts'
 import type { Shelf } from './shelf.ts'
+import { noTelemetry } from './telemetry.ts'
 import { createTopics } from './topics.ts'
+import { tracedAsk, tracedSender } from './tracing.ts'
 import { isTypedAct } from './typed-act.ts'
 import { createWorker } from './worker.ts'
 
@@ -64,7 +67,7 @@ export interface RunningAgent extends Agent {
 
 /** An agent on given surroundings; `openAgent` finds these on a machine. */
 export function startAgent(options: StartOptions): RunningAgent {
-  const { clock, timers, store, signer } = options
+  const { clock, timers, store, signer, telemetry = noTelemetry } = options
   const { pubkey } = signer
   const sealer = createSealer(signer)
   const maxHops = options.maxHops ?? MAX_HOPS
@@ -85,7 +88,8 @@ export function startAgent(options: StartOptions): RunningAgent {
 
   store.reopenWork()
   const resolve = (to: string) => resolveRecipient(to, view.contacts())
-  const sender = createSender({
+  const counters = createCounters(clock)
+  const plainSender = createSender({
     store,
     clock,
     compose: createCompose(options),
@@ -94,9 +98,13 @@ export function startAgent(options: StartOptions): RunningAgent {
     maxHops,
     resolve,
     ensureOpen,
-    onQueued: kick,
+    onQueued(mail) {
+      counters.sent()
+      kick(mail)
+    },
   })
-  const ask = createAsk(sender, asks)
+  const sender = tracedSender(plainSender, telemetry)
+  const ask = tracedAsk(createAsk(sender, asks), telemetry)
   const receipting = createReceipting({ ...options, compose: createComposeReceipt(options), isAccepted, isContact })
   const clerk = createReceiptClerk({ store, timers, sign: receipting.received, onQueued: () => kick() })
   const intake = createIntake({ store, pubkey, knownKeys: view.knownKeys, mayReceipt: receipting.may })
@@ -118,7 +126,9 @@ export function startAgent(options: StartOptions): RunningAgent {
   const handlers = createHandlers({
     sender,
     view: view.message,
-    askUnder: under => createAsk(sender, asks, under),
+    askUnder: under => tracedAsk(createAsk(sender, asks, under), telemetry, under),
+    telemetry,
+    counters,
     async working(mail, note) {
       const receipt = await receipting.one(mail, 'working', note)
       if (!receipt || closing) return
@@ -180,7 +190,8 @@ export function startAgent(options: StartOptions): RunningAgent {
 
   function receive(mail: StoredMail): void {
     const message = view.message(mail)
-    const { replyTo } = mail
+    const { replyTo, act, from, id, traceparent: parent } = mail
+    telemetry.span({ name: 'receive', act, peer: from, id, parent }, () => {})
     if (replyTo !== undefined && store.recipient(replyTo) === mail.from) {
       if (mail.act === 'failure') breaker.failed(mail.from, replyTo)
       else if (!isInitiating(mail.act)) breaker.succeeded(mail.from)
@@ -194,6 +205,7 @@ export function startAgent(options: StartOptions): RunningAgent {
   function onReceipt(receipt: Receipt): void {
     if (receipt.state === 'failed') breaker.failed(receipt.from, receipt.of)
     if (receipt.state === 'done') breaker.succeeded(receipt.from)
+    counters.receipt()
     asks.receipt(receipt)
     tellDelivery(receipt.of)
     news.beat()
@@ -206,6 +218,7 @@ export function startAgent(options: StartOptions): RunningAgent {
 
   function onSettled(outcomes: readonly Outcome[]): void {
     for (const outcome of outcomes) {
+      counters.settled(outcome)
       asks.settle(outcome)
       tellDelivery(outcome.id)
     }
@@ -350,6 +363,7 @@ export function startAgent(options: StartOptions): RunningAgent {
       return syncer.sync(maxMs)
     },
     status: readStatus,
+    counters: () => Object.freeze({ ...relayCounters(pool.routes), ...counters.read() }),
     on: notices.on,
     close({ timeoutMs = CLOSE_MS } = {}) {
       closing ??= shutDown(timeoutMs)

@@ -5,6 +5,7 @@ import type { Dial } from '../platform/socket.ts'
 import type { Timers } from '../platform/timers.ts'
 import type { Verifier } from '../platform/verifier.ts'
 import type { AgentCards } from './card/index.ts'
+import type { AgentCounters } from './counters.ts'
 import type { Signer } from './identity/signer.ts'
 import type { Copy, MailStore } from './mail/store.ts'
 import type { Delivery, InboxEntry, IncomingMessage, Receipt } from './mail/types.ts'
@@ -23,6 +24,7 @@ import type {
   Topic,
   TypedHandler,
 } from './messaging.ts'
+import type { Telemetry } from './telemetry.ts'
 import type { TypedAct } from './typed-act.ts'
 
 export type { AskOptions, HandleOptions, Handler, SendOptions } from './messaging.ts'
@@ -40,6 +42,8 @@ export interface Host {
   readonly dial: Dial
   /** Where the host can tell; without it connections are found dead by their silence. */
   readonly onHostChange?: OnHostChange
+  /** Where spans go. Default: nowhere; in Node to OpenTelemetry, if the program has set it up before. */
+  readonly telemetry?: Telemetry
 }
 
 /** Host parts to inject. With `store` and a key (`secretKey` or `signer`) no folder is touched at all. */
@@ -212,6 +216,8 @@ export interface Agent {
   /** Resolves when caught up with every relay that can be reached (or it refuses this key), or after `maxMs` (default 30,000). */
   sync(options?: { readonly maxMs?: number }): Promise<SyncSummary>
   status(): AgentStatus
+  /** Counts since it was opened. */
+  counters(): AgentCounters
   /** Returns the function that stops listening. */
   on<K extends keyof AgentEvents>(event: K, listener: (value: AgentEvents[K]) => void): () => void
   /** Stops handlers, sends what is queued for at most `timeoutMs` (default 5,000), disconnects. */

@@ -25,6 +25,7 @@ export { type Body, json, jsonOf, markdown, multipart, type Part, partsOf } from
 export type { AgentCards, CardDraft, CardQuery, FoundCard } from './card/index.ts'
 export type { AgentCard, CardInterface, CardSkill } from './card/shape.ts'
 export type { AgentContacts } from './contacts/index.ts'
+export type { AgentCounters, HandlerCounters } from './counters.ts'
 export {
   AgentClosedError,
   AmbiguousIdError,
@@ -89,4 +90,5 @@ export type { Rate } from './rate.ts'
 export { npubOf, resolveRecipient } from './recipient.ts'
 export { checkRelayUrl, DEFAULT_RELAY } from './relay-url.ts'
 export { memoryShelf, type Shelf } from './shelf.ts'
+export { type OpenTelemetryApi, openTelemetry, type Telemetry } from './telemetry.ts'
 export { act, type SchemaIssue, type SchemaResult, type StandardSchema, type TypedAct } from './typed-act.ts'

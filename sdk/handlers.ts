@@ -1,16 +1,20 @@
 import { performativeOf } from './acts.ts'
 import { json } from './body.ts'
 import { createAccount } from './chain.ts'
+import type { Counters } from './counters.ts'
 import type { MaybePromise } from './identity/signer.ts'
 import type { StoredMail } from './mail/store.ts'
 import { isWithin } from './mail/topic.ts'
 import type { IncomingMessage } from './mail/types.ts'
 import type { Ask, Handler, HandlerMessage, TypedHandler } from './messaging.ts'
 import type { Sender, Under } from './sender.ts'
+import type { Telemetry } from './telemetry.ts'
 import { conforming, receivedBody, type TypedAct } from './typed-act.ts'
 import type { Attempt, Duty } from './worker.ts'
 
 export interface HandlersOptions {
+  readonly telemetry: Telemetry
+  readonly counters: Counters
   readonly sender: Sender
   view(mail: StoredMail): IncomingMessage
   askUnder(under: Under | undefined): Ask
@@ -32,26 +36,31 @@ export interface Handlers {
   forTopics(subscriptions: readonly Subscription[]): Duty
 }
 
-export function createHandlers({ sender, view, askUnder, working }: HandlersOptions): Handlers {
+export function createHandlers({ sender, view, askUnder, working, telemetry, counters }: HandlersOptions): Handlers {
   function attempt(mail: StoredMail, run: (message: HandlerMessage) => unknown): Attempt {
     const account = createAccount(mail.budget)
-    const under: Under = { mail, account }
-    const ask = askUnder(under)
+    const { act, from, id, traceparent: parent } = mail
+    const work = (signal: AbortSignal, traceparent: string | undefined) => {
+      const under: Under = { mail, account, traceparent }
+      return run(
+        Object.freeze({
+          ...view(mail),
+          signal,
+          ask: askUnder(under),
+          send: async (to: string, body: unknown, options = {}) =>
+            (await sender.post(to, body, { public: !mail.private, ...options }, under)).mail.id,
+          reply: async (body: unknown, { act = performativeOf(mail.act).answer } = {}) =>
+            (await sender.post(mail.from, body, { act, public: !mail.private, replyTo: mail.id })).mail.id,
+          working: async (note?: string) => working(mail, note),
+          spend: account.spend,
+          remaining: account.remaining,
+        }),
+      )
+    }
     return {
       run: signal =>
-        run(
-          Object.freeze({
-            ...view(mail),
-            signal,
-            ask,
-            send: async (to: string, body: unknown, options = {}) =>
-              (await sender.post(to, body, { public: !mail.private, ...options }, under)).mail.id,
-            reply: async (body: unknown, { act = performativeOf(mail.act).answer } = {}) =>
-              (await sender.post(mail.from, body, { act, public: !mail.private, replyTo: mail.id })).mail.id,
-            working: async (note?: string) => working(mail, note),
-            spend: account.spend,
-            remaining: account.remaining,
-          }),
+        counters.time(act, async () =>
+          telemetry.span({ name: 'handle', act, peer: from, id, parent }, async span => work(signal, span.traceparent)),
         ),
       spent: account.spent,
     }

@@ -13,6 +13,7 @@ import { createProfile, DEFAULT_RELAY, type Profile, readProfile } from './home/
 import { createSiblings } from './home/siblings.ts'
 import { watchSpool } from './home/spool.ts'
 import { openSqliteMailStore } from './home/sqlite-mail-store.ts'
+import { hostTelemetry } from './host-telemetry.ts'
 import { localSigner } from './identity/local-signer.ts'
 import { nodeHost } from './node-host.ts'
 import { ownRelays } from './relay-url.ts'
@@ -35,7 +36,7 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
     session: _session,
     ...given
   } = options.host ?? {}
-  const host: Host = { ...nodeHost, ...given }
+  const host: Host = { ...nodeHost, telemetry: given.telemetry ?? (await hostTelemetry()), ...given }
   const { secretKey, store } = options.host ?? {}
   const signer = options.host?.signer ?? (secretKey && localSigner(secretKey, host.random, sign))
   if (signer && store)

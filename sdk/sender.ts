@@ -15,6 +15,8 @@ import type { Content, SendOptions } from './messaging.ts'
 export interface Under {
   readonly mail: StoredMail
   readonly account: Account
+  /** W3C trace context of the work on it. */
+  readonly traceparent?: string | undefined
 }
 
 export interface SenderOptions {
@@ -157,7 +159,12 @@ export function createSender(options: SenderOptions): Sender {
       return mails
     },
     reply(mail, { act, text, contentType }, spent) {
-      const how = { act, public: !mail.private, ...(contentType === undefined ? {} : { contentType }) }
+      const how = {
+        act,
+        public: !mail.private,
+        ...(contentType === undefined ? {} : { contentType }),
+        ...(mail.traceparent === undefined ? {} : { traceparent: mail.traceparent }),
+      }
       const composition = compositionOf(mail.from, text, how, mail, clock)
       const composed = compose(spent ? { ...composition, envelope: { ...composition.envelope, spent } } : composition)
       return composed instanceof Promise ? composed.then(([reply]) => reply) : composed[0]
