@@ -1,10 +1,8 @@
-import * as nip19 from 'nostr-tools/nip19'
-import { isHex64 } from '../protocol/hex.ts'
 import type { Contact } from './api.ts'
 import { UnknownRecipientError } from './errors.ts'
+import { npubOf, fromNpub as publicKeyIn } from './npub.ts'
 
-/** NIP-19 `npub1…` of a public key (64 hex). */
-export const npubOf = (pubkey: string): string => nip19.npubEncode(pubkey)
+export { npubOf }
 
 /** The public key that `to` names: npub, 64 hex, or a contact's name. Throws {@link UnknownRecipientError}. */
 export function resolveRecipient(to: string, contacts: readonly Contact[]): string {
@@ -29,12 +27,8 @@ export function resolveRecipient(to: string, contacts: readonly Contact[]): stri
 }
 
 function fromNpub(text: string): string {
-  try {
-    const decoded = nip19.decode(text)
-    if (decoded.type === 'npub' && isHex64(decoded.data)) return decoded.data
-  } catch {
-    // Falls through to the same message: the decoder's own adds nothing.
-  }
+  const pubkey = publicKeyIn(text)
+  if (pubkey !== undefined) return pubkey
   throw new UnknownRecipientError(
     `${JSON.stringify(text.slice(0, 80))} is not a valid npub; a character may be missing.`,
   )

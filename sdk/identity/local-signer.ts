@@ -1,7 +1,6 @@
-import { decrypt, encrypt } from 'nostr-tools/nip44'
 import type { Random } from '../../platform/random.ts'
 import { publicKeyOf, type SchnorrSign, schnorrSign, signEvent } from '../../protocol/signature.ts'
-import { conversationKey } from './conversation-key.ts'
+import { conversationKey, decrypt, encrypt } from './nip44.ts'
 import type { Signer } from './signer.ts'
 
 /** Conversation keys kept: one costs an elliptic-curve multiplication. */
