@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { bundle, bundleAgent, bundleAll, LIMIT_BYTES } from './bundle.mjs'
+import { bundle, bundleAgent, bundleAll, LIMIT_BYTES, TARGET_BYTES } from './bundle.mjs'
 import { findChromium, openBrowser } from './chromium.mjs'
 import { makePageStage, pageScenes } from './relay-page.mjs'
 import { makeStage, scenes } from './scenes.mjs'
@@ -30,9 +30,9 @@ async function check(name, run) {
   }
 }
 
-await check('nothing of a server in a page, at most 60 KB gzipped', async () => {
+await check(`nothing of a server in a page, at most ${LIMIT_BYTES / 1024} KB gzipped`, async () => {
   const [{ bytes, gzip }, all] = [await bundleAgent(), await bundleAll()]
-  const size = `${(gzip / 1024).toFixed(1)} of ${LIMIT_BYTES / 1024} KB gzipped, ${(bytes / 1024).toFixed(0)} KB before; with everything exported ${(all.gzip / 1024).toFixed(1)} KB`
+  const size = `${(gzip / 1024).toFixed(1)} KB gzipped (target ${TARGET_BYTES / 1024}: ${gzip > TARGET_BYTES ? 'not met' : 'met'}), ${(bytes / 1024).toFixed(0)} KB before; with everything exported ${(all.gzip / 1024).toFixed(1)} KB`
   if (gzip > LIMIT_BYTES) throw new Error(`too large: ${size}`)
   return size
 })
