@@ -200,7 +200,7 @@ async function wake(
     see(verified >= missed, `only ${verified} were verified`)
     see(rejected === 0 && summary.invalid === 0, `${Math.max(rejected, summary.invalid)} did not hold`)
   })
-  return { events: summary.received, bytes: summary.bytes, ms: Math.round(summary.ms), totalMs }
+  return { events: summary.new, bytes: summary.bytes, ms: Math.round(summary.ms), totalMs }
 }
 
 const ascending = (messages: readonly HandledMessage[]): boolean =>
