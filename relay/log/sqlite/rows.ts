@@ -61,7 +61,8 @@ export function* rowsInTime(context: ScanContext, scan: TimeScan, reader: Reader
   const span = spanOf(filter, after)
   const entries =
     filter.ids === undefined
-      ? mergeLanes(statements, lanesOf(filter, statements), span, scan.wanted)
+      ? // One more tells that the place of the last one is complete, without another look.
+        mergeLanes(statements, lanesOf(filter, statements), span, scan.wanted + 1)
       : entriesOf(filter.ids, span, statements)
   const test = createRowTest([filter], reader)
   let size = Math.max(1, Math.min(CHUNK, scan.wanted))
