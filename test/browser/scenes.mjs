@@ -240,7 +240,7 @@ export const scenes = [
         const again = await stage.browser.newPage()
         await again.goto(example.url)
         await again.getByText('desk: you said “<b>hello</b>”').waitFor()
-        assert.equal(await again.getByRole('status').textContent(), 'live')
+        await again.getByText('live', { exact: true }).waitFor()
         await again.close()
       } finally {
         await example.stop()
