@@ -2,6 +2,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { askClosed, askOnce } from '../load/ask.mjs'
 import { openClient } from '../load/client.mjs'
@@ -12,14 +13,15 @@ const generator = fileURLToPath(new URL('../generate.mjs', import.meta.url))
 const mixture = fileURLToPath(new URL('../plausible.mjs', import.meta.url))
 const WARM_MS = 1_000
 const DAY = 86_400
+const INDEX_MS = 300_000
 const QUICK = ['latest 100', 'by #p', 'search']
 
 /** A log of a million stored events: how soon it listens, and each query with the file out of memory and in it. */
 export async function large(context) {
   const { target, options, report, miss, signal } = context
   const folder = await generated(options, signal)
-  // What an older build left is migrated here, not while the clock runs.
-  await using(target, folder, async () => {})
+  // What an older build left is migrated here, and words are indexed, not while the clock runs.
+  await using(target, folder, async (_server, client) => indexed(client, signal))
 
   for (const name of ['cold', 'warm']) {
     if (name === 'cold' && !evict(folder))
@@ -58,6 +60,19 @@ export async function large(context) {
 }
 
 large.startsItself = true
+
+/** Resolves when searches are answered: words are indexed behind the commits, which takes a while after a million. */
+async function indexed(client, signal) {
+  const until = performance.now() + INDEX_MS
+  for (;;) {
+    try {
+      return await askOnce(client, { search: 'word', limit: 1 })
+    } catch (error) {
+      if (!error.message.includes('error:') || performance.now() > until) throw error
+      await sleep(1_000, undefined, { signal })
+    }
+  }
+}
 
 /** A server on the folder and one connection, for as long as `act` takes. */
 async function using(target, folder, act) {
