@@ -1,11 +1,11 @@
 import WebSocket from 'ws'
-import { LIMITS } from '../protocol/limits.ts'
+import { WIRE_LIMITS } from '../protocol/wire-limits.ts'
 import { isPublicHost } from './address-class.ts'
 import { publicLookup } from './public-lookup.ts'
 import type { Dial, Socket } from './socket.ts'
 
 /** A client may be sent frames larger than it may send (event plus envelope), still bounded. */
-const MAX_INBOUND_BYTES = LIMITS.frameBytes.value * 4
+const MAX_INBOUND_BYTES = WIRE_LIMITS.frameBytes * 4
 
 const NO_SOCKET: Socket = { send() {}, close() {}, terminate() {}, unsentBytes: 0 }
 

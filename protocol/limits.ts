@@ -1,3 +1,5 @@
+import { WIRE_LIMITS } from './wire-limits.ts'
+
 /** One limit: the number, its unit, and the attack or accident it stops. */
 export interface Limit {
   readonly value: number
@@ -10,11 +12,15 @@ export interface Limit {
  * Anything configurable starts from here.
  */
 export const LIMITS = {
-  frameBytes: { value: 131_072, unit: 'bytes', stops: 'memory exhaustion by one giant frame' },
-  eventBytes: { value: 65_536, unit: 'bytes', stops: 'log bloat by giant events' },
-  contentBytes: { value: 49_152, unit: 'bytes', stops: 'log bloat by giant content' },
+  frameBytes: { value: WIRE_LIMITS.frameBytes, unit: 'bytes', stops: 'memory exhaustion by one giant frame' },
+  eventBytes: { value: WIRE_LIMITS.eventBytes, unit: 'bytes', stops: 'log bloat by giant events' },
+  contentBytes: { value: WIRE_LIMITS.contentBytes, unit: 'bytes', stops: 'log bloat by giant content' },
   tags: { value: 256, unit: 'tags per event', stops: 'tag bombs that multiply index rows' },
-  tagValueBytes: { value: 1_024, unit: 'bytes per tag element', stops: 'index bloat by giant tag values' },
+  tagValueBytes: {
+    value: WIRE_LIMITS.tagValueBytes,
+    unit: 'bytes per tag element',
+    stops: 'index bloat by giant tag values',
+  },
   createdAtPast: {
     value: 94_608_000,
     unit: 'seconds (3 years)',
@@ -22,12 +28,20 @@ export const LIMITS = {
   },
   createdAtFuture: { value: 900, unit: 'seconds', stops: 'events that stay on top of every feed' },
   filters: { value: 10, unit: 'filters per REQ', stops: 'query amplification' },
-  filterValues: { value: 500, unit: 'values per filter field', stops: 'query amplification' },
-  filterTags: { value: 3, unit: 'tag conditions per filter', stops: 'quadratic matching' },
-  searchBytes: { value: 256, unit: 'bytes per search', stops: 'searches for hundreds of words at once' },
+  filterValues: { value: WIRE_LIMITS.filterValues, unit: 'values per filter field', stops: 'query amplification' },
+  filterTags: { value: WIRE_LIMITS.filterTags, unit: 'tag conditions per filter', stops: 'quadratic matching' },
+  searchBytes: {
+    value: WIRE_LIMITS.searchBytes,
+    unit: 'bytes per search',
+    stops: 'searches for hundreds of words at once',
+  },
   subscriptions: { value: 32, unit: 'open subscriptions per connection', stops: 'live-matching amplification' },
   subscriptionIdChars: { value: 64, unit: 'characters', stops: 'memory held by names (NIP-01)' },
-  page: { value: 500, unit: 'events per filter or page', stops: 'unbounded scans; also the default limit' },
+  page: {
+    value: WIRE_LIMITS.page,
+    unit: 'events per filter or page',
+    stops: 'unbounded scans; also the default limit',
+  },
   outboundHighBytes: {
     value: 1_048_576,
     unit: 'bytes unsent',

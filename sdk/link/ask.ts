@@ -2,7 +2,7 @@ import type { Timers } from '../../platform/timers.ts'
 import type { Verifier } from '../../platform/verifier.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import { type FilterJson, parseFilter } from '../../protocol/filter.ts'
-import { defaultLimits } from '../../protocol/limits.ts'
+import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import { createFramePump } from './frame-pump.ts'
 import type { Link } from './link.ts'
 
@@ -25,7 +25,7 @@ export interface Answer {
 /** One question to a relay, up to its EOSE. Never rejects. */
 export function askLink(link: Link, filter: FilterJson, options: AskOptions): Promise<Answer> {
   const { verifier, timers, timeoutMs, max } = options
-  const parsed = parseFilter(filter, defaultLimits)
+  const parsed = parseFilter(filter, WIRE_LIMITS)
   return new Promise(resolve => {
     const events: NostrEvent[] = []
     let invalid = 0

@@ -1,7 +1,7 @@
 import { encodeEvent } from '../../protocol/event.ts'
 import { parseFilter } from '../../protocol/filter.ts'
-import { defaultLimits } from '../../protocol/limits.ts'
 import { reason } from '../../protocol/reasons.ts'
+import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import type { Host } from '../api.ts'
 import { RelayRefusedError, RelayUnreachableError } from '../errors.ts'
 import type { Authenticate } from './authenticator.ts'
@@ -66,7 +66,7 @@ function clientOn(link: Link, host: Host, timeoutMs: number, requests: Set<() =>
     request(filters, handlers): Request {
       let invalid = 0
       const parsed = filters.flatMap(filter => {
-        const result = parseFilter(filter, defaultLimits)
+        const result = parseFilter(filter, WIRE_LIMITS)
         return result.ok ? [result.value] : []
       })
       const end = () => {

@@ -5,7 +5,7 @@ import type { Verifier } from '../../platform/verifier.ts'
 import type { Cursor } from '../../protocol/cursor.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import { type FilterJson, parseFilter } from '../../protocol/filter.ts'
-import { defaultLimits } from '../../protocol/limits.ts'
+import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import type { Link } from './link.ts'
 import { createLogFeed } from './log-feed.ts'
 import { createTimeFeed } from './time-feed.ts'
@@ -89,7 +89,7 @@ export interface Feed {
 }
 
 export function wantedBy(filter: FilterJson) {
-  const parsed = parseFilter(filter, defaultLimits)
+  const parsed = parseFilter(filter, WIRE_LIMITS)
   if (!parsed.ok) throw new TypeError(`not a filter: ${parsed.error.text}`)
   return parsed.value
 }

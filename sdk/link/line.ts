@@ -2,7 +2,7 @@ import type { Cancel } from '../../platform/timers.ts'
 import type { Verifier } from '../../platform/verifier.ts'
 import { encodeEvent, type NostrEvent } from '../../protocol/event.ts'
 import { type Filter, type FilterJson, parseFilter } from '../../protocol/filter.ts'
-import { defaultLimits } from '../../protocol/limits.ts'
+import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import { createFramePump } from './frame-pump.ts'
 import type { Link } from './link.ts'
 import type { PublishOutcome } from './questions.ts'
@@ -115,7 +115,7 @@ export function createLine(link: Link, verifier: Verifier): LineEnd {
 }
 
 function readable(filter: FilterJson): Filter {
-  const parsed = parseFilter(filter, defaultLimits)
+  const parsed = parseFilter(filter, WIRE_LIMITS)
   if (!parsed.ok) throw new TypeError(`not a filter: ${parsed.error.text}`)
   return parsed.value
 }

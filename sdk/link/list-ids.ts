@@ -2,11 +2,11 @@ import type { Timers } from '../../platform/timers.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
 import type { EoseHints } from '../../protocol/hints.ts'
-import { LIMITS } from '../../protocol/limits.ts'
+import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import { RelayRefusedError, RelayUnreachableError } from '../errors.ts'
 import type { RelayClient } from './client.ts'
 
-const PAGE = LIMITS.page.value
+const PAGE = WIRE_LIMITS.page
 
 export interface Patience {
   readonly timers: Timers

@@ -1,13 +1,13 @@
 import type { Cancel } from '../../platform/timers.ts'
 import type { Cursor } from '../../protocol/cursor.ts'
 import type { EoseHints } from '../../protocol/hints.ts'
-import { LIMITS } from '../../protocol/limits.ts'
 import { commonOfCursorUnknown, parseReason } from '../../protocol/reasons.ts'
+import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import { backoffMs, LONGEST_BACKOFF_MS } from './backoff.ts'
 import type { DialectOptions, Received } from './feed.ts'
 import { type Checked, createFramePump, type OtherFrame } from './frame-pump.ts'
 
-const PAGE = LIMITS.page.value
+const PAGE = WIRE_LIMITS.page
 /** The first page of a connection is small: positions count only once its EOSE has told the scope, and bad links die young. */
 const FIRST_PAGE = 100
 /** A relay that is silent for so long in the middle of a page is given up. */

@@ -2,13 +2,13 @@ import type { Cancel } from '../../platform/timers.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
 import type { EoseHints } from '../../protocol/hints.ts'
-import { LIMITS } from '../../protocol/limits.ts'
+import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import { LONGEST_BACKOFF_MS } from './backoff.ts'
 import type { DialectOptions } from './feed.ts'
 import { type Checked, createFramePump } from './frame-pump.ts'
 import type { DialectFeed } from './log-feed.ts'
 
-const PAGE = LIMITS.page.value
+const PAGE = WIRE_LIMITS.page
 /** How far back each connection looks again: gift wraps are dated back by up to two days, clocks differ, and events travel late. Seconds. */
 const OVERLAP = 3 * 24 * 3600
 const STALLED_MS = 30_000

@@ -9,7 +9,7 @@ import {
 } from '../../protocol/event.ts'
 import { isHex64 } from '../../protocol/hex.ts'
 import { MESSAGE } from '../../protocol/kinds.ts'
-import { LIMITS } from '../../protocol/limits.ts'
+import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import { MessageError } from '../errors.ts'
 import { andThen, type MaybePromise } from '../identity/signer.ts'
 import { envelopeTags, readEnvelope, topicPrefixes } from './envelope.ts'
@@ -53,10 +53,10 @@ export function draftMessage(draft: MessageDraft, createdAt: number, sealer: Sea
 }
 
 function templateOf(draft: MessageDraft, createdAt: number, content: string): EventTemplate {
-  if (byteLength(content) > LIMITS.contentBytes.value)
+  if (byteLength(content) > WIRE_LIMITS.contentBytes)
     throw new MessageError(
       'message-too-large',
-      `the text has more than ${LIMITS.contentBytes.value} bytes; send it in parts, or a reference to it.`,
+      `the text has more than ${WIRE_LIMITS.contentBytes} bytes; send it in parts, or a reference to it.`,
     )
   const tags: Tag[] = [...addressTags(draft), ['y', draft.act], ...referenceTags(draft.parent), ['v', VERSION]]
   if (draft.conversation !== undefined && !draft.parent) tags.push(['conv', draft.conversation])
@@ -86,10 +86,10 @@ function referenceTags(parent: MessageDraft['parent']): Tag[] {
 /** The event as relays take it, or a {@link MessageError} before anything was stored. */
 export function encodeMessage(event: NostrEvent): string {
   const text = encodeEvent(event)
-  if (byteLength(text) > LIMITS.eventBytes.value)
+  if (byteLength(text) > WIRE_LIMITS.eventBytes)
     throw new MessageError(
       'message-too-large',
-      `the message has more than ${LIMITS.eventBytes.value} bytes; send it in parts.`,
+      `the message has more than ${WIRE_LIMITS.eventBytes} bytes; send it in parts.`,
     )
   return text
 }

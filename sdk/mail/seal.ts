@@ -1,6 +1,6 @@
 import { byteLength } from '../../protocol/event.ts'
 import { isHex64 } from '../../protocol/hex.ts'
-import { LIMITS } from '../../protocol/limits.ts'
+import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import { MessageError, SignerError, UnknownRecipientError } from '../errors.ts'
 import type { MaybePromise, Signer } from '../identity/signer.ts'
 
@@ -32,7 +32,7 @@ export function createSealer(signer: Signer): Sealer {
     },
     open(payload, from) {
       if (payload === '') return ''
-      if (payload.length < MIN_PAYLOAD || payload.length > LIMITS.contentBytes.value) return undefined
+      if (payload.length < MIN_PAYLOAD || payload.length > WIRE_LIMITS.contentBytes) return undefined
       try {
         const opened = signer.decrypt(payload, from)
         return opened instanceof Promise ? opened.catch(unreadable) : opened
