@@ -21,6 +21,10 @@ const SLOW_READERS = 6
 const MAX_HEAP_GROWTH_MB = 8
 /** The page caches of the log's writer and reader, which fill with the log and then stay. */
 const MAX_RSS_GROWTH_MB = 64
+/** Four times what the writer leaves in the journal between checkpoints: readers may hold one up for a while. */
+const MAX_WAL_MB = 64
+/** Beside one per connection: files, pipes and event queues of the process and its threads. */
+const MAX_OTHER_DESCRIPTORS = 60
 const MB = 2 ** 20
 console.log(`soak: ${SECONDS} s, SEED=${SEED}`)
 
@@ -123,12 +127,17 @@ const samples = []
 for (const client of clients) for (let n = 0; n < 7; n += 1) stir(client)
 const sampling = setInterval(
   async () => {
-    const { rss, heapUsed, external, cpuMs, load, last } = await measure()
+    const { rss, malloc, anonymous, heapUsed, external, descriptors, wal, file, cpuMs, load, last } = await measure()
     const mb = bytes => Math.round((bytes / MB) * 10) / 10
     samples.push({
       second: Math.round(elapsed()),
       rssMb: mb(rss),
+      mallocMb: mb(malloc),
+      anonymousMb: mb(anonymous),
       heapMb: mb(heapUsed + external),
+      descriptors,
+      walMb: mb(wal),
+      fileMb: mb(file),
       cpuMs,
       ...load,
       last,
@@ -222,6 +231,9 @@ const figures = {
   closed: told.closed,
   heapGrowthMb: growth('heapMb'),
   rssGrowthMb: growth('rssMb'),
+  mallocGrowthMb: growth('mallocMb'),
+  walMaxMb: Math.max(...samples.map(s => s.walMb)),
+  descriptorsMax: Math.max(...samples.map(s => s.descriptors)),
   samples,
 }
 if (process.env.FIGURES) appendFileSync(process.env.FIGURES, `${JSON.stringify(figures)}\n`)
@@ -235,6 +247,8 @@ const failures = [
   told.refused.length > 0 && `refused: ${[...new Set(told.refused)].slice(0, 3).join(' | ')}`,
   quarter > 1 && figures.heapGrowthMb > MAX_HEAP_GROWTH_MB && `the heap grew by ${figures.heapGrowthMb} MB`,
   quarter > 1 && figures.rssGrowthMb > MAX_RSS_GROWTH_MB && `the process grew by ${figures.rssGrowthMb} MB`,
+  samples.some(s => s.walMb > MAX_WAL_MB) && 'the journal grew beyond its bound',
+  samples.some(s => s.descriptors > s.connections + MAX_OTHER_DESCRIPTORS) && 'descriptors are left open',
   (samples.at(-1)?.connections ?? 0) > CLIENTS + SLOW_READERS * 3 + 10 && 'connections that left are still counted',
 ].filter(Boolean)
 for (const failure of failures) console.error(`soak: ${failure}`)
