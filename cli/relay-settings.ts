@@ -1,5 +1,7 @@
+import { resolve } from 'node:path'
 import { isVerifierSetting, VERIFIER_TIERS, type VerifierSetting } from '../platform/verifier-tier.ts'
 import { trustProxies } from '../relay/address.ts'
+import type { BackupSchedule } from '../relay/backups.ts'
 import { type RelayOptions, type SaneOptions, saneDefaults } from '../relay/index.ts'
 import { resolveRecipient } from '../sdk/index.ts'
 import type { Options } from './args.ts'
@@ -13,6 +15,8 @@ type Settings = Pick<
   RelayOptions,
   'publicUrls' | 'owners' | 'policy' | 'search' | 'trustedProxies' | 'allowOrigins' | 'verifier'
 >
+
+const HOUR_MS = 3_600_000
 
 /** What stands between Render's router and us: its private network, behind Cloudflare. */
 const RENDER_PROXIES = ['private', 'cloudflare']
@@ -30,6 +34,23 @@ export function relaySettings(options: RelayOptionValues, env: Readonly<Record<s
     search: !options['no-search'],
     policy: saneDefaults(restrictions(options)),
   }
+}
+
+/** Scheduled backups, if a folder was named. Throws {@link UsageError}. */
+export function backupSettings(
+  options: Pick<RelayOptionValues, 'backup-dir' | 'backup-every' | 'backup-keep'>,
+  origins: Readonly<Record<string, string>>,
+): BackupSchedule | undefined {
+  const [directory, hours, keep] = [options['backup-dir'], options['backup-every'], options['backup-keep']]
+  for (const [name, value] of [
+    ['backup-every', hours],
+    ['backup-keep', keep],
+  ] as const) {
+    if (value === 0) throw new UsageError(`--${name} is at least 1; without --backup-dir there are no backups`)
+    if (directory === undefined && origins[name] !== undefined)
+      throw new UsageError(`${origins[name]} says how to make backups, but no --backup-dir says where`)
+  }
+  return directory === undefined ? undefined : { directory: resolve(directory), everyMs: hours * HOUR_MS, keep }
 }
 
 export interface Address {

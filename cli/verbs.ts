@@ -145,6 +145,28 @@ export const RELAY_SETTINGS = {
     env: ['POSTHORN_METRICS'],
     help: 'serve /metrics for Prometheus on a port of its own (default host: 127.0.0.1)',
   },
+  'backup-dir': {
+    type: 'text',
+    value: 'DIR',
+    env: ['POSTHORN_BACKUP_DIR'],
+    help: 'make checked backups of the log there while it runs (default: none)',
+  },
+  'backup-every': {
+    type: 'count',
+    value: 'HOURS',
+    default: 24,
+    max: 8_760,
+    env: ['POSTHORN_BACKUP_EVERY'],
+    help: 'hours between two of them',
+  },
+  'backup-keep': {
+    type: 'count',
+    value: 'N',
+    default: 7,
+    max: 10_000,
+    env: ['POSTHORN_BACKUP_KEEP'],
+    help: 'the newest so many stay',
+  },
   'log-format': {
     type: 'text',
     value: 'FORMAT',

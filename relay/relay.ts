@@ -11,6 +11,7 @@ import { isHex64 } from '../protocol/hex.ts'
 import { defaultLimits, type Limits } from '../protocol/limits.ts'
 import { normalizeRelayUrl } from '../protocol/url.ts'
 import { trustProxies } from './address.ts'
+import { type BackupMade, type BackupSchedule, startBackups } from './backups.ts'
 import { createRelayCore } from './core.ts'
 import { createReadiness, watchCommits } from './health.ts'
 import { IdentitySettings } from './http/identity.ts'
@@ -42,6 +43,9 @@ export interface RelayOptions {
   readonly retention?: readonly RetentionRule[]
   /** With `data`: the log's file never grows beyond this; publishing is then refused. Default: the disk. */
   readonly maxLogBytes?: number
+  /** With `data`: a checked copy of the log from time to time, beside serving. A failure is told to `onError` as `backup`. Default: none. */
+  readonly backups?: BackupSchedule
+  readonly onBackup?: (made: BackupMade) => void
   /** False: no search (NIP-50), and no index of words beside the log. Default: true. */
   readonly search?: boolean
   /**
@@ -176,7 +180,26 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
     freeBytes: data === undefined ? undefined : () => freeBytes(data),
   })
   const accept = metrics === undefined ? core.accept : meteredAccept(core.accept, metrics.meter)
-  if (metrics !== undefined) connectMetrics(metrics, { core, store, limits, data, readiness, version, verifier })
+  const backups =
+    options.backups === undefined || data === undefined
+      ? undefined
+      : await startBackups({ ...options.backups, data, clock, timers, onBackup: options.onBackup, onError }).catch(
+          async error => {
+            await core.close()
+            throw error
+          },
+        )
+  if (metrics !== undefined)
+    connectMetrics(metrics, {
+      core,
+      store,
+      limits,
+      data,
+      readiness,
+      version,
+      verifier,
+      backups: backups && (() => backups.status),
+    })
   const answer = createHttp({
     host: core.http,
     identity,
@@ -206,6 +229,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   const close = async () => {
     loopDelay.close()
     traffic.stop()
+    await backups?.stop()
     // The core sends the 1001s; the servers see the handshakes through.
     const answered = core.close()
     await Promise.all([

@@ -2,7 +2,7 @@ import type { Command, Context } from '../context.ts'
 import { EXIT } from '../exit-codes.ts'
 import { relayFolder } from '../relay-folder.ts'
 import { createRelayLog } from '../relay-log.ts'
-import { relaySettings, requireAddress } from '../relay-settings.ts'
+import { backupSettings, relaySettings, requireAddress } from '../relay-settings.ts'
 import { columns, escapeText } from '../text.ts'
 import { type OptionSpec, RELAY_SETTINGS } from '../verbs.ts'
 import { parseKeep } from './relay-keep.ts'
@@ -17,6 +17,7 @@ export const relayConfig: Command<'relay config'> = async context => {
   const { publicUrls = [], trustedProxies = [] } = relaySettings(options, env)
   options.keep.map(parseKeep)
   createRelayLog(options['log-format'], context)
+  backupSettings(options, origins)
   if (options.metrics !== undefined) requireAddress(options.metrics)
   const derived = {
     data: relayFolder(options.data, env),
@@ -79,6 +80,7 @@ const EXAMPLES: Readonly<Record<string, string>> = {
   'trusted-proxy': '["loopback"]',
   'allow-origin': '["https://app.example.com"]',
   metrics: '"127.0.0.1:9464"',
+  'backup-dir': '"/backup/posthorn"',
 }
 
 function exampleValue(name: string, option: OptionSpec): string {

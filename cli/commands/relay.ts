@@ -5,13 +5,13 @@ import { CliError, errorCode } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { relayFolder } from '../relay-folder.ts'
 import { createRelayLog, errorFields } from '../relay-log.ts'
-import { type Address, relaySettings, requireAddress } from '../relay-settings.ts'
+import { type Address, backupSettings, relaySettings, requireAddress } from '../relay-settings.ts'
 import { columns, escapeText } from '../text.ts'
 import { parseKeep } from './relay-keep.ts'
 
 /** `posthorn relay`: runs until a signal, then closes in order and exits 0. */
 export const relay: Command<'relay'> = async context => {
-  const { options, out, signal, env } = context
+  const { options, origins, out, signal, env } = context
   const data = relayFolder(options.data, env)
   if (!options['allow-ephemeral']) refuseEphemeral(data, env)
   const log = createRelayLog(options['log-format'], context)
@@ -19,6 +19,7 @@ export const relay: Command<'relay'> = async context => {
   const talk = options['log-format'] === 'text'
   const say = (text: string, event: string, fields = {}) => (talk ? out.say(text) : log('info', event, fields))
   const metricsAt = options.metrics === undefined ? undefined : requireAddress(options.metrics)
+  const backups = backupSettings(options, origins)
   const server = await createRelay({
     data,
     retention: options.keep.map(parseKeep),
@@ -26,6 +27,8 @@ export const relay: Command<'relay'> = async context => {
     onError: (where, error) => log('error', where, errorFields(error)),
     onSlowQuery: query => log('warn', 'slow-query', query),
     slowQueryMs: options['slow-query'],
+    ...(backups === undefined ? {} : { backups }),
+    onBackup: made => log('info', 'backup', { ...made }),
     ...relaySettings(options, env),
   })
   try {

@@ -1,5 +1,6 @@
 import type { Clock } from '../../platform/clock.ts'
 import type { VerifierStatus } from '../../platform/verifier.ts'
+import type { BackupStatus } from '../backups.ts'
 import type { Readiness } from '../health.ts'
 import type { Head } from '../log/store.ts'
 import { Meter } from './meter.ts'
@@ -18,6 +19,8 @@ export interface MetricSources {
   readonly files: () => Promise<Readonly<Record<string, number>>>
   readonly freeBytes: (() => Promise<number>) | undefined
   readonly readiness: () => Promise<Readiness>
+  /** Undefined where none are scheduled. */
+  readonly backups: (() => BackupStatus) | undefined
 }
 
 export interface Metrics {
@@ -134,6 +137,24 @@ export async function createMetrics(clock: Clock): Promise<Metrics> {
       for (const [check, { ok }] of Object.entries((await sources.readiness()).checks)) this.set({ check }, ok ? 1 : 0)
     },
   })
+
+  /** What is known of scheduled backups; nothing is told where there are none. */
+  const backupGauge = (name: MetricName, read: (from: BackupStatus) => number | undefined) => {
+    new Gauge({
+      ...base(name),
+      collect() {
+        this.remove()
+        const value = sources?.backups && read(sources.backups())
+        if (value !== undefined) this.set(value)
+      },
+    })
+  }
+  const inSeconds = (ms: number | undefined) => (ms === undefined ? undefined : ms / 1_000)
+  backupGauge('posthorn_backup_interval_seconds', ({ everyMs }) => inSeconds(everyMs))
+  backupGauge('posthorn_backup_last_success_timestamp_seconds', ({ lastSuccess }) => inSeconds(lastSuccess))
+  backupGauge('posthorn_backup_last_duration_seconds', ({ lastMs }) => inSeconds(lastMs))
+  backupGauge('posthorn_backup_last_size_bytes', ({ lastBytes }) => lastBytes)
+  counter('posthorn_backups_total', () => sources?.backups?.().outcomes ?? new Map())
 
   return {
     meter,

@@ -1,6 +1,7 @@
 import { freeBytes } from '../../platform/disk.ts'
 import type { Verifier } from '../../platform/verifier.ts'
 import type { Limits } from '../../protocol/limits.ts'
+import type { BackupStatus } from '../backups.ts'
 import type { RelayCore } from '../core.ts'
 import type { Readiness } from '../health.ts'
 import { logFileSizes } from '../log/sqlite/files.ts'
@@ -17,6 +18,7 @@ export interface MeteredRelay {
   readonly readiness: () => Promise<Readiness>
   readonly version: string
   readonly verifier: Verifier
+  readonly backups: (() => BackupStatus) | undefined
 }
 
 /** Lets metrics read what a running relay is, beside what it has done. */
@@ -41,5 +43,6 @@ export function connectMetrics(metrics: Metrics, relay: MeteredRelay): void {
     files: async () => (data === undefined ? {} : logFileSizes(data)),
     freeBytes: data === undefined ? undefined : () => freeBytes(data),
     readiness: relay.readiness,
+    backups: relay.backups,
   })
 }

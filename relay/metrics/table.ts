@@ -66,6 +66,14 @@ export const METRICS = {
   posthorn_log_file_bytes: { type: 'gauge', help: 'Size of the files of the log.', labels: ['file'] },
   posthorn_disk_free_bytes: { type: 'gauge', help: 'Left where the log is.' },
   posthorn_ready: { type: 'gauge', help: '1 if /readyz answers 200, by check.', labels: ['check'] },
+  posthorn_backup_interval_seconds: { type: 'gauge', help: 'How often a backup is due; nothing without --backup-dir.' },
+  posthorn_backup_last_success_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When the newest checked backup was made.',
+  },
+  posthorn_backup_last_duration_seconds: { type: 'gauge', help: 'What it took to make, check included.' },
+  posthorn_backup_last_size_bytes: { type: 'gauge', help: 'Its size.' },
+  posthorn_backups_total: { type: 'counter', help: 'Scheduled backups, by outcome.', labels: ['outcome'] },
 } as const satisfies Record<string, MetricSpec>
 
 export type MetricName = keyof typeof METRICS

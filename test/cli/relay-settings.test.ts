@@ -4,7 +4,7 @@ import { npubOf } from 'posthorn'
 import { describe, expect, test } from 'vitest'
 import { parseVerbArgs } from '#dist/cli/args.js'
 import { refuseEphemeral } from '#dist/cli/ephemeral-storage.js'
-import { relaySettings } from '#dist/cli/relay-settings.js'
+import { backupSettings, relaySettings } from '#dist/cli/relay-settings.js'
 import { settingLayers } from '#dist/cli/setting-layers.js'
 import { RELAY_SETTINGS } from '#dist/cli/verbs.js'
 import { mountOf } from '#dist/platform/mounts.js'
@@ -20,10 +20,33 @@ const parsed = async (line: string, env: Record<string, string> = {}) => {
 const settings = async (line: string, env: Record<string, string> = {}) =>
   relaySettings((await parsed(line, env)).options, env)
 
+describe('posthorn relay: scheduled backups', () => {
+  const backups = async (line: string, env: Record<string, string> = {}) => {
+    const { options, origins } = await parsed(line, env)
+    return backupSettings(options, origins)
+  }
+
+  test('none unless a folder is named; then one a day, and a week of them', async () => {
+    expect(await backups('')).toBeUndefined()
+    expect(await backups('--backup-dir /b')).toEqual({ directory: '/b', everyMs: 86_400_000, keep: 7 })
+    const env = { POSTHORN_BACKUP_DIR: '/c', POSTHORN_BACKUP_EVERY: '6', POSTHORN_BACKUP_KEEP: '1' }
+    expect(await backups('', env)).toEqual({ directory: '/c', everyMs: 21_600_000, keep: 1 })
+  })
+
+  test.each([
+    ['--backup-every 6', '--backup-every says how to make backups, but no --backup-dir'],
+    ['--backup-dir /b --backup-every 0', '--backup-every is at least 1'],
+    ['--backup-dir /b --backup-keep 0', '--backup-keep is at least 1'],
+    ['--backup-dir /b --backup-every 1.5', '--backup-every takes a whole number'],
+  ])('%s is refused', async (line, why) => {
+    await expect(backups(line)).rejects.toThrow(why)
+  })
+})
+
 describe('posthorn relay: who may connect, write and read', () => {
   test('nothing said: no public URL, no owner, nobody’s word about addresses', async () => {
     const { policy, ...plain } = await settings('')
-    expect(plain).toEqual({ owners: [], trustedProxies: [], allowOrigins: [], verifier: 'auto' })
+    expect(plain).toEqual({ owners: [], trustedProxies: [], allowOrigins: [], verifier: 'auto', search: true })
     expect(policy).toBeTypeOf('function')
   })
 

@@ -10,15 +10,34 @@ const COMMAND = fileURLToPath(new URL('../../dist/cli/posthorn.js', import.meta.
 export interface RelayProcess {
   readonly url: string
   readonly pid: number
+  /** Any other signal. */
+  signal(name: NodeJS.Signals): void
+  /** What it has said on stderr. */
+  complaints(): string
   /** SIGKILL: no handler runs, nothing is flushed. */
   kill(): Promise<void>
   /** SIGTERM; resolves to the exit code. */
   stop(): Promise<number | null>
 }
 
-export async function startRelayProcess(data: string): Promise<RelayProcess> {
-  const child = spawn(process.execPath, [COMMAND, 'relay', '--port', '0', '--data', data, '--json'], {
+export interface RelayProcessOptions {
+  /** Default: any free one. */
+  readonly port?: number
+  /** Of `posthorn relay`. */
+  readonly args?: readonly string[]
+  readonly env?: Readonly<Record<string, string>>
+  /** Of node. */
+  readonly nodeArgs?: readonly string[]
+}
+
+export async function startRelayProcess(
+  data: string,
+  { port = 0, args = [], env = {}, nodeArgs = [] }: RelayProcessOptions = {},
+): Promise<RelayProcess> {
+  const relay = ['relay', '--port', String(port), '--data', data, '--json', ...args]
+  const child = spawn(process.execPath, [...nodeArgs, COMMAND, ...relay], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
   })
   onTestFinished(() => {
     child.kill('SIGKILL')
@@ -31,9 +50,15 @@ export async function startRelayProcess(data: string): Promise<RelayProcess> {
     child.kill(signal)
     await gone
   }
+  let complaints = ''
+  child.stderr.on('data', chunk => {
+    complaints += String(chunk)
+  })
   return {
-    url: await listening(child),
+    url: await listening(child, () => complaints),
     pid,
+    signal: name => void child.kill(name),
+    complaints: () => complaints,
     kill: () => end('SIGKILL'),
     async stop() {
       await end('SIGTERM')
@@ -42,12 +67,8 @@ export async function startRelayProcess(data: string): Promise<RelayProcess> {
   }
 }
 
-async function listening(child: ChildProcess): Promise<string> {
-  let complaints = ''
-  child.stderr?.on('data', chunk => {
-    complaints += String(chunk)
-  })
+async function listening(child: ChildProcess, complaints: () => string): Promise<string> {
   if (child.stdout === null) throw new Error('no stdout')
   for await (const line of createInterface(child.stdout)) return (JSON.parse(line) as { listening: string }).listening
-  throw new Error(`the relay process ended: ${complaints}`)
+  throw new Error(`the relay process ended: ${complaints()}`)
 }

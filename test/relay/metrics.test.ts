@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { expect, test } from 'vitest'
 import { METRICS } from '#dist/relay/metrics/table.js'
 import { nowSeconds, person } from '../helpers/events.ts'
@@ -21,7 +22,15 @@ const readMetrics = (text: string): Map<string, number> =>
   )
 
 test('after a scripted load every metric is there and says what happened', async () => {
-  const { relay, connect } = await startRelay({ data: tempDir(), metrics: true })
+  let backedUp = false
+  const { relay, connect } = await startRelay({
+    data: tempDir(),
+    metrics: true,
+    backups: { directory: tempDir(), everyMs: 3_600_000, keep: 1 },
+    onBackup: () => {
+      backedUp = true
+    },
+  })
   const url = await relay.listenMetrics({ host: '127.0.0.1', port: 0 })
   const [wire, other] = [await connect(), await connect()]
   await other.request('live', { kinds: [1] })
@@ -43,6 +52,7 @@ test('after a scripted load every metric is there and says what happened', async
   wire.send('CLOSE', 'kinds')
   await wire.close()
   await expect.poll(() => relay.load.connections).toBe(1)
+  await expect.poll(() => backedUp).toBe(true)
 
   const answer = await ask(url)
   expect(answer.headers.get('content-type')).toContain('version=0.0.4')
@@ -70,6 +80,18 @@ test('after a scripted load every metric is there and says what happened', async
     expect(answer.body, name).toContain(`# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`)
     expect(answer.body, `${name} has a value`).toMatch(new RegExp(`^${name}(_count|_total)?(\\{[^\\n]*\\})? `, 'm'))
   }
+})
+
+const hasPromtool = spawnSync('promtool', ['--version']).status === 0
+// A warning of its linter counts too, but for what the prom-client library names by itself.
+test.skipIf(!hasPromtool)('promtool takes what it says (left out where promtool is not installed)', async () => {
+  const { relay, connect } = await startRelay({ data: tempDir(), metrics: true })
+  const wire = await connect()
+  for (const event of [alice.sign({ created_at: nowSeconds() })]) await wire.publish(event)
+  const text = (await relay.metrics()) ?? ''
+  const { stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' })
+  const said = `${stdout}${stderr}`.split('\n').filter(line => line.startsWith('posthorn_') || line.startsWith('error'))
+  expect(said).toEqual([])
 })
 
 test('names follow the conventions: base units, _total on counters and on nothing else', () => {
