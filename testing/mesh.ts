@@ -10,6 +10,8 @@ import {
   type OpenAgentOptions,
   openAgent,
 } from '../sdk/index.ts'
+import { loadObserver } from '../sdk/presence/index.ts'
+import { loadComparison } from '../sdk/relays/repairer.ts'
 import { createMeshMail, type MailSnapshot, type MeshMail } from './mesh-mail.ts'
 import { type MeshRelay, type RunningMeshRelay, refusedPipe, startMeshRelay } from './mesh-relay.ts'
 import type { Pipe } from './pipe.ts'
@@ -86,6 +88,8 @@ interface Life {
 const START_MS = Date.UTC(2026, 0, 1)
 
 export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh> {
+  // Reading a file takes the host's time, which a virtual clock does not wait for.
+  await Promise.all([loadComparison(), loadObserver()])
   const time = createVirtualTime(options.startMs ?? START_MS)
   const random = seededRandom(options.seed ?? 1)
   const residents = new Map<string, Resident>()

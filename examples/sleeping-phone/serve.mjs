@@ -25,7 +25,8 @@ const reminder = setInterval(() => phone && desk.send(phone, `it is ${new Date()
 
 const files = {
   '/': ['text/html', readFileSync(join(here, 'index.html'))],
-  '/phone.js': ['text/javascript', output[0].code],
+  // phone.js, and beside it what the page fetches only when it needs it.
+  ...Object.fromEntries(output.map(({ fileName, code }) => [`/${fileName}`, ['text/javascript', code]])),
   '/desk.json': ['application/json', JSON.stringify({ relay: url, desk: desk.pubkey })],
 }
 const server = createServer((request, response) => {

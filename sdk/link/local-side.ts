@@ -4,6 +4,7 @@ import { type EventStub, packStubs, RecordSet, respond } from '../../protocol/ne
 import { reason } from '../../protocol/reasons.ts'
 import { RelayRefusedError } from '../errors.ts'
 import type { Side } from './reconcile.ts'
+import { refuseToList } from './refuse-to-list.ts'
 
 const MESSAGE_BYTES = 60_000
 
@@ -28,10 +29,4 @@ export function localSide(name: string, stubs: readonly EventStub[]): Side {
     },
     request: refuseToList,
   }
-}
-
-/** For sides that are reconciled or nothing: whoever does not know NIP-77 is better listed by the caller itself. */
-export const refuseToList: Side['request'] = (_filters, handlers) => {
-  queueMicrotask(() => handlers.onClosed?.(reason('unsupported', 'not listed whole')))
-  return { close() {}, invalid: 0 }
 }

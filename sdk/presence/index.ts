@@ -1,8 +1,9 @@
 import type { Clock } from '../../platform/clock.ts'
+import { onDemand } from '../../platform/on-demand.ts'
 import type { Cancel, Timers } from '../../platform/timers.ts'
 import type { Signer } from '../identity/signer.ts'
 import type { Line } from '../link/line.ts'
-import { observe, type Presence } from './observer.ts'
+import type { Observation, Presence } from './observer.ts'
 import { createOwnPresence } from './own.ts'
 import type { PresenceStatus } from './status.ts'
 
@@ -37,6 +38,9 @@ export interface RunningPresence extends AgentPresence {
 }
 
 const PATIENCE_MS = 3_000
+const LOAD_AGAIN_MS = 5_000
+
+export const loadObserver = onDemand(() => import('./observer.ts'))
 
 export function createPresence(options: PresenceOptions): RunningPresence {
   const { timers, session, resolve } = options
@@ -52,8 +56,10 @@ export function createPresence(options: PresenceOptions): RunningPresence {
       own ??= createOwnPresence(options)
       await own.set(status)
     },
-    get(who, { timeoutMs = PATIENCE_MS } = {}) {
+    async get(who, { timeoutMs = PATIENCE_MS } = {}) {
       const pubkey = resolve(who)
+      const { observe } = await loadObserver()
+      if (closed) return undefined
       return new Promise(resolveIt => {
         const end = () => {
           cancel()
@@ -72,17 +78,31 @@ export function createPresence(options: PresenceOptions): RunningPresence {
           },
         )
         watching.add(end)
-        if (closed) end()
       })
     },
     watch(who, listener) {
       const pubkeys = who?.map(resolve)
-      const observation = observe(options, pubkeys, listener)
+      let observation: Observation | undefined
+      let cancel: Cancel = () => {}
       const stop = () => {
         watching.delete(stop)
-        observation.stop()
+        cancel()
+        observation?.stop()
       }
-      watching.add(stop)
+      const start = () =>
+        loadObserver().then(
+          ({ observe }) => {
+            if (watching.has(stop)) observation = observe(options, pubkeys, listener)
+          },
+          // A page that is offline: nobody can be watched then either.
+          () => {
+            if (watching.has(stop)) cancel = timers.after(LOAD_AGAIN_MS, start, { background: true })
+          },
+        )
+      if (!closed) {
+        watching.add(stop)
+        start()
+      }
       return stop
     },
     async close() {

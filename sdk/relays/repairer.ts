@@ -1,23 +1,12 @@
-import { type Clock, seconds } from '../../platform/clock.ts'
+import type { Clock } from '../../platform/clock.ts'
+import { onDemand } from '../../platform/on-demand.ts'
 import type { Cancel, Timers } from '../../platform/timers.ts'
-import type { FilterJson } from '../../protocol/filter.ts'
-import { MESSAGE } from '../../protocol/kinds.ts'
-import { RelayRefusedError } from '../errors.ts'
-import { localSide } from '../link/local-side.ts'
-import { reconcile } from '../link/reconcile.ts'
 import type { Route } from '../mail/route.ts'
 import type { MailStore } from '../mail/store.ts'
 
 /** Several suspicions at once are one, and a relay that raises them all the time costs one comparison a minute. */
 const SOON_MS = 2_000
 const AGAIN_MS = 60_000
-/** Ids a relay may name, and messages fetched, in one comparison. */
-const MAX_IDS = 50_000
-const MAX_FETCHED = 10_000
-/** Messages per REQ, and REQs where everything has to be listed. */
-const CHUNK = 100
-const PAGE = 500
-const MAX_PAGES = 20
 
 export interface RepairerOptions {
   readonly routes: readonly Route[]
@@ -34,8 +23,9 @@ export interface Repairer {
   close(): void
 }
 
-export function createRepairer({ routes, pubkey, store, clock, timers }: RepairerOptions): Repairer {
-  const filter: FilterJson = { kinds: [MESSAGE], '#p': [pubkey] }
+export const loadComparison = onDemand(() => import('./comparison.ts'))
+
+export function createRepairer({ routes, clock, timers, ...options }: RepairerOptions): Repairer {
   let planned = false
   let running = false
   let again = false
@@ -59,42 +49,22 @@ export function createRepairer({ routes, pubkey, store, clock, timers }: Repaire
     running = true
     again = false
     lastMs = clock.monotonic()
+    compareAll()
+      // The page could not fetch what compares: the suspicion stands.
+      .catch(() => {
+        again = true
+      })
+      .finally(() => {
+        running = false
+        if (again) plan()
+      })
+  }
+
+  async function compareAll(): Promise<void> {
+    const { compareInbox } = await loadComparison()
+    const comparing = { ...options, clock, timers, isClosed: () => closed }
     // Each relay for itself: one that is lost in the middle, or lies, keeps nobody from the others.
-    Promise.allSettled(routes.filter(route => route.isOpen).map(compare)).then(() => {
-      running = false
-      if (again) plan()
-    })
-  }
-
-  async function compare(route: Route): Promise<void> {
-    const held = [...store.list({}), ...store.list({ held: true })].map(({ id, at }) => ({ id, created_at: at }))
-    const options = { now: seconds(clock), timers, timeoutMs: 10_000, maxIds: MAX_IDS }
-    let lacking: readonly string[]
-    try {
-      lacking = [...(await reconcile(localSide('the inbox', held), route.side, filter, options)).second]
-    } catch (error) {
-      if (!(error instanceof RelayRefusedError)) throw error
-      await listAll(route)
-      return
-    }
-    for (let at = 0; at < Math.min(lacking.length, MAX_FETCHED) && !closed; at += CHUNK) {
-      const ids = lacking.slice(at, at + CHUNK)
-      const { events, complete } = await route.ask({ ...filter, ids, limit: CHUNK }, CHUNK)
-      if (events.length > 0) await route.take(events)
-      if (!complete) return
-    }
-  }
-
-  /** A relay without NIP-77: whole pages, back in time. The inbox knows what it has. */
-  async function listAll(route: Route): Promise<void> {
-    let until = seconds(clock)
-    for (let page = 0; page < MAX_PAGES && !closed; page += 1) {
-      const { events, complete } = await route.ask({ ...filter, until, limit: PAGE }, PAGE)
-      if (events.length > 0) await route.take(events)
-      const oldest = events.reduce((least, { created_at }) => Math.min(least, created_at), until)
-      if (!complete || events.length === 0) return
-      until = oldest < until ? oldest : oldest - 1
-    }
+    await Promise.allSettled(routes.filter(route => route.isOpen).map(route => compareInbox(route, comparing)))
   }
 
   return {

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { bundle, bundleAgent, bundleAll, LIMIT_BYTES, TARGET_BYTES } from './bundle.mjs'
+import { bundle, bundleAgent, bundleAll, LIMIT_BYTES } from './bundle.mjs'
 import { findChromium, openBrowser } from './chromium.mjs'
 import { makePageStage, pageScenes } from './relay-page.mjs'
 import { makeStage, scenes } from './scenes.mjs'
@@ -31,8 +31,10 @@ async function check(name, run) {
 }
 
 await check(`nothing of a server in a page, at most ${LIMIT_BYTES / 1024} KB gzipped`, async () => {
-  const [{ bytes, gzip }, all] = [await bundleAgent(), await bundleAll()]
-  const size = `${(gzip / 1024).toFixed(1)} KB gzipped (target ${TARGET_BYTES / 1024}: ${gzip > TARGET_BYTES ? 'not met' : 'met'}), ${(bytes / 1024).toFixed(0)} KB before; with everything exported ${(all.gzip / 1024).toFixed(1)} KB`
+  const [{ bytes, gzip, later }, all] = [await bundleAgent(), await bundleAll()]
+  const kb = size => `${(size / 1024).toFixed(1)} KB`
+  const onDemand = later.map(chunk => `${chunk.name} ${kb(chunk.gzip)}`).join(', ')
+  const size = `${kb(gzip)} gzipped, ${kb(bytes)} before; on demand ${onDemand}; with everything exported ${kb(all.gzip)}`
   if (gzip > LIMIT_BYTES) throw new Error(`too large: ${size}`)
   return size
 })
@@ -43,13 +45,14 @@ else await inBrowser(chromium.path)
 
 async function inBrowser(path) {
   const work = mkdtempSync(join(tmpdir(), 'posthorn-browser-'))
-  const { code } = await bundle(`import * as posthorn from 'posthorn'\nglobalThis.posthorn = posthorn`)
+  const { files } = await bundle(`import * as posthorn from 'posthorn'\nglobalThis.posthorn = posthorn`)
   const site = await serve({
     '/': {
       type: 'text/html',
       body: '<!doctype html><title>phone</title><script type="module" src="/page.js"></script>',
     },
-    '/page.js': { type: 'text/javascript', body: code },
+    '/page.js': { type: 'text/javascript', body: `import './${[...files.keys()][0]}'` },
+    ...Object.fromEntries([...files].map(([name, body]) => [`/${name}`, { type: 'text/javascript', body }])),
   })
   const browser = await openBrowser(path, join(work, 'chromium'))
   const stage = await makeStage(browser, site.url, join(work, 'relay'))

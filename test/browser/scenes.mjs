@@ -10,18 +10,21 @@ import { createRelay } from 'posthorn/relay'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
-/** Opens the profile `phone` in a tab, remembers what its handler saw, and leaves the agent at `window.agent`. */
-async function openPhone(tab, { url, desk, relayUrl, name = 'phone' }) {
+/** Opens the profile `phone` in a tab, remembers what its handler saw (it never finishes with `stuckAt`), and leaves the agent at `window.agent`. */
+async function openPhone(tab, { url, desk, relayUrl, name = 'phone', stuckAt }) {
   await tab.goto(url)
   await tab.evaluate(
-    async ({ desk, relayUrl, name }) => {
+    async ({ desk, relayUrl, name, stuckAt }) => {
       const contacts = () => [{ name: 'desk', pubkey: desk }]
       const agent = await posthorn.openAgent({ name, relays: [relayUrl], host: { contacts } })
       window.agent = agent
       window.handled = []
-      agent.handle('note', ({ text }) => void window.handled.push(text))
+      agent.handle('note', ({ text }) => {
+        if (text === stuckAt) return new Promise(() => {})
+        window.handled.push(text)
+      })
     },
-    { desk, relayUrl, name },
+    { desk, relayUrl, name, stuckAt },
   )
   return tab.evaluate(() => window.agent.pubkey)
 }
@@ -157,7 +160,8 @@ export const scenes = [
       for (const text of texts(151, 450)) await stage.agent.send('phone', text, { act: 'note' })
       await until('the desk has sent', () => stage.agent.status().queue === 0)
       const tab = await stage.browser.newPage()
-      await openPhone(tab, stage)
+      // However late we look, it has not handled the rest.
+      await openPhone(tab, { ...stage, stuckAt: 'note 300' })
       await until('it is in the middle', () => tab.evaluate(() => agent.inbox().length > 200))
       await crash(stage.browser, tab)
       const again = await stage.browser.newPage()

@@ -1,0 +1,61 @@
+import { type Clock, seconds } from '../../platform/clock.ts'
+import type { Timers } from '../../platform/timers.ts'
+import type { FilterJson } from '../../protocol/filter.ts'
+import { MESSAGE } from '../../protocol/kinds.ts'
+import { RelayRefusedError } from '../errors.ts'
+import { localSide } from '../link/local-side.ts'
+import { reconcile } from '../link/reconcile.ts'
+import type { Route } from '../mail/route.ts'
+import type { MailStore } from '../mail/store.ts'
+
+/** Ids a relay may name, and messages fetched, in one comparison. */
+const MAX_IDS = 50_000
+const MAX_FETCHED = 10_000
+/** Messages per REQ, and REQs where everything has to be listed. */
+const CHUNK = 100
+const PAGE = 500
+const MAX_PAGES = 20
+
+export interface ComparisonOptions {
+  readonly pubkey: string
+  readonly store: MailStore
+  readonly clock: Clock
+  readonly timers: Timers
+  isClosed(): boolean
+}
+
+/** Compares the inbox with one relay and fetches what it lacks. Loaded when first needed: it brings negentropy with it. */
+export async function compareInbox(
+  route: Route,
+  { pubkey, store, clock, timers, isClosed }: ComparisonOptions,
+): Promise<void> {
+  const filter: FilterJson = { kinds: [MESSAGE], '#p': [pubkey] }
+  const held = [...store.list({}), ...store.list({ held: true })].map(({ id, at }) => ({ id, created_at: at }))
+  const options = { now: seconds(clock), timers, timeoutMs: 10_000, maxIds: MAX_IDS }
+  let lacking: readonly string[]
+  try {
+    lacking = [...(await reconcile(localSide('the inbox', held), route.side, filter, options)).second]
+  } catch (error) {
+    if (!(error instanceof RelayRefusedError)) throw error
+    await listAll(route, filter, seconds(clock), isClosed)
+    return
+  }
+  for (let at = 0; at < Math.min(lacking.length, MAX_FETCHED) && !isClosed(); at += CHUNK) {
+    const ids = lacking.slice(at, at + CHUNK)
+    const { events, complete } = await route.ask({ ...filter, ids, limit: CHUNK }, CHUNK)
+    if (events.length > 0) await route.take(events)
+    if (!complete) return
+  }
+}
+
+/** A relay without NIP-77: whole pages, back in time. The inbox knows what it has. */
+async function listAll(route: Route, filter: FilterJson, now: number, isClosed: () => boolean): Promise<void> {
+  let until = now
+  for (let page = 0; page < MAX_PAGES && !isClosed(); page += 1) {
+    const { events, complete } = await route.ask({ ...filter, until, limit: PAGE }, PAGE)
+    if (events.length > 0) await route.take(events)
+    const oldest = events.reduce((least, { created_at }) => Math.min(least, created_at), until)
+    if (!complete || events.length === 0) return
+    until = oldest < until ? oldest : oldest - 1
+  }
+}
