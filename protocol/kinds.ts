@@ -86,6 +86,7 @@ export const SEAL = 13
 export const CHAT_MESSAGE = 14
 export const CHAT_FILE = 15
 export const GIFT_WRAP = 1059
+export const EPHEMERAL_WRAP = 21_059
 export const AGENT_CARD = 14_705
 export const PRESENCE = 34_706
 export const HEARTBEAT = 24_706

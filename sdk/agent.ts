@@ -11,6 +11,8 @@ import { createContactBook, mergeContacts } from './contacts/book.ts'
 import { createContacts } from './contacts/index.ts'
 import { createCounters, relayCounters } from './counters.ts'
 import { createDeadLetters } from './dead-letters.ts'
+import { createEar, WRAPS } from './ephemeral/ear.ts'
+import { createExpress } from './ephemeral/express.ts'
 import { AgentClosedError, ExpiredError, RefusedError, TimeoutError } from './errors.ts'
 import { createHandlers } from './handlers.ts'
 import type { Signer } from './identity/signer.ts'
@@ -18,12 +20,12 @@ import { createIntake } from './intake.ts'
 import { createCompose, createComposeReceipt } from './mail/compose.ts'
 import { createSealer } from './mail/seal.ts'
 import type { MailStore, Outcome, OutgoingMail, StoredMail } from './mail/store.ts'
-import type { Receipt } from './mail/types.ts'
+import type { Delivery, Receipt } from './mail/types.ts'
 import { createView, findOne } from './mail/view.ts'
 import type { HandleOptions, Handler, TypedHandler } from './messaging.ts'
 import { createNotices, createPulse } from './notices.ts'
 import { createPresence } from './presence/index.ts'
-import { createRates, STRANGER_RATE } from './rate.ts'
+import { createRates, EPHEMERAL_RATE, STRANGER_RATE } from './rate.ts'
 import { createReceipting } from './receipting.ts'
 import { createReceiptClerk } from './receipts.ts'
 import { npubOf, resolveRecipient } from './recipient.ts'
@@ -89,6 +91,11 @@ export function startAgent(options: StartOptions): RunningAgent {
   store.reopenWork()
   const resolve = (to: string) => resolveRecipient(to, view.contacts())
   const counters = createCounters(clock)
+  const express = createExpress({
+    ...options,
+    publish: (event, to) => pool.publish(event, to),
+    onDelivery: tellDelivery,
+  })
   const plainSender = createSender({
     store,
     clock,
@@ -102,6 +109,7 @@ export function startAgent(options: StartOptions): RunningAgent {
       counters.sent()
       kick(mail)
     },
+    express: express.send,
   })
   const sender = tracedSender(plainSender, telemetry)
   const ask = tracedAsk(createAsk(sender, asks), telemetry)
@@ -154,6 +162,16 @@ export function startAgent(options: StartOptions): RunningAgent {
     onSettled,
     onChange: planStatus,
   })
+  const ear = createEar({
+    ...options,
+    pubkey,
+    sealer,
+    lines: pool.routes.map(({ line }) => line),
+    rates: createRates(clock, from => (from === WRAPS || isContact(from) ? EPHEMERAL_RATE : STRANGER_RATE)),
+    accepts: from => isAccepted(from) && !store.judged('denied').includes(from),
+    onMessage: mail => notices.emit('ephemeral', view.message(mail)),
+  })
+  const listen = () => ear.listen(notices.has('ephemeral') && !closing, topics.prefixes())
   // What an earlier life received and did not tell.
   clerk.plan()
   const beside = {
@@ -212,8 +230,12 @@ export function startAgent(options: StartOptions): RunningAgent {
   }
 
   function tellDelivery(id: string): void {
-    const delivery = notices.has('delivery') && view.delivery(store, id, clock.now())
+    const delivery = notices.has('delivery') && deliveryOf(id)
     if (delivery) notices.emit('delivery', { id, ...delivery })
+  }
+
+  function deliveryOf(id: string): Delivery | undefined {
+    return express.delivery(id) ?? view.delivery(store, id, clock.now())
   }
 
   function onSettled(outcomes: readonly Outcome[]): void {
@@ -281,6 +303,7 @@ export function startAgent(options: StartOptions): RunningAgent {
   async function shutDown(ms: number): Promise<{ readonly unsent: number }> {
     const start = clock.monotonic()
     asks.close()
+    ear.close()
     await worker.stop(ms)
     await clerk.flush()
     clerk.close()
@@ -334,6 +357,7 @@ export function startAgent(options: StartOptions): RunningAgent {
     subscribe(topic, handler, how) {
       ensureOpen()
       topics.subscribe(topic, handler, how)
+      listen()
     },
     async stored(id, { timeout = STORED_TIMEOUT_MS } = {}) {
       await until(() => closed || store.delivery(id)?.state !== 'queued', timeout)
@@ -344,7 +368,7 @@ export function startAgent(options: StartOptions): RunningAgent {
       if (delivery?.state === 'stored') return delivery
       throw new TimeoutError(id, 'OK of a relay', timeout)
     },
-    delivery: id => view.delivery(store, id, clock.now()),
+    delivery: deliveryOf,
     receipts: id => store.receipts(id),
     requests,
     deadLetters: createDeadLetters({ store, entry: view.entry, wake: worker.wake, kick }),
@@ -364,7 +388,14 @@ export function startAgent(options: StartOptions): RunningAgent {
     },
     status: readStatus,
     counters: () => Object.freeze({ ...relayCounters(pool.routes), ...counters.read() }),
-    on: notices.on,
+    on(event, listener) {
+      const stop = notices.on(event, listener)
+      listen()
+      return () => {
+        stop()
+        listen()
+      }
+    },
     close({ timeoutMs = CLOSE_MS } = {}) {
       closing ??= shutDown(timeoutMs)
       return closing

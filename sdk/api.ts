@@ -168,6 +168,11 @@ export interface AgentEvents {
   message: IncomingMessage
   status: AgentStatus
   delivery: Delivery & { readonly id: string }
+  /**
+   * An ephemeral message for this agent, or to a topic it has subscribed to; as it comes, once, kept nowhere. From contacts alone,
+   * unless `accept` is `anyone`; of a sender that sends too many the rest is dropped. Relays are asked for such while somebody listens.
+   */
+  ephemeral: IncomingMessage
 }
 
 export interface Agent {
@@ -190,7 +195,7 @@ export interface Agent {
   readonly ask: Ask
   /** Asks many in one conversation; partial results when the time is over. Rejects only if aborted or closed. */
   scatter(to: readonly string[], body: Content, options?: ScatterOptions): Promise<ScatterResult>
-  /** Resolves to the event id once the signed message is in the local outbox. */
+  /** Resolves to the event id once the signed message is in the local outbox; with `ephemeral`, once the relays have answered. */
   send(to: string, body: Content, options?: SendOptions): Promise<string>
   /** One message each, in one conversation; all are in the outbox or none is. Returns the ids in order. */
   sendAll(to: readonly string[], body: Content, options?: SendOptions): Promise<readonly string[]>

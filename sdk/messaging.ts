@@ -58,6 +58,11 @@ export interface SendOptions {
    * any Nostr client reads (NIP-17), without act and content type. Default: as the message it answers.
    */
   readonly wrap?: boolean | 'chat'
+  /**
+   * For whoever listens now (`agent.on('ephemeral')`): not kept by relays, inbox or outbox, not sent again, no receipts. Resolves
+   * when the relays have answered; `delivery(id)` then says `sent` or `unheard`. Rejects with RefusedError if all refused it.
+   */
+  readonly ephemeral?: boolean
   /** With `wrap`: also for oneself, for other clients of the same key. */
   readonly copy?: boolean
   /** The message this one answers; must be in this agent's mail for the conversation's root to be inherited. */
@@ -77,7 +82,7 @@ export interface SendOptions {
   readonly traceparent?: string
 }
 
-export interface AskOptions extends Omit<SendOptions, 'replyTo' | 'copy'> {
+export interface AskOptions extends Omit<SendOptions, 'replyTo' | 'copy' | 'ephemeral'> {
   /** ms, default 30,000. The message outlives it: `replies(id)` still tells an answer that comes later. */
   readonly timeout?: number
   readonly signal?: AbortSignal
@@ -113,7 +118,7 @@ export interface ScatterResult {
 /** A name under which messages are published to whoever has subscribed. */
 export interface Topic {
   readonly name: string
-  /** In clear text for everybody, or sealed to `members`. Returns the ids. */
+  /** In clear text for everybody, or sealed to `members`. Returns the ids. Ephemeral ones reach subscribers that listen for such. */
   publish(
     body: Content,
     options?: Omit<SendOptions, 'act' | 'wrap' | 'copy' | 'replyTo' | 'public'> & {

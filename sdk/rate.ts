@@ -9,12 +9,16 @@ export interface Rate {
 
 /** For senders that are nobody's contact, where `accept: 'anyone'` lets handlers run for them. */
 export const STRANGER_RATE: Rate = { perMinute: 60, burst: 20 }
+/** Ephemeral messages of one contact. */
+export const EPHEMERAL_RATE: Rate = { perMinute: 3_000, burst: 300 }
 const MAX_SENDERS = 10_000
 
 /** A token bucket per sender. */
 export interface Rates {
   /** Takes a token. */
   charge(from: string): void
+  /** Takes a token if there is one. */
+  take(from: string): boolean
   /** Senders without a token now, and when (ms from now) the first of them has one. */
   spent(): { readonly senders: readonly string[]; readonly waitMs: number }
 }
@@ -35,14 +39,22 @@ export function createRates(clock: Clock, rateOf: (from: string) => Rate | undef
     return bucket
   }
 
+  function charge(from: string): void {
+    const bucket = refill(from)
+    if (!bucket) return
+    bucket.tokens -= 1
+    buckets.set(from, { ...bucket, at: clock.monotonic() })
+    const [oldest] = buckets.keys()
+    if (buckets.size > MAX_SENDERS && oldest !== undefined) buckets.delete(oldest)
+  }
+
   return {
-    charge(from) {
+    charge,
+    take(from) {
       const bucket = refill(from)
-      if (!bucket) return
-      bucket.tokens -= 1
-      buckets.set(from, { ...bucket, at: clock.monotonic() })
-      const [oldest] = buckets.keys()
-      if (buckets.size > MAX_SENDERS && oldest !== undefined) buckets.delete(oldest)
+      if (bucket && bucket.tokens < 1) return false
+      charge(from)
+      return true
     },
     spent() {
       const senders: string[] = []

@@ -31,6 +31,8 @@ export interface SenderOptions {
   /** Throws AgentClosedError. */
   ensureOpen(): void
   onQueued(mail: OutgoingMail): void
+  /** Tells it now, without keeping it. Resolves when the relays have answered. */
+  express(mails: readonly OutgoingMail[]): Promise<void>
 }
 
 /** A message in the outbox. `granted`: the budget it took with it. */
@@ -92,6 +94,14 @@ export function createSender(options: SenderOptions): Sender {
     if (act !== undefined && isInitiating(act)) breaker.pass(to)
   }
 
+  /** All are in the outbox when this returns a promise, or none. Ephemeral ones never are. */
+  async function keepOrTell(mails: readonly OutgoingMail[], { ephemeral }: SendOptions): Promise<void> {
+    options.ensureOpen()
+    if (ephemeral) return options.express(mails)
+    store.acknowledge([], mails)
+    for (const mail of mails) options.onQueued(mail)
+  }
+
   return {
     async post(to, body, send, under, conversation) {
       options.ensureOpen()
@@ -106,11 +116,7 @@ export function createSender(options: SenderOptions): Sender {
         // Two sends in one turn go out in that order: with the key at hand nothing is waited for.
         const composed = compose(conversation === undefined ? composition : { ...composition, conversation })
         const [mail, ...copies] = composed instanceof Promise ? await composed : composed
-        options.ensureOpen()
-        for (const each of [mail, ...copies]) {
-          store.enqueue(each)
-          options.onQueued(each)
-        }
+        await keepOrTell([mail, ...copies], send)
         return { mail, granted }
       } catch (error) {
         if (under && granted)
@@ -133,9 +139,7 @@ export function createSender(options: SenderOptions): Sender {
         mails.push(mail)
         all.push(mail, ...copies)
       }
-      options.ensureOpen()
-      store.acknowledge([], all)
-      for (const mail of all) options.onQueued(mail)
+      await keepOrTell(all, send)
       return mails
     },
     async publish(topic, body, send, members) {
@@ -153,9 +157,7 @@ export function createSender(options: SenderOptions): Sender {
         })
         mails.push(mail)
       }
-      options.ensureOpen()
-      store.acknowledge([], mails)
-      for (const mail of mails) options.onQueued(mail)
+      await keepOrTell(mails, send)
       return mails
     },
     reply(mail, { act, text, contentType }, spent) {

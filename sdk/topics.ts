@@ -20,6 +20,8 @@ export interface Topics {
   /** Throws MessageError if the name is no topic. */
   topic(name: string): Topic
   subscribe(topic: string, handler: Handler, options?: SubscribeOptions): void
+  /** What is subscribed to. */
+  prefixes(): readonly string[]
 }
 
 export function createTopics({ sender, handlers, worker, follow }: TopicsOptions): Topics {
@@ -50,5 +52,6 @@ export function createTopics({ sender, handlers, worker, follow }: TopicsOptions
       follow(topic, replay)
       worker.wake()
     },
+    prefixes: () => subscriptions.map(({ prefix }) => prefix),
   }
 }

@@ -109,14 +109,14 @@ function report(
     case 'expired':
       out.fail('send', new CliError('expired', EXIT.failure, 'the deadline passed before the relay took the message'))
       return EXIT.failure
-    default:
-      out.say(
-        `${escapeText(to)} says: ${delivery.state}${delivery.reason ? `, ${escapeLine(delivery.reason, 160)}` : ''}`,
-      )
+    default: {
+      const why = 'reason' in delivery && delivery.reason ? `, ${escapeLine(delivery.reason, 160)}` : ''
+      out.say(`${escapeText(to)} says: ${delivery.state}${why}`)
       if (delivery.state === 'failed' || delivery.state === 'rejected') return EXIT.failure
       if (!waited || reply !== undefined) return EXIT.ok
       out.say('no reply yet; it will come to the inbox')
       return EXIT.unreachable
+    }
   }
 }
 

@@ -40,6 +40,7 @@ export function compositionOf(
     envelope: envelopeOf(send, parent),
     wrap: send.wrap === undefined ? parent?.wrap : send.wrap === true ? 'agent' : send.wrap || undefined,
     copy: send.copy,
+    ephemeral: send.ephemeral,
   }
 }
 
@@ -96,10 +97,10 @@ export function createCompose(wrapping: Wrapping): Compose {
       form === 'chat' ? chat(composition, now) : await draftMessage({ ...composition, public: true }, now, sealer)
     const rumor = rumorOf(signer.pubkey, template)
     const deadline = keptOf(composition)
-    const event = await wrapRumor(rumor, to, wrapping, expires)
+    const event = await wrapRumor(rumor, to, wrapping, { expires, ephemeral: composition.ephemeral })
     const mail = { id: rumor.id, to, event: encodeMessage(event), ...deadline }
     if (!composition.copy || to === signer.pubkey) return [mail]
-    const own = await wrapRumor(rumor, signer.pubkey, wrapping, expires)
+    const own = await wrapRumor(rumor, signer.pubkey, wrapping, { expires })
     const mine = { id: own.id, to: signer.pubkey, event: encodeMessage(own) }
     return [mail, { ...mine, ...(expires === undefined ? {} : { expires }) }]
   }
@@ -107,12 +108,19 @@ export function createCompose(wrapping: Wrapping): Compose {
   return composition => {
     if (composition.wrap && composition.public)
       throw new MessageError('message-malformed', 'public and wrap exclude each other; choose one.')
+    if (composition.ephemeral) checkEphemeral(composition)
     if (composition.wrap) return wrapped(composition, composition.wrap)
     const { to } = composition
     return andThen(andThen(draftMessage(composition, seconds(clock), sealer), signer.sign), event => [
       { id: event.id, to, event: encodeMessage(event), ...keptOf(composition) },
     ])
   }
+}
+
+function checkEphemeral({ wrap, copy, envelope }: Composition): void {
+  const odd = wrap === 'chat' ? "wrap: 'chat'" : copy ? 'copy' : envelope?.idem === undefined ? undefined : 'idem'
+  if (odd !== undefined)
+    throw new MessageError('message-malformed', `ephemeral and ${odd} exclude each other: nothing of it is kept.`)
 }
 
 /** What the outbox keeps beside the event. */

@@ -8,7 +8,7 @@ import {
   tagValue,
 } from '../../protocol/event.ts'
 import { isHex64 } from '../../protocol/hex.ts'
-import { MESSAGE } from '../../protocol/kinds.ts'
+import { EPHEMERAL_MESSAGE, MESSAGE } from '../../protocol/kinds.ts'
 import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import { MessageError } from '../errors.ts'
 import { andThen, type MaybePromise } from '../identity/signer.ts'
@@ -39,9 +39,11 @@ export interface MessageDraft {
   readonly envelope?: Envelope | undefined
   /** The conversation's first message, where this one begins a branch of it and answers nothing. */
   readonly conversation?: string | undefined
+  /** For whoever listens now; relays do not keep it. */
+  readonly ephemeral?: boolean | undefined
 }
 
-/** Builds the unsigned message (kind 4700). Throws {@link MessageError}. */
+/** Builds the unsigned message (kind 4700, ephemeral 24700). Throws {@link MessageError}. */
 export function draftMessage(draft: MessageDraft, createdAt: number, sealer: Sealer): MaybePromise<EventTemplate> {
   if (!draft.text.isWellFormed())
     throw new MessageError('message-malformed', 'the text has a lone surrogate, which UTF-8 cannot carry.')
@@ -64,7 +66,7 @@ function templateOf(draft: MessageDraft, createdAt: number, content: string): Ev
   if (!draft.public) tags.push(SEALED)
   tags.push(...envelopeTags(draft.envelope ?? {}))
   if (draft.expires !== undefined) tags.push(['expiration', String(draft.expires)])
-  return { kind: MESSAGE, created_at: createdAt, tags, content }
+  return { kind: draft.ephemeral ? EPHEMERAL_MESSAGE : MESSAGE, created_at: createdAt, tags, content }
 }
 
 /** `T` for each level, so that a filter finds a post by any prefix of its topic. Members' copies have none: they come by name. */

@@ -1,7 +1,15 @@
 import type { Verifier } from '../../platform/verifier.ts'
 import { type NostrEvent, tagValue, tagValues } from '../../protocol/event.ts'
 import { isHex64 } from '../../protocol/hex.ts'
-import { CHAT_FILE, CHAT_MESSAGE, GIFT_WRAP, MESSAGE, RECEIPT } from '../../protocol/kinds.ts'
+import {
+  CHAT_FILE,
+  CHAT_MESSAGE,
+  EPHEMERAL_MESSAGE,
+  EPHEMERAL_WRAP,
+  GIFT_WRAP,
+  MESSAGE,
+  RECEIPT,
+} from '../../protocol/kinds.ts'
 import { andThen, type MaybePromise } from '../identity/signer.ts'
 import type { Received } from '../link/feed.ts'
 import { readMessage } from './message.ts'
@@ -31,6 +39,7 @@ export function readMail(events: readonly Received[], opening: Opening): MaybePr
   const read = events.map((received): MaybePromise<Read> => {
     switch (received.event.kind) {
       case GIFT_WRAP:
+      case EPHEMERAL_WRAP:
         return unwrap(received, opening)
       case RECEIPT:
         return readReceipt(received.event, opening.sealer)
@@ -70,8 +79,11 @@ async function unwrap(received: Received, opening: Opening): Promise<Read> {
 
 function mailIn(rumor: NostrEvent, received: Received, opening: Opening): MaybePromise<Read> {
   const origin = originOf(received, opening)
+  // What was to be forgotten is not kept, what was to be kept is not passed by.
+  if ((received.event.kind === EPHEMERAL_WRAP) !== (rumor.kind === EPHEMERAL_MESSAGE)) return 'unreadable'
   switch (rumor.kind) {
     case MESSAGE:
+    case EPHEMERAL_MESSAGE:
       return andThen(readMessage(rumor, origin, opening.sealer), mail => ({
         ...mail,
         private: true,

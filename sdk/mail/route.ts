@@ -70,6 +70,8 @@ export interface Route {
   /** One question besides the inbox. */
   ask(filter: FilterJson, max: number): Promise<Answer>
   publish(event: NostrEvent): Promise<PublishOutcome>
+  /** The same, once the connection that is being made stands; not at all if there will be none soon. */
+  publishSoon(event: NostrEvent): Promise<PublishOutcome>
   /** One side of a reconciliation (NIP-77) with this relay. */
   readonly side: Side
   /** Verified events that were found missing are recorded like received ones; no position moves. */
@@ -200,6 +202,21 @@ export function createRoute(options: RouteOptions): Route {
     lane.open()
   }
 
+  /** Until the line is open, or is not going to be. */
+  function opening(): Promise<void> {
+    return new Promise(resolve => {
+      const end = () => {
+        cancel()
+        stop()
+        losing.delete(end)
+        resolve()
+      }
+      const cancel = timers.after(DIALECT_WAIT_MS, end)
+      const stop = line.follow({ onOpen: () => queueMicrotask(end) })
+      losing.add(end)
+    })
+  }
+
   function offerAgain(afterSeq: number): void {
     if (store.reoffer(url, afterSeq) > 0 && laneOpen) lane.open()
   }
@@ -254,6 +271,10 @@ export function createRoute(options: RouteOptions): Route {
     },
     ask: (filter, max) => askLink(link, filter, { ...options, timeoutMs: ANSWER_MS, max }),
     publish: event => link.publish(event, encodeEvent(event), ANSWER_MS),
+    async publishSoon(event) {
+      if (!line.isOpen && hopeful && !closed) await opening()
+      return line.publish(event)
+    },
     side: {
       url,
       negotiate: window => negotiateOn(link, window, { timers, timeoutMs: ANSWER_MS * 5, losing }),

@@ -100,6 +100,10 @@ export type Delivery =
   | { readonly state: 'stored'; readonly relay: string; readonly seq?: number }
   | { readonly state: 'refused'; readonly relay: string; readonly reason: string }
   | { readonly state: 'expired' }
+  /** Ephemeral, and told for as long as the agent runs: a relay passed it on to somebody, though maybe not to the recipient. */
+  | { readonly state: 'sent'; readonly relay: string }
+  /** Ephemeral: nobody was listening, or no relay was there to ask. */
+  | { readonly state: 'unheard'; readonly reason: string }
   /** `at`: the recipient's clock, seconds since 1970. `reason` is the recipient's text, untrusted. */
   | {
       readonly state: ReceiptState

@@ -2,14 +2,14 @@ import type { AgentStatus, Contact, InboxQuery } from '../api.ts'
 import { AmbiguousIdError } from '../errors.ts'
 import { resolveRecipient } from '../recipient.ts'
 import { deliveryWith } from './receipt-order.ts'
-import type { MailStore, StoredMail } from './store.ts'
+import type { Mail, MailStore, StoredMail } from './store.ts'
 import type { Delivery, InboxEntry, IncomingMessage } from './types.ts'
 
 const SHORTEST_PREFIX = 8
 
 /** Stored mail as one agent sees it: senders named by its contacts of today. */
 export interface View {
-  message(mail: StoredMail): IncomingMessage
+  message(mail: Mail): IncomingMessage
   entry(mail: StoredMail): InboxEntry
   inbox(store: MailStore, query: InboxQuery): InboxEntry[]
   counts(store: MailStore): Omit<AgentStatus, 'relays'>
@@ -27,7 +27,7 @@ export function createView(
 ): View {
   const knownKeys = () => [...new Set([pubkey, ...contacts().map(contact => contact.pubkey), ...accepted()])]
 
-  function fields(mail: StoredMail): IncomingMessage {
+  function fields(mail: Mail & Partial<StoredMail>): IncomingMessage {
     const contact = contacts().find(each => each.pubkey === mail.from)
     const { ordinal, event, read, state, attempts, error, receiptDue, stranger, result, ...message } = mail
     return {

@@ -10,7 +10,7 @@ import {
   parseEvent,
 } from '../../protocol/event.ts'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
-import { GIFT_WRAP, SEAL } from '../../protocol/kinds.ts'
+import { EPHEMERAL_WRAP, GIFT_WRAP, SEAL } from '../../protocol/kinds.ts'
 import { MessageError } from '../errors.ts'
 import { localSigner } from '../identity/local-signer.ts'
 import type { Signer } from '../identity/signer.ts'
@@ -43,8 +43,20 @@ export const rumorOf = (pubkey: string, template: EventTemplate): Rumor => ({
   content: template.content,
 })
 
-/** Seals a rumor for one key and wraps it by a key that is used once. `expires` in seconds since 1970. Rejects with {@link MessageError}. */
-export async function wrapRumor(rumor: Rumor, to: string, wrapping: Wrapping, expires?: number): Promise<NostrEvent> {
+export interface WrapOptions {
+  /** Seconds since 1970. */
+  readonly expires?: number | undefined
+  /** Not to be kept (kind 21059). It says nothing by its time: it is there when it is sent. */
+  readonly ephemeral?: boolean | undefined
+}
+
+/** Seals a rumor for one key and wraps it by a key that is used once. Rejects with {@link MessageError}. */
+export async function wrapRumor(
+  rumor: Rumor,
+  to: string,
+  wrapping: Wrapping,
+  { expires, ephemeral }: WrapOptions = {},
+): Promise<NostrEvent> {
   const { signer, random } = wrapping
   const text = JSON.stringify(rumor)
   const bytes = byteLength(text)
@@ -61,8 +73,8 @@ export async function wrapRumor(rumor: Rumor, to: string, wrapping: Wrapping, ex
   })
   const once = localSigner(makeSecretKey(random), random)
   return once.sign({
-    kind: GIFT_WRAP,
-    created_at: datedBack(wrapping),
+    kind: ephemeral ? EPHEMERAL_WRAP : GIFT_WRAP,
+    created_at: ephemeral ? seconds(wrapping.clock) : datedBack(wrapping),
     tags: [['p', to], ...(expires === undefined ? [] : [['expiration', String(expires)]])],
     content: once.encrypt(encodeEvent(seal), to),
   })

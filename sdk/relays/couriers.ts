@@ -1,8 +1,10 @@
 import type { Cancel } from '../../platform/timers.ts'
+import { encodeEvent, type NostrEvent } from '../../protocol/event.ts'
 import { MESSAGE } from '../../protocol/kinds.ts'
 import type { Host } from '../api.ts'
 import type { Authenticate } from '../link/authenticator.ts'
 import { createLink } from '../link/link.ts'
+import type { PublishOutcome } from '../link/questions.ts'
 import { askEpoch, checkAcknowledged } from '../mail/acknowledged.ts'
 import { createLane } from '../mail/lane.ts'
 import type { MailStore, Outcome } from '../mail/store.ts'
@@ -15,6 +17,8 @@ const IDLE_MS = 20_000
 const PATIENCE_MS = 60_000
 /** A relay that does not answer a question may still take mail. */
 const EPOCH_WAIT_MS = 3_000
+const OK_WAIT_MS = 5_000
+const UNREACHED: PublishOutcome = Object.freeze({ accepted: undefined, message: 'the relay was not reached' })
 const FIRST_REST_MS = 5_000
 const LONGEST_REST_MS = 15 * 60_000
 
@@ -33,6 +37,8 @@ export interface CouriersOptions extends Host {
 export interface Couriers {
   /** Something may wait for a foreign relay. */
   kick(): void
+  /** Offers an event that is not kept to a foreign relay, connecting for it. Resolves, never rejects. */
+  publish(url: string, event: NostrEvent): Promise<PublishOutcome>
   /** Nothing more can go out now: what waits, waits for relays that did not answer. */
   readonly isFlushed: boolean
   close(): Promise<void>
@@ -40,6 +46,7 @@ export interface Couriers {
 
 interface Courier {
   kick(): void
+  publish(event: NostrEvent): Promise<PublishOutcome>
   close(): Promise<void>
 }
 
@@ -79,6 +86,9 @@ export function createCouriers(options: CouriersOptions): Couriers {
     let ended = false
     let begun = false
     let epoch: string | undefined
+    /** Of events that are not kept, until the relay can be written to. */
+    let errands: ((reached: boolean) => void)[] = []
+    let underWay = 0
     const cancelPatience = timers.after(PATIENCE_MS, () => end(waits(url)), { background: true })
     const link = createLink({
       ...options,
@@ -114,6 +124,7 @@ export function createCouriers(options: CouriersOptions): Couriers {
         if (told !== undefined)
           checkAcknowledged(link, { store, epoch: told, filter, onLost: common => offerAgain(common) })
         lane.open()
+        runErrands(true)
       }
       const cancelWait = timers.after(EPOCH_WAIT_MS, begin, { background: true })
       askEpoch(link, filter).then(begin)
@@ -123,12 +134,27 @@ export function createCouriers(options: CouriersOptions): Couriers {
       if (store.reoffer(url, afterSeq) > 0 && !ended) lane.open()
     }
 
+    function runErrands(reached: boolean): void {
+      const waiting = errands
+      errands = []
+      for (const run of waiting) run(reached)
+    }
+
+    async function publish(event: NostrEvent): Promise<PublishOutcome> {
+      underWay += 1
+      const reached = begun || (!ended && (await new Promise<boolean>(resolve => errands.push(resolve))))
+      const outcome = reached ? await link.publish(event, encodeEvent(event), OK_WAIT_MS) : UNREACHED
+      underWay -= 1
+      watchIdle()
+      return outcome
+    }
+
     function watchIdle(): void {
       cancelIdle()
       if (ended) return
       // Outcomes are written a moment later.
       cancelIdle = timers.after(0, () => {
-        if (!lane.isIdle || waits(url)) return
+        if (!lane.isIdle || underWay > 0 || waits(url)) return
         const others = store.waitingRelays().some(each => !own.has(each) && !running.has(each))
         if (others) end(false)
         else cancelIdle = timers.after(IDLE_MS, () => end(false), { background: true })
@@ -149,6 +175,7 @@ export function createCouriers(options: CouriersOptions): Couriers {
       ended = true
       cancelIdle()
       cancelPatience()
+      runErrands(false)
       lane.close()
       return link.close()
     }
@@ -159,6 +186,7 @@ export function createCouriers(options: CouriersOptions): Couriers {
         lane.kick()
         watchIdle()
       },
+      publish,
       close,
     }
   }
@@ -166,6 +194,13 @@ export function createCouriers(options: CouriersOptions): Couriers {
   fill()
   return {
     kick: fill,
+    async publish(url, event) {
+      const courier =
+        running.get(url) ?? (closed || resting.has(url) || running.size >= MAX_OPEN ? undefined : start(url))
+      if (!courier) return UNREACHED
+      running.set(url, courier)
+      return courier.publish(event)
+    },
     get isFlushed() {
       return [...running.keys()].every(url => !waits(url))
     },

@@ -2,6 +2,7 @@ import type { EventTemplate, NostrEvent } from '../../protocol/event.ts'
 import { MESSAGE } from '../../protocol/kinds.ts'
 import type { Host, RelayStatus } from '../api.ts'
 import type { Authenticate } from '../link/authenticator.ts'
+import type { PublishOutcome } from '../link/questions.ts'
 import { createOutbox } from '../mail/outbox.ts'
 import { createRoute, type Route } from '../mail/route.ts'
 import type { Sealer } from '../mail/seal.ts'
@@ -48,6 +49,8 @@ export interface Pool {
   find(id: string): Promise<NostrEvent | undefined>
   /** Also brings what is published to a topic and below it, from every relay of the agent. */
   follow(topic: string, replay: boolean): void
+  /** Offers an event that is not kept to the relays of its recipient, each once. Never rejects; waits while those are unknown. */
+  publish(event: NostrEvent, to: string): Promise<readonly (PublishOutcome & { readonly relay: string })[]>
   /** Nothing more can go out now: what waited was taken, or its relays are not there. */
   readonly isFlushed: boolean
   close(): Promise<void>
@@ -61,11 +64,12 @@ export function createPool(options: PoolOptions): Pool {
   let closed = false
 
   const directory = createDirectory({ store, clock, relays, allowPrivate, ask })
+  const relaysOf = (recipient: string) => (recipient === pubkey ? relays : directory.relaysOf(recipient))
   const outbox = createOutbox({
     store,
     clock,
     timers,
-    relaysOf: recipient => (recipient === pubkey ? relays : directory.relaysOf(recipient)),
+    relaysOf,
     onAddressed(addressed) {
       for (const route of routes) if (addressed.has(route.url)) route.kick()
       couriers.kick()
@@ -110,6 +114,16 @@ export function createPool(options: PoolOptions): Pool {
     },
     follow(topic, replay) {
       for (const route of routes) route.follow(topic, replay)
+    },
+    async publish(event, to) {
+      const urls = await relaysOf(to)
+      return Promise.all(
+        urls.map(async relay => {
+          const route = routes.find(({ url }) => url === relay)
+          const outcome = await (route ? route.publishSoon(event) : couriers.publish(relay, event))
+          return { ...outcome, relay }
+        }),
+      )
     },
     get isFlushed() {
       if (!couriers.isFlushed) return false

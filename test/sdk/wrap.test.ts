@@ -72,7 +72,7 @@ test('ask and answer in wraps: the relay sees one-time keys, no sender, no act a
 
 test('what leaves is a wrap by a fresh key, dated back by at most two days, around a seal by the sender', async () => {
   const rumor = message(alice, 'hidden')
-  const one = await wrapRumor(rumor, bob.pubkey, wrappingBy(alice), 99)
+  const one = await wrapRumor(rumor, bob.pubkey, wrappingBy(alice), { expires: 99 })
   const other = await wrapRumor(rumor, bob.pubkey, wrappingBy(alice))
   expect(one.pubkey).not.toBe(other.pubkey)
   expect([alice.pubkey, bob.pubkey]).not.toContain(one.pubkey)
