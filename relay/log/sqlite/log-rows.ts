@@ -1,11 +1,12 @@
 import { type Filter, matchesNothing } from '../../../protocol/filter.ts'
+import { addressOf, kindClass } from '../../../protocol/kinds.ts'
 import type { Horizon } from '../page.ts'
 import type { LogRequest, LogRow } from '../store.ts'
 import { authorKey, tagKey } from './keys.ts'
 import { kindsOf } from './lanes.ts'
 import { createRowTest } from './match.ts'
-import { isIntact } from './row.ts'
-import { type AddressedRow, type RawRow, ROWS_SQL, type ScanContext, toRow } from './rows.ts'
+import { eventOfIntact, type ReadRow, readRow, SQL_ROW } from './row.ts'
+import { ROWS_SQL, type ScanContext } from './rows.ts'
 import type { Statements } from './statements.ts'
 
 /** Seqs looked at per statement: what is skipped inside SQLite cannot be interrupted. */
@@ -15,9 +16,9 @@ const CHUNK = 256
 const MAX_GATHERED = 5_000
 
 /** The log itself, a window of seqs at a time; by no index but the seq, whatever SQLite thinks of the kinds. */
-export const LOG_SQL = `SELECT seq, created_at, kind, expires_at, sum, json, address FROM events NOT INDEXED
+export const LOG_SQL = `SELECT ${SQL_ROW} FROM events e NOT INDEXED
   WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?`
-export const LOG_KINDS_SQL = `SELECT seq, created_at, kind, expires_at, sum, json, address FROM events NOT INDEXED
+export const LOG_KINDS_SQL = `SELECT ${SQL_ROW} FROM events e NOT INDEXED
   WHERE seq > ? AND seq <= ? AND kind IN (SELECT value FROM json_each(?)) ORDER BY seq LIMIT ?`
 const NEXT_SQL = 'SELECT seq FROM events WHERE seq > ? ORDER BY seq LIMIT 1'
 /** Mail has an index by seq; what else is asked for is gathered while it is little. */
@@ -43,17 +44,21 @@ export function* logRows(
     seqs === undefined ? walk(context, filters, request.after, last, chunk, horizon) : pick(seqs, chunk, statements)
   for (const row of rows) {
     budget.entries -= 1
-    if (!isIntact(row)) onDamage(row.seq)
-    else if (test(row)) {
-      const { seq, json, address } = row
-      yield { op: 'stored', seq, json, address: address ?? undefined }
-    }
+    if (!row.intact) onDamage(row.seq)
+    else if (test(row))
+      yield { op: 'stored', seq: row.seq, json: row.json, address: request.gone ? addressIn(row) : undefined }
     if (budget.entries <= 0) {
       horizon.seq = Math.min(horizon.seq, row.seq)
       return undefined
     }
   }
   return undefined
+}
+
+/** What tells whether a replaced event's successor is in the same batch; most kinds have none, and their text is not read. */
+function addressIn(row: ReadRow): string | undefined {
+  const { kind } = row
+  return kindClass(kind) === 'regular' ? undefined : addressOf(eventOfIntact(row))
 }
 
 /** Row by row along the log. */
@@ -64,22 +69,27 @@ function* walk(
   last: number,
   chunk: number,
   horizon: Horizon,
-): Generator<AddressedRow, undefined> {
+): Generator<ReadRow, undefined> {
   const kinds = filters.every(filter => filter.kinds !== undefined)
     ? JSON.stringify([...new Set(filters.flatMap(filter => [...(filter.kinds ?? [])]))])
     : undefined
-  const page = statements.raw(kinds === undefined ? LOG_SQL : LOG_KINDS_SQL)
+  const page = statements.values(kinds === undefined ? LOG_SQL : LOG_KINDS_SQL)
   for (let from = after; from < last; ) {
     const to = Math.min(last, from + WINDOW)
-    const raw = (kinds === undefined ? page.all(from, to, chunk) : page.all(from, to, kinds, chunk)) as RawRow[]
-    for (const row of raw) yield toRow(row)
-    if (raw.length === chunk) {
-      from = raw.at(-1)?.[0] ?? to
+    const texts = (kinds === undefined ? page.all(from, to, chunk) : page.all(from, to, kinds, chunk)) as string[]
+    let end = from
+    for (const text of texts) {
+      const row = readRow(text)
+      end = row.seq
+      yield row
+    }
+    if (texts.length === chunk) {
+      from = end
       continue
     }
     // Looking cost as much as the rows that were skipped.
-    budget.entries -= (to - from - raw.length) / 4
-    from = raw.length > 0 ? to : Math.max(to, nextSeq(to, last, statements))
+    budget.entries -= (to - from - texts.length) / 4
+    from = texts.length > 0 ? to : Math.max(to, nextSeq(to, last, statements))
     if (budget.entries <= 0 && from < last) {
       horizon.seq = Math.min(horizon.seq, from)
       return undefined
@@ -94,10 +104,10 @@ function nextSeq(after: number, last: number, statements: Statements): number {
   return row === undefined ? last : row[0] - 1
 }
 
-function* pick(seqs: Iterable<number>, size: number, statements: Statements): Generator<AddressedRow, undefined> {
-  const fetch = statements.raw(ROWS_SQL)
+function* pick(seqs: Iterable<number>, size: number, statements: Statements): Generator<ReadRow, undefined> {
+  const fetch = statements.values(ROWS_SQL)
   let chunk: number[] = []
-  const read = (): AddressedRow[] => (fetch.all(JSON.stringify(chunk)) as RawRow[]).map(toRow)
+  const read = (): ReadRow[] => (fetch.all(JSON.stringify(chunk)) as string[]).map(readRow)
   for (const seq of seqs) {
     chunk.push(seq)
     if (chunk.length < size) continue

@@ -2,13 +2,13 @@ import { type Filter, matchFilter } from '../../../protocol/filter.ts'
 import { audienceOf } from '../../../protocol/kinds.ts'
 import { mayRead } from '../../access.ts'
 import type { Reader } from '../store.ts'
-import { type EventRow, eventOfIntact, idIn, pubkeyIn, tagNeedle } from './row.ts'
+import { eventOfIntact, idIn, pubkeyIn, type ReadRow, tagNeedle } from './row.ts'
 
 /** Values looked for in the text one by one; of more the event is read. */
 const MAX_NEEDLES = 8
 
 /** Whether a row, already found intact, is one that a filter finds and a reader may have, decided on its text where that is exact. */
-export type RowTest = (row: EventRow) => boolean
+export type RowTest = (row: ReadRow) => boolean
 
 /** The one matcher's verdict (`protocol/filter.ts`, held against it by random tests) without reading the event, which would cost more than all else. */
 export function createRowTest(filters: readonly Filter[], { keys, now }: Reader): RowTest {

@@ -23,6 +23,37 @@ const SUM_CHARS = 11
 export const rowSum = ({ seq, created_at, kind, expires_at, json }: Omit<EventRow, 'sum'>): string =>
   hash('sha256', `${seq},${created_at},${kind},${expires_at ?? ''},${json}`, 'base64').slice(0, SUM_CHARS)
 
+/** A row as one text: what its checksum covers and, at the end, the checksum. Each further column would cost the reader as much as all of this. */
+export const SQL_ROW = `e.seq || ',' || e.created_at || ',' || e.kind || ',' || ifnull(e.expires_at, '') || ',' || e.json || e.sum`
+
+/** A row that was read for sending. Not to be believed unless `intact`. */
+export interface ReadRow extends Omit<EventRow, 'sum'> {
+  readonly intact: boolean
+}
+
+const COMMA = 44
+const ZERO = 48
+
+/** Takes an {@link SQL_ROW} apart. Of a damaged row only the seq means anything. */
+export function readRow(text: string): ReadRow {
+  const end = text.length - SUM_CHARS
+  const intact = hash('sha256', text.slice(0, end), 'base64').startsWith(text.slice(end)) && end > 0
+  let at = 0
+  /** Digits up to the next comma; null where there are none. */
+  const next = (): number | null => {
+    const from = at
+    let number = 0
+    for (; at < text.length && text.charCodeAt(at) !== COMMA; at += 1) number = number * 10 + text.charCodeAt(at) - ZERO
+    at += 1
+    return at - 1 === from ? null : number
+  }
+  const seq = next() ?? 0
+  const created_at = next() ?? 0
+  const kind = next() ?? 0
+  const expires_at = next()
+  return { seq, created_at, kind, expires_at, json: text.slice(at, end), intact }
+}
+
 /** False if the disk, or somebody at it, has changed the row. Disks do not tell, and SQLite keeps no checksums. */
 export const isIntact = (row: EventRow): boolean => rowSum(row) === row.sum
 

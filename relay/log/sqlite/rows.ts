@@ -5,31 +5,13 @@ import { lastIdOf, rankOf } from './keys.ts'
 import { type Entry, ID_SQL, lanesOf, type Span, spanOf } from './lanes.ts'
 import { createRowTest, type RowTest } from './match.ts'
 import { mergeLanes } from './merge.ts'
-import { type EventRow, idIn, isIntact } from './row.ts'
+import { idIn, readRow, SQL_ROW } from './row.ts'
 import type { Statements } from './statements.ts'
 
 /** Rows fetched at a time. */
 const CHUNK = 128
 /** Rows by their seqs, in the order asked for. */
-export const ROWS_SQL = `SELECT e.seq, e.created_at, e.kind, e.expires_at, e.sum, e.json, e.address
-  FROM json_each(?) j CROSS JOIN events e ON e.seq = j.value`
-
-export type RawRow = [
-  ...[seq: number, created_at: number, kind: number, expires_at: number | null, sum: string, json: string],
-  address: string | null,
-]
-export interface AddressedRow extends EventRow {
-  readonly address: string | null
-}
-export const toRow = ([seq, created_at, kind, expires_at, sum, json, address]: RawRow): AddressedRow => ({
-  seq,
-  created_at,
-  kind,
-  expires_at,
-  sum,
-  json,
-  address,
-})
+export const ROWS_SQL = `SELECT ${SQL_ROW} FROM json_each(?) j CROSS JOIN events e ON e.seq = j.value`
 
 /** What one request may look at before others have their turn; it then goes on where it was. */
 export interface Budget {
@@ -99,13 +81,13 @@ function* fetch(
   test: RowTest,
 ): Generator<Row, undefined> {
   if (entries.length === 0) return undefined
-  const raw = statements.raw(ROWS_SQL).all(JSON.stringify(entries.map(entry => entry[2]))) as RawRow[]
+  const texts = statements.values(ROWS_SQL).all(JSON.stringify(entries.map(entry => entry[2]))) as string[]
   const rows: Row[] = []
   let at = 0
-  for (const each of raw) {
-    const row = toRow(each)
+  for (const text of texts) {
+    const row = readRow(text)
     while (entries[at] !== undefined && entries[at]?.[2] !== row.seq) at += 1
-    if (!isIntact(row) || entries[at]?.[0] !== row.created_at) onDamage(row.seq)
+    if (!row.intact || entries[at]?.[0] !== row.created_at) onDamage(row.seq)
     else if (test(row)) rows.push({ seq: row.seq, created_at: row.created_at, id: idIn(row.json), json: row.json })
   }
   sortPlaces(rows)

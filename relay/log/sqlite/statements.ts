@@ -8,6 +8,7 @@ export class Statements {
   readonly #db: Database
   readonly #objects = new Map<string, Statement>()
   readonly #arrays = new Map<string, Statement>()
+  readonly #values = new Map<string, Statement>()
 
   constructor(db: Database) {
     this.#db = db
@@ -21,6 +22,11 @@ export class Statements {
   /** Rows as arrays, which cost half as much. */
   raw(sql: string): Statement {
     return this.#known(this.#arrays, sql, statement => statement.raw())
+  }
+
+  /** The only column of each row. */
+  values(sql: string): Statement {
+    return this.#known(this.#values, sql, statement => statement.pluck())
   }
 
   #known(kept: Map<string, Statement>, sql: string, shape: (statement: Statement) => Statement): Statement {
