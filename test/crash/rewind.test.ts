@@ -5,6 +5,7 @@ import type { NostrEvent } from 'posthorn/protocol'
 import { createRelay, type Relay } from 'posthorn/relay'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { nowSeconds, person } from '../helpers/events.ts'
+import { sharedVerifier } from '../helpers/shared-verifier.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { connect, seqOf } from '../relay/wire.ts'
 import { JournalClient } from './journal-client.ts'
@@ -129,7 +130,7 @@ describe('a data folder is put back to an older copy and written on', () => {
     const { data, keep, putBack } = folder()
     const client = new JournalClient({})
     for (let run = 1; run <= 4; run += 1) {
-      const relay = await createRelay({ data })
+      const relay = await createRelay({ verifier: await sharedVerifier(), data })
       const url = await relay.listen({ port: 0 })
       await write(url, ...notes(3))
       await client.catchUp(url)
@@ -137,7 +138,7 @@ describe('a data folder is put back to an older copy and written on', () => {
       if (run === 1) keep()
     }
     putBack()
-    const relay = await createRelay({ data })
+    const relay = await createRelay({ verifier: await sharedVerifier(), data })
     onTestFinished(() => relay.close())
     const url = await relay.listen({ port: 0 })
     await write(url, ...notes(12))
@@ -154,13 +155,13 @@ describe('agents on a relay that was put back', () => {
     async when => {
       const { data, keep, putBack } = folder()
       const homes = tempDir()
-      let relay: Relay = await createRelay({ data })
+      let relay: Relay = await createRelay({ verifier: await sharedVerifier(), data })
       let url = await relay.listen({ port: 0 })
       const port = Number(new URL(url).port)
       const restart = async (between: () => void = () => {}) => {
         await relay.close()
         between()
-        relay = await createRelay({ data })
+        relay = await createRelay({ verifier: await sharedVerifier(), data })
         url = await relay.listen({ port })
       }
       onTestFinished(() => relay.close())
@@ -191,7 +192,7 @@ describe('agents on a relay that was put back', () => {
       // In the restored run others write first, well past the old numbers.
       await relay.close()
       putBack()
-      relay = await createRelay({ data })
+      relay = await createRelay({ verifier: await sharedVerifier(), data })
       const quiet = await relay.listen({ port: 0 })
       await write(quiet, ...notes(30))
       url = await relay.listen({ port })

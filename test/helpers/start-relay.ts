@@ -1,4 +1,5 @@
 import { createRelay, type Relay, type RelayOptions } from 'posthorn/relay'
+import { sharedVerifier } from './shared-verifier.ts'
 import { makeTempDir, removeDir } from './temp-dir.ts'
 
 /** A real relay on a free port over a SQLite log in its own folder. `await using` stops it and removes the folder. */
@@ -15,7 +16,7 @@ export interface RunningRelay extends AsyncDisposable {
 export async function startRelay(options: Omit<RelayOptions, 'data' | 'store'> = {}): Promise<RunningRelay> {
   const data = makeTempDir()
   const start = async (port: number) => {
-    const relay = await createRelay({ ...options, data })
+    const relay = await createRelay({ verifier: await sharedVerifier(), ...options, data })
     return { relay, url: await relay.listen({ port }) }
   }
   let running = await start(0)

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { systemTimers, type Timers } from '#dist/platform/timers.js'
 import { HttpAuth } from '#dist/relay/http/nip98.js'
 import { corrupt, notes, nowSeconds, person } from '../helpers/events.ts'
+import { sharedVerifier } from '../helpers/shared-verifier.ts'
 import { type RunningRelay, startRelay } from '../helpers/start-relay.ts'
 import { ask, askRaw, authorize, header, openSocket, post, sync, syncUrl, token } from './http-client.ts'
 
@@ -26,7 +27,7 @@ afterEach(async () => {
   for (const relay of others.splice(0)) await relay.close()
 })
 async function other(options: Parameters<typeof createRelay>[0]) {
-  const relay = await createRelay(options)
+  const relay = await createRelay({ verifier: await sharedVerifier(), ...options })
   others.push(relay)
   const url = await relay.listen({ port: 0 })
   return { relay, url, httpUrl: url.replace(/^ws/, 'http') }

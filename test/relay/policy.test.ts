@@ -10,6 +10,7 @@ import { TokenBuckets } from '#dist/relay/policy/token-buckets.js'
 import { connectRaw, type RawClient, type RawOptions } from '../adversary/raw-client.ts'
 import { nowSeconds, type Person, person } from '../helpers/events.ts'
 import { handClock } from '../helpers/hand-clock.ts'
+import { sharedVerifier } from '../helpers/shared-verifier.ts'
 import { type RunningRelay, startRelay } from '../helpers/start-relay.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
@@ -270,7 +271,7 @@ describe('AUTH by one setting', () => {
         }
       },
     }
-    const relay = await createRelay({ policy, publicUrls: [HOME], clock, timers })
+    const relay = await createRelay({ verifier: await sharedVerifier(), policy, publicUrls: [HOME], clock, timers })
     const url = await relay.listen({ port: 0 })
     const client = await connectRaw(url)
     await client.authenticate(alice, HOME)
@@ -305,7 +306,10 @@ describe('AUTH by one setting', () => {
   })
 
   test('a relay that demands AUTH without a URL to compare with does not listen on the network', async () => {
-    const relay = await createRelay({ policy: saneDefaults({ requireAuth: 'write' }) })
+    const relay = await createRelay({
+      verifier: await sharedVerifier(),
+      policy: saneDefaults({ requireAuth: 'write' }),
+    })
     await expect(relay.listen({ host: '0.0.0.0', port: 0 })).rejects.toThrow('publicUrls')
     await relay.close()
   })
@@ -548,7 +552,12 @@ describe('members and invites (NIP-43)', () => {
   test('owners are kept for later starts; naming others replaces them', async () => {
     const data = tempDir()
     const verdictFor = async (owners: string[]) => {
-      const relay = await createRelay({ data, owners, policy: saneDefaults({ members: true }) })
+      const relay = await createRelay({
+        verifier: await sharedVerifier(),
+        data,
+        owners,
+        policy: saneDefaults({ members: true }),
+      })
       const url = await relay.listen({ port: 0 })
       const client = await connectRaw(url)
       await client.authenticate(owner)
@@ -589,7 +598,7 @@ describe('the relay’s own key', () => {
   ])('%s with mode %o is refused as %s, unquoted', async (text, mode, code) => {
     const data = tempDir()
     writeFileSync(join(data, 'relay.key'), text, { mode })
-    const failure = await createRelay({ data }).catch((error: unknown) => error)
+    const failure = await createRelay({ verifier: await sharedVerifier(), data }).catch((error: unknown) => error)
     expect(failure).toBeInstanceOf(RelayKeyError)
     expect((failure as RelayKeyError).code).toBe(code)
     expect((failure as RelayKeyError).message).not.toContain(text)

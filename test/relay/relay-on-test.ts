@@ -3,6 +3,7 @@ import { createRelay, type Relay, type RelayOptions } from 'posthorn/relay'
 import { onTestFinished } from 'vitest'
 import type { Clock } from '#dist/platform/clock.js'
 import type { Cancel, Timers } from '#dist/platform/timers.js'
+import { sharedVerifier } from '../helpers/shared-verifier.ts'
 import { connect, type Wire } from './wire.ts'
 
 /** Time that moves only when told to. Wall and monotonic clock can be set apart, as a suspended machine does. */
@@ -62,7 +63,11 @@ export interface TestRelay {
 /** The real relay on a free port, stopped after the running test. An error that an operator would see fails the test. */
 export async function startRelay(options: RelayOptions = {}): Promise<TestRelay> {
   const errors: unknown[] = []
-  const relay = await createRelay({ onError: (where, error) => errors.push(`${where}: ${error}`), ...options })
+  const relay = await createRelay({
+    onError: (where, error) => errors.push(`${where}: ${error}`),
+    verifier: await sharedVerifier(),
+    ...options,
+  })
   const url = await relay.listen({ port: 0 })
   onTestFinished(async () => {
     await relay.close()

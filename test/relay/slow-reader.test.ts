@@ -3,6 +3,7 @@ import type { NostrEvent } from 'posthorn/protocol'
 import { createMemoryStore, createRelay, openSqliteStore, type Relay } from 'posthorn/relay'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { nowSeconds, person } from '../helpers/events.ts'
+import { sharedVerifier } from '../helpers/shared-verifier.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { type Pipe, pipeTo } from './pipe.ts'
 import { manualTime, startRelay } from './relay-on-test.ts'
@@ -19,7 +20,12 @@ const limits = { outboundHighBytes: 100 * KB, outboundHardBytes: 500 * KB }
 async function start(
   options: Parameters<typeof createRelay>[0] = {},
 ): Promise<{ relay: Relay; writer: Pipe; publish: (events: NostrEvent[]) => Promise<void> }> {
-  const relay = await createRelay({ store: await openSqliteStore(tempDir()), limits, ...options })
+  const relay = await createRelay({
+    verifier: await sharedVerifier(),
+    store: await openSqliteStore(tempDir()),
+    limits,
+    ...options,
+  })
   onTestFinished(() => relay.close())
   const writer = pipeTo(relay)
   const publish = async (events: NostrEvent[]) => {

@@ -2,6 +2,7 @@ import type { NostrEvent } from 'posthorn/protocol'
 import { createMemoryStore, createRelay } from 'posthorn/relay'
 import { expect, onTestFinished, test } from 'vitest'
 import { nowSeconds, type Person, person } from '../helpers/events.ts'
+import { sharedVerifier } from '../helpers/shared-verifier.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { manualTime } from './relay-on-test.ts'
 import { connect, idsOf, type Wire } from './wire.ts'
@@ -13,6 +14,7 @@ const DELAY_MS = 30_000
 async function start(options: { data?: string } = {}) {
   const time = manualTime()
   const relay = await createRelay({
+    verifier: await sharedVerifier(),
     ...time,
     ...(options.data ? { data: options.data } : { store: createMemoryStore() }),
   })
@@ -130,7 +132,7 @@ test('survives the relay: after a restart the delay begins anew', async () => {
   await first.relay.close()
   // Its URL is the new relay's too, so that the will still names it.
   const time = manualTime()
-  const relay = await createRelay({ ...time, data, publicUrls: [first.url] })
+  const relay = await createRelay({ verifier: await sharedVerifier(), ...time, data, publicUrls: [first.url] })
   onTestFinished(() => relay.close())
   const url = await relay.listen({ port: 0 })
   const stored = async () => {

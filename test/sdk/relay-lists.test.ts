@@ -7,6 +7,7 @@ import type { Dial } from '#dist/platform/socket.js'
 import { foreignRelay } from '#dist/sdk/relays/addresses.js'
 import { learn, mailRelays, readList } from '#dist/sdk/relays/lists.js'
 import { corrupt, nowSeconds } from '../helpers/events.ts'
+import { sharedVerifier } from '../helpers/shared-verifier.ts'
 import { startRelay } from '../helpers/start-relay.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { alice, bob, carol, eventually, memoryAgent } from './agents.ts'
@@ -79,7 +80,7 @@ test('an inbox relay that sleeps: the message waits for it, over restarts, and h
   await using shared = await startRelay()
   const store = createMemoryMailStore()
   const data = tempDir()
-  const asleep = await createRelay({ data })
+  const asleep = await createRelay({ verifier: await sharedVerifier(), data })
   const url = await asleep.listen({ port: 0 })
   const list = inboxRelays([url])
   await asleep.close()
@@ -93,7 +94,7 @@ test('an inbox relay that sleeps: the message waits for it, over restarts, and h
   expect(first.delivery(id)).toEqual({ state: 'queued' })
   expect(first.copies(id)).toEqual([{ relay: url, state: 'waiting' }])
   await first.close({ timeoutMs: 50 })
-  const woken = await createRelay({ data })
+  const woken = await createRelay({ verifier: await sharedVerifier(), data })
   await woken.listen({ port: Number(new URL(url).port) })
   const second = await memoryAgent(bob, shared.url, { store, speed: 20 })
   await eventually('delivered', () => second.delivery(id)?.state === 'stored')

@@ -2,6 +2,7 @@ import { cpSync, rmSync } from 'node:fs'
 import { createMemoryMailStore } from 'posthorn'
 import { createRelay } from 'posthorn/relay'
 import { expect, test } from 'vitest'
+import { sharedVerifier } from '../helpers/shared-verifier.ts'
 import { startRelay } from '../helpers/start-relay.ts'
 import { makeTempDir, removeDir, tempDir } from '../helpers/temp-dir.ts'
 import { alice, bob, eventually, fastTimers, memoryAgent } from './agents.ts'
@@ -63,7 +64,7 @@ test('status is honest without a relay: offline, queued, not complete; then it i
   expect(await agent.sync({ maxMs: 2_000 })).toMatchObject({ complete: false, status: 'offline', received: 0 })
   expect(agent.status()).toMatchObject({ queue: 1, relays: [{ state: 'offline', error: expect.any(String) }] })
   await expect(agent.stored(id, { timeout: 100 })).rejects.toMatchObject({ code: 'timeout', id })
-  const relay = await createRelay({ data: tempDir() })
+  const relay = await createRelay({ verifier: await sharedVerifier(), data: tempDir() })
   await relay.listen({ port })
   await eventually('stored', () => agent.delivery(id)?.state === 'stored')
   await agent.close()
@@ -79,7 +80,7 @@ test('a deadline passes while offline: expired, and never sent', async () => {
 
 test('a relay put back to an older copy: the agents resync and offer again what it lost', async () => {
   const [data, copy] = [makeTempDir(), makeTempDir()]
-  let relay = await createRelay({ data })
+  let relay = await createRelay({ verifier: await sharedVerifier(), data })
   const url = await relay.listen({ port: 0 })
   const port = Number(new URL(url).port)
   const stores = { alice: createMemoryMailStore(), bob: createMemoryMailStore() }
@@ -96,7 +97,7 @@ test('a relay put back to an older copy: the agents resync and offer again what 
   rmSync(copy, { recursive: true })
   cpSync(data, copy, { recursive: true })
 
-  relay = await createRelay({ data })
+  relay = await createRelay({ verifier: await sharedVerifier(), data })
   await relay.listen({ port })
   const during = await open()
   const lost = await during.b.send('alice', 'after the backup')
@@ -107,7 +108,7 @@ test('a relay put back to an older copy: the agents resync and offer again what 
   await during.b.close()
   await relay.close()
 
-  relay = await createRelay({ data: copy })
+  relay = await createRelay({ verifier: await sharedVerifier(), data: copy })
   await relay.listen({ port })
   const after = await open()
   await eventually('offered again', () => relay !== undefined && after.b.status().queue === 0)
