@@ -167,7 +167,7 @@ test('own lists: published once, read back before anything is written, what anot
   const first = await memoryAgent(alice, [one.url, two.url], { store, announce: true, speed: 20 })
   const both = [one.url, two.url]
   await expect
-    .poll(async () => tagged(await ownLists(two.url)), { timeout: 15_000 })
+    .poll(async () => tagged(await ownLists(two.url)), { timeout: 25_000 })
     .toEqual([
       [10_002, ...both, elsewhere],
       [10_050, ...both],

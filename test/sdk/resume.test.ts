@@ -51,7 +51,8 @@ test('a live agent rides over restarts of the relay; what is sent meanwhile wait
   expect(new Set(receiver.inbox().map(each => each.id))).toEqual(new Set(sent))
   expect(receiver.inbox().length).toBe(16)
   expect(states).toContain('offline')
-  for (const id of sent) expect(sender.delivery(id)).toMatchObject({ state: 'received', seq: expect.any(Number) })
+  await eventually('all receipts', () => sent.every(id => sender.delivery(id)?.state === 'received'))
+  for (const id of sent) expect(sender.delivery(id)).toMatchObject({ seq: expect.any(Number) })
 })
 
 test('status is honest without a relay: offline, queued, not complete; then it is sent', async () => {
