@@ -11,16 +11,20 @@ export interface CliHost {
   readonly stdout: Writable & { readonly isTTY?: boolean }
   readonly stderr: Writable & { readonly isTTY?: boolean }
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Aborted by Ctrl-C, SIGTERM or SIGHUP: stop, clean up, return. */
+  /** Aborted by Ctrl-C, SIGTERM or, unless {@link onReload} took it, SIGHUP: stop, clean up, return. */
   readonly signal: AbortSignal
   readonly clock: Clock
   readonly timers: Timers
   readonly readStdin: () => Promise<string>
   readonly stdinIsTerminal: boolean
+  /** From now on SIGHUP calls this; a hang-up of the terminal still ends the command. */
+  readonly onReload?: (run: () => void) => void
 }
 
 export interface Context<V extends VerbName> extends CliHost, ParsedArgs<V> {
   readonly out: Output
+  /** The same command line with environment and file as they are now. Rejects with UsageError. */
+  readonly readAgain: () => Promise<ParsedArgs<V>>
 }
 
 /** One verb. Foreseen failures are thrown as errors with a `code`; the number returned is the exit code. */

@@ -40,9 +40,10 @@ async function runVerb<V extends CommandName>(
   out: Output,
   host: CliHost,
 ): Promise<ExitCode> {
-  const parsed = parseVerbArgs(verb, args, await settingLayers(verb, args, host.env))
+  const readAgain = async () => parseVerbArgs(verb, args, await settingLayers(verb, args, host.env))
+  const parsed = await readAgain()
   const run = await COMMANDS[verb]()
-  const code = await run({ ...parsed, ...host, out })
+  const code = await run({ ...parsed, ...host, out, readAgain })
   // To a relay a signal is the ordinary end; everything else was cut short.
   return host.signal.aborted && verb !== 'relay' ? EXIT.interrupted : code
 }

@@ -26,7 +26,10 @@ export async function runProcess(argv: readonly string[]): Promise<never> {
     interruption.abort()
     systemTimers.after(CLEANUP_MS, () => process.exit(EXIT.interrupted), { background: true })
   }
-  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, onSignal)
+  for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, onSignal)
+  let onReload: (() => void) | undefined
+  // A terminal that goes away ends what ran in it; a supervisor's hang-up asks for a reload, where the command has one.
+  process.on('SIGHUP', () => (onReload === undefined || stderr.isTTY || stdout.isTTY ? onSignal() : onReload()))
   // The reader of a pipe may leave early (`| head`); that ends the work, quietly.
   for (const stream of [stdout, stderr]) stream.on('error', () => process.exit(EXIT.ok))
 
@@ -39,6 +42,9 @@ export async function runProcess(argv: readonly string[]): Promise<never> {
     timers: systemTimers,
     readStdin: () => text(stdin),
     stdinIsTerminal: stdin.isTTY === true,
+    onReload: run => {
+      onReload = run
+    },
   })
   await Promise.all([stdout, stderr].map(stream => new Promise(flushed => stream.write('', flushed))))
   return process.exit(code)

@@ -227,6 +227,7 @@ export const VERBS = {
       'Bound to loopback and without a public URL it is open to programs of this machine, unthrottled. Otherwise rates and connection limits hold.',
       'Each option may also come from the environment (--public-url as POSTHORN_PUBLIC_URL, lists separated by spaces; PORT and RENDER_EXTERNAL_URL are understood) or from a file: posthorn help relay config.',
       'SIGTERM or Ctrl-C finishes what was accepted and exits 0; a second one exits at once. Killing it at any time is safe: OK means synced.',
+      'SIGHUP reads the file again: keep, require-auth, members, min-pow, allow-kinds, allow-origin, slow-query and log-format change with every connection open; what needs a restart is named. From a terminal a hang-up ends it.',
     ],
   },
   'relay config': {

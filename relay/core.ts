@@ -57,6 +57,12 @@ export interface CoreOptions {
   readonly onError: (where: string, error: unknown) => void
 }
 
+/** What a running relay can be told anew. */
+export interface CoreChanges {
+  readonly retention?: readonly RetentionRule[]
+  readonly policy?: Policy | PolicyFactory
+}
+
 /** The relay without a network: accepts open sockets, of whatever transport. */
 export interface RelayCore {
   readonly head: Head
@@ -69,11 +75,15 @@ export interface RelayCore {
   readonly http: HttpHost
   /** Who may connect, write and read. */
   readonly admission: Admission
+  /** The rules that hold. */
+  readonly retention: readonly RetentionRule[]
   /**
    * Attaches an open connection; the caller feeds what the socket does into the returned handlers. A `peer` that is not given
    * is a part of this process: unthrottled.
    */
   accept(socket: Socket, peer?: Peer): SocketEvents
+  /** Retention and policy from now on; what is not named stays. Throws a TypeError for what cannot be kept; nothing has changed then. */
+  change(changes: CoreChanges): void
   /** Applies the retention rules now; they are also applied from time to time. Rejects with PruneRefusedError. */
   prune(): Promise<PruneReport>
   /** Answers what was received as far as 2 s allow, closes every connection with 1001, closes store and verifier. */
@@ -83,7 +93,7 @@ export interface RelayCore {
 /** Begins an epoch and then serves. Rejects if the store cannot be written. */
 export async function createRelayCore(options: CoreOptions): Promise<RelayCore> {
   const { store, clock, timers, random, verifier, limits, urls, onError } = options
-  const rules = requireRules(options.retention ?? [])
+  let rules = requireRules(options.retention ?? [])
   const live = new LiveIndex()
   let stopping = false
   const connections = new Set<Connection>()
@@ -134,11 +144,16 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     for (const connection of connections)
       if (admission.isShutOut(connection))
         for (const { sub } of [...connection.followers])
-          connection.closeSubscription(sub, reason('restricted', 'you are no member of this relay any more'))
+          connection.closeSubscription(
+            sub,
+            connection.keys.length === 0
+              ? reason('auth-required', 'authenticate to read here')
+              : reason('restricted', 'you are no member of this relay any more'),
+          )
   }
   const { refuseWrite } = admission
   const terms = (): GateTerms => ({ limits, urls, now: source.now(), refuseWrite, retention: rules })
-  const retention = startRetention({ store, timers, rules, now: () => source.now(), onError })
+  const retention = startRetention({ store, timers, rules: () => rules, now: () => source.now(), onError })
   const wills = new WillKeeper({
     store,
     timers,
@@ -190,7 +205,9 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     wills,
     negentropy: { store, timers, limits, now: source.now, onError, refuseRead: reads.refuse, held: 0 },
     urls,
-    authRequired: admission.terms.authRequired === true,
+    get authRequired() {
+      return admission.terms.authRequired === true
+    },
     penalize: admission.penalize,
     leave(connection, peer) {
       connections.delete(connection)
@@ -246,6 +263,17 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
       if (stopping) connection.end(CLOSE.goingAway, 'the relay is stopping')
       else connection.open()
       return connection
+    },
+    change(changes) {
+      const nextRules = changes.retention && requireRules(changes.retention)
+      if (changes.policy !== undefined) admission.replacePolicy(changes.policy, urls.size > 0)
+      if (nextRules !== undefined) rules = nextRules
+      if (changes.policy === undefined) return
+      endShutOut()
+      admission.refreshMembers().catch(error => onError('members', error))
+    },
+    get retention() {
+      return rules
     },
     prune: retention.run,
     async close() {

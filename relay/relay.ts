@@ -12,7 +12,7 @@ import { defaultLimits, type Limits } from '../protocol/limits.ts'
 import { normalizeRelayUrl } from '../protocol/url.ts'
 import { trustProxies } from './address.ts'
 import { type BackupMade, type BackupSchedule, startBackups } from './backups.ts'
-import { createRelayCore } from './core.ts'
+import { type CoreChanges, createRelayCore } from './core.ts'
 import { createReadiness, watchCommits } from './health.ts'
 import { IdentitySettings } from './http/identity.ts'
 import { createHttp } from './http/router.ts'
@@ -26,6 +26,7 @@ import { connectMetrics } from './metrics/sources.ts'
 import { timedStore } from './metrics/timed-store.ts'
 import { isLoopback } from './origin.ts'
 import { openParts, statusOf } from './parts.ts'
+import { NEEDS_URL } from './policy/admission.ts'
 import type { Peer, Policy, PolicyFactory } from './policy/policy.ts'
 import { openRelayKey } from './policy/relay-key.ts'
 import type { PruneReport } from './retention.ts'
@@ -78,6 +79,12 @@ export interface RelayOptions {
   readonly onError?: (where: string, error: unknown) => void
 }
 
+/** What can be told anew without dropping a connection; what is not named stays as it is. */
+export interface RelayChanges extends CoreChanges {
+  readonly allowOrigins?: readonly string[]
+  readonly slowQueryMs?: number
+}
+
 export interface Relay {
   /** Where the log ends, and the epoch of this run. */
   readonly head: Head
@@ -93,6 +100,11 @@ export interface Relay {
   metrics(): Promise<string | undefined>
   /** Serves that on a port of its own and resolves to its URL. Throws a TypeError without the option. */
   listenMetrics(address: { readonly host: string; readonly port: number }): Promise<string>
+  /**
+   * Changes a running relay. Connections stay; subscriptions of who may not read any more end with CLOSED. Throws a TypeError for what cannot
+   * be kept (AUTH without a URL, members without an owner); nothing has changed then.
+   */
+  change(changes: RelayChanges): void
   /** Applies the retention rules now. Rejects with PruneRefusedError if something that is to go is damaged. */
   prune(): Promise<PruneReport>
   /** Graceful: answers what came in, closes every connection with 1001, then the log. Safe to call twice. */
@@ -137,7 +149,8 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   const parts = await openParts(options, onError)
   const metrics = options.metrics === true ? await createMetrics(clock) : undefined
   const verifier = metrics === undefined ? parts.verifier : meteredVerifier(parts.verifier, metrics.meter)
-  const { onSlowQuery, slowQueryMs = SLOW_QUERY_MS } = options
+  const { onSlowQuery } = options
+  let { slowQueryMs = SLOW_QUERY_MS, allowOrigins = [] } = options
   const timed =
     onSlowQuery === undefined
       ? parts.store
@@ -203,7 +216,12 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   const answer = createHttp({
     host: core.http,
     identity,
-    retention: { rules: options.retention ?? [], run: core.prune },
+    retention: {
+      get rules() {
+        return core.retention
+      },
+      run: core.prune,
+    },
     stats: () => ({
       connections: core.connections,
       subscriptions: core.subscriptions,
@@ -212,7 +230,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
       log: { everyS: traffic.everyS, samples: traffic.samples },
     }),
     readiness,
-    allowOrigins: options.allowOrigins ?? [],
+    allowOrigins: () => allowOrigins,
     info: () =>
       relayInfo(identity.current, limits, core.head, version, {
         self: core.admission.self,
@@ -248,14 +266,13 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
     },
     async listen({ host = DEFAULT_HOST, port = DEFAULT_PORT } = {}) {
       const local = publicUrls.length === 0 && isLoopback(host)
-      if (core.admission.terms.needsAuth === true && publicUrls.length === 0 && !local)
-        throw new TypeError('the policy demands AUTH, which needs the URL that clients dial; set publicUrls')
+      if (core.admission.terms.needsAuth === true && publicUrls.length === 0 && !local) throw new TypeError(NEEDS_URL)
       const server = await listen({
         host,
         port,
         limits,
         reach: { local, isTrustedProxy },
-        allowOrigins: options.allowOrigins ?? [],
+        allowOrigins: () => allowOrigins,
         timers,
         refuse: core.admission.refuseConnection,
         accept,
@@ -269,6 +286,11 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
       return server.url
     },
     accept,
+    change(changes) {
+      core.change(changes)
+      allowOrigins = changes.allowOrigins ?? allowOrigins
+      slowQueryMs = changes.slowQueryMs ?? slowQueryMs
+    },
     prune: core.prune,
     metrics: async () => metrics?.text(),
     async listenMetrics(address) {

@@ -60,7 +60,8 @@ export async function prune(
 export interface RetentionOptions {
   readonly store: Store
   readonly timers: Timers
-  readonly rules: readonly RetentionRule[]
+  /** As they are when a run begins. */
+  readonly rules: () => readonly RetentionRule[]
   /** Seconds. */
   readonly now: () => number
   readonly onError: (where: string, error: unknown) => void
@@ -78,16 +79,13 @@ export function startRetention({ store, timers, rules, now, onError }: Retention
   let stopped = false
   let running: Promise<unknown> = Promise.resolve()
   const run = (): Promise<PruneReport> => {
-    const next = running.then(() => prune(store, rules, now(), { stopped: () => stopped }))
+    const next = running.then(() => prune(store, rules(), now(), { stopped: () => stopped }))
     running = next.catch(() => {})
     return next
   }
-  const cancel =
-    rules.length === 0
-      ? () => {}
-      : every(timers, INTERVAL_MS, () => {
-          run().catch(error => onError('retention', error))
-        })
+  const cancel = every(timers, INTERVAL_MS, () => {
+    if (rules().length > 0) run().catch(error => onError('retention', error))
+  })
   return {
     run,
     async stop() {

@@ -28,7 +28,8 @@ export interface ServerOptions {
   readonly limits: Limits
   readonly reach: Reach
   /** Exact `Origin` values a browser page may have while the relay is for this machine only. */
-  readonly allowOrigins: readonly string[]
+  /** Asked at each upgrade. */
+  readonly allowOrigins: () => readonly string[]
   readonly timers: Timers
   /** The reason why this peer may not connect, or undefined. */
   readonly refuse: (peer: Peer) => string | undefined
@@ -76,7 +77,8 @@ export async function listen(options: ServerOptions): Promise<RelayServer> {
     if (pathOf(request) !== '/') return refuseUpgrade(stream, '404 Not Found')
     const { host, origin } = request.headers
     if (!hostAllowed(host, reach.local)) return refuseUpgrade(stream, FORBIDDEN, WRONG_HOST)
-    if (!originAllowed(origin, reach.local, options.allowOrigins)) return refuseUpgrade(stream, FORBIDDEN, WRONG_ORIGIN)
+    if (!originAllowed(origin, reach.local, options.allowOrigins()))
+      return refuseUpgrade(stream, FORBIDDEN, WRONG_ORIGIN)
     const peer = peerOf(request, reach)
     const refusal = options.refuse(peer)
     if (refusal !== undefined)

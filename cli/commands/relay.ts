@@ -4,17 +4,20 @@ import { refuseEphemeral } from '../ephemeral-storage.ts'
 import { CliError, errorCode } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { relayFolder } from '../relay-folder.ts'
-import { createRelayLog, errorFields } from '../relay-log.ts'
+import { createRelayLog, errorFields, type RelayLog } from '../relay-log.ts'
 import { type Address, backupSettings, relaySettings, requireAddress } from '../relay-settings.ts'
 import { columns, escapeText } from '../text.ts'
 import { parseKeep } from './relay-keep.ts'
+import { relayReload } from './relay-reload.ts'
 
 /** `posthorn relay`: runs until a signal, then closes in order and exits 0. */
 export const relay: Command<'relay'> = async context => {
   const { options, origins, out, signal, env } = context
   const data = relayFolder(options.data, env)
   if (!options['allow-ephemeral']) refuseEphemeral(data, env)
-  const log = createRelayLog(options['log-format'], context)
+  // The format may change while it runs.
+  let write = createRelayLog(options['log-format'], context)
+  const log: RelayLog = (...said) => write(...said)
   // For people in a terminal; whoever reads JSON gets the same as events.
   const talk = options['log-format'] === 'text'
   const say = (text: string, event: string, fields = {}) => (talk ? out.say(text) : log('info', event, fields))
@@ -41,6 +44,11 @@ export const relay: Command<'relay'> = async context => {
       verifier: describeVerifier(server.verifier),
     })
     if (metrics !== undefined) say(`metrics: ${metrics}`, 'metrics', { url: metrics })
+    context.onReload?.(
+      relayReload(context, server, log, next => {
+        write = next
+      }),
+    )
     await aborted(signal)
     say('closing …', 'closing')
   } finally {

@@ -23,7 +23,8 @@ export interface HttpOptions extends Pick<ManagementHost, 'identity' | 'retentio
   /** Live numbers, for anybody. */
   readonly stats: () => object
   /** Exact `Origin` values a browser page may have although the relay is for this machine only. */
-  readonly allowOrigins: readonly string[]
+  /** Asked at each request. */
+  readonly allowOrigins: () => readonly string[]
 }
 
 /** Where a request came in. */
@@ -98,7 +99,7 @@ export function createHttp(options: HttpOptions): AnswerHttp {
     if (method === 'OPTIONS') return { status: 204, type: 'text/plain', body: '', headers: { allow } }
     const route = Object.hasOwn(methods, method) ? methods[method] : undefined
     if (route === undefined) return text(405, `Only ${allow} here.\n`, { allow })
-    if (route.open !== true && !originAllowed(origin, local, options.allowOrigins))
+    if (route.open !== true && !originAllowed(origin, local, options.allowOrigins()))
       return refusal(reason('blocked', 'this relay is for this machine only, and this Origin is not on its list'))
     if (route.owners !== true && peer.address !== undefined && host.lists.isIpBlocked(peer.address))
       return refusal(reason('blocked', 'your address is blocked'))

@@ -44,8 +44,13 @@ export interface Admission {
   penalize(peer: Peer): void
   readonly refuseWrite: WritePolicy
   readonly refuseRead: ReadPolicy
-  /** True for who could read here as a member and is none any more: what such a connection has open ends. */
+  /** True for who could read here and cannot any more, no member now or never authenticated: what such a connection has open ends. */
   isShutOut(sender: Sender): boolean
+  /**
+   * From now on another policy decides; what was counted for rates begins anew. Throws a TypeError for one that this relay cannot keep,
+   * and then nothing has changed. `canAuthenticate`: the relay knows its URL.
+   */
+  replacePolicy(policy: Policy | PolicyFactory, canAuthenticate: boolean): void
   /** Answers a join or leave request (NIP-43) whose signature holds. */
   request(event: NostrEvent): Promise<Verdict>
   /** Answers a REQ for an invite (NIP-43): the reason of a refusal, or the event to send. */
@@ -57,6 +62,8 @@ export interface Admission {
 }
 
 const OWNERS = 'owner'
+
+export const NEEDS_URL = 'the policy demands AUTH, which needs the URL that clients dial; set publicUrls'
 
 export async function createAdmission(options: AdmissionOptions): Promise<Admission> {
   const { key, store, lists, limits, clock, random, publish, onError } = options
@@ -72,13 +79,15 @@ export async function createAdmission(options: AdmissionOptions): Promise<Admiss
     now,
     onError,
   })
-  const policy =
-    typeof options.policy === 'function'
-      ? options.policy({ clock, limits, isMember: pubkey => membership.isMember(pubkey) })
-      : options.policy
-  const terms = policy.terms ?? {}
-  if (terms.members === true && membership.members.length === 0)
-    throw new TypeError('a relay for members needs an owner who can invite them; name one at its first start')
+  const made = (given: Policy | PolicyFactory): Policy => {
+    const policy =
+      typeof given === 'function' ? given({ clock, limits, isMember: pubkey => membership.isMember(pubkey) }) : given
+    if (policy.terms?.members === true && membership.members.length === 0)
+      throw new TypeError('a relay for members needs an owner who can invite them; name one at its first start')
+    return policy
+  }
+  let policy = made(options.policy)
+  let terms = policy.terms ?? {}
   const doors = new Doorkeeper(limits, clock)
   // Nobody else can have authenticated as the relay.
   const isRelay = ({ keys }: Sender) => keys.includes(key.pubkey)
@@ -88,7 +97,9 @@ export async function createAdmission(options: AdmissionOptions): Promise<Admiss
   }
   return {
     self: key.pubkey,
-    terms,
+    get terms() {
+      return terms
+    },
     membership,
     refuseConnection: peer =>
       (peer.address !== undefined && lists.isIpBlocked(peer.address)
@@ -102,7 +113,15 @@ export async function createAdmission(options: AdmissionOptions): Promise<Admiss
     refuseWrite: (event, sender, at) =>
       isRelay(sender) ? undefined : (refuseListed(lists, event, sender) ?? policy.write?.(event, sender, at)),
     refuseRead: (filters, sender) => refuseBanned(lists, sender.keys) ?? policy.read?.(filters, sender),
-    isShutOut: ({ keys }) => terms.membersRead === true && !keys.some(pubkey => membership.isMember(pubkey)),
+    isShutOut: ({ keys }) =>
+      (terms.authToRead === true && keys.length === 0) ||
+      (terms.membersRead === true && !keys.some(pubkey => membership.isMember(pubkey))),
+    replacePolicy(given, canAuthenticate) {
+      const next = made(given)
+      if (next.terms?.needsAuth === true && !canAuthenticate) throw new TypeError(NEEDS_URL)
+      policy = next
+      terms = next.terms ?? {}
+    },
     async request(event) {
       if (terms.members !== true)
         return { accepted: false, message: reason('unsupported', 'this relay has no members to join') }

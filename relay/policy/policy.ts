@@ -37,6 +37,8 @@ export interface PolicyTerms {
   readonly restrictedWrites?: boolean
   /** Leading zero bits that an id must have. */
   readonly minPow?: number
+  /** Nobody reads before AUTH. */
+  readonly authToRead?: boolean
   /** Only members read: whoever stops being one loses the subscriptions that are open. */
   readonly membersRead?: boolean
   /** Join requests and invites are served (NIP-43). */

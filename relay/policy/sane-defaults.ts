@@ -49,6 +49,7 @@ export const saneDefaults =
       terms: {
         authRequired: authWrites && authReads,
         needsAuth: authWrites || authReads,
+        authToRead: authReads,
         restrictedWrites: authWrites || allowKinds !== undefined || minPow > 0,
         minPow,
         membersRead: members === true,
