@@ -15,8 +15,12 @@ import { createEar, WRAPS } from './ephemeral/ear.ts'
 import { createExpress } from './ephemeral/express.ts'
 import { AgentClosedError, ExpiredError, RefusedError, TimeoutError } from './errors.ts'
 import { createHandlers } from './handlers.ts'
-import type { Signer } from './identity/signer.ts'
+import type { MaybePromise, Signer } from './identity/signer.ts'
 import { createIntake } from './intake.ts'
+import { ACCEPT_INVITE, createInviteDesk } from './invites/desk.ts'
+import { createInvites } from './invites/index.ts'
+import { createInviteLedger } from './invites/ledger.ts'
+import type { TakeUp } from './invites/take-up.ts'
 import { createCompose, createComposeReceipt } from './mail/compose.ts'
 import { createSealer } from './mail/seal.ts'
 import type { MailStore, Outcome, OutgoingMail, StoredMail } from './mail/store.ts'
@@ -57,6 +61,8 @@ export interface StartOptions extends Host, AgentRules {
   /** Names this run's presence among those of its key; the same at every start of one home. */
   readonly session: string
   readonly contacts: () => readonly Contact[]
+  /** Relays that were added while it runs are to be there at the next start, too. */
+  rememberRelays?(added: readonly string[]): MaybePromise<unknown>
   /** After everything else is closed. */
   onClosed?(): void
 }
@@ -83,6 +89,7 @@ export function startAgent(options: StartOptions): RunningAgent {
     () => mergeContacts(book.list(), options.contacts()),
     () => store.judged('accepted'),
   )
+  const invited = createInviteLedger(options.shelf)
   let closing: Promise<{ readonly unsent: number }> | undefined
   let closed = false
   let lastStatus = ''
@@ -115,7 +122,13 @@ export function startAgent(options: StartOptions): RunningAgent {
   const ask = tracedAsk(createAsk(sender, asks), telemetry)
   const receipting = createReceipting({ ...options, compose: createComposeReceipt(options), isAccepted, isContact })
   const clerk = createReceiptClerk({ store, timers, sign: receipting.received, onQueued: () => kick() })
-  const intake = createIntake({ store, pubkey, knownKeys: view.knownKeys, mayReceipt: receipting.may })
+  const intake = createIntake({
+    store,
+    pubkey,
+    knownKeys: view.knownKeys,
+    mayReceipt: receipting.may,
+    admit: mail => desk.admit(mail),
+  })
   const worker = createWorker({
     ...options,
     rates: createRates(clock, from =>
@@ -172,8 +185,6 @@ export function startAgent(options: StartOptions): RunningAgent {
     onMessage: mail => notices.emit('ephemeral', view.message(mail)),
   })
   const listen = () => ear.listen(notices.has('ephemeral') && !closing, topics.prefixes())
-  // What an earlier life received and did not tell.
-  clerk.plan()
   const beside = {
     ...options,
     lines: pool.routes.map(({ line }) => line),
@@ -182,6 +193,32 @@ export function startAgent(options: StartOptions): RunningAgent {
   const presence = createPresence(beside)
   const card = createCards(beside)
   const requests = createRequests({ store, resolve, entry: view.entry, announce, wake: worker.wake })
+  const desk = createInviteDesk({
+    store,
+    clock,
+    timers,
+    ledger: invited,
+    book,
+    self: { name: options.name, pubkey },
+    contacts: view.contacts,
+    onAccepted: requests.accept,
+    receipt: receipting.answer,
+    onQueued: () => kick(),
+    isClosed: () => closed,
+  })
+  const invites = createInvites({
+    ...options,
+    ledger: invited,
+    relays: () => pool.routes.map(({ url }) => url),
+    contacts: view.contacts,
+    ensureOpen,
+    async enter(taken) {
+      await meet(taken)
+      const { mail } = await sender.post(taken.contact.pubkey, taken.body, { act: taken.act, idem: taken.idem })
+      await store.durable?.()
+      return mail.id
+    },
+  })
   const contacts = createContacts({ book, requests, around: options.contacts, resolve })
   const syncer = createSyncer({
     routes: pool.routes,
@@ -189,6 +226,18 @@ export function startAgent(options: StartOptions): RunningAgent {
     until,
     isEnding: () => closing !== undefined,
   })
+
+  // What an earlier life received and did not tell.
+  clerk.plan()
+  void desk.work()
+
+  /** Whoever invited us is known, and reached, from now on. */
+  async function meet({ contact, added }: Pick<TakeUp, 'contact' | 'added'>): Promise<void> {
+    contacts.add(contact.name, contact.pubkey)
+    if (added.length === 0) return
+    for (const url of added) pool.add(url)
+    await options.rememberRelays?.(added)
+  }
 
   function isContact(key: string): boolean {
     return view.knownKeys().includes(key)
@@ -202,6 +251,7 @@ export function startAgent(options: StartOptions): RunningAgent {
     if (mails.length === 0) return
     for (const mail of mails) receive(mail)
     news.beat()
+    if (mails.some(({ act }) => act === ACCEPT_INVITE)) void desk.work()
     clerk.plan()
     worker.wake()
   }
@@ -307,6 +357,7 @@ export function startAgent(options: StartOptions): RunningAgent {
     await worker.stop(ms)
     await clerk.flush()
     clerk.close()
+    desk.close()
     const left = ms - (clock.monotonic() - start)
     await until(() => pool.isFlushed, Math.max(0, left))
     const unsent = store.counts().queue
@@ -329,6 +380,7 @@ export function startAgent(options: StartOptions): RunningAgent {
     presence,
     card,
     contacts,
+    invites,
     pubkey,
     npub: npubOf(pubkey),
     handle(what: unknown, handler: unknown, handle?: HandleOptions) {

@@ -30,6 +30,7 @@ import type { TypedAct } from './typed-act.ts'
 export type { AskOptions, HandleOptions, Handler, SendOptions } from './messaging.ts'
 
 import type { AgentContacts } from './contacts/index.ts'
+import type { AgentInvites } from './invites/index.ts'
 import type { AgentPresence } from './presence/index.ts'
 import type { Shelf } from './shelf.ts'
 
@@ -183,6 +184,7 @@ export interface Agent {
   readonly presence: AgentPresence
   readonly card: AgentCards
   readonly contacts: AgentContacts
+  readonly invites: AgentInvites
   /** Works off messages of one act: at least once each, across restarts. */
   handle(act: string, handler: Handler, options?: HandleOptions): void
   /** The same with bodies of known shape; what does not have it is answered `not-understood`. */

@@ -50,6 +50,22 @@ export class ContactError extends Error {
   }
 }
 
+/** An invite that cannot be made or accepted. Nothing was changed. */
+export class InviteError extends Error {
+  override readonly name = 'InviteError'
+  readonly code:
+    | 'invite-malformed'
+    | 'invite-expired'
+    | 'invite-own'
+    | 'invite-relay'
+    | 'invites-full'
+    | 'invites-malformed'
+  constructor(code: InviteError['code'], message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
 /** A card that is none: what is wrong with it. Nothing was published. */
 export class CardError extends Error {
   override readonly name = 'CardError'

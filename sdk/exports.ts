@@ -35,6 +35,7 @@ export {
   ExpiredError,
   FailedError,
   HomeInUseError,
+  InviteError,
   KeyFileError,
   MessageError,
   NotUnderstoodError,
@@ -51,6 +52,8 @@ export {
 } from './errors.ts'
 export { type LocalSigner, localSigner } from './identity/local-signer.ts'
 export type { MaybePromise, Signer } from './identity/signer.ts'
+export type { AcceptedInvite, AgentInvites, CreatedInvite, Invite, InviteTerms } from './invites/index.ts'
+export { type InviteText, parseInvite } from './invites/text.ts'
 export type { Authenticate } from './link/authenticator.ts'
 export type { Negotiation, PublishResult, RelayClient, Request, RequestHandlers } from './link/client.ts'
 export type { Connect, ConnectOptions } from './link/connect.ts'

@@ -12,6 +12,8 @@ export interface IntakeOptions {
   knownKeys(): readonly string[]
   /** The sender is told what becomes of its message. */
   mayReceipt(from: string): boolean
+  /** True if this message makes its sender a contact. */
+  admit(mail: Mail): boolean
 }
 
 /** What comes in, sorted before it is kept: strangers within their limits, receipts that are news. */
@@ -22,7 +24,7 @@ export interface Intake {
   refill(from: string): readonly StoredMail[]
 }
 
-export function createIntake({ store, pubkey, knownKeys, mayReceipt }: IntakeOptions): Intake {
+export function createIntake({ store, pubkey, knownKeys, mayReceipt, admit }: IntakeOptions): Intake {
   /** Counts of one batch, so that a thousand messages in it meet the limits one by one. */
   function gate() {
     const known = new Set(knownKeys())
@@ -30,8 +32,11 @@ export function createIntake({ store, pubkey, knownKeys, mayReceipt }: IntakeOpt
     const all = { listed: 0, held: 0, loaded: false }
     const each = new Map<string, { listed: number; held: number }>()
 
-    return function place(from: string): 'known' | 'listed' | 'held' | 'dropped' {
+    return function place(mail: Mail): 'known' | 'listed' | 'held' | 'dropped' {
+      const { from } = mail
       if (denied.has(from)) return 'dropped'
+      // An invite is good however full the box is.
+      if (admit(mail)) known.add(from)
       if (known.has(from)) return 'known'
       let counts = each.get(from)
       if (!counts) {
@@ -69,7 +74,7 @@ export function createIntake({ store, pubkey, knownKeys, mayReceipt }: IntakeOpt
         const isEcho = one.topic !== undefined && one.from === pubkey
         if (isEcho || ids.has(one.id) || store.get(one.id)) continue
         ids.add(one.id)
-        const box = place(one.from)
+        const box = place(one)
         if (box === 'dropped') {
           dropped.push(one.from)
           continue

@@ -9,7 +9,7 @@ import { fileShelf } from './home/file-shelf.ts'
 import { exposure, lstatOrUndefined, statOrUndefined } from './home/files.ts'
 import { readKeyFile } from './home/key-file.ts'
 import { DEFAULT_PROFILE, homeFiles, profileHome } from './home/paths.ts'
-import { createProfile, DEFAULT_RELAY, type Profile, readProfile } from './home/profile.ts'
+import { addProfileRelays, createProfile, DEFAULT_RELAY, type Profile, readProfile } from './home/profile.ts'
 import { createSiblings } from './home/siblings.ts'
 import { watchSpool } from './home/spool.ts'
 import { openSqliteMailStore } from './home/sqlite-mail-store.ts'
@@ -84,6 +84,7 @@ function openHome(options: OpenAgentOptions, host: Host): Agent {
       shelf,
       session: options.host?.session ?? sessionOn(shelf, host.random),
       present: options.presence ?? true,
+      rememberRelays: added => addProfileRelays(home, added),
       onClosed: () => {
         for (const step of undo) step()
       },

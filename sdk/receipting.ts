@@ -18,6 +18,8 @@ export interface Receipting {
   may(from: string): boolean
   /** Undefined if the sender of this message gets none. */
   one(mail: StoredMail, state: ReceiptState, text: string | undefined): MaybePromise<OutgoingMail> | undefined
+  /** What every sender of this message is told, stranger or not; undefined if this agent gives no receipts. */
+  answer(mail: StoredMail, state: ReceiptState, text: string | undefined): MaybePromise<OutgoingMail> | undefined
   received(composition: ReceiptComposition): MaybePromise<OutgoingMail>
 }
 
@@ -27,14 +29,16 @@ export function createReceipting({ receipts = 'accepted', signer, compose, ...wh
     return receipts === 'contacts' ? who.isContact(from) : who.isAccepted(from)
   }
 
+  function about({ from, id, wrap, private: sealed }: StoredMail, state: ReceiptState, text: string | undefined) {
+    return compose({ to: from, state, of: [id], text, private: sealed, wrapped: wrap !== undefined })
+  }
+
   return {
     may,
-    one(mail, state, text) {
-      // Posts to a topic are addressed to nobody, and clients of NIP-17 know no receipts.
-      if (mail.topic !== undefined || mail.wrap === 'chat' || !may(mail.from)) return undefined
-      const { from, id, wrap } = mail
-      return compose({ to: from, state, of: [id], text, private: mail.private, wrapped: wrap !== undefined })
-    },
+    // Posts to a topic are addressed to nobody, and clients of NIP-17 know no receipts.
+    one: (mail, state, text) =>
+      mail.topic !== undefined || mail.wrap === 'chat' || !may(mail.from) ? undefined : about(mail, state, text),
+    answer: (mail, state, text) => (receipts === 'none' ? undefined : about(mail, state, text)),
     received: compose,
   }
 }

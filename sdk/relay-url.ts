@@ -2,7 +2,7 @@ import { ProfileError } from './errors.ts'
 
 export const DEFAULT_RELAY = 'ws://localhost:7678'
 /** Relays of one agent: each costs a socket, and every message a copy. */
-const MAX_RELAYS = 16
+export const MAX_RELAYS = 16
 
 /** A ws:// or wss:// address, normalised. Throws {@link ProfileError}. */
 export function checkRelayUrl(text: string): string {

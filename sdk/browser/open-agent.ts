@@ -73,6 +73,7 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
       shelf,
       session: session ?? sessionOn(shelf, host.random),
       present,
+      rememberRelays: added => rememberRelays(profiles, name, added),
       onClosed: close,
     })
   } catch (error) {
@@ -95,6 +96,11 @@ async function findProfile(
   const profile = given ? { name, pubkey: given.pubkey, relays: urls } : withKey(name, urls, makeSecretKey(random))
   await profiles.put(profile)
   return profile
+}
+
+async function rememberRelays(profiles: BrowserProfiles, name: string, added: readonly string[]): Promise<void> {
+  const kept = await profiles.get(name)
+  if (kept) await profiles.put({ ...kept, relays: ownRelays([...kept.relays, ...added]) })
 }
 
 const withKey = (name: string, relays: readonly string[], secretKey: Uint8Array): BrowserProfile => ({

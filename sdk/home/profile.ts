@@ -6,7 +6,7 @@ import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import { publicKeyOf } from '../../protocol/signature.ts'
 import type { Contact } from '../api.ts'
 import { ProfileError } from '../errors.ts'
-import { checkRelayUrl, DEFAULT_RELAY } from '../relay-url.ts'
+import { checkRelayUrl, DEFAULT_RELAY, ownRelays } from '../relay-url.ts'
 import { makeSecretKey } from '../secret-key.ts'
 import { exposure, isMissing, lstatOrUndefined, makePrivateFolder, writePrivateFile } from './files.ts'
 import { readKeyFile, writeKeyFile } from './key-file.ts'
@@ -62,6 +62,12 @@ export function writeProfile(profile: Profile, random: Random = systemRandom): P
 /** Remembers other relays for an existing profile. */
 export const setProfileRelays = (home: string, relays: readonly string[]): Profile =>
   writeProfile({ ...readProfile(home), relays: relays.map(checkRelayUrl) })
+
+/** Remembers more relays for an existing profile. */
+export function addProfileRelays(home: string, added: readonly string[]): Profile {
+  const profile = readProfile(home)
+  return writeProfile({ ...profile, relays: ownRelays([...profile.relays, ...added]) })
+}
 
 /** Reads profile.json; the key is not touched. Throws {@link ProfileError}. */
 export function readProfile(home: string): Profile {

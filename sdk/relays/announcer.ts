@@ -5,8 +5,7 @@ import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import { supersedes } from '../../protocol/kinds.ts'
 import type { Route } from '../mail/route.ts'
 import type { MailStore } from '../mail/store.ts'
-import { isPrivateRelay } from './addresses.ts'
-import { LIST_KINDS, type ListKind, listTemplate, MAX_LISTED, readList } from './lists.ts'
+import { announceable, LIST_KINDS, type ListKind, listTemplate, MAX_LISTED, readList } from './lists.ts'
 
 /** After catching up, before lists are looked at: commands that only fetch or send are over by then. */
 const SETTLED_MS = 2_000
@@ -45,7 +44,8 @@ const NOTE = 'own'
  */
 export function createAnnouncer(options: AnnouncerOptions): Announcer {
   const { routes, pubkey, store, clock, timers } = options
-  const relays = announceable(routes.map(({ url }) => url))
+  /** One may have been added. */
+  const ownRelays = () => announceable(routes.map(({ url }) => url))
   let cancel: Cancel = () => {}
   let planned = false
   let running = false
@@ -56,7 +56,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
   function isInOrder(): boolean {
     const { relays: before, atMs, seen } = readAnnounced()
     const age = clock.now() - atMs
-    const fresh = age >= 0 && age < CHECKED_MS && before.join() === relays.join()
+    const fresh = age >= 0 && age < CHECKED_MS && before.join() === ownRelays().join()
     return fresh && routes.every(route => !isLive(route) || seen.includes(route.url))
   }
 
@@ -77,12 +77,13 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     const answered = answers.filter(({ complete }) => complete)
     if (closed || answered.length === 0) return
     const before = readAnnounced()
+    const relays = ownRelays()
     const found = answers.flatMap(({ events }) => events)
     const seen = new Set(before.relays.join() === relays.join() ? before.seen : [])
     let settled = true
     for (const kind of LIST_KINDS) {
       const newest = newestOf(kind, found)
-      const list = await listToHave(kind, newest, before.relays)
+      const list = await listToHave(kind, newest, { relays, announced: before.relays })
       for (const { route, events } of answered) {
         const has = events.some(({ id }) => id === list.id)
         // A relay that refuses lists is not asked to take them every day.
@@ -97,7 +98,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
   async function listToHave(
     kind: ListKind,
     newest: NostrEvent | undefined,
-    announced: readonly string[],
+    { relays, announced }: { readonly relays: readonly string[]; readonly announced: readonly string[] },
   ): Promise<NostrEvent> {
     if (newest === undefined) return options.sign(listTemplate(kind, relays, seconds(clock)))
     const listed = readList(newest).relays
@@ -132,12 +133,6 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
       cancel()
     },
   }
-}
-
-/** Nobody elsewhere can use, or should learn, addresses of this machine or network; among themselves they are all there is. */
-function announceable(urls: readonly string[]): readonly string[] {
-  const open = urls.filter(url => !isPrivateRelay(url))
-  return (open.length > 0 ? open : urls).slice(0, MAX_LISTED)
 }
 
 const newestOf = (kind: ListKind, events: readonly NostrEvent[]): NostrEvent | undefined =>

@@ -26,7 +26,7 @@ export interface CouriersOptions extends Host {
   readonly pubkey: string
   readonly store: MailStore
   readonly authenticate: Authenticate
-  /** Relays that have a connection anyway. */
+  /** Relays that have a connection anyway; one may be added. */
   readonly own: readonly string[]
   readonly allowPrivate: boolean
   onOutcome(outcome: Outcome): void
@@ -52,7 +52,7 @@ interface Courier {
 
 export function createCouriers(options: CouriersOptions): Couriers {
   const { store, timers, random } = options
-  const own = new Set(options.own)
+  const isOwn = (url: string) => options.own.includes(url)
   const running = new Map<string, Courier>()
   /** Relays that failed: how often, and not to be tried again yet. */
   const failures = new Map<string, number>()
@@ -66,7 +66,7 @@ export function createCouriers(options: CouriersOptions): Couriers {
     for (const courier of running.values()) courier.kick()
     for (const url of store.waitingRelays()) {
       if (running.size >= MAX_OPEN) return
-      if (!own.has(url) && !running.has(url) && !resting.has(url)) running.set(url, start(url))
+      if (!isOwn(url) && !running.has(url) && !resting.has(url)) running.set(url, start(url))
     }
   }
 
@@ -155,7 +155,7 @@ export function createCouriers(options: CouriersOptions): Couriers {
       // Outcomes are written a moment later.
       cancelIdle = timers.after(0, () => {
         if (!lane.isIdle || underWay > 0 || waits(url)) return
-        const others = store.waitingRelays().some(each => !own.has(each) && !running.has(each))
+        const others = store.waitingRelays().some(each => !isOwn(each) && !running.has(each))
         if (others) end(false)
         else cancelIdle = timers.after(IDLE_MS, () => end(false), { background: true })
       })

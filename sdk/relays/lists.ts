@@ -1,6 +1,6 @@
 import type { EventTemplate, NostrEvent, Tag } from '../../protocol/event.ts'
 import { INBOX_RELAYS, RELAY_LIST, supersedes } from '../../protocol/kinds.ts'
-import { foreignRelay } from './addresses.ts'
+import { foreignRelay, isPrivateRelay } from './addresses.ts'
 
 /** Relays taken from one list: a sender gives each a copy. NIP-17 and NIP-65 advise two to four. */
 export const MAX_LISTED = 8
@@ -46,6 +46,12 @@ export function mailRelays(lists: KnownLists, allowPrivate: boolean): readonly s
     if (usable.length > 0) return [...new Set(usable)].slice(0, MAX_LISTED)
   }
   return []
+}
+
+/** Of an agent's own relays those that others may be told: nobody elsewhere can use, or should learn, addresses of this machine or network; among themselves they are all there is. */
+export function announceable(urls: readonly string[]): readonly string[] {
+  const open = urls.filter(url => !isPrivateRelay(url))
+  return (open.length > 0 ? open : urls).slice(0, MAX_LISTED)
 }
 
 /** A list to be signed. */

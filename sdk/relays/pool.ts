@@ -51,13 +51,18 @@ export interface Pool {
   follow(topic: string, replay: boolean): void
   /** Offers an event that is not kept to the relays of its recipient, each once. Never rejects; waits while those are unknown. */
   publish(event: NostrEvent, to: string): Promise<readonly (PublishOutcome & { readonly relay: string })[]>
+  /** One more relay of the agent's own, as if it had always been one. Nothing happens if it is. */
+  add(url: string): void
   /** Nothing more can go out now: what waited was taken, or its relays are not there. */
   readonly isFlushed: boolean
   close(): Promise<void>
 }
 
 export function createPool(options: PoolOptions): Pool {
-  const { store, clock, timers, pubkey, relays } = options
+  const { store, clock, timers, pubkey } = options
+  /** Grows, and is read by all below whenever they need it. */
+  const relays = [...options.relays]
+  const topics = new Map<string, boolean>()
   const allowPrivate = options.allowPrivate ?? relays.every(isPrivateRelay)
   /** Waiting for a relay that can be asked. */
   let waiting: (() => void)[] = []
@@ -76,13 +81,15 @@ export function createPool(options: PoolOptions): Pool {
     },
     onSettled: options.onSettled,
   })
-  const routes = relays.map(url =>
-    createRoute({ ...options, url, onOutcome: outbox.settle, onChange, onSuspect: () => repairer.suspect() }),
-  )
+  const routes = relays.map(openRoute)
   const couriers = createCouriers({ ...options, own: relays, allowPrivate, onOutcome: outbox.settle })
   const announcer = createAnnouncer({ ...options, routes })
   const repairer = createRepairer({ ...options, routes })
   outbox.start()
+
+  function openRoute(url: string): Route {
+    return createRoute({ ...options, url, onOutcome: outbox.settle, onChange, onSuspect: () => repairer.suspect() })
+  }
 
   function onChange(): void {
     if (closed) return
@@ -113,6 +120,7 @@ export function createPool(options: PoolOptions): Pool {
       return answers.flatMap(({ events }) => events)[0]
     },
     follow(topic, replay) {
+      topics.set(topic, replay)
       for (const route of routes) route.follow(topic, replay)
     },
     async publish(event, to) {
@@ -124,6 +132,14 @@ export function createPool(options: PoolOptions): Pool {
           return { ...outcome, relay }
         }),
       )
+    },
+    add(url) {
+      if (closed || relays.includes(url)) return
+      const route = openRoute(url)
+      for (const [topic, replay] of topics) route.follow(topic, replay)
+      relays.push(url)
+      routes.push(route)
+      options.onChange()
     },
     get isFlushed() {
       if (!couriers.isFlushed) return false

@@ -52,7 +52,13 @@ test('what is denied is removed, and nothing of it is kept from then on', async 
 
 test('limits at n and n + 1, of one sender and of all; what is held keeps a sender’s order', () => {
   const store = createMemoryMailStore()
-  const intake = createIntake({ store, pubkey: 'f'.repeat(64), knownKeys: () => [], mayReceipt: () => false })
+  const intake = createIntake({
+    store,
+    pubkey: 'f'.repeat(64),
+    knownKeys: () => [],
+    mayReceipt: () => false,
+    admit: () => false,
+  })
   let ids = 0
   const send = (from: number, count: number) =>
     intake.take({
