@@ -7,12 +7,15 @@ import {
   HomeInUseError,
   type HomeView,
   handOver,
+  handOverMark,
   handOverRead,
   type InboxEntry,
   type InboxQuery,
+  type Mark,
   openAgent,
   readHome,
   type SendOptions,
+  type SentEntry,
   type SyncSummary,
 } from '../sdk/index.ts'
 import { exitCodeOfReason } from './errors.ts'
@@ -31,8 +34,21 @@ export interface Mailbox {
   read(id: string): InboxEntry | undefined
   send(to: string, text: string, options: SendOptions): Promise<string>
   delivery(id: string): Delivery | undefined
+  /** A sent message, by id or prefix. */
+  sent(id: string): SentEntry | undefined
+  /** Undefined if there is no such message. `receipt`: the id of what tells its sender. */
+  mark(id: string, mark: Mark, reason: string | undefined): Promise<Marked | undefined>
+  /** Messages given up, both ways. */
+  deadLetters(): number
   counts(): Omit<AgentStatus, 'relays'>
   close(): Promise<void>
+}
+
+export interface Marked {
+  readonly id: string
+  readonly receipt?: string | undefined
+  /** The running agent does it. */
+  readonly isHandedOver: boolean
 }
 
 export interface MailboxOptions {
@@ -95,6 +111,12 @@ const ofAgent = (agent: Agent): Mailbox => ({
   read: id => agent.read(id),
   send: (to, text, options) => agent.send(to, text, options),
   delivery: id => agent.delivery(id),
+  sent: id => agent.sent(id),
+  async mark(prefix, mark, reason) {
+    const id = agent.read(prefix)?.id
+    return id === undefined ? undefined : { id, receipt: await agent.mark(id, mark, reason), isHandedOver: false }
+  },
+  deadLetters: () => agent.deadLetters.list().length,
   counts: () => agent.status(),
   async close() {
     // With no relay in reach there is nothing to wait for: what is queued is on disk.
@@ -130,6 +152,9 @@ function besideAgent(options: MailboxOptions): Mailbox {
     read: id => inner.read(id),
     send: (to, text, sendOptions) => inner.send(to, text, sendOptions),
     delivery: id => inner.delivery(id),
+    sent: id => inner.sent(id),
+    mark: (id, mark, reason) => inner.mark(id, mark, reason),
+    deadLetters: () => inner.deadLetters(),
     counts: () => inner.counts(),
     async close() {
       if (closed) return
@@ -151,6 +176,14 @@ const ofView = (view: HomeView): Mailbox => ({
   },
   send: (to, text, options) => handOver(view.profile.home, to, text, options),
   delivery: id => view.delivery(id),
+  sent: id => view.sent(id),
+  async mark(prefix, mark, reason) {
+    const id = view.find(prefix)?.id
+    if (id === undefined) return undefined
+    handOverMark(view.profile.home, id, mark, reason)
+    return { id, isHandedOver: true }
+  },
+  deadLetters: () => view.deadLetters(),
   counts: () => view.status(),
   close: async () => view.close(),
 })

@@ -44,7 +44,9 @@ export function messageLine(entry: InboxEntry, nowSeconds: number, width: number
     ago(entry.at, nowSeconds).padEnd(14),
     escapeLine(entry.act, 16).padEnd(8),
   ].join('  ')
-  const body = bodyOf(entry)
+  // What nobody has worked on has no state worth telling.
+  const state = entry.state === 'new' ? '' : `[${entry.state}] `
+  const body = `${state}${bodyOf(entry)}`
   const room = Math.max(20, width - head.length - 2)
   return entry.read ? paint.dim(`${head}  ${escapeLine(body, room)}`) : `${head}  ${escapeLine(body, room)}`
 }

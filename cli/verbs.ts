@@ -389,6 +389,33 @@ export const VERBS = {
     examples: [['posthorn read 3f9c2a71', 'the first 8 characters of an id are enough']],
     notes: ['Exits 3 if there is no such message. --json gives the text exactly as it was sent.'],
   },
+  mark: {
+    summary: 'tell the sender what became of a message',
+    operands: '<id> <working|done|failed|rejected> [reason]',
+    arity: [2, 100],
+    options: { ...PROFILE, ...RELAYS, ...TIMEOUT },
+    examples: [
+      ['posthorn mark 3f9c2a71 done', 'off the list of what is to be done, and the sender knows'],
+      ['posthorn mark 3f9c2a71 rejected "not before Monday"', 'the reason is sealed as the message was'],
+    ],
+    notes: [
+      'Beside a running agent, that one sends the receipt. Strangers are told too, because you say so. Handlers pass over what is done, failed or rejected.',
+      'Exits 3 if there is no such message, 5 if the receipt is queued because no relay was reached.',
+    ],
+  },
+  receipts: {
+    summary: 'what became of a message that was sent',
+    operands: '<id>',
+    arity: [1, 1],
+    options: {
+      ...PROFILE,
+      ...RELAYS,
+      ...TIMEOUT,
+      offline: { type: 'flag', help: 'only what is here; do not ask the relay' },
+    },
+    examples: [['posthorn receipts 3f9c2a71 --json', 'state, relays and receipts with their times']],
+    notes: ['Exits 3 if no such message was sent from here, or it is long forgotten.'],
+  },
   catchup: {
     summary: 'one shot for a waking agent: fetch everything missed, summary, exit',
     operands: '',

@@ -26,6 +26,7 @@ import { createSealer } from './mail/seal.ts'
 import type { MailStore, Outcome, OutgoingMail, StoredMail } from './mail/store.ts'
 import type { Delivery, Receipt } from './mail/types.ts'
 import { createView, findOne } from './mail/view.ts'
+import { createMarking } from './marking.ts'
 import type { HandleOptions, Handler, TypedHandler } from './messaging.ts'
 import { createNotices, createPulse } from './notices.ts'
 import { createPresence } from './presence/index.ts'
@@ -120,7 +121,9 @@ export function startAgent(options: StartOptions): RunningAgent {
   })
   const sender = tracedSender(plainSender, telemetry)
   const ask = tracedAsk(createAsk(sender, asks), telemetry)
-  const receipting = createReceipting({ ...options, compose: createComposeReceipt(options), isAccepted, isContact })
+  const composeReceipt = createComposeReceipt(options)
+  const receipting = createReceipting({ ...options, compose: composeReceipt, isAccepted, isContact })
+  const mark = createMarking({ store, compose: composeReceipt, onQueued: () => kick() })
   const clerk = createReceiptClerk({ store, timers, sign: receipting.received, onQueued: () => kick() })
   const intake = createIntake({
     store,
@@ -421,7 +424,14 @@ export function startAgent(options: StartOptions): RunningAgent {
       throw new TimeoutError(id, 'OK of a relay', timeout)
     },
     delivery: deliveryOf,
+    sent: id => view.sent(store, id, clock.now()),
     receipts: id => store.receipts(id),
+    async mark(id, state, reason) {
+      ensureOpen()
+      const receipt = await mark(id, state, reason)
+      await store.durable?.()
+      return receipt
+    },
     requests,
     deadLetters: createDeadLetters({ store, entry: view.entry, wake: worker.wake, kick }),
     copies: id => store.copies(id),

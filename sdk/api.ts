@@ -8,7 +8,7 @@ import type { AgentCards } from './card/index.ts'
 import type { AgentCounters } from './counters.ts'
 import type { Signer } from './identity/signer.ts'
 import type { Copy, MailStore } from './mail/store.ts'
-import type { Delivery, InboxEntry, IncomingMessage, Receipt } from './mail/types.ts'
+import type { Delivery, InboxEntry, IncomingMessage, Mark, Receipt, SentEntry } from './mail/types.ts'
 import type {
   Ask,
   Content,
@@ -208,6 +208,8 @@ export interface Agent {
   /** Resolves when a relay said OK. Rejects with RefusedError, ExpiredError, or TimeoutError after `timeout` ms (default 30,000; still queued). */
   stored(id: string, options?: { readonly timeout?: number }): Promise<Delivery>
   delivery(id: string): Delivery | undefined
+  /** A sent message and all that is known of it, by full id or a unique prefix of at least 8 characters. */
+  sent(id: string): SentEntry | undefined
   /** What its recipient has signed about a sent message; the one that counts is the last. */
   receipts(id: string): readonly Receipt[]
   readonly requests: Requests
@@ -220,6 +222,12 @@ export interface Agent {
   inbox(query?: InboxQuery): InboxEntry[]
   /** By full id or a unique prefix of at least 8 characters; marks it read. */
   read(id: string): InboxEntry | undefined
+  /**
+   * Tells what became of a received message where no handler does: sends its sender the receipt, whoever that is, and takes the message
+   * off the handlers (`failed` makes it a dead letter). Takes ids as `read` does. Resolves to the receipt's id once it is in the
+   * outbox; undefined for posts to topics and NIP-17 messages, which have none. Rejects with MessageError `message-unknown`.
+   */
+  mark(id: string, mark: Mark, reason?: string): Promise<string | undefined>
   /** Resolves when caught up with every relay that can be reached (or it refuses this key), or after `maxMs` (default 30,000). */
   sync(options?: { readonly maxMs?: number }): Promise<SyncSummary>
   status(): AgentStatus

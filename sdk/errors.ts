@@ -91,7 +91,7 @@ export class UnknownRecipientError extends Error {
 /** A message that cannot be sent as it is: too large, not well-formed. Nothing was stored. */
 export class MessageError extends Error {
   override readonly name = 'MessageError'
-  readonly code: 'message-too-large' | 'message-malformed'
+  readonly code: 'message-too-large' | 'message-malformed' | 'message-unknown'
   constructor(code: MessageError['code'], message: string) {
     super(message)
     this.code = code

@@ -67,9 +67,11 @@ export type {
   Envelope,
   InboxEntry,
   IncomingMessage,
+  Mark,
   Priority,
   Receipt,
   ReceiptState,
+  SentEntry,
   WorkState,
 } from './mail/types.ts'
 export type {

@@ -12,6 +12,6 @@ export {
   siblingContacts,
 } from './home/profile.ts'
 export { type HomeView, readHome } from './home/read-home.ts'
-export { handOver, handOverRead } from './home/spool.ts'
+export { handOver, handOverMark, handOverRead } from './home/spool.ts'
 export { connect } from './node-host.ts'
 export { openAgent } from './open-agent.ts'

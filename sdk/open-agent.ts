@@ -92,6 +92,8 @@ function openHome(options: OpenAgentOptions, host: Host): Agent {
     const stopSpool = watchSpool(home, signer.pubkey, host.timers, {
       onMail: agent.adopt,
       onRead: id => store.markRead(id),
+      // Gone, or the agent is closing: there is nobody left to tell.
+      onMark: (id, mark, reason) => void agent.mark(id, mark, reason).catch(() => {}),
     })
     undo.unshift(stopSpool)
     return agent

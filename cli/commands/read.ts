@@ -1,20 +1,15 @@
 import { seconds } from '../../platform/clock.ts'
 import type { Command } from '../context.ts'
-import { CliError, UsageError } from '../errors.ts'
+import { CliError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { openMailbox } from '../mailbox.ts'
+import { checkMessageId } from '../message-id.ts'
 import { messageFields, messagePage } from '../message-text.ts'
 import { chosenProfile } from '../profile.ts'
 
-/** The shortest prefix of an id that is taken. */
-const MIN_PREFIX = 8
-
 /** `posthorn read <id>`: shows one message and marks it read. Local: what was not fetched yet is not found. */
 export const read: Command<'read'> = async ({ options, operands, out, env, clock, timers }) => {
-  const [id = ''] = operands
-  if (!/^[0-9a-f]+$/.test(id) || id.length > 64)
-    throw new UsageError(`${JSON.stringify(id)} is no message id; ids are hex`)
-  if (id.length < MIN_PREFIX) throw new UsageError(`give at least the first ${MIN_PREFIX} characters of the id`)
+  const id = checkMessageId(operands[0] ?? '')
   const profile = chosenProfile(options, env)
   const mailbox = await openMailbox({ home: profile.home, relays: undefined, offline: true, timers })
   try {

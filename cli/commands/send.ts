@@ -1,8 +1,9 @@
 import type { Delivery, InboxEntry, SendOptions } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
+import { delivered } from '../delivered.ts'
 import { CliError, exitCodeOfReason, hintOfReason, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { isUnreachable, type Mailbox, openMailbox, refusalOf } from '../mailbox.ts'
+import { type Mailbox, openMailbox, refusalOf } from '../mailbox.ts'
 import { messageFields } from '../message-text.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
 import { escapeLine, escapeText } from '../text.ts'
@@ -18,7 +19,7 @@ export const send: Command<'send'> = async context => {
   const mailbox = await openMailbox({ home: profile.home, relays: givenRelays(options.relay), timers })
   try {
     const id = await mailbox.send(to, text, sendOptions(context))
-    const delivery = await delivered(mailbox, id, context)
+    const delivery = await delivered(mailbox, id, { timers, signal: context.signal, ms: options.timeout })
     const reply = isWithRelay(delivery) && options.wait !== undefined ? await replyTo(mailbox, id, context) : undefined
     return report(context, { id, delivery, reply, refusal: refusalOf(mailbox) })
   } finally {
@@ -38,22 +39,6 @@ const sendOptions = ({ options }: Context<'send'>): SendOptions => ({
   ...(options.chat ? { wrap: 'chat' as const } : options.wrap ? { wrap: true } : {}),
   ...(options.deadline === undefined ? {} : { deadline: options.deadline / 1000 }),
 })
-
-/** Waits for the relay's word; `queued` if none came in time or the relay cannot be reached. */
-async function delivered(
-  mailbox: Mailbox,
-  id: string,
-  { options, timers, signal }: Context<'send'>,
-): Promise<Delivery> {
-  const settled = () => {
-    const delivery = mailbox.delivery(id)
-    if (delivery !== undefined && delivery.state !== 'queued') return delivery
-    // A failed connection is known at once; trying on until the time is over would only be felt.
-    return isUnreachable(mailbox) ? QUEUED : undefined
-  }
-  return (await poll(settled, { timers, signal, ms: options.timeout })) ?? QUEUED
-}
-const QUEUED: Delivery = { state: 'queued' }
 
 async function replyTo(
   mailbox: Mailbox,

@@ -23,12 +23,14 @@ export const status: Command<'status'> = async context => {
     if (!options.offline) await fetchMail(mailbox, { timers, signal, ms: options.timeout })
     const relays = agent && !options.offline ? agent.status().relays : []
     const { queue, unread, unknownSenders } = mailbox.counts()
+    const givenUp = mailbox.deadLetters()
     const lines = [
       out.paint.bold(escapeText(profile.name)),
       ...relays.map(relay => relayLine(relay, out.paint)),
       ...(relays.length > 0 ? [] : profile.relays.map(url => `  relay   ${escapeText(url)} (not asked)`)),
       `  queue   ${queue === 0 ? 'empty' : `${plural(queue, 'message')} not yet with a relay`}`,
       `  unread  ${unread}${unknownSenders > 0 ? `, among them from ${plural(unknownSenders, 'unknown sender')}` : ''}`,
+      ...(givenUp === 0 ? [] : [`  failed  ${plural(givenUp, 'message')} given up`]),
       ...(agent ? [] : ['  agent   running; it keeps itself caught up']),
     ]
     out.result(lines.join('\n'), {
@@ -38,6 +40,7 @@ export const status: Command<'status'> = async context => {
       queue,
       unread,
       unknownSenders,
+      deadLetters: givenUp,
     })
     const refusal = options.offline ? undefined : refusalOf(mailbox)
     const hint = refusal === undefined ? undefined : hintOfReason(refusal)

@@ -3,7 +3,7 @@ import { DatabaseError } from '../../platform/sqlite.ts'
 import type { AgentStatus, InboxQuery } from '../api.ts'
 import { createMemoryMailStore } from '../mail/memory-store.ts'
 import type { MailStore } from '../mail/store.ts'
-import type { Delivery, InboxEntry, Receipt } from '../mail/types.ts'
+import type { Delivery, InboxEntry, Receipt, SentEntry } from '../mail/types.ts'
 import { createView, findOne } from '../mail/view.ts'
 import { npubOf } from '../recipient.ts'
 import { homeContacts } from './contacts.ts'
@@ -19,6 +19,10 @@ export interface HomeView {
   inbox(query?: InboxQuery): InboxEntry[]
   /** By full id or a unique prefix of at least 8 characters; does not mark it read. */
   find(id: string): InboxEntry | undefined
+  /** A sent message, by full id or a unique prefix of at least 8 characters. */
+  sent(id: string): SentEntry | undefined
+  /** How many messages were given up, both ways. */
+  deadLetters(): number
   delivery(id: string): Delivery | undefined
   /** Of a sent message; the one that counts is the last. */
   receipts(id: string): readonly Receipt[]
@@ -57,6 +61,8 @@ export function readHome(home: string): HomeView {
       const found = findOne(store, id)
       return found && view.entry(found)
     },
+    sent: id => view.sent(store, id, systemClock.now()),
+    deadLetters: () => store.list({ state: 'set-aside' }).length + store.refused().length,
     delivery: id => view.delivery(store, id, systemClock.now()),
     receipts: id => store.receipts(id),
     status: () => view.counts(store),

@@ -13,7 +13,9 @@ import type { SendOptions } from '../api.ts'
 import { localSigner } from '../identity/local-signer.ts'
 import { compositionOf, createCompose, type WrapForm } from '../mail/compose.ts'
 import { encodeMessage } from '../mail/message.ts'
+import { isReceiptState } from '../mail/receipt-order.ts'
 import type { OutgoingMail } from '../mail/store.ts'
+import type { Mark } from '../mail/types.ts'
 import { resolveRecipient } from '../recipient.ts'
 import { homeContacts } from './contacts.ts'
 import { exposure, isMissing, lstatOrUndefined, writePrivateFile } from './files.ts'
@@ -45,6 +47,11 @@ export function handOverRead(home: string, id: string): void {
   lay(home, { v: 1, read: id })
 }
 
+/** Beside a running agent: has it mark a message, and send the receipt. `id` is the full id. */
+export function handOverMark(home: string, id: string, mark: Mark, reason?: string): void {
+  lay(home, { v: 1, mark: { id, as: mark, ...(reason === undefined ? {} : { reason }) } })
+}
+
 function parentIn(home: string, id: string): { id: string; root?: string; wrap?: WrapForm } {
   const view = readHome(home)
   try {
@@ -55,7 +62,16 @@ function parentIn(home: string, id: string): { id: string; root?: string; wrap?:
   }
 }
 
-function lay(home: string, order: { v: 1; send: OutgoingMail } | { v: 1; read: string }): void {
+interface MarkOrder {
+  readonly id: string
+  readonly as: Mark
+  readonly reason?: string
+}
+
+function lay(
+  home: string,
+  order: { v: 1; send: OutgoingMail } | { v: 1; read: string } | { v: 1; mark: MarkOrder },
+): void {
   const { spool } = homeFiles(home)
   mkdirSync(spool, { recursive: true, mode: 0o700 })
   writePrivateFile(join(spool, `${randomHex(systemRandom, 32)}.json`), JSON.stringify(order), 'new')
@@ -65,6 +81,7 @@ export interface SpoolReader {
   /** False: not now; the file stays for the next one to look. */
   onMail(mail: OutgoingMail): boolean
   onRead(id: string): void
+  onMark(id: string, mark: Mark, reason: string | undefined): void
 }
 
 /** Takes over what lies in the spool, now and whenever something is added, until cancelled. A file goes only after it was taken. */
@@ -80,6 +97,7 @@ export function watchSpool(home: string, pubkey: string, timers: Timers, reader:
       if (order === undefined) continue
       if ('mail' in order && !reader.onMail(order.mail)) return
       if ('read' in order) reader.onRead(order.read)
+      if ('mark' in order) reader.onMark(order.mark.id, order.mark.as, order.mark.reason)
       rmSync(path, { force: true })
     }
   }
@@ -107,7 +125,7 @@ export function watchSpool(home: string, pubkey: string, timers: Timers, reader:
 function readOrder(
   path: string,
   pubkey: string,
-): { mail: OutgoingMail } | { read: string } | { bad: true } | undefined {
+): { mail: OutgoingMail } | { read: string } | { mark: MarkOrder } | { bad: true } | undefined {
   let text: string
   try {
     const stats = lstatOrUndefined(path)
@@ -122,8 +140,17 @@ function readOrder(
   if (!json.ok || !isRecord(json.value) || own(json.value, 'v') !== 1) return { bad: true }
   const read = own(json.value, 'read')
   if (isHex64(read)) return { read }
+  const mark = readMark(own(json.value, 'mark'))
+  if (mark) return { mark }
   const mail = readSend(own(json.value, 'send'), pubkey)
   return mail === undefined ? { bad: true } : { mail }
+}
+
+function readMark(value: unknown): MarkOrder | undefined {
+  if (!isRecord(value)) return undefined
+  const [id, as, reason] = [own(value, 'id'), own(value, 'as'), own(value, 'reason')]
+  if (!isHex64(id) || typeof as !== 'string' || !isReceiptState(as) || as === 'received') return undefined
+  return { id, as, ...(typeof reason === 'string' ? { reason } : {}) }
 }
 
 /** A message signed by this home's key, or a wrap: whose key that is nobody can tell, so the folder's privacy has to do. */

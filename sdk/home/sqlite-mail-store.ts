@@ -240,6 +240,14 @@ function mailStoreOn(db: Database): MailStore {
       const row = sql('SELECT * FROM outbox WHERE id = ?').get(id) as SentRow | undefined
       return row && toSent(row)
     },
+    findSent: (prefix, limit) =>
+      (
+        sql('SELECT * FROM outbox WHERE id >= ? AND id < ? ORDER BY ordinal LIMIT ?').all(
+          prefix,
+          `${prefix}~`,
+          limit,
+        ) as SentRow[]
+      ).map(toSent),
     sentAs: (to, idem) =>
       sql('SELECT id FROM outbox WHERE recipient = ? AND idem = ?').pluck().get(to, idem) as string | undefined,
     refused: () =>

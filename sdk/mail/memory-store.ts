@@ -194,6 +194,11 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
       const row = outbox.get(id)
       return row && outgoingOf(row)
     },
+    findSent: (prefix, limit) =>
+      [...outbox.values()]
+        .filter(({ id }) => id.startsWith(prefix))
+        .slice(0, limit)
+        .map(outgoingOf),
     sentAs: (to, idem) => [...outbox.values()].find(row => row.to === to && row.idem === idem)?.id,
     refused: () => [...outbox.values()].filter(({ delivery }) => delivery.state === 'refused').map(outgoingOf),
     requeue: copies.requeue,

@@ -1,5 +1,5 @@
 import type { Cursor } from '../../protocol/cursor.ts'
-import type { Delivery, Envelope, Receipt, WorkState } from './types.ts'
+import type { Copy, Delivery, Envelope, Receipt, WorkState } from './types.ts'
 
 /** One received message as it is kept. Names of senders are looked up when it is read, so they are never stale. */
 export interface Mail extends Envelope {
@@ -92,13 +92,7 @@ export type Outcome =
   | { readonly id: string; readonly state: 'refused'; readonly relay: string; readonly reason: string }
   | { readonly id: string; readonly state: 'expired' }
 
-/** One relay's copy of a sent message: still to be given to it, acknowledged, or refused for good. */
-export interface Copy {
-  readonly relay: string
-  readonly state: 'waiting' | 'stored' | 'refused'
-  readonly seq?: number
-  readonly reason?: string
-}
+export type { Copy }
 
 /** A message waiting for one relay. `place`: its order there. */
 export interface WaitingCopy extends OutgoingMail {
@@ -262,6 +256,8 @@ export interface MailStore {
   delivery(id: string): Delivery | undefined
   /** A sent message as long as it is kept. */
   sent(id: string): OutgoingMail | undefined
+  /** At most `limit` sent messages whose id begins with `prefix`. */
+  findSent(prefix: string, limit: number): readonly OutgoingMail[]
   /** The id of a message sent to `to` with that `idem` key, as long as it is kept. */
   sentAs(to: string, idem: string): string | undefined
   /** Sent messages that were refused for good, oldest first. */

@@ -73,6 +73,9 @@ export interface InboxEntry extends IncomingMessage {
 /** What a recipient tells of a message, signed: `done`, `failed` and `rejected` are terminal. */
 export type ReceiptState = 'received' | 'working' | 'done' | 'failed' | 'rejected'
 
+/** What a message can be marked as by hand: what a receipt says, but for `received`, which says itself. */
+export type Mark = Exclude<ReceiptState, 'received'>
+
 /** One receipt of a sent message. */
 export interface Receipt {
   /** The receipt's own event id. */
@@ -113,3 +116,24 @@ export type Delivery =
       readonly relay?: string
       readonly seq?: number
     }
+
+/** One relay's copy of a sent message: still to be given to it, acknowledged, or refused for good. */
+export interface Copy {
+  readonly relay: string
+  readonly state: 'waiting' | 'stored' | 'refused'
+  readonly seq?: number
+  readonly reason?: string
+}
+
+/** A sent message, as long as it is kept. */
+export interface SentEntry {
+  readonly id: string
+  /** The recipient's public key, 64 hex. */
+  readonly to: string
+  /** The recipient's name if it is a contact. */
+  readonly toName?: string
+  readonly delivery: Delivery
+  /** Oldest first; the one that counts is the last. */
+  readonly receipts: readonly Receipt[]
+  readonly copies: readonly Copy[]
+}

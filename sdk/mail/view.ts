@@ -3,7 +3,7 @@ import { AmbiguousIdError } from '../errors.ts'
 import { resolveRecipient } from '../recipient.ts'
 import { deliveryWith } from './receipt-order.ts'
 import type { Mail, MailStore, StoredMail } from './store.ts'
-import type { Delivery, InboxEntry, IncomingMessage } from './types.ts'
+import type { Delivery, InboxEntry, IncomingMessage, SentEntry } from './types.ts'
 
 const SHORTEST_PREFIX = 8
 
@@ -15,6 +15,8 @@ export interface View {
   counts(store: MailStore): Omit<AgentStatus, 'relays'>
   /** What became of a sent message, recipients' receipts and deadlines included. */
   delivery(store: MailStore, id: string, nowMs: number): Delivery | undefined
+  /** By full id or a unique prefix of at least 8 characters. Throws AmbiguousIdError. */
+  sent(store: MailStore, id: string, nowMs: number): SentEntry | undefined
   contacts(): readonly Contact[]
   /** Contacts' keys, accepted strangers', and the agent's own. */
   readonly knownKeys: () => readonly string[]
@@ -62,6 +64,20 @@ export function createView(
       const base = store.delivery(id)
       return base && deliveryWith(base, store.receipts(id), { expires: store.sent(id)?.expires, nowMs })
     },
+    sent(store, id, nowMs) {
+      const mail = oneOf(id, { get: store.sent, find: store.findSent })
+      const delivery = mail && view.delivery(store, mail.id, nowMs)
+      if (!mail || !delivery) return undefined
+      const contact = contacts().find(({ pubkey: key }) => key === mail.to)
+      return Object.freeze({
+        id: mail.id,
+        to: mail.to,
+        ...(contact ? { toName: contact.name } : {}),
+        delivery,
+        receipts: store.receipts(mail.id),
+        copies: store.copies(mail.id),
+      })
+    },
     contacts,
     knownKeys,
   }
@@ -69,12 +85,18 @@ export function createView(
 }
 
 /** By full id or a unique prefix of at least 8 characters. Throws {@link AmbiguousIdError}. */
-export function findOne(store: MailStore, id: string): StoredMail | undefined {
+export const findOne = (store: MailStore, id: string): StoredMail | undefined =>
+  oneOf(id, { get: store.get, find: store.find })
+
+function oneOf<T>(
+  id: string,
+  { get, find }: { get(id: string): T | undefined; find(prefix: string, limit: number): readonly T[] },
+): T | undefined {
   if (!/^[0-9a-f]+$/.test(id)) return undefined
-  if (id.length === 64) return store.get(id)
+  if (id.length === 64) return get(id)
   if (id.length < SHORTEST_PREFIX)
     throw new AmbiguousIdError(`give at least ${SHORTEST_PREFIX} characters of the id, not ${id.length}.`)
-  const [found, second] = store.find(id, 2)
+  const [found, second] = find(id, 2)
   if (second) throw new AmbiguousIdError(`several messages begin with ${id}; give more characters.`)
   return found
 }

@@ -176,7 +176,39 @@ describe('mail', () => {
       queue: 0,
       unread: 2,
       unknownSenders: 1,
+      deadLetters: 0,
     })
+  })
+
+  test('mark tells the sender, receipts shows it: states with times, each relay; unknown ids exit 3', async () => {
+    await quick(`init --as gina --relay ${relay.url}`)
+    const id = (await quick('send gina fix-it --as alice --act request')).stdout.trim()
+    const fresh = json(await quick(`receipts ${id.slice(0, 8)} --as alice --json`))
+    expect(fresh).toMatchObject({ v: 1, id, toName: 'gina', state: 'stored', receipts: [] })
+    expect(fresh['relays']).toEqual([{ relay: relay.url, state: 'stored', seq: expect.any(Number) }])
+    await quick('inbox --as gina')
+    const working = await run(`mark ${id.slice(0, 8)} working --as gina --json`)
+    expect(working).toMatchObject({ code: 0 })
+    expect(json(working)).toMatchObject({ id, marked: 'working', receipt: expect.any(String), queued: false })
+    expect(await quick(`mark ${id} rejected not before Monday --as gina`)).toMatchObject({ code: 0 })
+    expect((await quick('inbox --as gina --offline')).stdout).toContain('[done] fix-it')
+    const after = await run(`receipts ${id} --as alice`)
+    expect(after.code).toBe(0)
+    expect(after.stdout).toMatch(/^state +rejected: not before Monday$/m)
+    expect(after.stdout).toMatch(
+      /^receipt +received +just now\nreceipt +working .*\nreceipt +rejected +.*not before Monday$/m,
+    )
+    expect(json(await quick(`receipts ${id} --as alice --offline --json`))).toMatchObject({ state: 'rejected' })
+
+    await quick('send gina broken --as alice')
+    const [broken] = jsonLines(await quick('inbox --as gina --json --limit 1'))
+    await quick(`mark ${broken?.['id']} failed --as gina`)
+    expect(json(await quick('status --as gina --json'))).toMatchObject({ deadLetters: 1 })
+    expect((await quick('status --as gina --offline')).stdout).toContain('1 message given up')
+    for (const line of ['receipts ffffffffffff --as alice', 'mark ffffffffffff done --as gina'])
+      expect(await quick(line)).toMatchObject({ code: 3, stdout: '' })
+    for (const line of [`mark ${id} fixed --as gina`, `mark ${id} received --as gina`, 'receipts 3f --as alice'])
+      expect(await quick(line)).toMatchObject({ code: 2, stdout: '' })
   })
 
   test('catchup: one shot, a summary with what it cost', async () => {
@@ -324,6 +356,12 @@ describe('beside a running agent on the same home', () => {
     expect(judy.delivery(String(json(sent)['id']))).toMatchObject({ state: 'stored' })
     expect((await run(`read ${entry?.['id']} --as judy`)).stdout).toContain('before')
     await expect.poll(() => judy.inbox({ unread: true })).toEqual([])
+    const marked = await quick(`mark ${entry?.['id']} done --as judy --json`)
+    expect(json(marked)).toMatchObject({ id: entry?.['id'], marked: 'done', receipt: null, queued: true })
+    await expect.poll(() => judy.inbox()[0]?.state).toBe('done')
+    await expect
+      .poll(async () => json(await quick(`receipts ${entry?.['id']} --as alice --json`))['state'])
+      .toBe('done')
   })
 
   test('two verbs at once on one home do not fail each other', async () => {
