@@ -7,10 +7,13 @@ const reportFile = process.env['POSTHORN_TEST_REPORT']
 // These collect what their modules register, or trace the process: each file gets one of its own. All others share workers,
 // which halves the cost of starting nearly a hundred files.
 const ALONE = ['test/conformance/**/*.test.ts']
-// Longer, or with more than Node: scripts of their own (`test:bench`, `test:docs`, `test:drill`, `test:power`, `test:long`, `test:packed`), all but the long one run by CI.
+// Longer, or with more than Node: scripts of their own (`test:abuse`, `test:bench`, `test:docs`, `test:drill`, `test:power`, `test:long`, `test:packed`), all but the long one run by CI.
 const ELSEWHERE = [
   'test/long/**',
   'test/packed/**',
+  ...(process.env['TEST_ABUSE']
+    ? []
+    : ['test/adversary/**', 'test/fuzz/**', 'test/crash/{faults,kill,rewind}.test.ts']),
   ...(process.env['TEST_BENCH'] ? [] : ['test/bench/quick.test.ts']),
   ...(process.env['TEST_DRILL'] ? [] : ['test/crash/drill.test.ts']),
   ...(process.env['TEST_DOCS'] ? [] : ['test/docs/blocks.test.ts']),
