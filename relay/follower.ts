@@ -1,3 +1,4 @@
+import { textsIn } from '../platform/packed-texts.ts'
 import { SharedText } from '../platform/shared-text.ts'
 import type { NostrEvent } from '../protocol/event.ts'
 import { expirationOf } from '../protocol/event.ts'
@@ -6,7 +7,8 @@ import { encode } from '../protocol/frames.ts'
 import { REASONS, reason } from '../protocol/reasons.ts'
 import { mayRead } from './access.ts'
 import { concernsVanished } from './log/entries.ts'
-import type { LogRow, RemovedEntry, Store, StoredEntry } from './log/store.ts'
+import { sizeOf } from './log/packed-page.ts'
+import type { LogBatch, LogRow, RemovedEntry, Store, StoredEntry } from './log/store.ts'
 import type { Passing } from './passing.ts'
 
 /** Entries kept while a batch is being read; more than these and the next batch reads them from the log instead. */
@@ -217,10 +219,10 @@ export class Follower {
       now: this.#source.now(),
     })
     if (this.closed) return NOTHING_READ
-    for (const row of batch.entries) this.#sendRow(row)
+    this.#sendBatch(batch)
     this.#position = Math.max(this.#position, batch.upTo)
     const met = batch.upTo >= batch.last && batch.upTo >= from && !this.#aheadOverflow
-    return { sent: batch.entries.length, met, floor: batch.floor }
+    return { sent: sizeOf(batch), met, floor: batch.floor }
   }
 
   #goLive(): void {
@@ -271,6 +273,20 @@ export class Follower {
     if (!this.#tellsRemovals) return false
     if (!this.#mayHave(target)) return false
     return op !== 'replaced' || successor === undefined || !this.#wants(successor.event, expirationOf(successor.event))
+  }
+
+  #sendBatch(batch: LogBatch): void {
+    if (batch.packed === undefined) {
+      for (const row of batch.entries) this.#sendRow(row)
+      return
+    }
+    const { seqs } = batch.packed
+    let index = 0
+    for (const text of textsIn(batch.packed)) {
+      this.#told = seqs[index] ?? this.#told
+      this.#sendEvent(text, this.#told)
+      index += 1
+    }
   }
 
   #sendRow(row: LogRow): void {

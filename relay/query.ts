@@ -3,6 +3,7 @@ import type { Filter } from '../protocol/filter.ts'
 import { encode } from '../protocol/frames.ts'
 import type { Limits } from '../protocol/limits.ts'
 import type { Outlet, Source } from './follower.ts'
+import { eventsOf } from './log/packed-page.ts'
 import type { QueryFilter, QueryRequest } from './log/store.ts'
 
 /** Where a stored query ended: the log position it covers, and whether limits left older matches out (unknown if none was asked for). */
@@ -32,13 +33,14 @@ export async function sendStored(
   // `limit: 0` asks for nothing stored: the subscription starts at the head.
   if (filters.length === 0) return { seq: source.head.last, complete: undefined }
   const head = new SharedText(encode.eventHead(options.sub))
+  const tail = encode.eventTail()
   let request: Omit<QueryRequest, 'now'> = { filters, keys: options.keys }
   for (;;) {
     const page = await outlet.inTurn(async () => {
       if (cancelled()) return undefined
       const read = await source.store.query({ ...request, now: source.now() })
       if (cancelled()) return undefined
-      for (const json of read.events) outlet.sendParts(head, json, encode.eventTail())
+      for (const text of eventsOf(read)) outlet.sendParts(head, text, tail)
       return read
     })
     if (page === undefined) return undefined

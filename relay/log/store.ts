@@ -1,3 +1,4 @@
+import type { PackedTexts } from '../../platform/packed-texts.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import type { Filter, Matchable } from '../../protocol/filter.ts'
 import type { GoneCause } from '../../protocol/frames.ts'
@@ -69,6 +70,8 @@ export interface LogRequest extends Reader {
 /** Everything matching in (after, upTo], ascending. `last` is the log's end in the snapshot that was read. */
 export interface LogBatch {
   readonly entries: readonly LogRow[]
+  /** The same as bytes, where they come from another thread and all of them are events; `entries` is then made when it is asked for. */
+  readonly packed?: PackedTexts & { readonly seqs: Float64Array }
   readonly upTo: number
   readonly last: number
   /** Lowest position from which nothing that was asked for has been pruned, as of the same snapshot. */
@@ -103,6 +106,8 @@ export interface Position {
 /** One page of a stored query, newest first, each event once. */
 export interface QueryPage {
   readonly events: readonly string[]
+  /** The same as bytes, where they come from another thread; `events` is then made when it is asked for. */
+  readonly packed?: PackedTexts
   /** The log position this query covers. */
   readonly seq: number
   /** Set if the page ended before its filters did: ask again with it. */

@@ -66,12 +66,11 @@ class MeteredSocket implements Socket {
 
   sendParts(head: SharedText, body: string | SharedText, tail: string): void {
     const socket = this.#socket
-    const text = typeof body === 'string' ? body : body.text
     this.#meter.framesOut += 1
     this.#meter.deliveries += 1
-    this.#meter.charsOut += head.text.length + text.length + tail.length
+    this.#meter.charsOut += head.text.length + body.length + tail.length
     if (socket.sendParts) socket.sendParts(head, body, tail)
-    else socket.send(`${head.text}${text}${tail}`)
+    else socket.send(`${head.text}${typeof body === 'string' ? body : body.text}${tail}`)
   }
 
   get unsentBytes(): number {

@@ -1,5 +1,6 @@
 import type { Clock } from '../../platform/clock.ts'
 import type { Filter } from '../../protocol/filter.ts'
+import { countOf, sizeOf } from '../log/packed-page.ts'
 import type { Commit, Store } from '../log/store.ts'
 
 /** Told after each call, waiting included; `ms` of the monotonic clock. */
@@ -27,13 +28,13 @@ export function timedStore(store: Store, clock: Clock, observer: StoreObserver):
       timed(
         () => shapeOf(request.filters.map(({ filter }) => filter)),
         () => store.query(request),
-        page => page.events.length,
+        countOf,
       ),
     readLog: request =>
       timed(
         () => 'log',
         () => store.readLog(request),
-        batch => batch.entries.length,
+        sizeOf,
       ),
     count: (filters, who) =>
       timed(

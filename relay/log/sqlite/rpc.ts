@@ -25,6 +25,16 @@ export class ThreadError extends Error {
   }
 }
 
+/** A value that goes to the caller with this memory, which the thread then has no more. */
+export class Giving<T> {
+  readonly value: T
+  readonly memory: readonly ArrayBuffer[]
+  constructor(value: T, memory: readonly ArrayBuffer[]) {
+    this.value = value
+    this.memory = memory
+  }
+}
+
 /** Worker side: serves `create(workerData)`'s methods until told to close. A failing `create` answers every call with its error. */
 export function serve<T>(create: (data: T) => Methods): void {
   const port = parentPort
@@ -40,8 +50,9 @@ export function serve<T>(create: (data: T) => Methods): void {
     try {
       const run = methods?.[method]
       if (run === undefined) throw startError ?? new Error(`no method ${method}`)
-      const response: Response = { call, value: run(...(args as never[])) }
-      port.postMessage(response)
+      const value = run(...(args as never[]))
+      const response: Response = { call, value: value instanceof Giving ? value.value : value }
+      port.postMessage(response, value instanceof Giving ? value.memory : [])
     } catch (error) {
       const { name, message, code } = error as Error & { code?: unknown }
       const response: Response = { call, error: { name, message, code } }

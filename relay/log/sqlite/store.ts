@@ -4,6 +4,7 @@ import { acquireLock } from '../../../platform/lock.ts'
 import { encodeEvent } from '../../../protocol/event.ts'
 import type { Filter } from '../../../protocol/filter.ts'
 import type { EpochStart } from '../epochs.ts'
+import { unpackBatch, unpackPage } from '../packed-page.ts'
 import type { PrunePage } from '../retention.ts'
 import type { Commit, LogBatch, QueryPage, SearchResult, Setting, Store, StoredWill, StubPage } from '../store.ts'
 import { type PackedCommit, unpackCommit } from './packed.ts'
@@ -125,8 +126,8 @@ function createStore(writer: Thread, reader: Reads, opened: Opened, searching: b
       }
     },
     seqsOf: ids => reader.call<(number | undefined)[]>('seqsOf', ids),
-    readLog: request => reader.call<LogBatch>('readLog', request),
-    query: request => reader.call<QueryPage>('query', request),
+    readLog: async request => unpackBatch(await reader.call<LogBatch>('readLog', request)),
+    query: async request => unpackPage(await reader.call<QueryPage>('query', request)),
     async count(filters, who) {
       await searchable(filters)
       return reader.call<number>('count', filters, who)

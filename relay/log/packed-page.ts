@@ -1,0 +1,61 @@
+import { type PackedTexts, packTexts, textsIn, unpackTexts } from '../../platform/packed-texts.ts'
+import type { SharedText } from '../../platform/shared-text.ts'
+import type { LogBatch, LogRow, QueryPage } from './store.ts'
+
+/** Below this, copying costs less than giving memory away. */
+const FEWEST = 8
+
+/** A page as it crosses threads: its events as bytes, if they are many. */
+export function packPage(page: QueryPage): QueryPage {
+  return page.events.length < FEWEST ? page : { ...page, events: [], packed: packTexts(page.events) }
+}
+
+/** What {@link packPage} made, with `events` for whoever wants strings. */
+export function unpackPage(page: QueryPage): QueryPage {
+  const { packed } = page
+  if (packed === undefined) return page
+  let events: readonly string[] | undefined
+  return {
+    ...page,
+    get events() {
+      events ??= unpackTexts(packed)
+      return events
+    },
+  }
+}
+
+/** A batch as it crosses threads. One that tells of removals goes as it is. */
+export function packBatch(batch: LogBatch): LogBatch {
+  const stored = batch.entries.flatMap(row => (row.op === 'stored' ? [row] : []))
+  if (stored.length < FEWEST || stored.length < batch.entries.length) return batch
+  const seqs = Float64Array.from(stored, ({ seq }) => seq)
+  return { ...batch, entries: [], packed: { ...packTexts(stored.map(({ json }) => json)), seqs } }
+}
+
+/** What {@link packBatch} made, with `entries` for whoever wants objects; their addresses are not known any more. */
+export function unpackBatch(batch: LogBatch): LogBatch {
+  const { packed } = batch
+  if (packed === undefined) return batch
+  let entries: readonly LogRow[] | undefined
+  return {
+    ...batch,
+    get entries() {
+      entries ??= unpackTexts(packed).map((json, index) => {
+        const seq = packed.seqs[index] ?? 0
+        return { op: 'stored', seq, json, address: undefined }
+      })
+      return entries
+    },
+  }
+}
+
+/** The memory of a packed answer, which may be given away with it. */
+export const memoryOf = ({ packed }: { readonly packed?: PackedTexts }): ArrayBuffer[] =>
+  packed === undefined ? [] : [packed.bytes.buffer as ArrayBuffer]
+
+/** The events of a page as they are sent, without making strings of bytes. */
+export const eventsOf = (page: QueryPage): Iterable<string | SharedText> =>
+  page.packed === undefined ? page.events : textsIn(page.packed)
+
+export const countOf = (page: QueryPage): number => page.packed?.ends.length ?? page.events.length
+export const sizeOf = (batch: LogBatch): number => batch.packed?.ends.length ?? batch.entries.length
