@@ -510,6 +510,20 @@ export const VERBS = {
       'Every event is verified before it is passed on. Exits 6 if one did not hold, 1 if a relay refused some, 4 if it refuses strangers.',
     ],
   },
+  doctor: {
+    summary: 'is all well with this profile and its relays? each finding with what to do',
+    operands: '',
+    arity: [0, 0],
+    options: { ...PROFILE, ...RELAYS, ...TIMEOUT },
+    examples: [
+      ['posthorn doctor', 'exits 0 if mail can come and go'],
+      ['posthorn doctor --json', '{"ok":…,"findings":[{"check":…,"level":"ok|warn|fail","what":…,"do":…}]}'],
+    ],
+    notes: [
+      'Looks at the key and who can read it, the mail on disk, each relay (reachable, AUTH, log order, clock, what waits there), the outgoing queue, strangers and the verifier. Changes nothing and marks nothing as read; runs beside a running agent, too.',
+      'Warnings leave the exit code at 0. Otherwise it is that of the first failure: 4 if a relay refuses this key, 5 if one cannot be reached, 3 without a profile.',
+    ],
+  },
   help: {
     summary: 'this overview, or the help of one verb',
     operands: '[verb]',

@@ -24,5 +24,6 @@ export const COMMANDS: { readonly [V in CommandName]: () => Promise<Command<V>> 
   req: async () => (await import('./req.ts')).req,
   publish: async () => (await import('./publish.ts')).publish,
   count: async () => (await import('./count.ts')).count,
+  doctor: async () => (await import('./doctor.ts')).doctor,
   sync: async () => (await import('./sync.ts')).sync,
 }

@@ -1,7 +1,10 @@
 import { systemClock } from '../../platform/clock.ts'
 import { DatabaseError } from '../../platform/sqlite.ts'
+import type { Cursor } from '../../protocol/cursor.ts'
+import type { NostrEvent } from '../../protocol/event.ts'
 import type { AgentStatus, InboxQuery } from '../api.ts'
 import { createMemoryMailStore } from '../mail/memory-store.ts'
+import { inboxFeed } from '../mail/route.ts'
 import type { MailStore } from '../mail/store.ts'
 import type { Delivery, InboxEntry, Receipt, SentEntry } from '../mail/types.ts'
 import { createView, findOne } from '../mail/view.ts'
@@ -26,6 +29,10 @@ export interface HomeView {
   delivery(id: string): Delivery | undefined
   /** Of a sent message; the one that counts is the last. */
   receipts(id: string): readonly Receipt[]
+  /** Where the inbox stands in a relay's log; undefined if it was never told a position there. */
+  position(relay: string): Cursor | undefined
+  /** The oldest messages that no relay has acknowledged yet, `at` in seconds. */
+  queued(limit: number): readonly { readonly id: string; readonly to: string; readonly at: number }[]
   /** Relays are unknown from outside; see the running agent. */
   status(): Omit<AgentStatus, 'relays'>
   close(): void
@@ -65,6 +72,9 @@ export function readHome(home: string): HomeView {
     deadLetters: () => store.list({ state: 'set-aside' }).length + store.refused().length,
     delivery: id => view.delivery(store, id, systemClock.now()),
     receipts: id => store.receipts(id),
+    position: relay => store.positions(inboxFeed(relay, profile.pubkey))[0],
+    queued: limit =>
+      store.queued(0, limit).map(({ id, to, event }) => ({ id, to, at: (JSON.parse(event) as NostrEvent).created_at })),
     status: () => view.counts(store),
     close: () => store.close(),
   }

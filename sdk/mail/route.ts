@@ -92,13 +92,18 @@ const isRefusal = (message: string | undefined): boolean => {
 /** What an inbox asks each relay for. */
 export const inboxFilter = (pubkey: string): FilterJson => ({ kinds: [MESSAGE, RECEIPT, GIFT_WRAP], '#p': [pubkey] })
 
+const feedKey = (relay: string, wanted: FilterJson, dialect: Dialect): FeedKey => ({
+  relay,
+  filter: `${dialect} ${JSON.stringify(wanted)}`,
+})
+
+/** Under which name an inbox's position in a relay's log is kept. */
+export const inboxFeed = (relay: string, pubkey: string): FeedKey => feedKey(relay, inboxFilter(pubkey), 'log')
+
 export function createRoute(options: RouteOptions): Route {
   const { url, store, timers } = options
   const filter = inboxFilter(options.pubkey)
-  const keyFor = (wanted: FilterJson, dialect: Dialect): FeedKey => ({
-    relay: url,
-    filter: `${dialect} ${JSON.stringify(wanted)}`,
-  })
+  const keyFor = (wanted: FilterJson, dialect: Dialect): FeedKey => feedKey(url, wanted, dialect)
   const keyOf = (dialect: Dialect): FeedKey => keyFor(filter, dialect)
   const topics = new Map<string, Feed>()
   const feeds = () => [feed, ...topics.values()]

@@ -1,0 +1,100 @@
+import { seconds } from '../../platform/clock.ts'
+import { loadTier } from '../../platform/verifier-tier.ts'
+import { npubOf, type Profile } from '../../sdk/index.ts'
+import type { Command } from '../context.ts'
+import type { Finding, Level } from '../doctor/finding.ts'
+import { lookAtFiles, lookAtKey, lookAtOutbox, lookAtStrangers, openHome } from '../doctor/home.ts'
+import { visitRelay } from '../doctor/relay.ts'
+import { exitCodeOf } from '../errors.ts'
+import { EXIT } from '../exit-codes.ts'
+import type { Paint } from '../output.ts'
+import { chosenProfile, givenRelays } from '../profile.ts'
+import { connectAs } from '../relay-client.ts'
+import { escapeText } from '../text.ts'
+
+/** `posthorn doctor`: looks at everything that mail needs, changes nothing. */
+export const doctor: Command<'doctor'> = async context => {
+  const { out } = context
+  const findings = await examine(context)
+  const failed = findings.find(({ level }) => level === 'fail')
+  out.result(findings.map(finding => shown(finding, out.paint)).join('\n'), {
+    ok: failed === undefined,
+    findings: findings.map(({ exit, ...finding }) => finding),
+  })
+  const warnings = findings.filter(({ level }) => level === 'warn').length
+  out.say(failed !== undefined ? 'not well' : warnings > 0 ? 'well, but look at the warnings' : 'all well')
+  return failed === undefined ? EXIT.ok : (failed.exit ?? EXIT.failure)
+}
+
+async function examine(context: Parameters<typeof doctor>[0]): Promise<readonly Finding[]> {
+  const { options, env, clock, timers, signal } = context
+  const profile = findProfile(() => chosenProfile(options, env))
+  const verifier = await lookAtVerifier()
+  if ('finding' in profile) return [profile.finding, verifier]
+  const { name, pubkey } = profile.found
+  const { view, finding: mail } = openHome(profile.found)
+  try {
+    const key = lookAtKey(profile.found)
+    const visits = await Promise.all(
+      (givenRelays(options.relay) ?? profile.found.relays).map(url =>
+        visitRelay({
+          url,
+          pubkey,
+          position: view?.position(url),
+          clock,
+          timers,
+          signal,
+          timeoutMs: options.timeout,
+          connect: onDemand => connectAs(url, options, env, { timeoutMs: options.timeout, onDemand }),
+        }),
+      ),
+    )
+    return [
+      { check: 'profile', level: 'ok', what: `${name}, ${npubOf(pubkey)}` },
+      key,
+      lookAtFiles(profile.found),
+      mail,
+      ...visits.flat(),
+      ...(view === undefined ? [] : [lookAtOutbox(view, seconds(clock)), lookAtStrangers(view)]),
+      verifier,
+    ]
+  } finally {
+    view?.close()
+  }
+}
+
+function findProfile(read: () => Profile): { readonly found: Profile } | { readonly finding: Finding } {
+  try {
+    return { found: read() }
+  } catch (error) {
+    const exit = exitCodeOf(error)
+    // A mistake on the command line is no finding.
+    if (exit === EXIT.usage) throw error
+    const what = error instanceof Error ? error.message : String(error)
+    return { finding: { check: 'profile', level: 'fail', what, exit } }
+  }
+}
+
+async function lookAtVerifier(): Promise<Finding> {
+  const { tier, passedOver } = await loadTier('auto')
+  const what = [tier, ...passedOver.map(why => `not ${why}`)].join('; ')
+  if (tier !== 'noble') return { check: 'verifier', level: 'ok', what }
+  return {
+    check: 'verifier',
+    level: 'warn',
+    what,
+    do: 'reinstall without --omit=optional: checking signatures takes twenty times as long so',
+  }
+}
+
+const MARKS: Readonly<Record<Level, (paint: Paint) => string>> = {
+  ok: paint => paint.green('ok  '),
+  warn: paint => paint.bold('warn'),
+  fail: paint => paint.red('FAIL'),
+}
+
+function shown({ check, level, about, what, do: advice }: Finding, paint: Paint): string {
+  const subject = about === undefined ? '' : `${escapeText(about)}: `
+  const line = `${MARKS[level](paint)}  ${check.padEnd(9)}  ${subject}${escapeText(what)}`
+  return advice === undefined ? line : `${line}\n${' '.repeat(17)}${escapeText(advice)}`
+}

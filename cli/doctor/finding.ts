@@ -1,0 +1,17 @@
+import type { ExitCode } from '../exit-codes.ts'
+
+/** `warn`: works, and somebody should look. `fail`: mail cannot come or go. */
+export type Level = 'ok' | 'warn' | 'fail'
+
+export interface Finding {
+  /** What was looked at: one word, stable. */
+  readonly check: 'profile' | 'key' | 'files' | 'mail' | 'relay' | 'clock' | 'outbox' | 'strangers' | 'verifier'
+  readonly level: Level
+  /** Which of several: a relay's URL. */
+  readonly about?: string
+  readonly what: string
+  /** What to do about it. */
+  readonly do?: string
+  /** Of a failure. */
+  readonly exit?: ExitCode
+}

@@ -1,0 +1,174 @@
+import type { Clock } from '../../platform/clock.ts'
+import type { Timers } from '../../platform/timers.ts'
+import type { Cursor } from '../../protocol/cursor.ts'
+import type { EoseHints } from '../../protocol/hints.ts'
+import { MESSAGE } from '../../protocol/kinds.ts'
+import { parseReason } from '../../protocol/reasons.ts'
+import type { RelayClient } from '../../sdk/index.ts'
+import { exitCodeOf, exitCodeOfReason, hintOf, hintOfReason } from '../errors.ts'
+import { EXIT } from '../exit-codes.ts'
+import { escapeLine, plural } from '../text.ts'
+import { within } from '../wait.ts'
+import type { Finding } from './finding.ts'
+
+export interface RelayVisit {
+  readonly url: string
+  readonly pubkey: string
+  /** Where the inbox stands there. */
+  readonly position: Cursor | undefined
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly signal: AbortSignal
+  /** For each question, ms. */
+  readonly timeoutMs: number
+  /** `onDemand` is told when the relay wants to know who asks. */
+  readonly connect: (onDemand: () => void) => Promise<RelayClient>
+}
+
+/** Events are refused from the future by more; NIP-42 allows as much. */
+const REFUSED_SKEW_S = 600
+const NOTED_SKEW_S = 30
+const PAGE = 100
+const WIDTH = 200
+
+/** One relay: reachable, who it serves, how it keeps its log, what waits there; and its clock. */
+export async function visitRelay(visit: RelayVisit): Promise<readonly Finding[]> {
+  const [relay, clock] = await Promise.all([askRelay(visit), compareClocks(visit)])
+  return clock === undefined ? [relay] : [relay, clock]
+}
+
+async function askRelay(visit: RelayVisit): Promise<Finding> {
+  const { url: about, position, signal, timers, timeoutMs: ms } = visit
+  const check = 'relay'
+  let demanded = false
+  let client: RelayClient
+  try {
+    client = await visit.connect(() => {
+      demanded = true
+    })
+  } catch (error) {
+    const advice =
+      hintOf(error) ?? 'is the address right, the relay running, the network there? mail to it waits meanwhile'
+    return { check, level: 'fail', about, what: said(error), do: advice, exit: exitCodeOf(error) }
+  }
+  try {
+    const answer = await within(askInbox(client, visit), { timers, signal, ms })
+    if (answer === undefined)
+      return {
+        check,
+        level: 'fail',
+        about,
+        what: `no answer in ${ms / 1_000} s`,
+        do: 'try again, or with --timeout',
+        exit: EXIT.unreachable,
+      }
+    if (answer.closed !== undefined) return refusedBy(about, answer.closed)
+    if (answer.invalid > 0)
+      return {
+        check,
+        level: 'fail',
+        about,
+        what: `${plural(answer.invalid, 'event')} that it sent did not hold`,
+        do: 'it forges or is damaged; use another relay, and tell its operator',
+        exit: EXIT.integrity,
+      }
+    const words = [demanded ? 'reachable, knows this key' : 'reachable', waitingText(answer, position)]
+    const { seq, epoch } = answer.hints
+    if (seq !== undefined)
+      return { check, level: 'ok', about, what: [...words, `log at ${seq}, epoch ${epoch}`].join('; ') }
+    return {
+      check,
+      level: 'warn',
+      about,
+      what: [...words, 'it keeps no log order: late messages may be missed'].join('; '),
+      do: 'add a relay that does (posthorn relay is one)',
+    }
+  } finally {
+    await client.close()
+  }
+}
+
+interface Answer {
+  readonly hints: EoseHints
+  readonly waiting: number
+  readonly invalid: number
+  /** The relay's words instead of an answer. */
+  readonly closed?: string
+}
+
+/** What there is for this key after the position; without one only whether it may ask. */
+const askInbox = (client: RelayClient, { pubkey, position }: RelayVisit): Promise<Answer> =>
+  new Promise(resolve => {
+    let waiting = 0
+    const mail = { kinds: [MESSAGE], '#p': [pubkey] }
+    const filter =
+      position === undefined
+        ? { ...mail, limit: 1 }
+        : { ...mail, limit: PAGE, since_seq: position.seq, ...(position.seq > 0 ? { epoch: position.epoch } : {}) }
+    const request = client.request([filter], {
+      onEvent: () => {
+        waiting += 1
+      },
+      onEose: hints => {
+        request.close()
+        resolve({ hints, waiting, invalid: request.invalid })
+      },
+      onClosed: closed => resolve({ hints: {}, waiting, invalid: request.invalid, closed }),
+    })
+  })
+
+function waitingText({ waiting, hints }: Answer, position: Cursor | undefined): string {
+  if (position === undefined) return 'not caught up with yet (posthorn catchup)'
+  if (waiting === 0) return 'caught up'
+  return `${hints.complete === 'more' ? 'at least ' : ''}${plural(waiting, 'message')} to fetch (posthorn catchup)`
+}
+
+function refusedBy(about: string, why: string): Finding {
+  const what = escapeLine(why, WIDTH)
+  if (parseReason(why).text.startsWith('cursor-unknown'))
+    return {
+      check: 'relay',
+      level: 'warn',
+      about,
+      what: 'its log went back: it was restored from a backup',
+      do: 'posthorn catchup goes on from the last position both know, and offers again what it lost',
+    }
+  const hint = hintOfReason(why)
+  return {
+    check: 'relay',
+    level: 'fail',
+    about,
+    what,
+    ...(hint === undefined ? {} : { do: hint }),
+    exit: exitCodeOfReason(why),
+  }
+}
+
+/** By the Date of its HTTP side, to the second; undefined where there is none to be had. */
+async function compareClocks({ url, clock, timeoutMs, signal }: RelayVisit): Promise<Finding | undefined> {
+  try {
+    const sent = clock.now()
+    const response = await fetch(url.replace(/^ws/, 'http'), {
+      headers: { accept: 'application/nostr+json' },
+      redirect: 'manual',
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+    })
+    const received = clock.now()
+    await response.body?.cancel()
+    const theirs = Date.parse(response.headers.get('date') ?? '')
+    if (Number.isNaN(theirs)) return undefined
+    const skew = Math.round((theirs - (sent + received) / 2) / 1_000)
+    const finding = { check: 'clock', about: url } as const
+    if (Math.abs(skew) <= NOTED_SKEW_S) return { ...finding, level: 'ok', what: 'agrees with this machine’s' }
+    const what = `${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine’s`
+    const advice = 'set the clock that is wrong (NTP); events and AUTH are judged by time'
+    return Math.abs(skew) < REFUSED_SKEW_S
+      ? { ...finding, level: 'warn', what, do: advice }
+      : { ...finding, level: 'fail', what, do: advice, exit: EXIT.failure }
+  } catch {
+    // The relay's own finding tells that it cannot be reached.
+    return undefined
+  }
+}
+
+const said = (error: unknown): string => escapeLine(error instanceof Error ? error.message : String(error), WIDTH)
