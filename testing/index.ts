@@ -2,6 +2,7 @@
 
 export { seededRandom } from '../platform/random.ts'
 export type { Lies } from './liar.ts'
+export type { CrashPoint } from './life.ts'
 export { type MeshAgentOptions, type TestMesh, type TestMeshOptions, testMesh } from './mesh.ts'
 export type { LogSnapshot } from './mesh-log.ts'
 export type { MailSnapshot } from './mesh-mail.ts'

@@ -1,6 +1,6 @@
 import { forkRandom, type Random } from '../platform/random.ts'
 import type { SocketEvents } from '../platform/socket.ts'
-import { nobleVerifier } from '../platform/verifier.ts'
+import type { Verifier } from '../platform/verifier.ts'
 import { defaultLimits } from '../protocol/limits.ts'
 import { createRelayCore, type RelayCore } from '../relay/core.ts'
 import { type Lies, lieOn } from './liar.ts'
@@ -18,6 +18,10 @@ export interface MeshRelay {
   readonly last: number
   /** Whether its log has this event, whatever it tells others. */
   has(id: string): Promise<boolean>
+  /** Its place there. */
+  seqOf(id: string): Promise<number | undefined>
+  /** Of its present run, or of the last one. */
+  readonly epoch: string
   /** Takes it down without warning. Its log stays. */
   kill(): Promise<void>
   /** Brings it back on its log, under a new epoch. */
@@ -38,7 +42,16 @@ export interface RunningMeshRelay extends MeshRelay {
   connect(events: SocketEvents, onEnd: () => void): Pipe
 }
 
-export async function startMeshRelay(url: string, time: VirtualTime, random: Random): Promise<RunningMeshRelay> {
+export interface MeshRelayOptions {
+  readonly time: VirtualTime
+  readonly random: Random
+  readonly verifier: Verifier
+}
+
+export async function startMeshRelay(
+  url: string,
+  { time, random, verifier }: MeshRelayOptions,
+): Promise<RunningMeshRelay> {
   const liar = forkRandom(random)
   const pipes = new Set<Pipe>()
   let log: MeshLog = await createMeshLog()
@@ -51,7 +64,7 @@ export async function startMeshRelay(url: string, time: VirtualTime, random: Ran
       clock: time.clock,
       timers: time.timers,
       random,
-      verifier: nobleVerifier,
+      verifier,
       limits: defaultLimits,
       urls: new Set([url]),
       onError: (where, error) => {
@@ -87,6 +100,10 @@ export async function startMeshRelay(url: string, time: VirtualTime, random: Ran
       return log.store.head.last
     },
     has: async id => (await log.store.seqsOf([id]))[0] !== undefined,
+    seqOf: async id => (await log.store.seqsOf([id]))[0],
+    get epoch() {
+      return log.store.head.epoch
+    },
     kill,
     start,
     cut,

@@ -1,20 +1,16 @@
 import { forkRandom, seededRandom } from '../platform/random.ts'
-import type { Dial, SocketEvents } from '../platform/socket.ts'
+import { createLocalSign } from '../platform/sign-local.ts'
+import type { Dial } from '../platform/socket.ts'
 import { nobleVerifier } from '../platform/verifier.ts'
 import { publicKeyOf } from '../protocol/signature.ts'
-import {
-  type Agent,
-  type Contact,
-  createMemoryMailStore,
-  type MailStore,
-  type OpenAgentOptions,
-  openAgent,
-} from '../sdk/index.ts'
+import { localSigner } from '../sdk/identity/local-signer.ts'
+import { type Agent, type Contact, type OpenAgentOptions, openAgent } from '../sdk/index.ts'
 import { loadObserver } from '../sdk/presence/index.ts'
 import { loadComparison } from '../sdk/relays/repairer.ts'
+import { type CrashPoint, createLife, type Life } from './life.ts'
 import { createMeshMail, type MailSnapshot, type MeshMail } from './mesh-mail.ts'
 import { type MeshRelay, type RunningMeshRelay, refusedPipe, startMeshRelay } from './mesh-relay.ts'
-import type { Pipe } from './pipe.ts'
+import { standInPublicKey, standInSigner, standInVerifier } from './stand-in-keys.ts'
 import { createVirtualTime } from './virtual-time.ts'
 
 export interface TestMeshOptions {
@@ -24,6 +20,11 @@ export interface TestMeshOptions {
   readonly startMs?: number
   /** How many relays; default 1. */
   readonly relays?: number
+  /**
+   * `stand-in`: hashes in place of signatures and sealing, for thousands of runs instead of dozens; everything else is as it is with
+   * real keys, but nothing can be wrapped. Default `real`.
+   */
+  readonly keys?: 'real' | 'stand-in'
 }
 
 export interface MeshAgentOptions extends Pick<OpenAgentOptions, 'accept'> {
@@ -40,10 +41,16 @@ export interface TestMesh {
   readonly relays: readonly MeshRelay[]
   /** ms since 1970, virtual. */
   readonly now: number
+  /** Timers that agents and relays have set and not cancelled. */
+  readonly timers: number
   /** Starts an agent under a name, with a key and mail of its own. All agents of a mesh are each other's contacts. */
   agent(name: string, options?: MeshAgentOptions): Promise<Agent>
   /** As SIGKILL does: the agent's connections drop, nothing is flushed, nothing of it runs or writes again. Its key and mail stay. */
   kill(name: string): Promise<void>
+  /** The same at a later point, in the middle of whatever the agent does then. */
+  killAt(name: string, point: CrashPoint): void
+  /** False from its death on. What the object of a dead agent says means nothing. */
+  isAwake(name: string): boolean
   /** Starts a killed (or closed) agent again on its key and mail. Handlers have to be registered anew, as in a new process. */
   wake(name: string, options?: MeshAgentOptions): Promise<Agent>
   /** The agent's mail as it is now, awake or not. */
@@ -71,21 +78,18 @@ export interface TestMesh {
 
 interface Resident {
   readonly secretKey: Uint8Array
+  readonly pubkey: string
   mail: MeshMail
   relays: readonly string[]
   readonly blocked: Set<string>
   /** Set while it runs. */
   life: Life | undefined
-}
-
-interface Life {
-  alive: boolean
-  /** Open connections and the relay of each. */
-  readonly pipes: Map<Pipe, string>
   agent: Agent | undefined
 }
 
 const START_MS = Date.UTC(2026, 0, 1)
+/** Of all meshes of this process: what it loads is loaded once. */
+const sign = createLocalSign()
 
 export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh> {
   // Reading a file takes the host's time, which a virtual clock does not wait for.
@@ -95,26 +99,28 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
   const residents = new Map<string, Resident>()
   const relays: RunningMeshRelay[] = []
 
-  const contacts = (): Contact[] =>
-    [...residents].map(([name, { secretKey }]) => ({ name, pubkey: publicKeyOf(secretKey) }))
+  const standIn = options.keys === 'stand-in'
+  const verifier = standIn ? standInVerifier : nobleVerifier
 
-  const dialFor =
-    (resident: Resident, life: Life): Dial =>
-    (url, events) => {
+  const contacts = (): Contact[] => [...residents].map(([name, { pubkey }]) => ({ name, pubkey }))
+
+  const dialFor = (resident: Resident, life: Life): Dial =>
+    life.dial((url, events, onEnd) => {
       const relay = relays.find(each => each.url === url)
-      const heard = whileAlive(life, events)
-      if (relay === undefined || !life.alive || resident.blocked.has(url)) return refusedPipe(heard, () => {}).client
-      const pipe = relay.connect(heard, () => life.pipes.delete(pipe))
-      life.pipes.set(pipe, url)
-      return pipe.client
-    }
+      return relay === undefined || !life.isAlive || resident.blocked.has(url)
+        ? refusedPipe(events, onEnd)
+        : relay.connect(events, onEnd)
+    })
 
   async function start(
     name: string,
     resident: Resident,
     { accept, presence, relays: given }: MeshAgentOptions,
   ): Promise<Agent> {
-    const life: Life = { alive: true, pipes: new Map(), agent: undefined }
+    const life = createLife(() => {
+      resident.life = undefined
+    })
+    const own = forkRandom(random)
     resident.relays = given ?? resident.relays
     resident.life = life
     const agent = await openAgent({
@@ -124,16 +130,18 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
       ...(accept === undefined ? {} : { accept }),
       host: {
         clock: time.clock,
-        timers: { after: (ms, run, how) => time.timers.after(ms, () => life.alive && run(), how) },
-        random: forkRandom(random),
-        verifier: nobleVerifier,
+        timers: life.timers(time.timers),
+        random: own,
+        verifier,
         dial: dialFor(resident, life),
-        store: mortalStore(life, resident.mail.store),
-        secretKey: resident.secretKey,
+        store: life.store(resident.mail.store),
+        signer: life.signer(
+          standIn ? standInSigner(resident.secretKey, own) : localSigner(resident.secretKey, own, sign),
+        ),
         contacts,
       },
     })
-    life.agent = agent
+    resident.agent = agent
     await time.settle()
     return agent
   }
@@ -146,23 +154,27 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
 
   function settle(name: string, secretKey: Uint8Array, mail: MeshMail, urls: readonly string[]): Resident {
     if (residents.has(name)) throw new Error(`${name} exists; wake it with mesh.wake('${name}')`)
-    const resident: Resident = { secretKey, mail, relays: urls, blocked: new Set(), life: undefined }
+    const pubkey = standIn ? standInPublicKey(secretKey) : publicKeyOf(secretKey)
+    const resident: Resident = {
+      secretKey,
+      pubkey,
+      mail,
+      relays: urls,
+      blocked: new Set(),
+      life: undefined,
+      agent: undefined,
+    }
     residents.set(name, resident)
     return resident
   }
 
   async function kill(name: string): Promise<void> {
-    const resident = residentOf(name)
-    if (resident.life === undefined) return
-    resident.life.alive = false
-    for (const pipe of [...resident.life.pipes.keys()]) pipe.cut()
-    resident.life = undefined
+    residentOf(name).life?.end()
     await time.settle()
   }
 
   async function cut(name: string, relay?: string): Promise<void> {
-    for (const [pipe, url] of [...(residentOf(name).life?.pipes ?? [])])
-      if (relay === undefined || relay === url) pipe.cut()
+    residentOf(name).life?.cut(relay)
     await time.settle()
   }
 
@@ -170,7 +182,9 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
   const urlOf = (index: number) => (count === 1 ? 'ws://mesh.test' : `ws://${index + 1}.mesh.test`)
   // The only relay draws from the mesh itself: runs recorded before there were several stay the same.
   for (let index = 0; index < count; index += 1)
-    relays.push(await startMeshRelay(urlOf(index), time, count === 1 ? random : forkRandom(random)))
+    relays.push(
+      await startMeshRelay(urlOf(index), { time, verifier, random: count === 1 ? random : forkRandom(random) }),
+    )
   const [first] = relays
   if (first === undefined) throw new RangeError('a mesh has at least one relay')
 
@@ -180,14 +194,19 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
     get now() {
       return time.clock.now()
     },
+    get timers() {
+      return time.pending
+    },
     async agent(name, how = {}) {
       const urls = relays.map(({ url }) => url)
       return start(name, settle(name, random.bytes(32), createMeshMail(), urls), how)
     },
     kill,
+    killAt: (name, point) => residentOf(name).life?.end(point),
+    isAwake: name => residentOf(name).life !== undefined,
     async wake(name, how = {}) {
       const resident = residentOf(name)
-      if (resident.life?.alive) throw new Error(`${name} is awake`)
+      if (resident.life) throw new Error(`${name} is awake`)
       return start(name, resident, how)
     },
     snapshot: name => residentOf(name).mail.snapshot(),
@@ -213,28 +232,10 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
     advance: time.advance,
     settle: time.settle,
     async close() {
-      for (const { life } of residents.values()) if (life?.alive && life.agent) await closeNow(life.agent, time.advance)
+      for (const { life, agent } of residents.values()) if (life && agent) await closeNow(agent, time.advance)
       for (const relay of relays) await relay.kill()
     },
   }
-}
-
-const whileAlive = (life: Pick<Life, 'alive'>, events: SocketEvents): SocketEvents => ({
-  onOpen: () => life.alive && events.onOpen?.(),
-  onText: text => life.alive && events.onText(text),
-  onClose: (code, reason) => life.alive && events.onClose(code, reason),
-})
-
-/** What an agent still does after its death happens to an empty store that nobody ever reads. */
-function mortalStore(life: Pick<Life, 'alive'>, store: MailStore): MailStore {
-  const afterlife = createMemoryMailStore()
-  return new Proxy(store, {
-    get: (_target, name) => {
-      const target = life.alive ? store : afterlife
-      const member: unknown = Reflect.get(target, name, target)
-      return typeof member === 'function' ? member.bind(target) : member
-    },
-  })
 }
 
 /** Closing flushes and waits in virtual time, so time has to move meanwhile. */

@@ -1,5 +1,6 @@
 import type { Clock } from '../platform/clock.ts'
-import { systemTimers, type Timers } from '../platform/timers.ts'
+import type { Timers } from '../platform/timers.ts'
+import { nextTurn } from '../platform/turn.ts'
 
 interface Alarm {
   readonly at: number
@@ -17,6 +18,8 @@ export interface VirtualTime {
   settle(): Promise<void>
   /** Moves the wall clock against the monotonic one, as an operator or a suspended machine does. */
   setWallClock(ms: number): void
+  /** Timers that were set and are not due yet. */
+  readonly pending: number
 }
 
 /** Rounds of the host's event loop that one step may need to run out: promises chained over promises, nothing that waits. */
@@ -29,8 +32,7 @@ export function createVirtualTime(startMs: number): VirtualTime {
   const alarms = new Set<Alarm>()
 
   const settle = async (): Promise<void> => {
-    for (let round = 0; round < SETTLE_ROUNDS; round++)
-      await new Promise<void>(resolve => systemTimers.after(0, resolve))
+    for (let round = 0; round < SETTLE_ROUNDS; round++) await nextTurn()
   }
   const nextUntil = (limit: number): Alarm | undefined => {
     let next: Alarm | undefined
@@ -54,6 +56,9 @@ export function createVirtualTime(startMs: number): VirtualTime {
       },
     },
     settle,
+    get pending() {
+      return alarms.size
+    },
     async advance(ms) {
       const target = elapsed + ms
       await settle()

@@ -1,0 +1,19 @@
+// The simulated histories, a share of them in a process for each core. Each history has a seed of its own: SEED, SEED + 1, …
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { availableParallelism } from 'node:os'
+
+const rounds = Number(process.env.ROUNDS ?? 1_000)
+const seed = Number(process.env.SEED ?? 1)
+const shards = Number(process.env.SHARDS ?? availableParallelism())
+const share = Math.ceil(rounds / shards)
+
+const ends = await Promise.all(
+  Array.from({ length: shards }, async (_, n) => {
+    const env = { ...process.env, SEED: String(seed + n * share), ROUNDS: String(Math.min(share, rounds - n * share)) }
+    const child = spawn('npx', ['vitest', 'run', 'test/sim/history.test.ts'], { env, stdio: 'inherit' })
+    const [code] = await once(child, 'exit')
+    return code
+  }),
+)
+process.exitCode = ends.every(code => code === 0) ? 0 : 1
