@@ -3,8 +3,8 @@ import { expect, test } from 'vitest'
 
 const POINTS: readonly (readonly [string, CrashPoint, inOutbox: boolean, atRelay: boolean])[] = [
   ['before it is signed', { at: 'sign' }, false, false],
-  ['before it is kept', { at: 'enqueue' }, false, false],
-  ['once it is kept', { at: 'enqueue', after: true }, true, false],
+  ['before it is kept', { at: 'write' }, false, false],
+  ['once it is kept', { at: 'write', after: true }, true, false],
   ['before its relay is chosen', { at: 'address' }, true, false],
   ['before it is sent', { at: 'send' }, true, false],
   ['once it is sent', { at: 'send', after: true }, true, true],
