@@ -26,6 +26,7 @@ import { logRows } from './log-rows.ts'
 import { authorsPlan, countPlan, searchPlan, wordsPlan } from './plan.ts'
 import { findVictims } from './retention.ts'
 import { type EventRow, headerOf, idIn, isIntact, ROW_COLUMNS } from './row.ts'
+import { RowCache } from './row-cache.ts'
 import { rowsInTime, type ScanContext } from './rows.ts'
 import { LOG_APPLICATION_ID, LOG_MIGRATIONS } from './schema.ts'
 import { Statements } from './statements.ts'
@@ -36,6 +37,8 @@ const CHUNK = 128
 const BUDGET = 8_192
 /** KiB of the file kept in memory. */
 const CACHE_KIB = 32_768
+/** Characters of events kept that were read for a query: the latest ones are asked for again and again. */
+const CACHE_CHARS = 16_777_216
 
 const FIND_SQL = `SELECT ${ROW_COLUMNS} FROM events INDEXED BY events_id WHERE rank = ?`
 
@@ -44,6 +47,7 @@ export class LogReader {
   readonly #db: Database
   readonly #statements: Statements
   readonly #snapshotLast: Statement
+  readonly #cache = new RowCache(CACHE_CHARS)
   #damaged: number[] = []
 
   constructor(path: string) {
@@ -228,6 +232,7 @@ export class LogReader {
   #context(): ScanContext {
     return {
       statements: this.#statements,
+      cache: this.#cache,
       budget: { entries: BUDGET },
       onDamage: seq => this.#damaged.push(seq),
     }

@@ -1,11 +1,13 @@
 import type { Filter } from '../../../protocol/filter.ts'
+import { audienceOf } from '../../../protocol/kinds.ts'
 import type { Pause, Row } from '../page.ts'
 import type { Position, Reader } from '../store.ts'
 import { lastIdOf, rankOf } from './keys.ts'
 import { type Entry, ID_SQL, lanesOf, type Span, spanOf } from './lanes.ts'
 import { createRowTest, type RowTest } from './match.ts'
 import { mergeLanes } from './merge.ts'
-import { idIn, readRow, SQL_ROW } from './row.ts'
+import { idIn, type ReadRow, readRow, SQL_ROW } from './row.ts'
+import type { RowCache } from './row-cache.ts'
 import type { Statements } from './statements.ts'
 
 /** Rows fetched at a time. */
@@ -20,6 +22,7 @@ export interface Budget {
 
 export interface ScanContext {
   readonly statements: Statements
+  readonly cache: RowCache
   /** Called for each row that is not what was stored; it is left out. */
   readonly onDamage: (seq: number) => void
   readonly budget: Budget
@@ -47,6 +50,8 @@ export function* rowsInTime(context: ScanContext, scan: TimeScan, reader: Reader
         mergeLanes(statements, lanesOf(filter, statements), span, scan.wanted + 1)
       : entriesOf(filter.ids, span, statements)
   const test = createRowTest([filter], reader)
+  // Rows that nobody but their parties may have need not even be read.
+  const stranger = reader.keys.length === 0
   let size = Math.max(1, Math.min(CHUNK, scan.wanted))
   let chunk: Entry[] = []
   let last: Entry | undefined
@@ -68,6 +73,7 @@ export function* rowsInTime(context: ScanContext, scan: TimeScan, reader: Reader
     last = entry
     budget.entries -= 1
     if (seq > upTo || filter.kinds?.has(kind) === false || found?.has(seq) === false) continue
+    if (stranger && audienceOf(kind) !== 'anyone') continue
     chunk.push(entry)
   }
   yield* fetch(context, chunk, after, test)
@@ -75,24 +81,43 @@ export function* rowsInTime(context: ScanContext, scan: TimeScan, reader: Reader
 }
 
 function* fetch(
-  { statements, onDamage }: ScanContext,
+  context: ScanContext,
   entries: readonly Entry[],
   after: Position | undefined,
   test: RowTest,
 ): Generator<Row, undefined> {
   if (entries.length === 0) return undefined
-  const texts = statements.values(ROWS_SQL).all(JSON.stringify(entries.map(entry => entry[2]))) as string[]
+  const found = rowsOf(context, entries)
   const rows: Row[] = []
-  let at = 0
-  for (const text of texts) {
-    const row = readRow(text)
-    while (entries[at] !== undefined && entries[at]?.[2] !== row.seq) at += 1
-    if (!row.intact || entries[at]?.[0] !== row.created_at) onDamage(row.seq)
-    else if (test(row)) rows.push({ seq: row.seq, created_at: row.created_at, id: idIn(row.json), json: row.json })
+  for (const [index, [created_at]] of entries.entries()) {
+    const row = found[index]
+    if (row === undefined) continue
+    if (row.created_at !== created_at) context.onDamage(row.seq)
+    else if (test(row)) rows.push({ seq: row.seq, created_at, id: idIn(row.json), json: row.json })
   }
   sortPlaces(rows)
   for (const row of rows) if (after === undefined || row.created_at !== after.created_at || row.id > after.id) yield row
   return undefined
+}
+
+/** The intact rows of these entries, each at its entry's place; read in one statement as far as they are not known. */
+function rowsOf({ statements, onDamage, cache }: ScanContext, entries: readonly Entry[]): (ReadRow | undefined)[] {
+  const rows = entries.map(entry => cache.get(entry[2]))
+  const missing = entries.filter((_, index) => rows[index] === undefined).map(entry => entry[2])
+  if (missing.length === 0) return rows
+  const read = (statements.values(ROWS_SQL).all(JSON.stringify(missing)) as string[]).map(readRow)
+  let at = 0
+  for (const row of read) {
+    // In the order asked for; an index may name a row that is not there.
+    while (at < entries.length && (rows[at] !== undefined || entries[at]?.[2] !== row.seq)) at += 1
+    if (!row.intact) onDamage(row.seq)
+    else {
+      rows[at] = row
+      cache.add(row)
+    }
+    at += 1
+  }
+  return rows
 }
 
 /** Ids that share their first 48 bits, within a second: the index does not tell their order. */
