@@ -19,6 +19,8 @@ export interface CliHost {
   readonly stdinIsTerminal: boolean
   /** From now on SIGHUP calls this; a hang-up of the terminal still ends the command. */
   readonly onReload?: (run: () => void) => void
+  /** Asks a person for what must not be seen. Undefined where there is no terminal. */
+  readonly readSecret?: ((prompt: string) => Promise<string>) | undefined
 }
 
 export interface Context<V extends VerbName> extends CliHost, ParsedArgs<V> {

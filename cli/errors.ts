@@ -27,6 +27,8 @@ export class UsageError extends CliError {
 
 /** Exit codes of the errors that the SDK and the platform name by `code`; every other error is a plain failure. */
 const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
+  'key-passphrase': EXIT.refused,
+  'key-encrypted': EXIT.refused,
   'profile-missing': EXIT.empty,
   'profile-name': EXIT.usage,
   'unknown-recipient': EXIT.empty,

@@ -4,7 +4,7 @@ export const EXIT_CODES = {
   failure: { code: 1, meaning: 'failed; stderr says why' },
   usage: { code: 2, meaning: 'wrong usage; nothing was done' },
   empty: { code: 3, meaning: 'nothing there: empty, or not found' },
-  refused: { code: 4, meaning: 'the relay refuses this key' },
+  refused: { code: 4, meaning: 'the relay refuses this key, or the passphrase does not open it' },
   unreachable: { code: 5, meaning: 'relay unreachable, or time over; sent mail stays queued' },
   integrity: { code: 6, meaning: 'an id or a signature does not hold' },
   interrupted: { code: 130, meaning: 'interrupted (Ctrl-C)' },

@@ -55,6 +55,8 @@ export interface MailboxOptions {
   readonly home: string
   /** Undefined: the profile's. */
   readonly relays: readonly string[] | undefined
+  /** Asked if the profile's key is encrypted. */
+  readonly passphrase: () => Promise<string>
   readonly timers: Timers
   /** Leave the network alone. */
   readonly offline?: boolean
@@ -86,12 +88,13 @@ export async function openMailbox(options: MailboxOptions): Promise<Mailbox> {
 
 /** Undefined while another process holds the home. */
 async function tryAgent(options: MailboxOptions, patienceMs: number): Promise<Agent | undefined> {
-  const { home, relays, offline, timers } = options
+  const { home, relays, offline, passphrase, timers } = options
   for (let waited = 0; ; waited += TRY_AGAIN_MS) {
     try {
       return await openAgent({
         home,
         create: false,
+        passphrase,
         // A verb comes and goes; whether the agent is there is not for it to say.
         presence: false,
         ...(relays === undefined ? {} : { relays }),
@@ -127,7 +130,7 @@ const ofAgent = (agent: Agent): Mailbox => ({
 
 /** Reads beside the holder, and takes its place should it end while this verb still waits for something. */
 function besideAgent(options: MailboxOptions): Mailbox {
-  let inner = ofView(readHome(options.home))
+  let inner = ofView(readHome(options.home), options.passphrase)
   let closed = false
   let attempt: Promise<void> | undefined
   const cancel = every(options.timers, TAKE_OVER_MS, () => {
@@ -166,7 +169,7 @@ function besideAgent(options: MailboxOptions): Mailbox {
   }
 }
 
-const ofView = (view: HomeView): Mailbox => ({
+const ofView = (view: HomeView, passphrase: () => Promise<string>): Mailbox => ({
   agent: undefined,
   inbox: query => view.inbox(query),
   read: id => {
@@ -174,7 +177,7 @@ const ofView = (view: HomeView): Mailbox => ({
     if (entry !== undefined && !entry.read) handOverRead(view.profile.home, entry.id)
     return entry
   },
-  send: (to, text, options) => handOver(view.profile.home, to, text, options),
+  send: (to, text, options) => handOver(view.profile.home, to, text, { ...options, key: { passphrase } }),
   delivery: id => view.delivery(id),
   sent: id => view.sent(id),
   async mark(prefix, mark, reason) {

@@ -3,6 +3,7 @@ import { systemClock } from '../platform/clock.ts'
 import { systemTimers } from '../platform/timers.ts'
 import { EXIT } from './exit-codes.ts'
 import { main } from './main.ts'
+import { readSecretFrom } from './passphrase.ts'
 
 /** How long a command may clean up after the first signal, in ms. */
 const CLEANUP_MS = 5_000
@@ -45,6 +46,10 @@ export async function runProcess(argv: readonly string[]): Promise<never> {
     onReload: run => {
       onReload = run
     },
+    readSecret:
+      stdin.isTTY && stderr.isTTY
+        ? prompt => readSecretFrom(stdin, stderr, prompt, { signal: interruption.signal, onInterrupt: onSignal })
+        : undefined,
   })
   await Promise.all([stdout, stderr].map(stream => new Promise(flushed => stream.write('', flushed))))
   return process.exit(code)

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { systemRandom } from '../platform/random.ts'
 import { signEvent } from '../protocol/index.ts'
-import { type ConnectOptions, connect, type RelayClient, readKeyFile } from '../sdk/index.ts'
+import { type ConnectOptions, connect, type OpenKeyOptions, openKeyFile, type RelayClient } from '../sdk/index.ts'
 import { chosenProfile, type ProfileOptions } from './profile.ts'
 
 /**
@@ -12,13 +12,17 @@ export const connectAs = (
   url: string,
   profile: ProfileOptions,
   env: Readonly<Record<string, string | undefined>>,
-  { onDemand, ...options }: Pick<ConnectOptions, 'timeoutMs'> & { readonly onDemand?: () => void },
+  {
+    onDemand,
+    passphrase,
+    ...options
+  }: Pick<ConnectOptions, 'timeoutMs'> & Pick<OpenKeyOptions, 'passphrase'> & { readonly onDemand?: () => void },
 ): Promise<RelayClient> =>
   connect(url, {
     ...options,
-    authenticate(template) {
+    async authenticate(template) {
       onDemand?.()
-      const key = readKeyFile(join(chosenProfile(profile, env).home, 'key'))
+      const key = await openKeyFile(join(chosenProfile(profile, env).home, 'key'), { passphrase })
       try {
         return signEvent(template, key, systemRandom.bytes(32))
       } finally {

@@ -36,6 +36,15 @@ const PROFILE = {
   home: { type: 'text', value: 'DIR', help: "the profile's folder itself (also POSTHORN_HOME)" },
 } as const satisfies Record<string, OptionSpec>
 
+const PASSPHRASE = {
+  'passphrase-file': {
+    type: 'text',
+    value: 'FILE',
+    env: ['POSTHORN_PASSPHRASE_FILE'],
+    help: 'where the passphrase of an encrypted key is (default: ask on the terminal)',
+  },
+} as const satisfies Record<string, OptionSpec>
+
 const RELAY = {
   relay: { type: 'text', value: 'URL', help: "this relay instead of the profile's" },
 } as const satisfies Record<string, OptionSpec>
@@ -293,6 +302,8 @@ export const VERBS = {
     arity: [0, 0],
     options: {
       ...PROFILE,
+      encrypt: { type: 'flag', help: 'keep the key under a passphrase (NIP-49), an existing one too' },
+      ...PASSPHRASE,
       relay: {
         type: 'list',
         value: 'URL',
@@ -306,6 +317,7 @@ export const VERBS = {
     ],
     notes: [
       'An existing profile keeps its key; --relay then changes its relays. Profiles of one machine know each other by name.',
+      'With --encrypt the key is kept under a passphrase, asked for on the terminal or read from a file of yours alone (--passphrase-file, POSTHORN_PASSPHRASE_FILE); every verb that signs or opens mail then needs it the same way. Without the passphrase the key is lost.',
     ],
   },
   whoami: {
@@ -321,6 +333,7 @@ export const VERBS = {
     arity: [0, 0],
     options: {
       ...PROFILE,
+      ...PASSPHRASE,
       ...RELAYS,
       ...TIMEOUT,
       offline: { type: 'flag', help: 'do not ask the relay' },
@@ -334,6 +347,7 @@ export const VERBS = {
     arity: [2, 2],
     options: {
       ...PROFILE,
+      ...PASSPHRASE,
       ...RELAYS,
       act: { type: 'text', value: 'ACT', help: 'what the message does: inform, request, query … (default: inform)' },
       public: { type: 'flag', help: 'clear text that anyone may read (default: sealed to the recipient)' },
@@ -359,6 +373,7 @@ export const VERBS = {
     arity: [0, 0],
     options: {
       ...PROFILE,
+      ...PASSPHRASE,
       ...RELAYS,
       ...TIMEOUT,
       unread: { type: 'flag', help: 'only what was not read yet' },
@@ -385,7 +400,7 @@ export const VERBS = {
     summary: 'show one message and mark it as read',
     operands: '<id>',
     arity: [1, 1],
-    options: { ...PROFILE },
+    options: { ...PROFILE, ...PASSPHRASE },
     examples: [['posthorn read 3f9c2a71', 'the first 8 characters of an id are enough']],
     notes: ['Exits 3 if there is no such message. --json gives the text exactly as it was sent.'],
   },
@@ -393,7 +408,7 @@ export const VERBS = {
     summary: 'tell the sender what became of a message',
     operands: '<id> <working|done|failed|rejected> [reason]',
     arity: [2, 100],
-    options: { ...PROFILE, ...RELAYS, ...TIMEOUT },
+    options: { ...PROFILE, ...PASSPHRASE, ...RELAYS, ...TIMEOUT },
     examples: [
       ['posthorn mark 3f9c2a71 done', 'off the list of what is to be done, and the sender knows'],
       ['posthorn mark 3f9c2a71 rejected "not before Monday"', 'the reason is sealed as the message was'],
@@ -409,6 +424,7 @@ export const VERBS = {
     arity: [1, 1],
     options: {
       ...PROFILE,
+      ...PASSPHRASE,
       ...RELAYS,
       ...TIMEOUT,
       offline: { type: 'flag', help: 'only what is here; do not ask the relay' },
@@ -422,6 +438,7 @@ export const VERBS = {
     arity: [0, 0],
     options: {
       ...PROFILE,
+      ...PASSPHRASE,
       ...RELAYS,
       'max-ms': {
         type: 'count',
@@ -442,6 +459,7 @@ export const VERBS = {
     arity: [1, 10],
     options: {
       ...PROFILE,
+      ...PASSPHRASE,
       ...RELAY,
       ...TIMEOUT,
       follow: { type: 'flag', short: 'f', help: 'stay and print new ones' },
@@ -462,6 +480,7 @@ export const VERBS = {
     arity: [0, 1],
     options: {
       ...PROFILE,
+      ...PASSPHRASE,
       ...RELAY,
       ...TIMEOUT,
       kind: { type: 'count', value: 'N', max: 65_535, help: 'sign an event of this kind; the operand is its content' },
@@ -479,7 +498,7 @@ export const VERBS = {
     summary: 'how many events match',
     operands: "'<filter>'…",
     arity: [1, 10],
-    options: { ...PROFILE, ...RELAY, ...TIMEOUT },
+    options: { ...PROFILE, ...PASSPHRASE, ...RELAY, ...TIMEOUT },
     examples: [[`posthorn count '{"kinds":[1]}'`, 'prints a number']],
   },
   sync: {
@@ -487,6 +506,7 @@ export const VERBS = {
     operands: "<relay> <relay> ['<filter>']",
     arity: [2, 3],
     options: {
+      ...PASSPHRASE,
       dir: {
         type: 'text',
         value: 'DIR',

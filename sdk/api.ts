@@ -79,6 +79,13 @@ export interface OpenAgentOptions {
   readonly home?: string
   /** Make key and profile at the first start; default true. */
   readonly create?: boolean
+  /**
+   * Asked when the profile's key is encrypted (NIP-49); a key made at the first start is then encrypted with it. In Node: a browser
+   * keeps no key files.
+   */
+  readonly passphrase?: () => string | Promise<string>
+  /** Highest scrypt cost (log_n of NIP-49) that the key file may demand; default 18, which takes 256 MiB. */
+  readonly maxLogN?: number
   /** Overrides the profile's relays; at most 16. */
   readonly relays?: readonly string[]
   /** Whose messages handlers run for; default `contacts`. */

@@ -23,7 +23,13 @@ export class UnsupportedHostError extends Error {
 /** The secret key cannot be used as it lies on the disk. The message never holds key material. */
 export class KeyFileError extends Error {
   override readonly name = 'KeyFileError'
-  readonly code: 'key-missing' | 'key-too-open' | 'key-malformed'
+  readonly code:
+    | 'key-missing'
+    | 'key-too-open'
+    | 'key-malformed'
+    | 'key-encrypted'
+    | 'key-passphrase'
+    | 'key-too-costly'
   constructor(code: KeyFileError['code'], message: string, options?: ErrorOptions) {
     super(message, options)
     this.code = code

@@ -51,6 +51,7 @@ export {
   UnsupportedHostError,
 } from './errors.ts'
 export { type LocalSigner, localSigner } from './identity/local-signer.ts'
+export { type DecryptKeyOptions, decryptKey, type EncryptKeyOptions, encryptKey } from './identity/nip49.ts'
 export type { MaybePromise, Signer } from './identity/signer.ts'
 export type { AcceptedInvite, AgentInvites, CreatedInvite, Invite, InviteTerms } from './invites/index.ts'
 export { type InviteText, parseInvite } from './invites/text.ts'

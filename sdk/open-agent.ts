@@ -7,9 +7,16 @@ import type { Agent, Host, OpenAgentOptions } from './api.ts'
 import { HomeInUseError, KeyFileError } from './errors.ts'
 import { fileShelf } from './home/file-shelf.ts'
 import { exposure, lstatOrUndefined, statOrUndefined } from './home/files.ts'
-import { readKeyFile } from './home/key-file.ts'
+import { openKeyFile } from './home/key-file.ts'
 import { DEFAULT_PROFILE, homeFiles, profileHome } from './home/paths.ts'
-import { addProfileRelays, createProfile, DEFAULT_RELAY, type Profile, readProfile } from './home/profile.ts'
+import {
+  addProfileRelays,
+  createEncryptedProfile,
+  createProfile,
+  DEFAULT_RELAY,
+  type Profile,
+  readProfile,
+} from './home/profile.ts'
 import { createSiblings } from './home/siblings.ts'
 import { watchSpool } from './home/spool.ts'
 import { openSqliteMailStore } from './home/sqlite-mail-store.ts'
@@ -58,17 +65,21 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
   return openHome(options, host)
 }
 
-function openHome(options: OpenAgentOptions, host: Host): Agent {
+async function openHome(options: OpenAgentOptions, host: Host): Promise<Agent> {
   const home = profileHome({ as: options.name, home: options.home })
-  const profile = findProfile(home, options, host)
+  const profile = await findProfile(home, options, host)
   const relays = ownRelays(options.relays ?? profile.relays)
   const files = homeFiles(home)
-  const signer = localSigner(readKeyFile(files.key), host.random, sign)
-  if (signer.pubkey !== profile.pubkey)
-    throw new KeyFileError('key-malformed', `${files.key} is not the key of ${files.profile}; put the right one back.`)
+  // Before the key: nobody is asked for a passphrase in vain.
   const release = lockHome(home)
   const undo: Cancel[] = [release]
   try {
+    const signer = localSigner(await openKeyFile(files.key, options), host.random, sign)
+    if (signer.pubkey !== profile.pubkey)
+      throw new KeyFileError(
+        'key-malformed',
+        `${files.key} is not the key of ${files.profile}; put the right one back.`,
+      )
     const store = openSqliteMailStore(files.mail)
     const shelf = options.host?.shelf ?? fileShelf(home, host.random)
     undo.unshift(() => store.close())
@@ -103,13 +114,17 @@ function openHome(options: OpenAgentOptions, host: Host): Agent {
   }
 }
 
-function findProfile(home: string, options: OpenAgentOptions, { random }: Host): Profile {
+async function findProfile(home: string, options: OpenAgentOptions, { random }: Host): Promise<Profile> {
   const stats = statOrUndefined(home)
   const exposed = stats && exposure(stats)
   if (exposed)
     throw new KeyFileError('key-too-open', `${home} ${exposed}; if nobody else has read the key: chmod 700 ${home}`)
-  if (options.create !== false && !lstatOrUndefined(homeFiles(home).profile))
-    return createProfile({ home, name: options.name, relays: options.relays, random })
+  if (options.create !== false && !lstatOrUndefined(homeFiles(home).profile)) {
+    const fresh = { home, name: options.name, relays: options.relays, random }
+    return options.passphrase
+      ? createEncryptedProfile({ ...fresh, passphrase: await options.passphrase() })
+      : createProfile(fresh)
+  }
   return readProfile(home)
 }
 

@@ -3,6 +3,7 @@ import type { Command } from '../context.ts'
 import { hintOfReason } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { flushed, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
+import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
 import { bytesText, escapeText, plural } from '../text.ts'
 import { within } from '../wait.ts'
@@ -11,11 +12,13 @@ import { within } from '../wait.ts'
 const GRACE_MS = 1_000
 
 /** `posthorn catchup`: sync, summary, exit. */
-export const catchup: Command<'catchup'> = async ({ options, out, env, timers, signal }) => {
+export const catchup: Command<'catchup'> = async context => {
+  const { options, out, env, timers, signal } = context
   const profile = chosenProfile(options, env)
   const mailbox = await openMailbox({
     home: profile.home,
     relays: givenRelays(options.relay),
+    passphrase: passphraseOf(context),
     timers,
     patienceMs: PATIENCE_MS,
   })

@@ -5,6 +5,7 @@ import { hintOfReason } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { fetchMail, type Mailbox, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
 import { messageFields, messageLine } from '../message-text.ts'
+import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
 import { escapeText } from '../text.ts'
 import { poll } from '../wait.ts'
@@ -20,6 +21,7 @@ export const inbox: Command<'inbox'> = async context => {
     home: profile.home,
     relays: givenRelays(options.relay),
     offline: options.offline,
+    passphrase: passphraseOf(context),
     timers,
     patienceMs: PATIENCE_MS,
   })

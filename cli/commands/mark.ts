@@ -5,6 +5,7 @@ import { CliError, exitCodeOfReason, hintOfReason, UsageError } from '../errors.
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { openMailbox, refusalOf } from '../mailbox.ts'
 import { checkMessageId } from '../message-id.ts'
+import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
 
 const MARKS: readonly string[] = ['working', 'done', 'failed', 'rejected'] satisfies Mark[]
@@ -17,7 +18,12 @@ export const mark: Command<'mark'> = async context => {
   const id = checkMessageId(given)
   if (!isMark(state)) throw new UsageError(`${JSON.stringify(state)} is no state; give one of ${MARKS.join(', ')}`)
   const profile = chosenProfile(options, env)
-  const mailbox = await openMailbox({ home: profile.home, relays: givenRelays(options.relay), timers })
+  const mailbox = await openMailbox({
+    home: profile.home,
+    relays: givenRelays(options.relay),
+    passphrase: passphraseOf(context),
+    timers,
+  })
   try {
     const marked = await mailbox.mark(id, state, words.length > 0 ? words.join(' ') : undefined)
     if (marked === undefined)

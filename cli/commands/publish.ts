@@ -3,10 +3,11 @@ import { seconds } from '../../platform/clock.ts'
 import { systemRandom } from '../../platform/random.ts'
 import { type NostrEvent, parseEvent, signEvent, type Tag, verifyEvent } from '../../protocol/index.ts'
 import { parseJson } from '../../protocol/json.ts'
-import { type PublishResult, readKeyFile } from '../../sdk/index.ts'
+import { openKeyFile, type PublishResult } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
 import { CliError, exitCodeOfReason, hintOfReason, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, relayFor } from '../profile.ts'
 import { connectAs } from '../relay-client.ts'
 import { escapeText } from '../text.ts'
@@ -19,9 +20,14 @@ import { within } from '../wait.ts'
  */
 export const publish: Command<'publish'> = async context => {
   const { options, out, env, timers, signal } = context
-  const events = options.kind === undefined ? await readSigned(context) : [await sign(context, options.kind)]
+  const passphrase = passphraseOf(context)
+  const events =
+    options.kind === undefined ? await readSigned(context) : [await sign(context, options.kind, passphrase)]
   const url = relayFor(options, env)
-  const client = await connectAs(url, options, env, { timeoutMs: options.timeout })
+  const client = await connectAs(url, options, env, {
+    timeoutMs: options.timeout,
+    passphrase,
+  })
   let worst: ExitCode = EXIT.ok
   try {
     for (const event of events) {
@@ -54,11 +60,11 @@ function report({ out }: Context<'publish'>, event: NostrEvent, { accepted, mess
     )
 }
 
-async function sign(context: Context<'publish'>, kind: number): Promise<NostrEvent> {
+async function sign(context: Context<'publish'>, kind: number, passphrase: () => Promise<string>): Promise<NostrEvent> {
   const { options, operands, env, clock } = context
   const profile = chosenProfile(options, env)
   const content = operands[0] === '-' ? (await context.readStdin()).replace(/\r?\n$/, '') : (operands[0] ?? '')
-  const key = readKeyFile(join(profile.home, 'key'))
+  const key = await openKeyFile(join(profile.home, 'key'), { passphrase })
   try {
     const template = { kind, created_at: seconds(clock), tags: options.tag.map(parseTag), content }
     return signEvent(template, key, systemRandom.bytes(32))

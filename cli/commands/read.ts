@@ -5,13 +5,21 @@ import { EXIT } from '../exit-codes.ts'
 import { openMailbox } from '../mailbox.ts'
 import { checkMessageId } from '../message-id.ts'
 import { messageFields, messagePage } from '../message-text.ts'
+import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile } from '../profile.ts'
 
 /** `posthorn read <id>`: shows one message and marks it read. Local: what was not fetched yet is not found. */
-export const read: Command<'read'> = async ({ options, operands, out, env, clock, timers }) => {
+export const read: Command<'read'> = async context => {
+  const { options, operands, out, env, clock, timers } = context
   const id = checkMessageId(operands[0] ?? '')
   const profile = chosenProfile(options, env)
-  const mailbox = await openMailbox({ home: profile.home, relays: undefined, offline: true, timers })
+  const mailbox = await openMailbox({
+    home: profile.home,
+    relays: undefined,
+    offline: true,
+    passphrase: passphraseOf(context),
+    timers,
+  })
   try {
     const entry = mailbox.read(id)
     if (entry === undefined)

@@ -6,6 +6,7 @@ import { EXIT } from '../exit-codes.ts'
 import { fetchMail, openMailbox, PATIENCE_MS } from '../mailbox.ts'
 import { checkMessageId } from '../message-id.ts'
 import type { Paint } from '../output.ts'
+import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
 import { ago, escapeLine, escapeText } from '../text.ts'
 
@@ -13,13 +14,15 @@ import { ago, escapeLine, escapeText } from '../text.ts'
 const REASON_WIDTH = 160
 
 /** `posthorn receipts <id>`: what became of a sent message, at each relay and at its recipient. */
-export const receipts: Command<'receipts'> = async ({ options, operands, out, env, clock, timers, signal }) => {
+export const receipts: Command<'receipts'> = async context => {
+  const { options, operands, out, env, clock, timers, signal } = context
   const id = checkMessageId(operands[0] ?? '')
   const profile = chosenProfile(options, env)
   const mailbox = await openMailbox({
     home: profile.home,
     relays: givenRelays(options.relay),
     offline: options.offline,
+    passphrase: passphraseOf(context),
     timers,
     patienceMs: PATIENCE_MS,
   })

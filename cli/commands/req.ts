@@ -4,6 +4,7 @@ import type { Command, Context } from '../context.ts'
 import { CliError, UsageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { parseFilters } from '../filters.ts'
+import { passphraseOf } from '../passphrase.ts'
 import { relayFor } from '../profile.ts'
 import { connectAs } from '../relay-client.ts'
 import { escapeText, plural } from '../text.ts'
@@ -23,7 +24,10 @@ interface Answer {
 export const req: Command<'req'> = async context => {
   const { options, operands, env } = context
   const filters = parseFilters(operands)
-  const client = await connectAs(relayFor(options, env), options, env, { timeoutMs: options.timeout })
+  const client = await connectAs(relayFor(options, env), options, env, {
+    timeoutMs: options.timeout,
+    passphrase: passphraseOf(context),
+  })
   try {
     const answer = options.log ? await pages(client, filters, context) : await query(client, filters, context)
     if (answer.invalid > 0) {

@@ -5,6 +5,7 @@ import { CliError, exitCodeOfReason, hintOfReason, UsageError } from '../errors.
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { type Mailbox, openMailbox, refusalOf } from '../mailbox.ts'
 import { messageFields } from '../message-text.ts'
+import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
 import { escapeLine, escapeText } from '../text.ts'
 import { poll } from '../wait.ts'
@@ -16,7 +17,12 @@ export const send: Command<'send'> = async context => {
   const profile = chosenProfile(options, env)
   const text = given === '-' ? await readText(context) : given
   if (text === '') throw new UsageError('there is no text to send')
-  const mailbox = await openMailbox({ home: profile.home, relays: givenRelays(options.relay), timers })
+  const mailbox = await openMailbox({
+    home: profile.home,
+    relays: givenRelays(options.relay),
+    passphrase: passphraseOf(context),
+    timers,
+  })
   try {
     const id = await mailbox.send(to, text, sendOptions(context))
     const delivery = await delivered(mailbox, id, { timers, signal: context.signal, ms: options.timeout })

@@ -4,6 +4,7 @@ import { hintOfReason } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { fetchMail, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
 import type { Paint } from '../output.ts'
+import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
 import { escapeLine, escapeText, plural } from '../text.ts'
 
@@ -15,6 +16,7 @@ export const status: Command<'status'> = async context => {
     home: profile.home,
     relays: givenRelays(options.relay),
     offline: options.offline,
+    passphrase: passphraseOf(context),
     timers,
     patienceMs: PATIENCE_MS,
   })

@@ -5,6 +5,7 @@ import type { Command, Context } from '../context.ts'
 import { exitCodeOfReason, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { parseFilters } from '../filters.ts'
+import { passphraseOf } from '../passphrase.ts'
 import { givenRelay } from '../profile.ts'
 import { connectAs } from '../relay-client.ts'
 import { bytesText, escapeText, plural } from '../text.ts'
@@ -27,9 +28,10 @@ export const sync: Command<'sync'> = async context => {
   const urls = [givenRelay(one) ?? one, givenRelay(two) ?? two] as const
   if (urls[0] === urls[1]) throw new UsageError('both relays are the same')
   const patience = { timers, signal, timeoutMs: options.timeout }
-  const first = await connectAs(urls[0], {}, env, { timeoutMs: options.timeout })
+  const auth = { timeoutMs: options.timeout, passphrase: passphraseOf(context) }
+  const first = await connectAs(urls[0], {}, env, auth)
   try {
-    const second = await connectAs(urls[1], {}, env, { timeoutMs: options.timeout })
+    const second = await connectAs(urls[1], {}, env, auth)
     try {
       const had = [await total(first, filter, context), await total(second, filter, context)] as const
       const difference = await reconcile(first, second, filter, {

@@ -1,16 +1,63 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { type Random, randomHex } from '../../platform/random.ts'
+import { nodeScrypt } from '../../platform/scrypt-node.ts'
 import { bytesToHex, hexToBytes, isHex64 } from '../../protocol/hex.ts'
 import { publicKeyOf } from '../../protocol/signature.ts'
 import { KeyFileError } from '../errors.ts'
+import { type DecryptKeyOptions, decryptKey, encryptKey, isEncryptedKey } from '../identity/nip49.ts'
+import type { MaybePromise } from '../identity/signer.ts'
 import { exposure, isMissing, isTaken, statOrUndefined, writePrivateFile } from './files.ts'
 
 /**
  * Reads a secret key (64 hex and a newline). Refuses, as ssh does, a file or folder that others can read or change:
- * the key must then be considered known to them. Throws {@link KeyFileError}.
+ * the key must then be considered known to them. Throws {@link KeyFileError}, also if the key is encrypted.
  */
 export function readKeyFile(path: string): Uint8Array {
+  const text = readKeyText(path)
+  if (isEncryptedKey(text))
+    throw new KeyFileError('key-encrypted', `${path} is encrypted; its passphrase is needed to open it.`)
+  return parseKey(text, path)
+}
+
+/** Asked only if the key is encrypted. */
+export interface OpenKeyOptions extends Pick<DecryptKeyOptions, 'maxLogN'> {
+  readonly passphrase?: (() => MaybePromise<string>) | undefined
+}
+
+/** The same for a key that may be encrypted (NIP-49). Rejects with {@link KeyFileError}. */
+export async function openKeyFile(path: string, { passphrase, maxLogN }: OpenKeyOptions = {}): Promise<Uint8Array> {
+  const text = readKeyText(path)
+  if (!isEncryptedKey(text) || passphrase === undefined) return readKeyFile(path)
+  const key = await decryptKey(text, await passphrase(), {
+    what: path,
+    scrypt: nodeScrypt,
+    ...(maxLogN === undefined ? {} : { maxLogN }),
+  })
+  return parseKey(bytesToHex(key), path)
+}
+
+/** Whether it was this text that was stored, and not somebody faster's. */
+export const holdsKeyText = (path: string, text: string): boolean => readKeyText(path) === text
+
+/** Whether opening the file takes a passphrase. Throws {@link KeyFileError}. */
+export const isKeyFileEncrypted = (path: string): boolean => isEncryptedKey(readKeyText(path))
+
+/**
+ * Replaces a key in clear by the same key under a passphrase (NIP-49). Copies of the old file (backups, snapshots, freed blocks of
+ * the disk) still hold it in clear. Rejects with {@link KeyFileError}.
+ */
+export async function encryptKeyFile(path: string, passphrase: string, random: Random): Promise<void> {
+  const key = readKeyFile(path)
+  try {
+    const text = await encryptKey(key, passphrase, { security: 0, random, scrypt: nodeScrypt })
+    writePrivateFile(path, `${text}\n`, randomHex(random, 16))
+  } finally {
+    key.fill(0)
+  }
+}
+
+function readKeyText(path: string): string {
   const folder = statOrUndefined(dirname(path))
   const openFolder = folder && exposure(folder)
   if (openFolder)
@@ -18,9 +65,15 @@ export function readKeyFile(path: string): Uint8Array {
       'key-too-open',
       `${dirname(path)} ${openFolder}; if nobody else has read the key, make it yours alone: chmod 700 ${dirname(path)}`,
     )
-  const text = readPrivate(path).trim()
+  return readPrivate(path).trim()
+}
+
+function parseKey(text: string, path: string): Uint8Array {
   if (!isHex64(text))
-    throw new KeyFileError('key-malformed', `${path} does not hold a secret key (64 lowercase hex characters).`)
+    throw new KeyFileError(
+      'key-malformed',
+      `${path} does not hold a secret key (64 lowercase hex characters, or ncryptsec1…).`,
+    )
   const key = hexToBytes(text)
   try {
     publicKeyOf(key)
@@ -56,10 +109,11 @@ function readPrivate(path: string): string {
   }
 }
 
-/** Stores a secret key, 0600, durably. A key that is there already, laid by somebody faster, is kept. */
-export function writeKeyFile(path: string, key: Uint8Array, random: Random): void {
+/** Stores a secret key, in clear or as the `ncryptsec1…` given, 0600, durably. A key that is there already, laid by somebody faster, is kept. */
+export function writeKeyFile(path: string, key: Uint8Array | string, random: Random): void {
   try {
-    writePrivateFile(path, `${bytesToHex(key)}\n`, randomHex(random, 16), { exclusive: true })
+    const text = typeof key === 'string' ? key : bytesToHex(key)
+    writePrivateFile(path, `${text}\n`, randomHex(random, 16), { exclusive: true })
   } catch (error) {
     if (!isTaken(error)) throw error
   }

@@ -1,15 +1,17 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Random, randomHex, systemRandom } from '../../platform/random.ts'
+import { nodeScrypt } from '../../platform/scrypt-node.ts'
 import { isHex64 } from '../../protocol/hex.ts'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import { publicKeyOf } from '../../protocol/signature.ts'
 import type { Contact } from '../api.ts'
 import { ProfileError } from '../errors.ts'
+import { encryptKey } from '../identity/nip49.ts'
 import { checkRelayUrl, DEFAULT_RELAY, ownRelays } from '../relay-url.ts'
 import { makeSecretKey } from '../secret-key.ts'
 import { exposure, isMissing, lstatOrUndefined, makePrivateFolder, writePrivateFile } from './files.ts'
-import { readKeyFile, writeKeyFile } from './key-file.ts'
+import { encryptKeyFile, holdsKeyText, isKeyFileEncrypted, openKeyFile, readKeyFile, writeKeyFile } from './key-file.ts'
 import { checkName, homeFiles, nameOfFolder } from './paths.ts'
 
 export { checkRelayUrl, DEFAULT_RELAY }
@@ -36,19 +38,51 @@ export interface CreateProfileOptions {
 
 /** Makes key and profile. A key that is already there is kept (an earlier start may have died half-way); a finished profile is refused. */
 export function createProfile(options: CreateProfileOptions): Profile {
-  const { home, random = systemRandom } = options
+  const { random = systemRandom } = options
+  const { key } = begin(options)
+  writeKeyFile(key, options.secretKey ?? makeSecretKey(random), random)
+  return finish(options, readKeyFile(key))
+}
+
+export interface CreateEncryptedProfileOptions extends CreateProfileOptions {
+  readonly passphrase: string
+  /** Cost of opening it, log2 of scrypt's N; default 16: 64 MiB. */
+  readonly logN?: number | undefined
+}
+
+/** The same with the key encrypted by a passphrase (NIP-49): it never lies on the disk in clear. */
+export async function createEncryptedProfile(options: CreateEncryptedProfileOptions): Promise<Profile> {
+  const { random = systemRandom, passphrase, logN } = options
+  const { key } = begin(options)
+  const secretKey = options.secretKey ?? makeSecretKey(random)
+  const security = options.secretKey ? 2 : 1
+  const cost = logN === undefined ? {} : { logN }
+  const text = await encryptKey(secretKey, passphrase, { security, random, scrypt: nodeScrypt, ...cost })
+  writeKeyFile(key, text, random)
+  if (holdsKeyText(key, text)) return finish(options, secretKey)
+  // One that an earlier start left behind was kept.
+  if (!isKeyFileEncrypted(key)) await encryptKeyFile(key, passphrase, random)
+  return finish(options, await openKeyFile(key, { passphrase: () => passphrase }))
+}
+
+function begin({ home, name, relays }: CreateProfileOptions): ReturnType<typeof homeFiles> {
   const files = homeFiles(home)
-  const name = checkName(options.name ?? nameOfFolder(home))
-  const relays = (options.relays ?? [DEFAULT_RELAY]).map(checkRelayUrl)
+  checkName(name ?? nameOfFolder(home))
+  relays?.map(checkRelayUrl)
   if (lstatOrUndefined(files.profile))
     throw new ProfileError('profile-exists', `there is already a profile at ${home}; use it, or choose another name.`)
   makePrivateFolder(home)
-  writeKeyFile(files.key, options.secretKey ?? makeSecretKey(random), random)
-  const pubkey = publicKeyOf(readKeyFile(files.key))
-  if (options.secretKey && publicKeyOf(options.secretKey) !== pubkey)
+  return files
+}
+
+function finish({ home, name, relays, secretKey, random }: CreateProfileOptions, key: Uint8Array): Profile {
+  const files = homeFiles(home)
+  const pubkey = publicKeyOf(key)
+  if (secretKey && publicKeyOf(secretKey) !== pubkey)
     throw new ProfileError('profile-exists', `${files.key} holds another key already; move it away first.`)
   makePrivateFolder(files.spool)
-  return writeProfile({ home, name, pubkey, relays }, random)
+  const urls = (relays ?? [DEFAULT_RELAY]).map(checkRelayUrl)
+  return writeProfile({ home, name: checkName(name ?? nameOfFolder(home)), pubkey, relays: urls }, random)
 }
 
 /** Replaces profile.json atomically. */

@@ -19,7 +19,7 @@ import type { Mark } from '../mail/types.ts'
 import { resolveRecipient } from '../recipient.ts'
 import { homeContacts } from './contacts.ts'
 import { exposure, isMissing, lstatOrUndefined, writePrivateFile } from './files.ts'
-import { readKeyFile } from './key-file.ts'
+import { type OpenKeyOptions, openKeyFile } from './key-file.ts'
 import { homeFiles } from './paths.ts'
 import { readHome } from './read-home.ts'
 
@@ -28,12 +28,22 @@ const POLL_MS = 1_000
 const MAX_FILE_BYTES = 256 * 1024
 const FILE = /^[0-9a-f]{32}\.json$/
 
+export interface HandOverOptions extends SendOptions {
+  /** For a key under a passphrase. */
+  readonly key?: OpenKeyOptions
+}
+
 /**
  * Beside a running agent: signs a message with the home's key and lays it into the spool, whence the agent sends it; without
  * one, the next start does. Returns the event id once the file is durable.
  */
-export async function handOver(home: string, to: string, text: string, options: SendOptions = {}): Promise<string> {
-  const signer = localSigner(readKeyFile(homeFiles(home).key), systemRandom)
+export async function handOver(
+  home: string,
+  to: string,
+  text: string,
+  { key, ...options }: HandOverOptions = {},
+): Promise<string> {
+  const signer = localSigner(await openKeyFile(homeFiles(home).key, key), systemRandom)
   const recipient = resolveRecipient(to, homeContacts(home))
   const parent = options.replyTo === undefined ? undefined : parentIn(home, options.replyTo)
   const compose = createCompose({ signer, clock: systemClock, random: systemRandom })

@@ -22,6 +22,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly input?: string
   readonly nodeArgs?: readonly string[]
+  /** Answers of a person at the terminal; `inProcess` only. */
+  readonly readSecret?: (prompt: string) => Promise<string>
 }
 
 /**
@@ -39,6 +41,7 @@ export async function inProcess(args: readonly string[], options: RunOptions = {
     timers: systemTimers,
     readStdin: async () => options.input ?? '',
     stdinIsTerminal: false,
+    readSecret: options.readSecret,
   })
   return outcome(code, out.text(), err.text())
 }
