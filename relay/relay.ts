@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import { freeBytes } from '../platform/disk.ts'
 import { watchLoopDelay } from '../platform/loop-delay.ts'
+import type { OpenTelemetryApi } from '../platform/otel.ts'
+import { registeredOpenTelemetry } from '../platform/otel-host.ts'
 import { type Random, systemRandom } from '../platform/random.ts'
 import type { Socket, SocketEvents } from '../platform/socket.ts'
 import { systemTimers, type Timers } from '../platform/timers.ts'
@@ -24,6 +26,7 @@ import { meteredAccept, meteredStore, meteredVerifier } from './metrics/metered.
 import { createMetrics } from './metrics/prometheus.ts'
 import { connectMetrics } from './metrics/sources.ts'
 import { timedStore } from './metrics/timed-store.ts'
+import { traced } from './metrics/traced.ts'
 import { isLoopback } from './origin.ts'
 import { openParts, statusOf } from './parts.ts'
 import { NEEDS_URL } from './policy/admission.ts'
@@ -64,6 +67,11 @@ export interface RelayOptions {
   readonly trustedProxies?: readonly string[]
   /** Count and time everything, for `metrics()` and `listenMetrics()`. Default: false, which costs nothing. */
   readonly metrics?: boolean
+  /**
+   * `@opentelemetry/api`, for spans around verifying, commits and queries. Default: that package, if the program has registered a tracer
+   * through it before.
+   */
+  readonly telemetry?: OpenTelemetryApi
   /** Told of every question that took at least `slowQueryMs` (default 500): its shape, never its values. */
   readonly onSlowQuery?: (query: { readonly shape: string; readonly ms: number; readonly rows: number }) => void
   readonly slowQueryMs?: number
@@ -146,7 +154,9 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
   const urls = new Set(publicUrls.map(requireRelayUrl))
   const onError = options.onError ?? ((where, error) => console.error(`posthorn relay: ${where}:`, error))
   const clock = options.clock ?? systemClock
-  const parts = await openParts(options, onError)
+  const opened = await openParts(options, onError)
+  const telemetry = options.telemetry ?? (await registeredOpenTelemetry())
+  const parts = telemetry === undefined ? opened : traced(opened, telemetry)
   const metrics = options.metrics === true ? await createMetrics(clock) : undefined
   const verifier = metrics === undefined ? parts.verifier : meteredVerifier(parts.verifier, metrics.meter)
   const { onSlowQuery } = options

@@ -1,48 +1,10 @@
-/** What we use of `@opentelemetry/api` 1.x, so that neither code nor types need the package. */
-export interface OpenTelemetryApi {
-  readonly trace: {
-    getTracer(name: string): {
-      startSpan(
-        name: string,
-        options: { kind: number; attributes: Record<string, string | number> },
-        context: OtelContext,
-      ): OtelSpan
-    }
-    setSpan(context: OtelContext, span: OtelSpan): OtelContext
-    setSpanContext(context: OtelContext, spanContext: OtelSpanContext): OtelContext
-    getSpanContext(context: OtelContext): OtelSpanContext | undefined
-  }
-  readonly context: {
-    active(): OtelContext
-    with<T>(context: OtelContext, run: () => T): T
-  }
-}
+import { type OpenTelemetryApi, type OtelContext, type OtelSpanContext, spansThrough } from '../platform/otel.ts'
 
-interface OtelContext {
-  getValue(key: symbol): unknown
-  setValue(key: symbol, value: unknown): OtelContext
-  deleteValue(key: symbol): OtelContext
-}
-
-interface OtelSpanContext {
-  readonly traceId: string
-  readonly spanId: string
-  readonly traceFlags: number
-  readonly isRemote?: boolean
-}
-
-interface OtelSpan {
-  spanContext(): OtelSpanContext
-  setAttribute(key: string, value: string | number): unknown
-  setStatus(status: { code: number; message?: string }): unknown
-  recordException(error: Error): void
-  end(): void
-}
+export type { OpenTelemetryApi } from '../platform/otel.ts'
 
 /** Of OpenTelemetry's messaging conventions. */
 const KINDS = { send: 3, ask: 2, receive: 4, handle: 4 } as const
 const OPERATIONS = { send: 'send', ask: 'send', receive: 'receive', handle: 'process' } as const
-const STATUS_ERROR = 2
 
 export interface SpanOptions {
   readonly name: keyof typeof KINDS
@@ -75,8 +37,9 @@ export const noTelemetry: Telemetry = {
 }
 
 /** Spans through the API object of `@opentelemetry/api`. */
-export function openTelemetry({ trace, context }: OpenTelemetryApi): Telemetry {
-  const tracer = trace.getTracer('posthorn')
+export function openTelemetry(api: OpenTelemetryApi): Telemetry {
+  const { trace, context } = api
+  const runInSpan = spansThrough(api, 'posthorn')
 
   function contextOf(parent: string | undefined): OtelContext {
     const active = context.active()
@@ -94,29 +57,12 @@ export function openTelemetry({ trace, context }: OpenTelemetryApi): Telemetry {
         'posthorn.act': act,
         ...(id === undefined ? {} : { 'messaging.message.id': id }),
       }
-      const around = contextOf(parent)
-      const span = tracer.startSpan(`${name} ${act}`, { kind: KINDS[name], attributes }, around)
-      const fail = (error: unknown) => {
-        const shown = error instanceof Error ? error : new Error(String(error))
-        span.recordException(shown)
-        span.setStatus({ code: STATUS_ERROR, message: shown.message })
-        span.end()
-      }
-      const running: RunningSpan = {
-        traceparent: formatTraceparent(span.spanContext()) ?? parent,
-        identify: known => void span.setAttribute('messaging.message.id', known),
-      }
-      return context.with(trace.setSpan(around, span), () => {
-        try {
-          const result = work(running)
-          if (result instanceof Promise) result.then(() => span.end(), fail)
-          else span.end()
-          return result
-        } catch (error) {
-          fail(error)
-          throw error
-        }
-      })
+      return runInSpan({ name: `${name} ${act}`, kind: KINDS[name], attributes, around: contextOf(parent) }, span =>
+        work({
+          traceparent: formatTraceparent(span.spanContext()) ?? parent,
+          identify: known => void span.setAttribute('messaging.message.id', known),
+        }),
+      )
     },
   }
 }
