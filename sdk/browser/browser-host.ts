@@ -5,7 +5,6 @@ import { onBrowserChange } from '../../platform/host-change-browser.ts'
 import { systemRandom } from '../../platform/random.ts'
 import { systemTimers } from '../../platform/timers.ts'
 import type { Host } from '../api.ts'
-import { createConnect } from '../link/connect.ts'
 import { createYieldingVerifier } from '../yielding-verifier.ts'
 
 /** What an agent stands on in a page or worker: the native WebSocket and crypto, nothing of Node. */
@@ -17,6 +16,3 @@ export const browserHost: Host = {
   dial: dialBrowser,
   onHostChange: onBrowserChange,
 }
-
-/** Opens one connection. Rejects with RelayUnreachableError. */
-export const connect = createConnect(browserHost)

@@ -58,7 +58,7 @@ export function createInvites(options: InvitesOptions): AgentInvites {
   return {
     async create({ relayCode = false, ...terms } = {}) {
       options.ensureOpen()
-      const { makeInvite } = await import('./make.ts')
+      const { makeInvite } = await import('../seldom.ts')
       const code = relayCode ? await codeOf(options) : undefined
       options.ensureOpen()
       const { created, record } = makeInvite(self(), terms, code)
@@ -67,11 +67,11 @@ export function createInvites(options: InvitesOptions): AgentInvites {
     },
     async accept(text, { name: called } = {}) {
       options.ensureOpen()
-      const { takeUp } = await import('./take-up.ts')
+      const { takeUp } = await import('../seldom.ts')
       const accepter = { ...self(), allowPrivate: options.allowPrivate, contacts: options.contacts() }
       const taken = takeUp(text, accepter, called)
       if (taken.join) {
-        const { joinRelay } = await import('./relay-code.ts')
+        const { joinRelay } = await import('../seldom.ts')
         await joinRelay(taken.join.relay, taken.join.claim, await doorOf(options))
         options.ensureOpen()
       }
@@ -84,12 +84,12 @@ export function createInvites(options: InvitesOptions): AgentInvites {
 }
 
 async function codeOf(options: InvitesOptions): Promise<string> {
-  const { requestRelayCode } = await import('./relay-code.ts')
+  const { requestRelayCode } = await import('../seldom.ts')
   const [first = ''] = announceable(options.relays())
   return requestRelayCode(first, await doorOf(options))
 }
 
 async function doorOf(options: InvitesOptions): Promise<RelayDoor> {
-  const { createConnect } = await import('../link/connect.ts')
+  const { createConnect } = await import('../seldom.ts')
   return { signer: options.signer, clock: options.clock, timers: options.timers, connect: createConnect(options) }
 }

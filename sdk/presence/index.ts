@@ -40,7 +40,7 @@ export interface RunningPresence extends AgentPresence {
 const PATIENCE_MS = 3_000
 const LOAD_AGAIN_MS = 5_000
 
-export const loadObserver = onDemand(() => import('./observer.ts'))
+export const loadObserver = onDemand(() => import('../seldom.ts'))
 
 export function createPresence(options: PresenceOptions): RunningPresence {
   const { timers, session, resolve } = options

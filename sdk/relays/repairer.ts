@@ -23,7 +23,7 @@ export interface Repairer {
   close(): void
 }
 
-export const loadComparison = onDemand(() => import('./comparison.ts'))
+export const loadComparison = onDemand(() => import('../seldom.ts'))
 
 export function createRepairer({ routes, clock, timers, ...options }: RepairerOptions): Repairer {
   let planned = false
