@@ -418,9 +418,10 @@ export function startAgent(options: StartOptions): RunningAgent {
       await until(() => closed || store.delivery(id)?.state !== 'queued', timeout)
       if (closed) throw new AgentClosedError()
       const delivery = store.delivery(id)
-      if (delivery?.state === 'refused') throw new RefusedError(id, 'relay', delivery.reason)
+      if (delivery?.state === 'refused' || delivery?.state === 'undeliverable')
+        throw new RefusedError(id, 'relay', delivery.reason)
       if (delivery?.state === 'expired') throw new ExpiredError(id)
-      if (delivery?.state === 'stored') return delivery
+      if (delivery && delivery.state !== 'queued') return deliveryOf(id) ?? delivery
       throw new TimeoutError(id, 'OK of a relay', timeout)
     },
     delivery: deliveryOf,

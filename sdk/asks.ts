@@ -61,7 +61,7 @@ export function createAsks(timers: Timers): Asks {
       return true
     },
     settle(outcome) {
-      if (outcome.state === 'refused')
+      if (outcome.state === 'refused' || outcome.state === 'undeliverable')
         pending.get(outcome.id)?.reject(new RefusedError(outcome.id, 'relay', outcome.reason))
       else if (outcome.state === 'expired') pending.get(outcome.id)?.reject(new ExpiredError(outcome.id))
     },

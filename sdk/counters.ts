@@ -20,6 +20,8 @@ export interface AgentCounters {
   /** Refused by a relay for good. */
   readonly refused: number
   readonly expired: number
+  /** Given up because no relay took it for days. */
+  readonly undeliverable: number
   /** Valid events that relays sent, messages and receipts, with repeats. */
   readonly received: number
   /** Of these, messages that were new. */
@@ -48,11 +50,11 @@ export interface Counters {
   receipt(): void
   /** Runs a handler and counts it. */
   time<T>(act: string, run: () => Promise<T>): Promise<T>
-  read(): Pick<AgentCounters, 'sent' | 'stored' | 'refused' | 'expired' | 'receipts' | 'handlers'>
+  read(): Pick<AgentCounters, 'sent' | 'stored' | 'refused' | 'expired' | 'undeliverable' | 'receipts' | 'handlers'>
 }
 
 export function createCounters(clock: Clock): Counters {
-  const outcomes = { stored: 0, refused: 0, expired: 0 }
+  const outcomes = { stored: 0, refused: 0, expired: 0, undeliverable: 0 }
   const handlers = new Map<string, HandlerCounters>()
   let sent = 0
   let receipts = 0

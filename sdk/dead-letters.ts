@@ -21,7 +21,8 @@ export function createDeadLetters({ store, entry, wake, kick }: DeadLettersOptio
       })
       const outgoing = store.refused().map((mail): DeadLetter => {
         const delivery = store.delivery(mail.id)
-        const reason = delivery?.state === 'refused' ? delivery.reason : 'no reason known'
+        const reason =
+          delivery?.state === 'refused' || delivery?.state === 'undeliverable' ? delivery.reason : 'no reason known'
         return Object.freeze({ direction: 'out', id: mail.id, mail: Object.freeze(mail), reason })
       })
       return [...incoming, ...outgoing]

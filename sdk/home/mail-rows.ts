@@ -1,3 +1,4 @@
+import { receivedAt } from '../mail/memory-copies.ts'
 import type { Mail, OutgoingMail, StoredMail } from '../mail/store.ts'
 import type { Delivery, Envelope, Priority, Receipt, WorkState } from '../mail/types.ts'
 
@@ -31,7 +32,8 @@ export interface InboxRow {
 }
 
 export interface OutboxRow {
-  state: 'queued' | 'stored' | 'refused' | 'expired'
+  state: 'queued' | 'stored' | 'refused' | 'expired' | 'undeliverable' | 'received'
+  settled_ms: number | null
   relay: string | null
   seq: number | null
   reason: string | null
@@ -147,6 +149,10 @@ export function toDelivery(row: OutboxRow | undefined): Delivery | undefined {
     case 'queued':
     case 'expired':
       return Object.freeze({ state: row.state })
+    case 'received':
+      return receivedAt(row.settled_ms ?? 0)
+    case 'undeliverable':
+      return Object.freeze({ state: 'undeliverable', reason: row.reason ?? '' })
     case 'stored':
       return Object.freeze({
         state: 'stored',

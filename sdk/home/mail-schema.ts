@@ -119,4 +119,7 @@ export const MAIL_MIGRATIONS: readonly string[] = [
   ALTER TABLE inbox ADD COLUMN schema TEXT;
   CREATE INDEX inbox_schema_work ON inbox (state, act, schema, priority DESC, ordinal) WHERE schema IS NOT NULL;
   `,
+  `
+  ALTER TABLE outbox ADD COLUMN waits_since_ms INTEGER; -- when it was first seen queued; null before, and while it is not
+  `,
 ]

@@ -1,6 +1,6 @@
 import type { Database, Statement } from '../../platform/sqlite.ts'
 import { deliveryOf } from '../mail/memory-copies.ts'
-import type { Copy, MailStore, Outcome, WaitingCopy } from '../mail/store.ts'
+import type { Copy, MailStore, Outcome, PruneTimes, WaitingCopy } from '../mail/store.ts'
 
 type CopyMethods = Pick<
   MailStore,
@@ -10,11 +10,15 @@ type CopyMethods = Pick<
   | 'waitingRelays'
   | 'copies'
   | 'settle'
+  | 'overdue'
   | 'prune'
   | 'requeue'
   | 'lastAcknowledged'
   | 'reoffer'
 >
+
+/** An OK that comes later is the truth. */
+const REVOCABLE: readonly unknown[] = ['expired', 'undeliverable', 'received']
 
 interface WaitingRow {
   place: number
@@ -48,10 +52,10 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
     const { id } = outcome
     const state = stateOf.get(id)
     if (state === undefined) return false
-    if (outcome.state === 'expired') dropWaiting.run(id)
+    if (outcome.state === 'expired' || outcome.state === 'undeliverable') dropWaiting.run(id)
     else putCopy.run({ seq: null, epoch: null, reason: null, ...outcome })
     // An OK that crossed the deadline is the truth.
-    if (state !== 'queued' && !(state === 'expired' && outcome.state === 'stored')) return false
+    if (state !== 'queued' && !(REVOCABLE.includes(state) && outcome.state === 'stored')) return false
     if (outcome.state === 'refused' && Number(hopes.get(id)) > 0) return false
     end.run({ relay: null, seq: null, reason: null, ...deliveryOf(outcome), id, nowMs })
     return true
@@ -87,15 +91,26 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
     settle: db.transaction((outcomes: readonly Outcome[], nowMs: number) =>
       outcomes.flatMap(outcome => (settleOne(outcome, nowMs) ? [outcome.id] : [])),
     ).immediate,
-    prune: db.transaction(({ storedBeforeMs, settledBeforeMs }: Parameters<MailStore['prune']>[0]) => {
+    overdue: db.transaction((beforeMs: number, nowMs: number) => {
+      sql("UPDATE outbox SET waits_since_ms = ? WHERE state = 'queued' AND waits_since_ms IS NULL").run(nowMs)
+      return sql(
+        `SELECT id FROM outbox WHERE state = 'queued' AND waits_since_ms < ? AND expires IS NULL ORDER BY ordinal`,
+      )
+        .pluck()
+        .all(beforeMs) as string[]
+    }).immediate,
+    prune: db.transaction(({ storedBeforeMs, ...times }: PruneTimes) => {
+      const told = 'EXISTS (SELECT 1 FROM receipts WHERE message = outbox.id'
+      const forgotten = sql(`DELETE FROM outbox WHERE settled_ms < @settledBeforeMs
+        OR settled_ms < @heardBeforeMs AND (state = 'expired' OR ${told}))
+        OR settled_ms < @concludedBeforeMs AND ${told} AND state IN ('done', 'failed', 'rejected'))`).run(times).changes
       const settled = 'SELECT id FROM outbox WHERE settled_ms <'
-      const forgotten = sql('DELETE FROM outbox WHERE settled_ms < ?').run(settledBeforeMs).changes
       const given = sql(`DELETE FROM copies WHERE state = 'waiting' AND id IN (${settled} ?)`).run(storedBeforeMs)
       return forgotten + given.changes
     }).immediate,
     requeue: db.transaction((id: string) => {
-      const queue = sql(`UPDATE outbox SET state = 'queued', relay = NULL, seq = NULL, reason = NULL, settled_ms = NULL
-        WHERE id = ? AND state = 'refused'`)
+      const queue = sql(`UPDATE outbox SET state = 'queued', relay = NULL, seq = NULL, reason = NULL, settled_ms = NULL,
+        waits_since_ms = NULL WHERE id = ? AND state IN ('refused', 'undeliverable')`)
       if (queue.run(id).changes === 0) return false
       const refused = sql("DELETE FROM copies WHERE id = ? AND state = 'refused' RETURNING relay").pluck().all(id)
       for (const relay of refused) wait.run(id, relay)
@@ -111,8 +126,8 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
       for (const id of lost) wait.run(id, relay)
       const other = sql("SELECT relay, seq FROM copies WHERE id = ? AND state = 'stored' ORDER BY place LIMIT 1")
       const move = sql("UPDATE outbox SET relay = @relay, seq = @seq WHERE id = @id AND state = 'stored'")
-      const requeue = sql(`UPDATE outbox SET state = 'queued', relay = NULL, seq = NULL, settled_ms = NULL
-        WHERE id = @id AND state = 'stored'`)
+      const requeue = sql(`UPDATE outbox SET state = 'queued', relay = NULL, seq = NULL, settled_ms = NULL,
+        waits_since_ms = NULL WHERE id = @id AND state = 'stored'`)
       for (const id of lost) {
         const elsewhere = other.get(id) as { relay: string; seq: number | null } | undefined
         if (elsewhere) move.run({ ...elsewhere, id })

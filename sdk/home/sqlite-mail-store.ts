@@ -83,7 +83,7 @@ function mailStoreOn(db: Database): MailStore {
       .sort(compareReceipts)
   const strangers = strangersOn(db, sql)
 
-  function keepReceipt(receipt: Receipt): void {
+  function keepReceipt(receipt: Receipt, nowMs: number | undefined): void {
     const recipient = sql('SELECT recipient FROM outbox WHERE id = ?').pluck().get(receipt.of)
     if (recipient !== receipt.from) return
     const known = receiptsOf(receipt.of)
@@ -91,6 +91,10 @@ function mailStoreOn(db: Database): MailStore {
     sql(`INSERT INTO receipts (message, state, id, at, text, private) VALUES (@of, @state, @id, @at, @text, @private)
       ON CONFLICT (message, state) DO UPDATE SET id = excluded.id, at = excluded.at, text = excluded.text,
         private = excluded.private`).run({ text: null, ...receipt, private: receipt.private ? 1 : 0 })
+    sql("DELETE FROM copies WHERE id = ? AND state = 'waiting'").run(receipt.of)
+    sql(
+      `UPDATE outbox SET settled_ms = ?, state = CASE state WHEN 'queued' THEN 'received' ELSE state END WHERE id = ?`,
+    ).run(nowMs ?? receipt.at * 1000, receipt.of)
   }
 
   const enqueue = sql(`
@@ -105,14 +109,14 @@ function mailStoreOn(db: Database): MailStore {
 
   const store: MailStore = {
     ...strangers.methods,
-    record: db.transaction(({ feed, mail, position, receipts = [], dropped = [] }: MailBatch) => {
+    record: db.transaction(({ feed, mail, position, receipts = [], dropped = [], nowMs }: MailBatch) => {
       const added: StoredMail[] = []
       for (const one of mail) {
         const { changes } = insertMail.run(ofMail(one))
         const row = changes > 0 ? mailOf(byId.get(one.id)) : undefined
         if (row) added.push(row)
       }
-      for (const receipt of receipts) keepReceipt(receipt)
+      for (const receipt of receipts) keepReceipt(receipt, nowMs)
       strangers.drop(dropped)
       if (position) {
         putPosition.run({ ...feed, ...position })
@@ -235,7 +239,9 @@ function mailStoreOn(db: Database): MailStore {
       ).map(({ recipient, expires, ...row }) => ({ ...row, to: recipient, ...(expires === null ? {} : { expires }) })),
     ...copyMethods(db, sql),
     delivery: id =>
-      toDelivery(sql('SELECT state, relay, seq, reason FROM outbox WHERE id = ?').get(id) as OutboxRow | undefined),
+      toDelivery(
+        sql('SELECT state, relay, seq, reason, settled_ms FROM outbox WHERE id = ?').get(id) as OutboxRow | undefined,
+      ),
     sent(id) {
       const row = sql('SELECT * FROM outbox WHERE id = ?').get(id) as SentRow | undefined
       return row && toSent(row)
@@ -251,8 +257,10 @@ function mailStoreOn(db: Database): MailStore {
     sentAs: (to, idem) =>
       sql('SELECT id FROM outbox WHERE recipient = ? AND idem = ?').pluck().get(to, idem) as string | undefined,
     refused: () =>
-      (sql("SELECT * FROM outbox WHERE state = 'refused' ORDER BY ordinal").all() as SentRow[]).map(toSent),
-    forget: id => sql("DELETE FROM outbox WHERE id = ? AND state = 'refused'").run(id).changes > 0,
+      (sql("SELECT * FROM outbox WHERE state IN ('refused', 'undeliverable') ORDER BY ordinal").all() as SentRow[]).map(
+        toSent,
+      ),
+    forget: id => sql("DELETE FROM outbox WHERE id = ? AND state IN ('refused', 'undeliverable')").run(id).changes > 0,
     recipient: id => sql('SELECT recipient FROM outbox WHERE id = ?').pluck().get(id) as string | undefined,
     relayNote: pubkey =>
       sql('SELECT text, asked_ms AS askedMs FROM relay_notes WHERE pubkey = ?').get(pubkey) as RelayNote | undefined,

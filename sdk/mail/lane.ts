@@ -120,7 +120,15 @@ export function createLane(options: LaneOptions): Lane {
     failures.set(mail.id, count)
     const cancel = timers.after(backoffMs(count, random), () => {
       resting.delete(mail.id)
-      if (ready && !closed) send(mail)
+      if (!ready || closed) return
+      // A receipt, a deadline or its age may have ended the wait.
+      const stillWaits = store.copies(mail.id).some(copy => copy.relay === url && copy.state === 'waiting')
+      if (stillWaits) send(mail)
+      else {
+        failures.delete(mail.id)
+        pump()
+        if (inFlight.size === 0) options.onChange()
+      }
     })
     resting.set(mail.id, cancel)
   }

@@ -1,7 +1,8 @@
 import type { Cursor } from '../../protocol/cursor.ts'
+import { isTerminal } from './receipt-order.ts'
 import type { Copy, MailStore, Outcome, OutgoingMail } from './store.ts'
 import type { Table } from './tables.ts'
-import type { Delivery } from './types.ts'
+import type { Delivery, Receipt } from './types.ts'
 
 /** One relay's copy, as a row of the outbox keeps it. `place` orders what waits for a relay. */
 export interface CopyRow extends Copy {
@@ -14,12 +15,18 @@ export interface CopiedRow extends OutgoingMail {
   readonly delivery: Delivery
   readonly copies: readonly CopyRow[]
   readonly settledMs?: number | undefined
+  /** When it was first seen waiting. */
+  readonly waitsSinceMs?: number | undefined
 }
 
 const QUEUED: Delivery = Object.freeze({ state: 'queued' })
 
 /** The copies of an outbox in memory, with what waits for each relay at hand. */
-export function createCopyIndex<Row extends CopiedRow>(outbox: Table<Row>, onForgotten: (id: string) => void) {
+export function createCopyIndex<Row extends CopiedRow>(
+  outbox: Table<Row>,
+  receiptsOf: (id: string) => readonly Receipt[],
+  onForgotten: (id: string) => void,
+) {
   /** Per relay: message id by place, places ascending. */
   const queues = new Map<string, Map<number, string>>()
   let lastPlace = 0
@@ -59,7 +66,7 @@ export function createCopyIndex<Row extends CopiedRow>(outbox: Table<Row>, onFor
     const row = outbox.get(outcome.id)
     if (!row) return false
     const open = row.delivery.state === 'queued'
-    if (outcome.state === 'expired') {
+    if (outcome.state === 'expired' || outcome.state === 'undeliverable') {
       for (const copy of row.copies) if (copy.state === 'waiting') leave(copy)
       const copies = row.copies.filter(copy => copy.state !== 'waiting')
       write(row, { copies, ...(open ? { delivery: deliveryOf(outcome), settledMs: nowMs } : {}) })
@@ -73,7 +80,7 @@ export function createCopyIndex<Row extends CopiedRow>(outbox: Table<Row>, onFor
     // An OK that crossed the deadline is the truth.
     const ends =
       outcome.state === 'stored'
-        ? open || row.delivery.state === 'expired'
+        ? open || ['expired', 'undeliverable', 'received'].includes(row.delivery.state)
         : open && copies.every(({ state }) => state === 'refused')
     write(row, { copies, ...(ends ? { delivery: deliveryOf(outcome), settledMs: nowMs } : {}) })
     return ends
@@ -98,13 +105,39 @@ export function createCopyIndex<Row extends CopiedRow>(outbox: Table<Row>, onFor
     waitingRelays: () => [...queues.keys()],
     of: id => (outbox.get(id)?.copies ?? []).map(({ place, epoch, ...copy }) => Object.freeze(copy)),
     settle: (outcomes, nowMs) => outcomes.flatMap(outcome => (settleOne(outcome, nowMs) ? [outcome.id] : [])),
-    prune({ storedBeforeMs, settledBeforeMs }) {
+    /** A receipt came at `nowMs`. */
+    told(id: string, nowMs: number) {
+      const row = outbox.get(id)
+      if (!row) return
+      for (const copy of row.copies) if (copy.state === 'waiting') leave(copy)
+      const copies = row.copies.filter(({ state }) => state !== 'waiting')
+      const delivery = row.delivery.state === 'queued' ? receivedAt(nowMs) : row.delivery
+      write(row, { copies, delivery, settledMs: nowMs })
+    },
+    overdue(beforeMs, nowMs) {
+      const found: string[] = []
+      for (const row of [...outbox.values()]) {
+        if (row.delivery.state !== 'queued' || row.expires !== undefined) continue
+        if (row.waitsSinceMs === undefined) write(row, { waitsSinceMs: nowMs })
+        else if (row.waitsSinceMs < beforeMs) found.push(row.id)
+      }
+      return found
+    },
+    prune({ storedBeforeMs, concludedBeforeMs, heardBeforeMs, settledBeforeMs }) {
       let changed = 0
       for (const row of [...outbox.values()]) {
-        if (row.settledMs === undefined || row.settledMs >= Math.max(storedBeforeMs, settledBeforeMs)) continue
+        const { settledMs } = row
+        if (settledMs === undefined) continue
+        const receipts = receiptsOf(row.id)
+        const isConcluded = receipts.some(({ state }) => isTerminal(state))
+        const isHeard = receipts.length > 0 || row.delivery.state === 'expired'
+        const isForgotten =
+          settledMs < settledBeforeMs ||
+          (isHeard && settledMs < heardBeforeMs) ||
+          (isConcluded && settledMs < concludedBeforeMs)
         const waiting = row.copies.filter(({ state }) => state === 'waiting')
-        if (row.settledMs < settledBeforeMs) remove(row.id)
-        else if (waiting.length === 0) continue
+        if (isForgotten) remove(row.id)
+        else if (waiting.length === 0 || settledMs >= storedBeforeMs) continue
         else {
           for (const copy of waiting) leave(copy)
           write(row, { copies: row.copies.filter(({ state }) => state !== 'waiting') })
@@ -115,14 +148,14 @@ export function createCopyIndex<Row extends CopiedRow>(outbox: Table<Row>, onFor
     },
     requeue(id) {
       const row = outbox.get(id)
-      if (row?.delivery.state !== 'refused') return false
+      if (!row || !isGivenUp(row)) return false
       const copies = row.copies.map(copy => (copy.state === 'refused' ? wait(id, copy.relay) : copy))
-      write(row, { copies, delivery: QUEUED, settledMs: undefined })
+      write(row, { copies, delivery: QUEUED, settledMs: undefined, waitsSinceMs: undefined })
       return true
     },
     forget(id) {
-      if (outbox.get(id)?.delivery.state !== 'refused') return false
-      return remove(id)
+      const row = outbox.get(id)
+      return row !== undefined && isGivenUp(row) && remove(id)
     },
     lastAcknowledged(relay) {
       let last: Cursor | undefined
@@ -142,21 +175,41 @@ export function createCopyIndex<Row extends CopiedRow>(outbox: Table<Row>, onFor
         const copies = row.copies.map(copy => (copy === lost ? wait(row.id, relay) : copy))
         const delivery = storedElsewhere(copies)
         const settledMs = delivery === QUEUED ? undefined : row.settledMs
-        write(row, { copies, ...(row.delivery.state === 'stored' ? { delivery, settledMs } : {}) })
+        write(row, {
+          copies,
+          ...(row.delivery.state === 'stored' ? { delivery, settledMs, waitsSinceMs: undefined } : {}),
+        })
         count += 1
       }
       return count
     },
   } satisfies Pick<
     MailStore,
-    'address' | 'waiting' | 'waitingRelays' | 'settle' | 'prune' | 'requeue' | 'forget' | 'lastAcknowledged' | 'reoffer'
-  > & { of: MailStore['copies'] }
+    | 'address'
+    | 'waiting'
+    | 'waitingRelays'
+    | 'settle'
+    | 'overdue'
+    | 'prune'
+    | 'requeue'
+    | 'forget'
+    | 'lastAcknowledged'
+    | 'reoffer'
+  > & { of: MailStore['copies']; told(id: string, nowMs: number): void }
 }
 
 const withoutState = <Row extends CopiedRow>(row: Readonly<Row>): OutgoingMail => {
   const { id, to, event } = row
   return { id, to, event, ...(row.expires === undefined ? {} : { expires: row.expires }) }
 }
+
+/** Refused or undeliverable: a dead letter. */
+export const isGivenUp = ({ delivery }: Pick<CopiedRow, 'delivery'>): boolean =>
+  delivery.state === 'refused' || delivery.state === 'undeliverable'
+
+/** The recipient has it, though no relay's OK ever came; receipts say more. */
+export const receivedAt = (nowMs: number): Delivery =>
+  Object.freeze({ state: 'received', at: Math.floor(nowMs / 1000) })
 
 function storedElsewhere(copies: readonly CopyRow[]): Delivery {
   const other = copies.find(({ state }) => state === 'stored')
@@ -177,5 +230,7 @@ export function deliveryOf(outcome: Outcome): Delivery {
       return Object.freeze({ state: 'refused', relay: outcome.relay, reason: outcome.reason })
     case 'expired':
       return Object.freeze({ state: 'expired' })
+    case 'undeliverable':
+      return Object.freeze({ state: 'undeliverable', reason: outcome.reason })
   }
 }

@@ -1,4 +1,4 @@
-import { type CopyRow, createCopyIndex } from './memory-copies.ts'
+import { type CopyRow, createCopyIndex, isGivenUp } from './memory-copies.ts'
 import { createMemoryStrangers, type Work } from './memory-strangers.ts'
 import { withReceipt } from './receipt-order.ts'
 import type { FeedKey, MailStore, OutgoingMail, Position, RelayNote, StoredMail, WorkQuery } from './store.ts'
@@ -6,7 +6,7 @@ import { memoryTable, type OpenTable } from './tables.ts'
 import { isWithin } from './topic.ts'
 import type { Delivery, Receipt } from './types.ts'
 
-const withoutState = ({ delivery, copies, settledMs, ...mail }: Row) => mail
+const withoutState = ({ delivery, copies, settledMs, waitsSinceMs, ...mail }: Row) => mail
 
 /** Positions kept per feed and scope: a few past epochs are tried when a relay has lost its newest. */
 export const KEPT_POSITIONS = 8
@@ -19,6 +19,7 @@ interface Row extends OutgoingMail {
   readonly delivery: Delivery
   readonly copies: readonly CopyRow[]
   readonly settledMs?: number | undefined
+  readonly waitsSinceMs?: number | undefined
 }
 
 const QUEUED: Delivery = Object.freeze({ state: 'queued' })
@@ -36,7 +37,11 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
   let lastIn = lastOrdinal(inbox)
   let lastOut = lastOrdinal(outbox)
   const relayNotes = openTable<RelayNote>('relay-notes')
-  const copies = createCopyIndex(outbox, id => receipts.delete(id))
+  const copies = createCopyIndex(
+    outbox,
+    id => receipts.get(id) ?? [],
+    id => receipts.delete(id),
+  )
   const feedKey = ({ relay, filter }: FeedKey) => JSON.stringify([relay, filter])
   const mails = () => [...inbox.values()]
   const change = (id: string, change: Partial<Work>) => {
@@ -55,7 +60,7 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
 
   const store: MailStore = {
     ...strangers,
-    record({ feed, mail, position, receipts: told = [], dropped = [] }) {
+    record({ feed, mail, position, receipts: told = [], dropped = [], nowMs }) {
       const added: StoredMail[] = []
       for (const one of mail) {
         if (inbox.has(one.id)) continue
@@ -73,7 +78,11 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
       }
       for (const receipt of told) {
         if (outbox.get(receipt.of)?.to !== receipt.from) continue
-        receipts.set(receipt.of, Object.freeze(withReceipt(receipts.get(receipt.of) ?? [], receipt)))
+        const known = receipts.get(receipt.of) ?? []
+        const all = withReceipt(known, receipt)
+        if (all === known) continue
+        receipts.set(receipt.of, Object.freeze(all))
+        copies.told(receipt.of, nowMs ?? receipt.at * 1000)
       }
       drop(dropped)
       if (position) {
@@ -188,6 +197,7 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
     waitingRelays: copies.waitingRelays,
     copies: copies.of,
     settle: copies.settle,
+    overdue: copies.overdue,
     prune: copies.prune,
     delivery: id => outbox.get(id)?.delivery,
     sent(id) {
@@ -200,7 +210,7 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
         .slice(0, limit)
         .map(outgoingOf),
     sentAs: (to, idem) => [...outbox.values()].find(row => row.to === to && row.idem === idem)?.id,
-    refused: () => [...outbox.values()].filter(({ delivery }) => delivery.state === 'refused').map(outgoingOf),
+    refused: () => [...outbox.values()].filter(isGivenUp).map(outgoingOf),
     requeue: copies.requeue,
     forget: copies.forget,
     recipient: id => outbox.get(id)?.to,

@@ -6,7 +6,13 @@ const PAGE = 100
 const DAY_MS = 24 * 3_600_000
 /** A relay that did not take its copy of a message stored elsewhere is offered it for so long. */
 const COPIES_KEPT_MS = 7 * DAY_MS
-/** What became of a message can be asked for so long. */
+/** A message without a deadline that no relay took is given up after so long. */
+const UNDELIVERABLE_MS = 7 * DAY_MS
+/** What became of a message can be asked for so long after its recipient had the last word, */
+const CONCLUDED_KEPT_MS = 3 * DAY_MS
+/** after it was last heard of (or its deadline), if more may come, */
+const HEARD_KEPT_MS = 7 * DAY_MS
+/** and where nothing was heard: asleep for weeks is not gone. Dead letters stay as long. */
 const SETTLED_KEPT_MS = 30 * DAY_MS
 const PRUNE_EVERY_MS = 3_600_000
 
@@ -108,7 +114,14 @@ export function createOutbox(options: OutboxOptions): Outbox {
 
   function prune(): void {
     const now = clock.now()
-    store.prune({ storedBeforeMs: now - COPIES_KEPT_MS, settledBeforeMs: now - SETTLED_KEPT_MS })
+    const reason = 'undeliverable: no relay took it for 7 days'
+    for (const id of store.overdue(now - UNDELIVERABLE_MS, now)) settle({ id, state: 'undeliverable', reason })
+    store.prune({
+      storedBeforeMs: now - COPIES_KEPT_MS,
+      concludedBeforeMs: now - CONCLUDED_KEPT_MS,
+      heardBeforeMs: now - HEARD_KEPT_MS,
+      settledBeforeMs: now - SETTLED_KEPT_MS,
+    })
   }
 
   expire()

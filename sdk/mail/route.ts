@@ -175,7 +175,12 @@ export function createRoute(options: RouteOptions): Route {
       inOrder(readMail(events, { ...options, relay: url }), ({ unreadable: more, ...opened }) => {
         if (closed) return
         unreadable += more
-        added += options.take({ feed: keyFor(wanted, dialect), ...opened, ...(position ? { position } : {}) })
+        added += options.take({
+          feed: keyFor(wanted, dialect),
+          ...opened,
+          nowMs: options.clock.now(),
+          ...(position ? { position } : {}),
+        })
       })
   }
 

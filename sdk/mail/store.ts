@@ -91,8 +91,21 @@ export type Outcome =
     }
   | { readonly id: string; readonly state: 'refused'; readonly relay: string; readonly reason: string }
   | { readonly id: string; readonly state: 'expired' }
+  | { readonly id: string; readonly state: 'undeliverable'; readonly reason: string }
 
 export type { Copy }
+
+/** Times, ms since 1970, before which something must have been heard last for a message to be let go. */
+export interface PruneTimes {
+  /** Stored: copies that still wait for other relays are given up. */
+  readonly storedBeforeMs: number
+  /** A terminal receipt came: forgotten. */
+  readonly concludedBeforeMs: number
+  /** A receipt came, or the deadline passed: forgotten. */
+  readonly heardBeforeMs: number
+  /** Anything that is not queued: forgotten. */
+  readonly settledBeforeMs: number
+}
 
 /** A message waiting for one relay. `place`: its order there. */
 export interface WaitingCopy extends OutgoingMail {
@@ -167,7 +180,10 @@ export interface MailStore {
    * it could not be kept; calling again tries again.
    */
   durable?(): Promise<void>
-  /** Inserts unknown messages and receipts and moves the position, all or nothing. Returns the new messages in order. */
+  /**
+   * Inserts unknown messages and receipts and moves the position, all or nothing. Returns the new messages in order. A receipt
+   * ends the waiting of its message's copies: the recipient has it, whoever brought it.
+   */
   record(batch: MailBatch): readonly StoredMail[]
   /** The feed's positions, most recently told first: one per scope and epoch, the last 8 of each scope. */
   positions(feed: FeedKey): readonly Position[]
@@ -244,15 +260,17 @@ export interface MailStore {
   copies(id: string): readonly Copy[]
   /**
    * Writes what relays said. A message is `stored` by its first acknowledged copy, `refused` when no copy is left that could
-   * be, `expired` only if it was never stored; whatever happens to it then, its other copies go on. Returns the ids whose
+   * be, `expired` or `undeliverable` only if it was never stored; whatever happens to it then, its other copies go on. Returns the ids whose
    * delivery changed.
    */
   settle(outcomes: readonly Outcome[], nowMs: number): readonly string[]
   /**
-   * Copies still waiting of messages stored elsewhere before `storedBeforeMs` are given up; messages settled before
-   * `settledBeforeMs` are forgotten. Returns how many rows changed.
+   * Queued messages without a deadline that began to wait before `beforeMs`. One that this has not seen yet, because it is new or
+   * was queued again, begins to wait at `nowMs`.
    */
-  prune(before: { readonly storedBeforeMs: number; readonly settledBeforeMs: number }): number
+  overdue(beforeMs: number, nowMs: number): readonly string[]
+  /** Gives up waiting copies and forgets messages, each by when something was last heard of it. Returns how many rows changed. */
+  prune(before: PruneTimes): number
   delivery(id: string): Delivery | undefined
   /** A sent message as long as it is kept. */
   sent(id: string): OutgoingMail | undefined
@@ -260,11 +278,11 @@ export interface MailStore {
   findSent(prefix: string, limit: number): readonly OutgoingMail[]
   /** The id of a message sent to `to` with that `idem` key, as long as it is kept. */
   sentAs(to: string, idem: string): string | undefined
-  /** Sent messages that were refused for good, oldest first. */
+  /** Sent messages that were refused for good or undeliverable, oldest first. */
   refused(): readonly OutgoingMail[]
-  /** Queues a refused message again, unchanged. False if it is in another state. */
+  /** Queues such a message again, unchanged. False if it is in another state. */
   requeue(id: string): boolean
-  /** Forgets a refused message. False if it is in another state. */
+  /** Forgets such a message. False if it is in another state. */
   forget(id: string): boolean
   /** Recipient of a sent message. */
   recipient(id: string): string | undefined

@@ -94,7 +94,7 @@ export interface Receipt {
 }
 
 /**
- * What became of a sent message: as far as relays have told (`queued`, `stored`, `refused`), then as its recipient has signed
+ * What became of a sent message: as far as relays have told (`queued`, `stored`, `refused`, `undeliverable`), then as its recipient has signed
  * (`received` and on). `expired`: its deadline passed before anything terminal.
  */
 export type Delivery =
@@ -103,6 +103,8 @@ export type Delivery =
   | { readonly state: 'stored'; readonly relay: string; readonly seq?: number }
   | { readonly state: 'refused'; readonly relay: string; readonly reason: string }
   | { readonly state: 'expired' }
+  /** No relay took it for so long that it was given up: a dead letter. */
+  | { readonly state: 'undeliverable'; readonly reason: string }
   /** Ephemeral, and told for as long as the agent runs: a relay passed it on to somebody, though maybe not to the recipient. */
   | { readonly state: 'sent'; readonly relay: string }
   /** Ephemeral: nobody was listening, or no relay was there to ask. */

@@ -51,7 +51,9 @@ test('connections cut at random, small pages, a sender that goes on: everything 
   expect(seqs).toEqual(seqs.toSorted((a, b) => a - b))
   for (const id of sent) {
     const delivery = sender.delivery(id)
-    expect(delivery).toMatchObject({ state: expect.stringMatching(/^(stored|received)$/), seq: receiver.read(id)?.seq })
+    expect(delivery).toMatchObject({ state: expect.stringMatching(/^(stored|received)$/) })
+    // A receipt may come where the OK was lost: then the place is not known.
+    if (delivery && 'seq' in delivery) expect(delivery.seq).toBe(receiver.read(id)?.seq)
   }
 })
 

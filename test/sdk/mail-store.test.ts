@@ -447,13 +447,66 @@ describe.each(subjects)('mail store: %s', (_, make) => {
       store.settle([{ id: id(n), state: 'stored', relay: 'ws://a', seq: n, epoch: A }], nowMs)
     settle(1, 100)
     settle(2, 200)
-    expect(store.prune({ storedBeforeMs: 100, settledBeforeMs: 0 })).toBe(0)
-    expect(store.prune({ storedBeforeMs: 201, settledBeforeMs: 101 })).toBeGreaterThan(0)
+    const before = { storedBeforeMs: 100, concludedBeforeMs: 0, heardBeforeMs: 0, settledBeforeMs: 0 }
+    expect(store.prune(before)).toBe(0)
+    expect(store.prune({ ...before, storedBeforeMs: 201, settledBeforeMs: 101 })).toBeGreaterThan(0)
     const again = await reopen()
     expect([1, 2, 3].map(n => again.delivery(id(n))?.state)).toEqual([undefined, 'stored', 'queued'])
     expect(again.copies(id(1))).toEqual([])
     expect(again.copies(id(2)).map(({ state }) => state)).toEqual(['stored'])
     expect(again.waiting('ws://b', 0, 9).map(each => each.id)).toEqual([id(3)])
+  })
+
+  test('a receipt ends what waits; what was heard of goes earlier, what is concluded first', async () => {
+    const { store, reopen } = await make()
+    const to = 'c'.repeat(64)
+    for (let n = 1; n <= 4; n += 1) {
+      store.enqueue({ id: id(n), to, event: '{}' })
+      store.address(id(n), ['ws://a', 'ws://b'])
+      if (n < 4) store.settle([{ id: id(n), state: 'stored', relay: 'ws://a' }], 100)
+    }
+    const told = (of: number, state: 'received' | 'done') =>
+      ({ id: id(90 + of), of: id(of), from: to, state, at: 1, private: false }) as const
+    store.record({
+      feed,
+      mail: [],
+      receipts: [told(1, 'received'), told(2, 'done'), told(4, 'received')],
+      nowMs: 5_000,
+    })
+    expect(store.waiting('ws://b', 0, 9).map(each => each.id)).toEqual([id(3)])
+    expect([store.waiting('ws://a', 0, 9), store.counts().queue]).toEqual([[], 0])
+    expect(store.delivery(id(4))).toEqual({ state: 'received', at: 5 })
+    // The OK that comes after it tells where.
+    expect(store.settle([{ id: id(4), state: 'stored', relay: 'ws://a' }], 6_000)).toEqual([id(4)])
+    const early = { storedBeforeMs: 0, concludedBeforeMs: 0, heardBeforeMs: 0, settledBeforeMs: 0 }
+    expect(store.prune({ ...early, concludedBeforeMs: 5_000, heardBeforeMs: 5_000 })).toBe(0)
+    expect(store.prune({ ...early, concludedBeforeMs: 5_001 })).toBe(1)
+    expect(store.delivery(id(2))).toBeUndefined()
+    expect(store.prune({ ...early, heardBeforeMs: 6_001 })).toBe(2)
+    const again = await reopen()
+    expect([1, 3, 4].map(n => again.delivery(id(n))?.state)).toEqual([undefined, 'stored', undefined])
+  })
+
+  test('overdue: counted from when it was first seen waiting, deadlines apart; a dead letter that may be tried again', async () => {
+    const { store, reopen } = await make()
+    const to = 'c'.repeat(64)
+    store.enqueue({ id: id(1), to, event: '{}' })
+    store.enqueue({ id: id(2), to, event: '{}', expires: 9 })
+    store.address(id(1), ['ws://a'])
+    expect(store.overdue(1_000, 1_000)).toEqual([])
+    expect(store.overdue(1_000, 2_000)).toEqual([])
+    expect(store.overdue(1_001, 2_000)).toEqual([id(1)])
+    expect(store.settle([{ id: id(1), state: 'undeliverable', reason: 'undeliverable: x' }], 2_000)).toEqual([id(1)])
+    const again = await reopen()
+    expect(again.delivery(id(1))).toEqual({ state: 'undeliverable', reason: 'undeliverable: x' })
+    expect([again.waiting('ws://a', 0, 9), again.refused().map(each => each.id)]).toEqual([[], [id(1)]])
+    expect(again.requeue(id(1))).toBe(true)
+    expect(again.unaddressed(0, 9).map(each => each.id)).toContain(id(1))
+    expect(again.overdue(3_000, 3_000)).toEqual([])
+    expect(again.overdue(3_001, 4_000)).toEqual([id(1)])
+    again.settle([{ id: id(1), state: 'undeliverable', reason: 'undeliverable: x' }], 4_000)
+    expect(again.settle([{ id: id(1), state: 'stored', relay: 'ws://a' }], 5_000)).toEqual([id(1)])
+    expect(again.forget(id(1))).toBe(false)
   })
 })
 
