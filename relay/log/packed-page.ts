@@ -26,10 +26,16 @@ export function unpackPage(page: QueryPage): QueryPage {
 
 /** A batch as it crosses threads. One that tells of removals goes as it is. */
 export function packBatch(batch: LogBatch): LogBatch {
-  const stored = batch.entries.flatMap(row => (row.op === 'stored' ? [row] : []))
-  if (stored.length < FEWEST || stored.length < batch.entries.length) return batch
-  const seqs = Float64Array.from(stored, ({ seq }) => seq)
-  return { ...batch, entries: [], packed: { ...packTexts(stored.map(({ json }) => json)), seqs } }
+  const { entries } = batch
+  if (entries.length < FEWEST) return batch
+  const seqs = new Float64Array(entries.length)
+  const texts: string[] = []
+  for (const [index, row] of entries.entries()) {
+    if (row.op !== 'stored') return batch
+    seqs[index] = row.seq
+    texts.push(row.json)
+  }
+  return { ...batch, entries: [], packed: { ...packTexts(texts), seqs } }
 }
 
 /** What {@link packBatch} made, with `entries` for whoever wants objects; their addresses are not known any more. */

@@ -129,6 +129,7 @@ export function buildBatch(
 }
 
 function withoutSuperseded(rows: readonly LogRow[]): readonly LogRow[] {
+  if (!rows.some(({ op }) => op === 'replaced')) return rows
   const held = new Set(rows.flatMap(row => (row.op === 'stored' && row.address !== undefined ? [row.address] : [])))
-  return held.size === 0 ? rows : rows.filter(row => row.op !== 'replaced' || !held.has(row.address ?? ''))
+  return rows.filter(row => row.op !== 'replaced' || !held.has(row.address ?? ''))
 }

@@ -1,6 +1,6 @@
 import { type Filter, matchesNothing } from '../../../protocol/filter.ts'
 import { addressOf, kindClass } from '../../../protocol/kinds.ts'
-import type { Horizon } from '../page.ts'
+import { type Horizon, PAGE_BYTES } from '../page.ts'
 import type { LogRequest, LogRow } from '../store.ts'
 import { authorKey, tagKey } from './keys.ts'
 import { kindsOf } from './lanes.ts'
@@ -11,7 +11,10 @@ import type { Statements } from './statements.ts'
 
 /** Seqs looked at per statement: what is skipped inside SQLite cannot be interrupted. */
 const WINDOW = 1_024
-const CHUNK = 256
+/** Rows per statement: a usual page and the row that tells of more. */
+const CHUNK = 512
+/** Rows of the first statement, which tells how large they are: of large ones a page holds few. */
+const FIRST_CHUNK = 32
 /** Index entries that are gathered and sorted rather than walking the log between them. */
 const MAX_GATHERED = 5_000
 
@@ -74,16 +77,21 @@ function* walk(
     ? JSON.stringify([...new Set(filters.flatMap(filter => [...(filter.kinds ?? [])]))])
     : undefined
   const page = statements.values(kinds === undefined ? LOG_SQL : LOG_KINDS_SQL)
+  let rows = 0
+  let chars = 0
   for (let from = after; from < last; ) {
     const to = Math.min(last, from + WINDOW)
-    const texts = (kinds === undefined ? page.all(from, to, chunk) : page.all(from, to, kinds, chunk)) as string[]
+    const size = rows === 0 ? Math.min(FIRST_CHUNK, chunk) : nextSize(chunk, rows, chars)
+    const texts = (kinds === undefined ? page.all(from, to, size) : page.all(from, to, kinds, size)) as string[]
     let end = from
     for (const text of texts) {
       const row = readRow(text)
       end = row.seq
+      rows += 1
+      chars += text.length
       yield row
     }
-    if (texts.length === chunk) {
+    if (texts.length === size) {
       from = end
       continue
     }
@@ -96,6 +104,12 @@ function* walk(
     }
   }
   return undefined
+}
+
+/** What a page still has room for, going by the rows so far. */
+function nextSize(chunk: number, rows: number, chars: number): number {
+  const wanted = rows < chunk ? chunk - rows : chunk
+  return Math.max(1, Math.min(wanted, Math.ceil((PAGE_BYTES * rows) / chars)))
 }
 
 /** The seq before the next stored event: what was removed leaves wide gaps. */
