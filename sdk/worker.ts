@@ -2,10 +2,10 @@ import type { Clock } from '../platform/clock.ts'
 import type { Random } from '../platform/random.ts'
 import { type Cancel, sleep, type Timers } from '../platform/timers.ts'
 import { wantsUnderstanding } from './acts.ts'
-import { bodyFrom } from './body.ts'
-import { AgentClosedError, NotUnderstoodError, Rejection, SignerError } from './errors.ts'
+import { concluded, type Ending, interrupted, isPassing, reasonOf } from './ending.ts'
+import { AgentClosedError } from './errors.ts'
 import { backoffMs } from './link/backoff.ts'
-import type { StoredMail, WorkResult } from './mail/store.ts'
+import type { StoredMail } from './mail/store.ts'
 import type { Amounts } from './mail/types.ts'
 import type { HandleOptions } from './messaging.ts'
 import { type Conclusion, createOutcomes, type OutcomeOptions } from './outcome.ts'
@@ -15,7 +15,6 @@ const TIME_LIMIT_MS = 300_000
 const MAX_ATTEMPTS = 3
 /** After the last `handle()`, before anybody is told that an act is not understood: more handlers may be about to come. */
 const SETTLED_MS = 5_000
-const MAX_REASON_CHARS = 500
 const UNHANDLED_BATCH = 50
 const REPEAT_WAIT_MS = 1_000
 
@@ -68,11 +67,6 @@ export interface Worker {
   /** Aborts what runs and waits for it at most `ms`; what does not end goes back to the inbox uncounted. */
   stop(ms: number): Promise<void>
 }
-
-type Ending =
-  | { readonly end: 'value'; readonly value: unknown }
-  | { readonly end: 'error'; readonly error: unknown }
-  | { readonly end: 'stopped' }
 
 export function createWorker(options: WorkerOptions): Worker {
   const { store, clock, timers, random, rates } = options
@@ -309,41 +303,4 @@ export function createWorker(options: WorkerOptions): Worker {
       for (const mail of running.values()) store.endWork(mail.id, interrupted(mail))
     },
   }
-}
-
-/** Undefined: to be tried again. */
-function concluded(
-  ending: Exclude<Ending, { end: 'stopped' }>,
-  mail: StoredMail,
-  maxAttempts: number,
-  used: Amounts | undefined,
-): Conclusion | undefined {
-  const spent = used ? { spent: used } : {}
-  if (ending.end === 'value') {
-    const { value } = ending
-    return value === undefined || value === null
-      ? { kind: 'done', ...spent }
-      : { kind: 'done', answer: bodyFrom(value), ...spent }
-  }
-  const { error } = ending
-  const reason = reasonOf(error)
-  if (error instanceof Rejection) return { kind: 'declined', reason, ...spent }
-  if (error instanceof NotUnderstoodError && !error.isOwn) return { kind: 'not-understood', reason }
-  return mail.attempts >= maxAttempts ? { kind: 'failed', reason, ...spent } : undefined
-}
-
-const interrupted = (mail: StoredMail): WorkResult => ({
-  state: 'failed',
-  error: 'interrupted',
-  dueMs: 0,
-  attempts: mail.attempts - 1,
-})
-
-/** About the signer, not about the message: another time it may work. */
-const isPassing = (error: unknown): boolean => error instanceof SignerError && error.code === 'signer-unreachable'
-
-/** What the other side, and the inbox, are told: the message alone, never a stack. */
-function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error)
-  return text.toWellFormed().slice(0, MAX_REASON_CHARS) || 'no reason given'
 }
