@@ -32,6 +32,8 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   'profile-missing': EXIT.empty,
   'profile-name': EXIT.usage,
   'unknown-recipient': EXIT.empty,
+  'invite-malformed': EXIT.usage,
+  'invite-own': EXIT.usage,
   'ambiguous-id': EXIT.usage,
   timeout: EXIT.unreachable,
   'damaged-log': EXIT.integrity,

@@ -2,7 +2,10 @@ import type { Dial } from '../platform/socket.ts'
 import { every, sleep, type Timers } from '../platform/timers.ts'
 import {
   type Agent,
+  type AgentContacts,
+  type AgentInvites,
   type AgentStatus,
+  contactsBeside,
   type Delivery,
   HomeInUseError,
   type HomeView,
@@ -11,11 +14,13 @@ import {
   handOverRead,
   type InboxEntry,
   type InboxQuery,
+  invitesBeside,
   type Mark,
   openAgent,
   readHome,
   type SendOptions,
   type SentEntry,
+  type Stranger,
   type SyncSummary,
 } from '../sdk/index.ts'
 import { exitCodeOfReason } from './errors.ts'
@@ -41,6 +46,10 @@ export interface Mailbox {
   /** Messages given up, both ways. */
   deadLetters(): number
   counts(): Omit<AgentStatus, 'relays'>
+  readonly contacts: AgentContacts
+  readonly invites: AgentInvites
+  /** Senders that are or were strangers. */
+  strangers(): readonly Stranger[]
   close(): Promise<void>
 }
 
@@ -121,6 +130,9 @@ const ofAgent = (agent: Agent): Mailbox => ({
   },
   deadLetters: () => agent.deadLetters.list().length,
   counts: () => agent.status(),
+  contacts: agent.contacts,
+  invites: agent.invites,
+  strangers: () => agent.requests.list(),
   async close() {
     // With no relay in reach there is nothing to wait for: what is queued is on disk.
     const reachable = agent.status().relays.some(relay => relay.state !== 'offline')
@@ -159,6 +171,13 @@ function besideAgent(options: MailboxOptions): Mailbox {
     mark: (id, mark, reason) => inner.mark(id, mark, reason),
     deadLetters: () => inner.deadLetters(),
     counts: () => inner.counts(),
+    get contacts() {
+      return inner.contacts
+    },
+    get invites() {
+      return inner.invites
+    },
+    strangers: () => inner.strangers(),
     async close() {
       if (closed) return
       closed = true
@@ -188,6 +207,9 @@ const ofView = (view: HomeView, passphrase: () => Promise<string>): Mailbox => (
   },
   deadLetters: () => view.deadLetters(),
   counts: () => view.status(),
+  contacts: contactsBeside(view.profile.home),
+  invites: invitesBeside(view.profile.home),
+  strangers: () => view.strangers(),
   close: async () => view.close(),
 })
 

@@ -1,3 +1,4 @@
+import { seconds } from '../platform/clock.ts'
 import { sleep } from '../platform/timers.ts'
 import { isInitiating } from './acts.ts'
 import type { AgentRules } from './agent-rules.ts'
@@ -13,7 +14,15 @@ import { createCounters, relayCounters } from './counters.ts'
 import { createDeadLetters } from './dead-letters.ts'
 import { createEar, WRAPS } from './ephemeral/ear.ts'
 import { createExpress } from './ephemeral/express.ts'
-import { AgentClosedError, ExpiredError, RefusedError, TimeoutError } from './errors.ts'
+import {
+  AgentClosedError,
+  ContactError,
+  ExpiredError,
+  InviteError,
+  ProfileError,
+  RefusedError,
+  TimeoutError,
+} from './errors.ts'
 import { createHandlers } from './handlers.ts'
 import type { MaybePromise, Signer } from './identity/signer.ts'
 import { createIntake } from './intake.ts'
@@ -29,6 +38,7 @@ import { createView, findOne } from './mail/view.ts'
 import { createMarking } from './marking.ts'
 import type { HandleOptions, Handler, TypedHandler } from './messaging.ts'
 import { createNotices, createPulse } from './notices.ts'
+import type { Order } from './orders.ts'
 import { createPresence } from './presence/index.ts'
 import { createRates, EPHEMERAL_RATE, STRANGER_RATE } from './rate.ts'
 import { createReceipting } from './receipting.ts'
@@ -72,6 +82,8 @@ export interface StartOptions extends Host, AgentRules {
 export interface RunningAgent extends Agent {
   /** Takes over an event that was signed elsewhere with this agent's key. False once it is closing. */
   adopt(mail: OutgoingMail): boolean
+  /** Does what another program of the home asks for; what cannot be done any more is let go. False once it is closing. */
+  obey(order: Order): boolean
 }
 
 /** An agent on given surroundings; `openAgent` finds these on a machine. */
@@ -235,11 +247,28 @@ export function startAgent(options: StartOptions): RunningAgent {
   void desk.work()
 
   /** Whoever invited us is known, and reached, from now on. */
-  async function meet({ contact, added }: Pick<TakeUp, 'contact' | 'added'>): Promise<void> {
+  function meet({ contact, added }: Pick<TakeUp, 'contact' | 'added'>): MaybePromise<unknown> {
     contacts.add(contact.name, contact.pubkey)
-    if (added.length === 0) return
+    if (added.length === 0) return undefined
     for (const url of added) pool.add(url)
-    await options.rememberRelays?.(added)
+    return options.rememberRelays?.(added)
+  }
+
+  function adopt(mail: OutgoingMail): boolean {
+    if (closing) return false
+    store.enqueue(mail)
+    kick(mail)
+    return true
+  }
+
+  function carryOut(order: Order): void {
+    if ('invite' in order) invited.add(order.invite, seconds(clock))
+    else if ('revoke' in order) invited.revoke(order.revoke, seconds(clock))
+    else if ('meet' in order) {
+      meet({ contact: order.meet, added: order.added })
+      adopt(order.mail)
+    } else if (order.contact === 'add') contacts.add(order.name, order.pubkey)
+    else contacts[order.contact](order.pubkey)
   }
 
   function isContact(key: string): boolean {
@@ -463,10 +492,16 @@ export function startAgent(options: StartOptions): RunningAgent {
       closing ??= shutDown(timeoutMs)
       return closing
     },
-    adopt(mail) {
+    adopt,
+    obey(order) {
       if (closing) return false
-      store.enqueue(mail)
-      kick(mail)
+      try {
+        carryOut(order)
+      } catch (error) {
+        // The list is full, say, or the name was given to somebody else meanwhile.
+        if (!(error instanceof ContactError || error instanceof InviteError || error instanceof ProfileError))
+          throw error
+      }
       return true
     },
   }

@@ -1,5 +1,6 @@
 /** Agents that sleep: mail, profiles, and a small relay client. @module */
 export * from './exports.ts'
+export { contactsBeside, invitesBeside } from './home/beside.ts'
 export { encryptKeyFile, isKeyFileEncrypted, type OpenKeyOptions, openKeyFile, readKeyFile } from './home/key-file.ts'
 export { type HomeChoice, profileHome, profilesRoot } from './home/paths.ts'
 export {

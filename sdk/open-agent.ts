@@ -105,6 +105,7 @@ async function openHome(options: OpenAgentOptions, host: Host): Promise<Agent> {
       onRead: id => store.markRead(id),
       // Gone, or the agent is closing: there is nobody left to tell.
       onMark: (id, mark, reason) => void agent.mark(id, mark, reason).catch(() => {}),
+      onOrder: agent.obey,
     })
     undo.unshift(stopSpool)
     return agent

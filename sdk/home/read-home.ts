@@ -5,7 +5,7 @@ import type { NostrEvent } from '../../protocol/event.ts'
 import type { AgentStatus, InboxQuery } from '../api.ts'
 import { createMemoryMailStore } from '../mail/memory-store.ts'
 import { inboxFeed } from '../mail/route.ts'
-import type { MailStore } from '../mail/store.ts'
+import type { MailStore, Stranger } from '../mail/store.ts'
 import type { Delivery, InboxEntry, Receipt, SentEntry } from '../mail/types.ts'
 import { createView, findOne } from '../mail/view.ts'
 import { npubOf } from '../recipient.ts'
@@ -35,6 +35,8 @@ export interface HomeView {
   queued(limit: number): readonly { readonly id: string; readonly to: string; readonly at: number }[]
   /** Relays are unknown from outside; see the running agent. */
   status(): Omit<AgentStatus, 'relays'>
+  /** Senders that are or were strangers. */
+  strangers(): readonly Stranger[]
   close(): void
 }
 
@@ -76,6 +78,7 @@ export function readHome(home: string): HomeView {
     queued: limit =>
       store.queued(0, limit).map(({ id, to, event }) => ({ id, to, at: (JSON.parse(event) as NostrEvent).created_at })),
     status: () => view.counts(store),
+    strangers: () => store.strangers(),
     close: () => store.close(),
   }
 }

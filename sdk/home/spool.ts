@@ -16,6 +16,7 @@ import { encodeMessage } from '../mail/message.ts'
 import { isReceiptState } from '../mail/receipt-order.ts'
 import type { OutgoingMail } from '../mail/store.ts'
 import type { Mark } from '../mail/types.ts'
+import { type Order, parseOrder } from '../orders.ts'
 import { resolveRecipient } from '../recipient.ts'
 import { homeContacts } from './contacts.ts'
 import { exposure, isMissing, lstatOrUndefined, writePrivateFile } from './files.ts'
@@ -72,6 +73,9 @@ function parentIn(home: string, id: string): { id: string; root?: string; wrap?:
   }
 }
 
+/** Beside a running agent: has it do what only it may. */
+export const layOrder = (home: string, order: Order): void => lay(home, { v: 1, order })
+
 interface MarkOrder {
   readonly id: string
   readonly as: Mark
@@ -80,7 +84,7 @@ interface MarkOrder {
 
 function lay(
   home: string,
-  order: { v: 1; send: OutgoingMail } | { v: 1; read: string } | { v: 1; mark: MarkOrder },
+  order: { v: 1; send: OutgoingMail } | { v: 1; read: string } | { v: 1; mark: MarkOrder } | { v: 1; order: Order },
 ): void {
   const { spool } = homeFiles(home)
   mkdirSync(spool, { recursive: true, mode: 0o700 })
@@ -92,6 +96,8 @@ export interface SpoolReader {
   onMail(mail: OutgoingMail): boolean
   onRead(id: string): void
   onMark(id: string, mark: Mark, reason: string | undefined): void
+  /** False: not now. */
+  onOrder(order: Order): boolean
 }
 
 /** Takes over what lies in the spool, now and whenever something is added, until cancelled. A file goes only after it was taken. */
@@ -108,6 +114,7 @@ export function watchSpool(home: string, pubkey: string, timers: Timers, reader:
       if ('mail' in order && !reader.onMail(order.mail)) return
       if ('read' in order) reader.onRead(order.read)
       if ('mark' in order) reader.onMark(order.mark.id, order.mark.as, order.mark.reason)
+      if ('order' in order && !reader.onOrder(order.order)) return
       rmSync(path, { force: true })
     }
   }
@@ -135,7 +142,7 @@ export function watchSpool(home: string, pubkey: string, timers: Timers, reader:
 function readOrder(
   path: string,
   pubkey: string,
-): { mail: OutgoingMail } | { read: string } | { mark: MarkOrder } | { bad: true } | undefined {
+): { mail: OutgoingMail } | { read: string } | { mark: MarkOrder } | { order: Order } | { bad: true } | undefined {
   let text: string
   try {
     const stats = lstatOrUndefined(path)
@@ -152,6 +159,9 @@ function readOrder(
   if (isHex64(read)) return { read }
   const mark = readMark(own(json.value, 'mark'))
   if (mark) return { mark }
+  const given = own(json.value, 'order')
+  const order = isRecord(given) ? parseOrder(given, value => readSend(value, pubkey)) : undefined
+  if (order) return { order }
   const mail = readSend(own(json.value, 'send'), pubkey)
   return mail === undefined ? { bad: true } : { mail }
 }

@@ -1,0 +1,84 @@
+import { seconds, systemClock } from '../../platform/clock.ts'
+import { systemRandom } from '../../platform/random.ts'
+import { systemTimers } from '../../platform/timers.ts'
+import { createContactBook } from '../contacts/book.ts'
+import type { AgentContacts } from '../contacts/index.ts'
+import { ContactError } from '../errors.ts'
+import { localSigner } from '../identity/local-signer.ts'
+import type { AgentInvites } from '../invites/index.ts'
+import { findInvite, listed, readInvites } from '../invites/ledger.ts'
+import { makeInvite } from '../invites/make.ts'
+import { joinRelay, type RelayDoor, requestRelayCode } from '../invites/relay-code.ts'
+import { takeUp } from '../invites/take-up.ts'
+import { compositionOf, createCompose } from '../mail/compose.ts'
+import { connect } from '../node-host.ts'
+import { checkName } from '../profile-name.ts'
+import { resolveRecipient } from '../recipient.ts'
+import { announceable } from '../relays/lists.ts'
+import { homeContacts } from './contacts.ts'
+import { fileShelf } from './file-shelf.ts'
+import { readKeyFile } from './key-file.ts'
+import { homeFiles } from './paths.ts'
+import { readProfile } from './profile.ts'
+import { layOrder } from './spool.ts'
+
+/** The contacts of a home beside its running agent, which is handed every change and makes it within a moment. */
+export function contactsBeside(home: string): AgentContacts {
+  const shelf = fileShelf(home)
+  const resolve = (who: string) => resolveRecipient(who, homeContacts(home))
+  return {
+    list: () => homeContacts(home),
+    add(name, who) {
+      const pubkey = resolve(who)
+      checkName(name)
+      if (homeContacts(home).some(each => each.name === name && each.pubkey !== pubkey))
+        throw new ContactError('contact-exists', `somebody else is called ${name}; choose another name for them.`)
+      layOrder(home, { contact: 'add', name, pubkey })
+    },
+    remove(who) {
+      const pubkey = resolve(who)
+      const isListed = createContactBook(shelf, systemClock)
+        .list()
+        .some(each => each.pubkey === pubkey)
+      layOrder(home, { contact: 'remove', pubkey })
+      return isListed
+    },
+    allow: who => layOrder(home, { contact: 'allow', pubkey: resolve(who) }),
+    deny: who => layOrder(home, { contact: 'deny', pubkey: resolve(who) }),
+  }
+}
+
+/** The invites of a home beside its running agent: made and accepted here, recorded there. */
+export function invitesBeside(home: string): AgentInvites {
+  const clock = systemClock
+  const shelf = fileShelf(home)
+  const self = () => ({ ...readProfile(home), clock, random: systemRandom })
+  const signer = () => localSigner(readKeyFile(homeFiles(home).key), systemRandom)
+  const door = (): RelayDoor => ({ signer: signer(), clock, timers: systemTimers, connect })
+
+  return {
+    async create({ relayCode = false, ...terms } = {}) {
+      const [first = ''] = announceable(self().relays)
+      const code = relayCode ? await requestRelayCode(first, door()) : undefined
+      const { created, record } = makeInvite(self(), terms, code)
+      layOrder(home, { invite: record })
+      return created
+    },
+    async accept(text, { name } = {}) {
+      const taken = takeUp(text, { ...self(), contacts: homeContacts(home) }, name)
+      const { contact, added, join, body, act, idem, relays } = taken
+      if (join) await joinRelay(join.relay, join.claim, door())
+      const compose = createCompose({ signer: signer(), clock, random: systemRandom })
+      const how = { act, idem, contentType: body.contentType }
+      const [mail] = await compose(compositionOf(contact.pubkey, body.text, how, undefined, clock))
+      layOrder(home, { meet: contact, added, mail })
+      return Object.freeze({ id: mail.id, contact, relays })
+    },
+    list: () => listed(readInvites(shelf), seconds(clock)),
+    revoke(id) {
+      const found = findInvite(readInvites(shelf), id, seconds(clock))
+      if (found) layOrder(home, { revoke: found.hash.slice(0, 16) })
+      return found !== undefined
+    },
+  }
+}

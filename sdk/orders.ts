@@ -1,0 +1,34 @@
+import { isHex64 } from '../protocol/hex.ts'
+import { isRecord, own } from '../protocol/json.ts'
+import type { Contact } from './api.ts'
+import { type InviteRecord, readRecord } from './invites/ledger.ts'
+import type { OutgoingMail } from './mail/store.ts'
+
+/** What another program of the same home has the running agent do, because a home has one writer. */
+export type Order =
+  | { readonly contact: 'add'; readonly name: string; readonly pubkey: string }
+  | { readonly contact: 'remove' | 'allow' | 'deny'; readonly pubkey: string }
+  | { readonly invite: InviteRecord }
+  /** Id of an invite. */
+  | { readonly revoke: string }
+  /** An invite was accepted: whom to know, relays to add, and what tells the inviter. */
+  | { readonly meet: Contact; readonly added: readonly string[]; readonly mail: OutgoingMail }
+
+/** Reads an order from outside; `readMail` judges the mail in it. Undefined if it is none. */
+export function parseOrder(
+  value: Record<string, unknown>,
+  readMail: (value: unknown) => OutgoingMail | undefined,
+): Order | undefined {
+  const [contact, name, pubkey, revoke] = ['contact', 'name', 'pubkey', 'revoke'].map(field => own(value, field))
+  if (contact === 'add' && typeof name === 'string' && isHex64(pubkey)) return { contact, name, pubkey }
+  if ((contact === 'remove' || contact === 'allow' || contact === 'deny') && isHex64(pubkey)) return { contact, pubkey }
+  if (typeof revoke === 'string') return { revoke }
+  const invite = readRecord(own(value, 'invite'))
+  if (invite) return { invite }
+  const [meet, added, mail] = [own(value, 'meet'), own(value, 'added'), readMail(own(value, 'mail'))]
+  if (!isRecord(meet) || !Array.isArray(added) || !added.every(isText) || !mail) return undefined
+  const [called, key] = [own(meet, 'name'), own(meet, 'pubkey')]
+  return isText(called) && isHex64(key) ? { meet: { name: called, pubkey: key }, added, mail } : undefined
+}
+
+const isText = (value: unknown): value is string => typeof value === 'string'
