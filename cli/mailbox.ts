@@ -208,7 +208,7 @@ const ofView = (view: HomeView, passphrase: () => Promise<string>): Mailbox => (
   deadLetters: () => view.deadLetters(),
   counts: () => view.status(),
   contacts: contactsBeside(view.profile.home),
-  invites: invitesBeside(view.profile.home),
+  invites: invitesBeside(view.profile.home, { passphrase }),
   strangers: () => view.strangers(),
   close: async () => view.close(),
 })

@@ -1,15 +1,24 @@
-import type { Context } from './context.ts'
+import type { CliHost } from './context.ts'
 import { type Mailbox, openMailbox } from './mailbox.ts'
+import { passphraseOf } from './passphrase.ts'
 import { chosenProfile, type ProfileOptions } from './profile.ts'
-import type { VerbName } from './verbs.ts'
 
 /** Opens the chosen profile for a verb that leaves the network alone, and closes it whatever happens. */
 export async function withMailbox<T>(
-  { options, env, timers }: Pick<Context<VerbName>, 'env' | 'timers'> & { readonly options: ProfileOptions },
+  context: Pick<CliHost, 'env' | 'timers' | 'readSecret'> & {
+    readonly options: ProfileOptions & { readonly 'passphrase-file': string | undefined }
+  },
   use: (mailbox: Mailbox) => T | Promise<T>,
 ): Promise<T> {
+  const { options, env, timers } = context
   const { home } = chosenProfile(options, env)
-  const mailbox = await openMailbox({ home, relays: undefined, offline: true, timers })
+  const mailbox = await openMailbox({
+    home,
+    relays: undefined,
+    offline: true,
+    timers,
+    passphrase: passphraseOf(context),
+  })
   try {
     return await use(mailbox)
   } finally {

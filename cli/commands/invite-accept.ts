@@ -4,6 +4,7 @@ import { delivered } from '../delivered.ts'
 import { CliError, exitCodeOfReason, hintOfReason } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { type Mailbox, openMailbox } from '../mailbox.ts'
+import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile } from '../profile.ts'
 import { escapeLine, escapeText } from '../text.ts'
 import { poll } from '../wait.ts'
@@ -14,7 +15,7 @@ export const inviteAccept: Command<'invite accept'> = async context => {
   const [given = ''] = operands
   const { home } = chosenProfile(options, env)
   const text = given === '-' ? await readStdin() : given
-  const mailbox = await openMailbox({ home, relays: undefined, timers })
+  const mailbox = await openMailbox({ home, relays: undefined, timers, passphrase: passphraseOf(context) })
   try {
     const accepted = await mailbox.invites.accept(text, options.name === undefined ? {} : { name: options.name })
     const told = await delivered(mailbox, accepted.id, { timers, signal, ms: options.timeout })

@@ -2,15 +2,23 @@ import type { Command } from '../context.ts'
 import { UsageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { openMailbox } from '../mailbox.ts'
+import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile } from '../profile.ts'
 import { plural } from '../text.ts'
 
 /** `posthorn invite create`: the line alone on stdout, so that it can be piped. */
-export const inviteCreate: Command<'invite create'> = async ({ options, out, env, timers }) => {
+export const inviteCreate: Command<'invite create'> = async context => {
+  const { options, out, env, timers } = context
   const { home } = chosenProfile(options, env)
   const relayCode = options['relay-invite']
   // Only a code of the relay needs the network.
-  const mailbox = await openMailbox({ home, relays: undefined, offline: !relayCode, timers })
+  const mailbox = await openMailbox({
+    home,
+    relays: undefined,
+    offline: !relayCode,
+    timers,
+    passphrase: passphraseOf(context),
+  })
   try {
     const { text, id, expires, uses } = await mailbox.invites
       .create({

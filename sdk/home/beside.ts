@@ -17,7 +17,7 @@ import { resolveRecipient } from '../recipient.ts'
 import { announceable } from '../relays/lists.ts'
 import { homeContacts } from './contacts.ts'
 import { fileShelf } from './file-shelf.ts'
-import { readKeyFile } from './key-file.ts'
+import { type OpenKeyOptions, openKeyFile } from './key-file.ts'
 import { homeFiles } from './paths.ts'
 import { readProfile } from './profile.ts'
 import { layOrder } from './spool.ts'
@@ -49,17 +49,17 @@ export function contactsBeside(home: string): AgentContacts {
 }
 
 /** The invites of a home beside its running agent: made and accepted here, recorded there. */
-export function invitesBeside(home: string): AgentInvites {
+export function invitesBeside(home: string, key: OpenKeyOptions = {}): AgentInvites {
   const clock = systemClock
   const shelf = fileShelf(home)
   const self = () => ({ ...readProfile(home), clock, random: systemRandom })
-  const signer = () => localSigner(readKeyFile(homeFiles(home).key), systemRandom)
-  const door = (): RelayDoor => ({ signer: signer(), clock, timers: systemTimers, connect })
+  const signer = async () => localSigner(await openKeyFile(homeFiles(home).key, key), systemRandom)
+  const door = async (): Promise<RelayDoor> => ({ signer: await signer(), clock, timers: systemTimers, connect })
 
   return {
     async create({ relayCode = false, ...terms } = {}) {
       const [first = ''] = announceable(self().relays)
-      const code = relayCode ? await requestRelayCode(first, door()) : undefined
+      const code = relayCode ? await requestRelayCode(first, await door()) : undefined
       const { created, record } = makeInvite(self(), terms, code)
       layOrder(home, { invite: record })
       return created
@@ -67,8 +67,8 @@ export function invitesBeside(home: string): AgentInvites {
     async accept(text, { name } = {}) {
       const taken = takeUp(text, { ...self(), contacts: homeContacts(home) }, name)
       const { contact, added, join, body, act, idem, relays } = taken
-      if (join) await joinRelay(join.relay, join.claim, door())
-      const compose = createCompose({ signer: signer(), clock, random: systemRandom })
+      if (join) await joinRelay(join.relay, join.claim, await door())
+      const compose = createCompose({ signer: await signer(), clock, random: systemRandom })
       const how = { act, idem, contentType: body.contentType }
       const [mail] = await compose(compositionOf(contact.pubkey, body.text, how, undefined, clock))
       layOrder(home, { meet: contact, added, mail })
