@@ -636,7 +636,7 @@ export const VERBS = {
     summary: 'is all well with this profile and its relays? each finding with what to do',
     operands: '',
     arity: [0, 0],
-    options: { ...PROFILE, ...RELAYS, ...TIMEOUT },
+    options: { ...PROFILE, ...PASSPHRASE, ...RELAYS, ...TIMEOUT },
     examples: [
       ['posthorn doctor', 'exits 0 if mail can come and go'],
       ['posthorn doctor --json', '{"ok":…,"findings":[{"check":…,"level":"ok|warn|fail","what":…,"do":…}]}'],

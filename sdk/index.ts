@@ -16,5 +16,5 @@ export {
 } from './home/profile.ts'
 export { type HomeView, readHome } from './home/read-home.ts'
 export { type HandOverOptions, handOver, handOverMark, handOverRead } from './home/spool.ts'
-export { connect } from './node-host.ts'
+export { connect, remoteSigner } from './node-host.ts'
 export { openAgent } from './open-agent.ts'

@@ -5,6 +5,7 @@ import { sleep, systemTimers } from '../platform/timers.ts'
 import { createLocalVerifier } from '../platform/verifier-local.ts'
 import type { Host } from './api.ts'
 import { createConnect } from './link/connect.ts'
+import { createRemoteSigner } from './remote-signer/index.ts'
 import { createYieldingVerifier } from './yielding-verifier.ts'
 
 const verifier = createLocalVerifier()
@@ -20,3 +21,6 @@ export const nodeHost: Host = {
 
 /** Opens one connection. Rejects with RelayUnreachableError. */
 export const connect = createConnect({ ...nodeHost, verifier })
+
+/** Connects to a remote signer (NIP-46). Rejects with SignerError. */
+export const remoteSigner = createRemoteSigner(nodeHost)

@@ -8,6 +8,7 @@ import { visitRelay } from '../doctor/relay.ts'
 import { exitCodeOf } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { Paint } from '../output.ts'
+import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
 import { connectAs } from '../relay-client.ts'
 import { escapeText } from '../text.ts'
@@ -28,6 +29,7 @@ export const doctor: Command<'doctor'> = async context => {
 
 async function examine(context: Parameters<typeof doctor>[0]): Promise<readonly Finding[]> {
   const { options, env, clock, timers, signal } = context
+  const passphrase = passphraseOf(context)
   const profile = findProfile(() => chosenProfile(options, env))
   const verifier = await lookAtVerifier()
   if ('finding' in profile) return [profile.finding, verifier]
@@ -45,7 +47,7 @@ async function examine(context: Parameters<typeof doctor>[0]): Promise<readonly 
           timers,
           signal,
           timeoutMs: options.timeout,
-          connect: onDemand => connectAs(url, options, env, { timeoutMs: options.timeout, onDemand }),
+          connect: onDemand => connectAs(url, options, env, { timeoutMs: options.timeout, onDemand, passphrase }),
         }),
       ),
     )

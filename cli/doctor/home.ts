@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { publicKeyOf } from '../../protocol/index.ts'
-import { type HomeView, type Profile, readHome, readKeyFile } from '../../sdk/index.ts'
+import { type HomeView, isKeyFileEncrypted, type Profile, readHome, readKeyFile } from '../../sdk/index.ts'
 import { exitCodeOf, hintOf } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { ago, plural } from '../text.ts'
@@ -21,7 +21,10 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 export function lookAtKey({ home, pubkey }: Profile): Finding {
   const check = 'key'
   try {
-    const key = readKeyFile(join(home, 'key'))
+    const file = join(home, 'key')
+    // Whether it is the profile's only the passphrase could tell, and looking asks for nothing.
+    if (isKeyFileEncrypted(file)) return { check, level: 'ok', what: 'there, closed to others, under a passphrase' }
+    const key = readKeyFile(file)
     const own = publicKeyOf(key)
     key.fill(0)
     if (own === pubkey) return { check, level: 'ok', what: 'there, closed to others' }

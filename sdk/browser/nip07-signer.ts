@@ -1,7 +1,7 @@
-import { type EventTemplate, eventId, parseEvent } from '../../protocol/event.ts'
+import type { EventTemplate } from '../../protocol/event.ts'
 import { isHex64 } from '../../protocol/hex.ts'
-import { hasValidSignature } from '../../protocol/signature.ts'
 import { SignerError } from '../errors.ts'
+import { checkSigned } from '../identity/check-signed.ts'
 import type { Signer } from '../identity/signer.ts'
 
 /** What an extension puts at `window.nostr` (NIP-07), with the NIP-44 part that sealed mail needs. */
@@ -31,15 +31,8 @@ export async function nip07Signer(extension: unknown = Reflect.get(globalThis, '
     async sign({ kind, created_at, tags, content }) {
       // A copy that the extension may do with as it likes.
       const template = { kind, created_at, tags: tags.map(tag => [...tag]), content }
-      const event = parseEvent(await asked(() => extension.signEvent(structuredClone(template))))
-      if (!event.ok) throw new SignerError('signer-malformed', `the extension signed no event: ${event.error}`)
-      if (
-        event.value.id !== eventId(pubkey, template) ||
-        event.value.pubkey !== pubkey ||
-        !hasValidSignature(event.value)
-      )
-        throw new SignerError('signer-malformed', 'the extension signed something else, or with another key.')
-      return event.value
+      const signed = await asked(() => extension.signEvent(structuredClone(template)))
+      return checkSigned(signed, template, pubkey, 'the extension')
     },
     encrypt: async (text, to) => textOf(await asked(() => nip44.encrypt(to, text))),
     decrypt: async (payload, from) => textOf(await asked(() => nip44.decrypt(from, payload))),

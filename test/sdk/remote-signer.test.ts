@@ -1,0 +1,136 @@
+import { createServer } from 'node:net'
+import { nip44 } from 'nostr-tools'
+import { connect, remoteSigner } from 'posthorn'
+import { expect, onTestFinished, test } from 'vitest'
+import { nowSeconds, type Person, person } from '../helpers/events.ts'
+import { startRelay } from '../helpers/start-relay.ts'
+import { alice, bob, memoryAgent } from './agents.ts'
+
+type Answer = { readonly result?: string; readonly error?: string }
+type Question = { readonly id: string; readonly method: string; readonly params: string[] }
+
+const signerKey = person('bunker')
+const mallory = person('mallory')
+const SECRET = 's3cret'
+const url = (...relays: string[]) =>
+  `bunker://${signerKey.pubkey}?${relays.map(relay => `relay=${encodeURIComponent(relay)}`).join('&')}&secret=${SECRET}`
+
+/** A bunker that holds Alice's key: what `override` leaves open it answers as it should. */
+async function bunker(
+  relay: string,
+  override: (question: Question, answer: (by: Person, what: Answer) => void) => Answer | 'silent' | undefined = () =>
+    undefined,
+) {
+  const asked: string[] = []
+  const client = await connect(relay)
+  onTestFinished(() => client.close())
+  client.request([{ kinds: [24133], '#p': [signerKey.pubkey], limit: 0 }], {
+    onEvent(event) {
+      const sealing = nip44.getConversationKey(signerKey.secretKey, event.pubkey)
+      const question: Question = JSON.parse(nip44.decrypt(event.content, sealing))
+      const answer = (by: Person, what: Answer) => {
+        const content = nip44.encrypt(
+          JSON.stringify({ id: question.id, ...what }),
+          nip44.getConversationKey(by.secretKey, event.pubkey),
+        )
+        const tags = [['p', event.pubkey]]
+        void client.publish(by.sign({ kind: 24133, created_at: nowSeconds(), tags, content })).catch(() => {})
+      }
+      asked.push(question.method)
+      const given = override(question, answer) ?? asAlice(question)
+      if (given !== 'silent') answer(signerKey, given)
+    },
+  })
+  return { asked }
+}
+
+function asAlice({ method, params: [first = '', second = ''] }: Question): Answer {
+  const sealing = () => nip44.getConversationKey(alice.secretKey, first)
+  switch (method) {
+    case 'connect':
+      return second === SECRET ? { result: 'ack' } : { error: 'wrong secret' }
+    case 'get_public_key':
+      return { result: alice.pubkey }
+    case 'sign_event':
+      return { result: JSON.stringify(alice.sign(JSON.parse(first))) }
+    case 'nip44_encrypt':
+      return { result: nip44.encrypt(second, sealing()) }
+    case 'nip44_decrypt':
+      return { result: nip44.decrypt(second, sealing()) }
+    default:
+      return { error: `no ${method} here` }
+  }
+}
+
+const template = { kind: 1, created_at: 1, tags: [['t', 'x']], content: 'mine' }
+
+test('an agent whose key is with a bunker asks and is answered, sealed; the bunker goes on after a restart of the relay', async () => {
+  await using relay = await startRelay()
+  const { asked } = await bunker(relay.url)
+  const signer = await remoteSigner({ url: url(relay.url) })
+  expect(signer.pubkey).toBe(alice.pubkey)
+  const receiver = await memoryAgent(bob, relay.url)
+  receiver.handle('request', ({ text }) => `read ${text}`)
+  const sender = await memoryAgent(alice, relay.url, { host: { signer } })
+  const { text, private: sealed } = await sender.ask('bob', 'hello')
+  expect([text, sealed]).toEqual(['read hello', true])
+  expect(new Set(asked)).toEqual(new Set(['connect', 'get_public_key', 'sign_event', 'nip44_encrypt', 'nip44_decrypt']))
+  await relay.restart()
+  await bunker(relay.url)
+  expect(await signer.sign(template)).toMatchObject({ pubkey: alice.pubkey, content: 'mine' })
+})
+
+test('only the bunker’s own key is heard, and what it signs is checked', async () => {
+  await using relay = await startRelay()
+  await bunker(relay.url, ({ method, params: [first = ''] }, answer) => {
+    if (method === 'get_public_key') answer(mallory, { result: mallory.pubkey })
+    if (method !== 'sign_event') return undefined
+    const asked = JSON.parse(first)
+    return { result: JSON.stringify(asked.content === 'mine' ? mallory.sign(asked) : alice.sign(template)) }
+  })
+  const signer = await remoteSigner({ url: url(relay.url) })
+  onTestFinished(() => signer.close?.())
+  expect(signer.pubkey).toBe(alice.pubkey)
+  await expect(signer.sign(template)).rejects.toMatchObject({ code: 'signer-malformed' })
+  await expect(signer.sign({ ...template, content: 'other' })).rejects.toMatchObject({ code: 'signer-malformed' })
+})
+
+test('a refusal, a page to agree at, and silence', async () => {
+  await using relay = await startRelay()
+  const pages: string[] = []
+  await bunker(relay.url, ({ method, params: [first = ''] }, answer) => {
+    if (method === 'nip44_decrypt') return 'silent'
+    if (method !== 'sign_event') return undefined
+    if (first.includes('denied')) return { error: 'the user said no' }
+    answer(signerKey, { result: 'auth_url', error: first.includes('script') ? 'javascript:1' : 'https://agree.test/1' })
+    setTimeout(() => answer(signerKey, asAlice({ id: '', method, params: [first] })), 50)
+    return 'silent'
+  })
+  const signer = await remoteSigner({ url: url(relay.url), timeoutMs: 2_000, onAuthUrl: page => pages.push(page) })
+  onTestFinished(() => signer.close?.())
+  await expect(signer.sign({ ...template, content: 'denied' })).rejects.toMatchObject({
+    code: 'signer-refused',
+    message: expect.stringContaining('the user said no'),
+  })
+  expect(await signer.sign(template)).toMatchObject({ content: 'mine' })
+  expect(pages).toEqual(['https://agree.test/1'])
+  await expect(signer.sign({ ...template, content: 'script' })).rejects.toMatchObject({ code: 'signer-malformed' })
+  await expect(signer.decrypt('x', bob.pubkey)).rejects.toMatchObject({ code: 'signer-unreachable' })
+  await signer.close?.()
+  await expect(signer.sign(template)).rejects.toMatchObject({ code: 'signer-unreachable' })
+})
+
+test('tokens that are none, and a relay that is not there', async () => {
+  const key = signerKey.pubkey
+  for (const bad of ['', 'https://x', `bunker://${key}`, `bunker://${key}?relay=http://x`, 'bunker://ab?relay=ws://x'])
+    await expect(remoteSigner({ url: bad })).rejects.toMatchObject({ code: 'signer-malformed' })
+  const nobody = createServer().listen(0, '127.0.0.1')
+  await new Promise(resolve => nobody.once('listening', resolve))
+  const { port } = nobody.address() as { port: number }
+  await new Promise(resolve => nobody.close(resolve))
+  const refused = remoteSigner({ url: url(`ws://127.0.0.1:${port}`), timeoutMs: 300 })
+  await expect(refused).rejects.toMatchObject({
+    code: 'signer-unreachable',
+    message: expect.not.stringContaining(SECRET),
+  })
+})
