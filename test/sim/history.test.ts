@@ -16,7 +16,7 @@ const END = performance.now() + Number(process.env['MINUTES'] ?? 30) * 60_000
 const FIGURES = process.env['FIGURES']
 
 // A share of `npm test` is always the same histories; the long run has new ones.
-const seed = process.env['ROUNDS'] === undefined && !process.env['SEED'] ? 1 : testSeed('sim')
+const seed = process.env['ROUNDS'] === undefined && !process.env['SEED'] ? 100_000 : testSeed('sim')
 const keysOf = (n: number) => (n % REAL_EVERY === REAL_EVERY - 1 ? 'real' : 'stand-in')
 async function explain(seed: number, keys: 'real' | 'stand-in'): Promise<string> {
   const story = await shorten(planOf(seed), async shorter => (await live(shorter, keys)).faults.length > 0)
