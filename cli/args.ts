@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { UsageError } from './errors.ts'
 import { nearest } from './suggest.ts'
-import { COMMON, type OptionSpec, VERBS, type VerbName, type VerbSpec } from './verbs.ts'
+import { COMMON, type OptionSpec, VERBS, type VerbName, type VerbSpec } from './verbs/index.ts'
 
 type Specs = Readonly<Record<string, OptionSpec>>
 

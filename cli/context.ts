@@ -4,7 +4,7 @@ import type { Timers } from '../platform/timers.ts'
 import type { ParsedArgs } from './args.ts'
 import type { ExitCode } from './exit-codes.ts'
 import type { Output } from './output.ts'
-import type { VerbName } from './verbs.ts'
+import type { VerbName } from './verbs/index.ts'
 
 /** The process around a command, behind an interface. */
 export interface CliHost {

@@ -1,11 +1,10 @@
 import { EXIT_CODES } from './exit-codes.ts'
 import type { Paint } from './output.ts'
 import { columns } from './text.ts'
-import { COMMON, type OptionSpec, VERBS, type VerbName, type VerbSpec } from './verbs.ts'
+import { COMMON, type OptionSpec, VERB_GROUPS, VERBS, type VerbName, type VerbSpec } from './verbs/index.ts'
 
 /** All verbs, for `posthorn` and `posthorn help`. */
 export function overview(paint: Paint): string {
-  const names = Object.keys(VERBS) as VerbName[]
   return [
     'Posthorn: a relay, and mail for agents that sleep.',
     '',
@@ -16,9 +15,11 @@ export function overview(paint: Paint): string {
       ['posthorn init && posthorn send default "hello"', 'make a profile, write to yourself'],
     ]),
     '',
-    paint.bold('Verbs'),
-    ...columns(names.map(name => [`${name} ${VERBS[name].operands}`.trim(), VERBS[name].summary])),
-    '',
+    ...VERB_GROUPS.flatMap(([title, verbs]) => [
+      paint.bold(title),
+      ...columns(Object.entries(verbs).map(([name, { operands, summary }]) => [`${name} ${operands}`.trim(), summary])),
+      '',
+    ]),
     paint.bold('Options of every verb'),
     ...columns(optionRows(COMMON)),
     '',

@@ -7,7 +7,7 @@ import { overview, verbHelp } from './help.ts'
 import { createOutput, type Output } from './output.ts'
 import { settingLayers } from './setting-layers.ts'
 import { nearest } from './suggest.ts'
-import { isVerb, splitVerb, VERBS, type VerbName } from './verbs.ts'
+import { isVerb, splitVerb, VERBS, type VerbName } from './verbs/index.ts'
 import { version } from './version.ts'
 
 /** One command line from words to exit code. Never throws. */

@@ -6,7 +6,7 @@ import { type RelayOptions, type SaneOptions, saneDefaults } from '../relay/inde
 import { resolveRecipient } from '../sdk/index.ts'
 import type { Options } from './args.ts'
 import { UsageError } from './errors.ts'
-import type { RELAY_SETTINGS } from './verbs.ts'
+import type { RELAY_SETTINGS } from './verbs/index.ts'
 
 /** What `relay` and `relay config` have in common. */
 type RelayOptionValues = Pick<Options<'relay'>, keyof typeof RELAY_SETTINGS>

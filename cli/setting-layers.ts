@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { type Layer, peekOption, type RawValue } from './args.ts'
 import { errorCode, UsageError } from './errors.ts'
 import { nearest } from './suggest.ts'
-import { type OptionSpec, VERBS, type VerbName, type VerbSpec } from './verbs.ts'
+import { type OptionSpec, VERBS, type VerbName, type VerbSpec } from './verbs/index.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
 

@@ -4,7 +4,7 @@ import { relayFolder } from '../relay-folder.ts'
 import { createRelayLog } from '../relay-log.ts'
 import { backupSettings, relaySettings, requireAddress } from '../relay-settings.ts'
 import { columns, escapeText } from '../text.ts'
-import { type OptionSpec, RELAY_SETTINGS } from '../verbs.ts'
+import { type OptionSpec, RELAY_SETTINGS } from '../verbs/index.ts'
 import { parseKeep } from './relay-keep.ts'
 
 /** `posthorn relay config`: reads and checks settings exactly as `posthorn relay` does, and starts nothing. */

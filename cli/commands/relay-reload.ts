@@ -2,7 +2,7 @@ import type { Relay } from '../../relay/index.ts'
 import type { Context } from '../context.ts'
 import { createRelayLog, errorFields, type RelayLog } from '../relay-log.ts'
 import { backupSettings, relaySettings, requireAddress } from '../relay-settings.ts'
-import { RELAY_SETTINGS } from '../verbs.ts'
+import { RELAY_SETTINGS } from '../verbs/index.ts'
 import { parseKeep } from './relay-keep.ts'
 
 type SettingName = keyof typeof RELAY_SETTINGS

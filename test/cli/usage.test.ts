@@ -1,8 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { VERBS, type VerbName } from '#dist/cli/verbs.js'
+import { VERB_GROUPS, VERBS, type VerbName } from '#dist/cli/verbs/index.js'
 import { inProcess, json, posthorn } from './posthorn.ts'
 
 const verbs = Object.keys(VERBS) as VerbName[]
+
+test('every verb stands in one group of help', () => {
+  expect(VERB_GROUPS.flatMap(([, verbs]) => Object.keys(verbs))).toEqual(verbs)
+})
 
 describe('help', () => {
   test('without a verb and with --help: the same overview, exit 0, on stdout', async () => {

@@ -1,0 +1,130 @@
+import { DATA, KEEP } from './common.ts'
+import type { OptionSpec } from './spec.ts'
+
+/** Everything a relay can be told, by flag, environment or file alike. */
+export const RELAY_SETTINGS = {
+  host: { type: 'text', value: 'HOST', default: '127.0.0.1', env: ['POSTHORN_HOST'], help: 'address to listen on' },
+  port: {
+    type: 'count',
+    value: 'PORT',
+    default: 7678,
+    max: 65_535,
+    env: ['POSTHORN_PORT', 'PORT'],
+    help: 'port to listen on; 0 takes a free one',
+  },
+  ...DATA,
+  ...KEEP,
+  'public-url': {
+    type: 'list',
+    value: 'URL',
+    env: ['POSTHORN_PUBLIC_URL', 'RENDER_EXTERNAL_URL'],
+    help: 'the URL that clients dial, wss://…; repeatable',
+  },
+  owner: {
+    type: 'list',
+    value: 'KEY',
+    env: ['POSTHORN_OWNER'],
+    help: 'npub or hex of who owns the relay and may invite; kept; repeatable',
+  },
+  'require-auth': {
+    type: 'text',
+    value: 'WHAT',
+    env: ['POSTHORN_REQUIRE_AUTH'],
+    help: 'AUTH before write, read or all',
+  },
+  'no-search': {
+    type: 'flag',
+    env: ['POSTHORN_NO_SEARCH'],
+    help: 'no search for words (NIP-50), and no index for it',
+  },
+  members: {
+    type: 'flag',
+    env: ['POSTHORN_MEMBERS'],
+    help: 'only owners and who they invited (NIP-43) may write and read',
+  },
+  'min-pow': {
+    type: 'count',
+    value: 'BITS',
+    max: 64,
+    env: ['POSTHORN_MIN_POW'],
+    help: 'proof of work that every event must carry (NIP-13)',
+  },
+  'allow-kinds': {
+    type: 'list',
+    value: 'KINDS',
+    env: ['POSTHORN_ALLOW_KINDS'],
+    help: 'keep only these, like 1,4700; repeatable',
+  },
+  'trusted-proxy': {
+    type: 'list',
+    value: 'CIDR',
+    env: ['POSTHORN_TRUSTED_PROXY'],
+    help: 'believe its X-Forwarded-For: a block, or loopback, private, cloudflare; repeatable',
+  },
+  'allow-origin': {
+    type: 'list',
+    value: 'ORIGIN',
+    env: ['POSTHORN_ALLOW_ORIGIN'],
+    help: 'let pages of this origin reach a local relay; repeatable',
+  },
+  verifier: {
+    type: 'text',
+    value: 'TIER',
+    default: 'auto',
+    env: ['POSTHORN_VERIFIER'],
+    help: 'what checks signatures: native (libsecp256k1 of the system), wasm, noble, or the first that is there',
+  },
+  metrics: {
+    type: 'text',
+    value: '[HOST:]PORT',
+    env: ['POSTHORN_METRICS'],
+    help: 'serve /metrics for Prometheus on a port of its own (default host: 127.0.0.1)',
+  },
+  'backup-dir': {
+    type: 'text',
+    value: 'DIR',
+    env: ['POSTHORN_BACKUP_DIR'],
+    help: 'make checked backups of the log there while it runs (default: none)',
+  },
+  'backup-every': {
+    type: 'count',
+    value: 'HOURS',
+    default: 24,
+    max: 8_760,
+    env: ['POSTHORN_BACKUP_EVERY'],
+    help: 'hours between two of them',
+  },
+  'backup-keep': {
+    type: 'count',
+    value: 'N',
+    default: 7,
+    max: 10_000,
+    env: ['POSTHORN_BACKUP_KEEP'],
+    help: 'the newest so many stay',
+  },
+  'log-format': {
+    type: 'text',
+    value: 'FORMAT',
+    default: 'text',
+    env: ['POSTHORN_LOG_FORMAT'],
+    help: 'what is said on stderr while it runs: text, or json (one object a line)',
+  },
+  'slow-query': {
+    type: 'seconds',
+    value: 'S',
+    default: 0.5,
+    env: ['POSTHORN_SLOW_QUERY'],
+    help: 'tell of questions that took longer; 0 tells of all',
+  },
+  'allow-ephemeral': {
+    type: 'flag',
+    env: ['POSTHORN_ALLOW_EPHEMERAL'],
+    help: 'start although the platform throws the data folder away at every deploy',
+  },
+  config: {
+    type: 'text',
+    value: 'FILE',
+    env: ['POSTHORN_CONFIG'],
+    help: 'a TOML file with any of these; posthorn relay config --example prints one',
+  },
+} as const satisfies Record<string, OptionSpec>

@@ -1,0 +1,75 @@
+import { PASSPHRASE, PROFILE, RELAYS, TIMEOUT } from './common.ts'
+import type { VerbSpec } from './spec.ts'
+
+export const START_VERBS = {
+  demo: {
+    summary: 'relay and two agents in one terminal: send to a sleeper, kill, wake, catch up, all checked',
+    operands: '',
+    arity: [0, 0],
+    options: {},
+    examples: [
+      ['posthorn demo', 'a few seconds; exits 0 only if every claim it prints held'],
+      ['posthorn demo --json', 'one object with each claim and the figures'],
+    ],
+    notes: ['Runs in a temporary folder on free ports and removes everything at the end.'],
+  },
+  init: {
+    summary: 'make a profile: a key, a home, a relay',
+    operands: '',
+    arity: [0, 0],
+    options: {
+      ...PROFILE,
+      encrypt: { type: 'flag', help: 'keep the key under a passphrase (NIP-49), an existing one too' },
+      ...PASSPHRASE,
+      relay: {
+        type: 'list',
+        value: 'URL',
+        help: 'remember this relay (default: ws://localhost:7678); several: repeat it, or commas',
+      },
+    },
+    examples: [
+      ['posthorn init', 'the profile "default"'],
+      ['posthorn init --as bob --relay wss://relay.example', 'another one, on another relay'],
+      ['posthorn init --relay wss://one.example,wss://two.example', 'mail goes to both, and survives either'],
+    ],
+    notes: [
+      'An existing profile keeps its key; --relay then changes its relays. Profiles of one machine know each other by name.',
+      'With --encrypt the key is kept under a passphrase, asked for on the terminal or read from a file of yours alone (--passphrase-file, POSTHORN_PASSPHRASE_FILE); every verb that signs or opens mail then needs it the same way. Without the passphrase the key is lost.',
+    ],
+  },
+  whoami: {
+    summary: "the profile's name, public key, relay and folder",
+    operands: '',
+    arity: [0, 0],
+    options: { ...PROFILE },
+    examples: [['posthorn whoami --as bob', 'what to give to others so that they can write to bob']],
+  },
+  status: {
+    summary: 'relay, outgoing queue, unread mail',
+    operands: '',
+    arity: [0, 0],
+    options: {
+      ...PROFILE,
+      ...PASSPHRASE,
+      ...RELAYS,
+      ...TIMEOUT,
+      offline: { type: 'flag', help: 'do not ask the relay' },
+    },
+    examples: [['posthorn status --json', 'for scripts']],
+    notes: ['Exits 5 if no relay can be reached.'],
+  },
+  doctor: {
+    summary: 'is all well with this profile and its relays? each finding with what to do',
+    operands: '',
+    arity: [0, 0],
+    options: { ...PROFILE, ...PASSPHRASE, ...RELAYS, ...TIMEOUT },
+    examples: [
+      ['posthorn doctor', 'exits 0 if mail can come and go'],
+      ['posthorn doctor --json', '{"ok":…,"findings":[{"check":…,"level":"ok|warn|fail","what":…,"do":…}]}'],
+    ],
+    notes: [
+      'Looks at the key and who can read it, the mail on disk, each relay (reachable, AUTH, log order, clock, what waits there), the outgoing queue, strangers and the verifier. Changes nothing and marks nothing as read; runs beside a running agent, too.',
+      'Warnings leave the exit code at 0. Otherwise it is that of the first failure: 4 if a relay refuses this key, 5 if one cannot be reached, 3 without a profile.',
+    ],
+  },
+} as const satisfies Record<string, VerbSpec>
