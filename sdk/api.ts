@@ -24,6 +24,7 @@ import type {
   Topic,
   TypedHandler,
 } from './messaging.ts'
+import type { Unfinished } from './shutdown.ts'
 import type { Telemetry } from './telemetry.ts'
 import type { TypedAct } from './typed-act.ts'
 
@@ -242,8 +243,8 @@ export interface Agent {
   counters(): AgentCounters
   /** Returns the function that stops listening. */
   on<K extends keyof AgentEvents>(event: K, listener: (value: AgentEvents[K]) => void): () => void
-  /** Stops handlers, sends what is queued for at most `timeoutMs` (default 5,000), disconnects. */
-  close(options?: { readonly timeoutMs?: number }): Promise<{ readonly unsent: number }>
+  /** Stops handlers, sends what is queued for at most `timeoutMs` (default 5,000), disconnects; says what had to wait. */
+  close(options?: { readonly timeoutMs?: number }): Promise<Unfinished>
 }
 
 export interface InboxQuery {

@@ -77,7 +77,7 @@ test('close tells what did not go out, and the next start sends it', async () =>
   createProfile({ home: join(root, 'bob') })
   const offline = await openAgent({ home: join(root, 'alice'), relays: ['ws://127.0.0.1:9'] })
   const id = await offline.send('bob', 'later')
-  expect(await offline.close({ timeoutMs: 300 })).toEqual({ unsent: 1 })
+  expect(await offline.close({ timeoutMs: 300 })).toEqual({ unsent: 1, untold: 0 })
   const online = await open(join(root, 'alice'), relay.url)
   expect(await online.stored(id)).toMatchObject({ state: 'stored' })
   await online.close()
@@ -246,5 +246,5 @@ test('nothing holds the process after close()', async () => {
      console.log(JSON.stringify(await agent.close()))`,
   )
   const [code] = await once(child, 'exit')
-  expect([code, lines]).toEqual([0, ['{"unsent":0}']])
+  expect([code, lines]).toEqual([0, ['{"unsent":0,"untold":0}']])
 })

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { localSigner, type Signer, SignerError } from 'posthorn'
+import { createMemoryMailStore, localSigner, type Signer, SignerError } from 'posthorn'
 import { expect, test } from 'vitest'
 import { systemRandom } from '#dist/platform/random.js'
 import { startRelay } from '../helpers/start-relay.ts'
@@ -60,4 +60,27 @@ test('an answer that could not be signed is made again, not lost', async () => {
   })
   expect((await a.ask('bob', 'once more')).text).toBe('run 2')
   expect(b.inbox()[0]).toMatchObject({ state: 'done', attempts: 1 })
+})
+
+test('a signer that never answers does not keep an agent from closing; what could not be told is told next time', async () => {
+  await using relay = await startRelay()
+  const local = localSigner(bob.secretKey, systemRandom)
+  const mute: Signer = { ...local, sign: () => new Promise(() => {}), close: () => new Promise(() => {}) }
+  const store = createMemoryMailStore()
+  const how = { store, speed: 20, announce: true, presence: true }
+  const b = await memoryAgent(bob, relay.url, { ...how, host: { signer: mute } })
+  let handled = 0
+  b.handle('request', () => {
+    handled += 1
+    return 'never signed'
+  })
+  const a = await memoryAgent(alice, relay.url)
+  const told = await a.send('bob', 'are you there?')
+  const asked = await a.send('bob', 'work', { act: 'request' })
+  await eventually('handled', () => handled === 1)
+  expect(await b.close({ timeoutMs: 200 })).toEqual({ unsent: 0, untold: 2 })
+
+  const again = await memoryAgent(bob, relay.url, { store })
+  await eventually('told', () => [told, asked].every(id => a.delivery(id)?.state === 'received'))
+  expect(await again.close()).toEqual({ unsent: 0, untold: 0 })
 })

@@ -1,0 +1,75 @@
+import { type Clock, seconds } from '../platform/clock.ts'
+import type { AgentContacts } from './contacts/index.ts'
+import { ContactError, InviteError, ProfileError } from './errors.ts'
+import type { MaybePromise } from './identity/signer.ts'
+import type { InviteLedger } from './invites/ledger.ts'
+import type { TakeUp } from './invites/take-up.ts'
+import type { Life } from './life.ts'
+import type { MailStore, OutgoingMail } from './mail/store.ts'
+import type { Order } from './orders.ts'
+
+export interface ObeyingOptions {
+  readonly store: MailStore
+  readonly clock: Clock
+  readonly life: Life
+  readonly ledger: InviteLedger
+  readonly contacts: AgentContacts
+  /** Relays that were added are to be there at the next start, too. */
+  rememberRelays?(added: readonly string[]): MaybePromise<unknown>
+  addRelay(url: string): void
+  onQueued(mail: OutgoingMail): void
+}
+
+/** What other programs of the home, which has one writer, have this agent do. */
+export interface Obeying {
+  /** Whoever invited us is known, and reached, from now on. */
+  meet(taken: Pick<TakeUp, 'contact' | 'added'>): MaybePromise<unknown>
+  /** Takes over an event that was signed elsewhere with this agent's key. False once it is closing. */
+  adopt(mail: OutgoingMail): boolean
+  /** What cannot be done any more is let go. False once it is closing. */
+  obey(order: Order): boolean
+}
+
+export function createObeying(options: ObeyingOptions): Obeying {
+  const { store, clock, life, ledger, contacts } = options
+
+  function meet({ contact, added }: Pick<TakeUp, 'contact' | 'added'>): MaybePromise<unknown> {
+    contacts.add(contact.name, contact.pubkey)
+    if (added.length === 0) return undefined
+    for (const url of added) options.addRelay(url)
+    return options.rememberRelays?.(added)
+  }
+
+  function adopt(mail: OutgoingMail): boolean {
+    if (life.isClosing) return false
+    store.enqueue(mail)
+    options.onQueued(mail)
+    return true
+  }
+
+  function carryOut(order: Order): void {
+    if ('invite' in order) ledger.add(order.invite, seconds(clock))
+    else if ('revoke' in order) ledger.revoke(order.revoke, seconds(clock))
+    else if ('meet' in order) {
+      meet({ contact: order.meet, added: order.added })
+      adopt(order.mail)
+    } else if (order.contact === 'add') contacts.add(order.name, order.pubkey)
+    else contacts[order.contact](order.pubkey)
+  }
+
+  return {
+    meet,
+    adopt,
+    obey(order) {
+      if (life.isClosing) return false
+      try {
+        carryOut(order)
+      } catch (error) {
+        // The list is full, say, or the name was given to somebody else meanwhile.
+        if (!(error instanceof ContactError || error instanceof InviteError || error instanceof ProfileError))
+          throw error
+      }
+      return true
+    },
+  }
+}

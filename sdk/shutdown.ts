@@ -1,0 +1,66 @@
+import type { Clock } from '../platform/clock.ts'
+import { sleep, type Timers } from '../platform/timers.ts'
+import type { Life } from './life.ts'
+import type { MailStore } from './mail/store.ts'
+import type { Pool } from './relays/pool.ts'
+
+/** What had to wait when an agent was closed; all of it goes on at the next start. */
+export interface Unfinished {
+  /** Messages and receipts that no relay has yet. */
+  readonly unsent: number
+  /** Received messages whose senders could not be told so, because the key did not sign in time. */
+  readonly untold: number
+}
+
+export interface ShutdownOptions {
+  readonly life: Life
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly store: MailStore
+  readonly pool: Pool
+  readonly worker: { stop(ms: number): Promise<void> }
+  readonly clerk: { flush(): Promise<void>; close(): void }
+  /** Said last, while the relays are still there. */
+  readonly presence: { close(): Promise<void> }
+  readonly signer: { close?(): Promise<void> }
+  /** Ends what starts work by itself. */
+  quiet(): void
+  onClosed?(): void
+}
+
+/** Ends an agent: what runs is stopped, what waits is signed and sent, for at most `ms`, then it says goodbye and disconnects. */
+export async function shutDown(options: ShutdownOptions, ms: number): Promise<Unfinished> {
+  const { life, clock, timers, store, pool, clerk, signer } = options
+  const start = clock.monotonic()
+  const left = () => Math.max(0, ms - (clock.monotonic() - start))
+  options.quiet()
+  await options.worker.stop(ms)
+  // A key elsewhere may never answer: what is due stays due in the store.
+  await within(timers, left(), clerk.flush())
+  clerk.close()
+  await life.until(() => pool.isFlushed, left())
+  const unfinished = { unsent: store.counts().queue, untold: countDue(store) }
+  await options.presence.close()
+  await pool.close()
+  try {
+    await store.durable?.()
+    await within(timers, SIGNER_MS, signer.close?.())
+  } finally {
+    life.end()
+    options.onClosed?.()
+  }
+  return unfinished
+}
+
+/** For a signer to hang up. */
+const SIGNER_MS = 1_000
+const MAX_COUNTED = 100_000
+
+const countDue = (store: MailStore): number => store.receiptsDue(MAX_COUNTED).length
+
+async function within(timers: Timers, ms: number, task: Promise<void> | undefined): Promise<void> {
+  if (!task) return
+  const patience = new AbortController()
+  await Promise.race([task, sleep(timers, ms, patience.signal)])
+  patience.abort()
+}
