@@ -28,6 +28,7 @@ const PLAN = [
   { name: 'differential', file: 'test/fuzz/differential.test.ts', rounds: 100 },
   { name: 'sim', script: 'test/long/sim.mjs', rounds: 50_000 },
   // A round is a second.
+  { name: 'chaos', script: 'test/chaos/run.mjs', rounds: 200 },
   { name: 'soak', script: 'test/long/soak.mjs', rounds: 600 },
 ]
 

@@ -1,0 +1,208 @@
+// Real processes: three relays and up to twenty agents, killed without warning (SIGKILL) during traffic for ROUNDS seconds. Afterwards
+// the sets agree and every sender's states are right (verdict.mjs). SEED= repeats who is killed, when, and what is sent; what
+// the system makes of it is never quite the same. POSTHORN_TEST_REPORT: where to write {"passed":…,"failed":…}.
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { openAgent } from 'posthorn'
+import { isMessage, mailAt } from './log.mjs'
+import { ask, kill, posthorn, startAgent, startRelay } from './processes.mjs'
+import { randomFrom } from './random.mjs'
+import { judge } from './verdict.mjs'
+
+const SECONDS = Number(process.env.ROUNDS ?? 12)
+/** Twenty for long; starting them alone takes a short run's time. */
+const AGENTS = Number(process.env.AGENTS ?? (SECONDS < 60 ? 12 : 20))
+const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))
+const RELAYS = 3
+/** Between two messages of an agent, on average. */
+const EVERY_MS = 4_000
+/** After the last kill a relay may be tried again in 30 s only, and what it is given then takes its time. */
+const SETTLE_MS = Number(process.env.SETTLE_MS ?? 120_000)
+const LOOK_MS = 500
+/** Beyond what all of that may take, a run that hangs ends itself. */
+const LONGEST_MS = SECONDS * 1_000 + SETTLE_MS + 180_000
+
+console.log(`chaos: ${SECONDS} s, ${RELAYS} relays, ${AGENTS} agents, SEED=${SEED}`)
+const began = performance.now()
+const scratch = mkdtempSync(join(tmpdir(), 'posthorn-chaos-'))
+process.on('exit', () => rmSync(scratch, { recursive: true, force: true }))
+setTimeout(() => {
+  console.error(`chaos: not over after ${LONGEST_MS / 1_000} s`)
+  process.exit(1)
+}, LONGEST_MS).unref()
+const promises = join(scratch, 'promises')
+const journal = name => join(scratch, `${name}.work`)
+const linesOf = file =>
+  existsSync(file)
+    ? readFileSync(file, 'utf8')
+        .split('\n')
+        .filter(Boolean)
+        .map(line => JSON.parse(line))
+    : []
+const say = text => console.log(`${String(Math.round((performance.now() - began) / 1000)).padStart(4)} s  ${text}`)
+
+const relays = Array.from({ length: RELAYS }, (_, n) => ({
+  name: `relay-${n}`,
+  data: join(scratch, `relay-${n}`),
+  kills: 0,
+}))
+for (const relay of relays) Object.assign(relay, await startRelay(relay.name, relay.data, 0))
+const urls = relays.map(({ url }) => url)
+const agents = await Promise.all(
+  Array.from({ length: AGENTS }, async (_, n) => {
+    const name = `agent-${n}`
+    const home = join(scratch, name)
+    mkdirSync(home, { mode: 0o700 })
+    // Makes the key, so that all know each other from the start.
+    const agent = await openAgent({ home, name, relays: urls, presence: false, announce: false })
+    await agent.close({ timeoutMs: 0 })
+    return { n, name, home, pubkey: agent.pubkey, life: 0, kills: 0 }
+  }),
+)
+const people = agents.map(({ name, pubkey, home }) => ({ name, pubkey, home }))
+
+async function live(agent) {
+  agent.life += 1
+  const { name, home, life } = agent
+  const seed = SEED + 1_000 * (agent.n + 1) + life
+  const { child } = await startAgent({
+    ...{ name, home, life, seed, people, relays: urls, promises, work: journal(name) },
+    everyMs: EVERY_MS,
+  })
+  agent.child = child
+}
+
+// A few at a time: each start takes most of a core for half a second.
+for (let n = 0; n < AGENTS; n += 4) await Promise.all(agents.slice(n, n + 4).map(live))
+say('all are up')
+
+let over = false
+/** Kills one of `victims` after another, each away for a while, beside the others. */
+async function rage(victims, seed, { everyMs, awayMs, revive }) {
+  const random = randomFrom(seed)
+  const returning = new Set()
+  for (;;) {
+    await delay(everyMs * (0.5 + random()))
+    const victim = victims[Math.floor(random() * victims.length)]
+    const away = random() * awayMs
+    if (over) break
+    if (!victim.child) continue
+    const { child } = victim
+    victim.child = undefined
+    victim.kills += 1
+    const back = kill(child)
+      .then(() => delay(away))
+      .then(() => revive(victim))
+      .finally(() => returning.delete(back))
+    returning.add(back)
+    // Fails the run below, where it is waited for.
+    back.catch(() => {})
+  }
+  await Promise.all(returning)
+}
+
+await Promise.all(agents.map(({ child }) => ask(child, { ask: 'talk' })))
+const rages = Promise.all([
+  rage(relays, SEED, {
+    everyMs: 4_000,
+    awayMs: 3_000,
+    async revive(relay) {
+      Object.assign(relay, await startRelay(relay.name, relay.data, new URL(relay.url).port))
+    },
+  }),
+  rage(agents, SEED + 1, {
+    everyMs: 1_200,
+    awayMs: 3_000,
+    async revive(agent) {
+      await live(agent)
+      await ask(agent.child, { ask: 'talk' })
+    },
+  }),
+])
+await Promise.race([delay(SECONDS * 1_000), rages])
+over = true
+await rages
+await Promise.all(agents.map(({ child }) => ask(child, { ask: 'hush' })))
+const promised = linesOf(promises)
+const kills = list => list.reduce((sum, each) => sum + each.kills, 0)
+say(`${promised.length} messages promised, ${kills(relays)} relays and ${kills(agents)} agents killed; now quiet`)
+
+async function look() {
+  const logs = await Promise.all(urls.map(mailAt))
+  const mail = new Map(logs.flatMap(log => [...log]))
+  const reports = new Map()
+  for (const { child, pubkey } of agents) {
+    const sent = [...mail.values()].filter(event => isMessage(event) && event.pubkey === pubkey).map(({ id }) => id)
+    reports.set(pubkey, await ask(child, { ask: 'report', sent }))
+  }
+  const runs = agents.flatMap(({ name }) => linesOf(journal(name)).map(line => ({ ...line, name })))
+  const lives = new Map(agents.map(({ pubkey, life }) => [pubkey, life]))
+  return { logs, mail, runs, problems: judge({ people, mail, promised, runs, reports, lives }) }
+}
+
+const quiet = performance.now()
+let rest
+let waiting
+do {
+  await delay(LOOK_MS)
+  waiting = await Promise.all(agents.map(({ child }) => ask(child, { ask: 'waits' })))
+  const calm = waiting.every(({ queue, open, away }) => queue + open + away === 0)
+  rest = calm ? await look() : undefined
+} while ((rest === undefined || rest.problems.length > 0) && performance.now() < quiet + SETTLE_MS)
+const settled = Math.round((performance.now() - quiet) / 1000)
+const problems = []
+if (rest === undefined) {
+  for (const [n, { queue, open, away }] of waiting.entries())
+    if (queue + open + away > 0) problems.push(`agent-${n}: ${queue} queued, ${open} open, ${away} relays not live`)
+  rest = await look()
+}
+problems.push(...rest.problems)
+say(`at rest after ${settled} s`)
+
+// A receipt ends the wait for further copies, so a relay that was away may lack what it brought the others. Reconciled they are the same.
+const { size } = rest.mail
+const lacking = rest.logs.map(log => size - log.size)
+for (const [from, to] of [
+  [0, 1],
+  [1, 2],
+  [0, 1],
+]) {
+  const { code, said } = await posthorn('sync', urls[from], urls[to], '--json')
+  if (code !== 0) problems.push(`sync of relay-${from} and relay-${to} ended with ${code}: ${said}`)
+}
+const after = await look()
+for (const [n, log] of after.logs.entries())
+  if (log.size !== size) problems.push(`relay-${n} has ${log.size} events of mail, all together ${size}`)
+problems.push(...after.problems.filter(problem => !problems.includes(problem)).map(problem => `after sync: ${problem}`))
+
+for (const { child } of [...agents, ...relays]) await kill(child)
+for (const { name, data } of relays) {
+  const { code, said } = await posthorn('relay', 'check', '--data', data)
+  if (code !== 0) problems.push(`${name} is damaged: ${said}`)
+}
+
+const handled = new Set(rest.runs.map(({ id }) => id)).size
+const figures = {
+  test: 'chaos',
+  ...{ seed: SEED, seconds: SECONDS, relays: RELAYS, agents: AGENTS },
+  killed: { relays: kills(relays), agents: kills(agents) },
+  promised: promised.length,
+  messages: [...rest.mail.values()].filter(isMessage).length,
+  receipts: [...rest.mail.values()].filter(event => !isMessage(event)).length,
+  handled,
+  handledAgain: rest.runs.length - handled,
+  settledAfterSeconds: settled,
+  lackingBeforeSync: lacking,
+  problems: problems.length,
+}
+if (process.env.FIGURES) appendFileSync(process.env.FIGURES, `${JSON.stringify(figures)}\n`)
+if (process.env.POSTHORN_TEST_REPORT)
+  writeFileSync(
+    process.env.POSTHORN_TEST_REPORT,
+    JSON.stringify(problems.length === 0 ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }),
+  )
+say(JSON.stringify(figures))
+for (const problem of problems.slice(0, 30)) console.error(problem)
+process.exit(problems.length === 0 ? 0 : 1)
