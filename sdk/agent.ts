@@ -216,7 +216,16 @@ export function startAgent(options: StartOptions): RunningAgent {
   const card = createCards(beside)
   const requests = createRequests({ store, resolve, entry: view.entry, announce: arrivals.mail, wake: worker.wake })
   const contacts = createContacts({ book, requests, around: options.contacts, resolve })
-  const obeying = createObeying({ ...options, life, ledger, contacts, addRelay: pool.add, onQueued: kick })
+  const obeying = createObeying({
+    ...options,
+    life,
+    ledger,
+    contacts,
+    card,
+    presence,
+    addRelay: pool.add,
+    onQueued: kick,
+  })
   const desk = createInviteDesk({
     store,
     clock,

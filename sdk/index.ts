@@ -1,6 +1,6 @@
 /** Agents that sleep: mail, profiles, and a small relay client. @module */
 export * from './exports.ts'
-export { contactsBeside, invitesBeside } from './home/beside.ts'
+export { cardBeside, contactsBeside, invitesBeside, presenceBeside } from './home/beside.ts'
 export { encryptKeyFile, isKeyFileEncrypted, type OpenKeyOptions, openKeyFile, readKeyFile } from './home/key-file.ts'
 export { type HomeChoice, profileHome, profilesRoot } from './home/paths.ts'
 export {
@@ -16,5 +16,6 @@ export {
 } from './home/profile.ts'
 export { type HomeView, readHome } from './home/read-home.ts'
 export { type HandOverOptions, handOver, handOverMark, handOverRead } from './home/spool.ts'
-export { connect, remoteSigner } from './node-host.ts'
+export type { Lookout, LookoutRelay } from './lookout.ts'
+export { connect, openLookout, remoteSigner } from './node-host.ts'
 export { openAgent } from './open-agent.ts'

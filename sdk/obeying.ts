@@ -1,4 +1,5 @@
 import { type Clock, seconds } from '../platform/clock.ts'
+import type { AgentCards } from './card/index.ts'
 import type { AgentContacts } from './contacts/index.ts'
 import { ContactError, InviteError, ProfileError } from './errors.ts'
 import type { MaybePromise } from './identity/signer.ts'
@@ -6,7 +7,8 @@ import type { InviteLedger } from './invites/ledger.ts'
 import type { TakeUp } from './invites/take-up.ts'
 import type { Life } from './life.ts'
 import type { MailStore, OutgoingMail } from './mail/store.ts'
-import type { Order } from './orders.ts'
+import { type Order, statusOf } from './orders.ts'
+import type { AgentPresence } from './presence/index.ts'
 
 export interface ObeyingOptions {
   readonly store: MailStore
@@ -14,6 +16,8 @@ export interface ObeyingOptions {
   readonly life: Life
   readonly ledger: InviteLedger
   readonly contacts: AgentContacts
+  readonly card: Pick<AgentCards, 'set'>
+  readonly presence: Pick<AgentPresence, 'set'>
   /** Relays that were added are to be there at the next start, too. */
   rememberRelays?(added: readonly string[]): MaybePromise<unknown>
   addRelay(url: string): void
@@ -31,7 +35,7 @@ export interface Obeying {
 }
 
 export function createObeying(options: ObeyingOptions): Obeying {
-  const { store, clock, life, ledger, contacts } = options
+  const { store, clock, life, ledger, contacts, card, presence } = options
 
   function meet({ contact, added }: Pick<TakeUp, 'contact' | 'added'>): MaybePromise<unknown> {
     contacts.add(contact.name, contact.pubkey)
@@ -50,6 +54,8 @@ export function createObeying(options: ObeyingOptions): Obeying {
   function carryOut(order: Order): void {
     if ('invite' in order) ledger.add(order.invite, seconds(clock))
     else if ('revoke' in order) ledger.revoke(order.revoke, seconds(clock))
+    else if ('card' in order) void card.set(order.card).catch(() => {})
+    else if ('presence' in order) void presence.set(statusOf(order.presence)).catch(() => {})
     else if ('meet' in order) {
       meet({ contact: order.meet, added: order.added })
       adopt(order.mail)

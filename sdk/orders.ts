@@ -1,8 +1,10 @@
 import { isHex64 } from '../protocol/hex.ts'
 import { isRecord, own } from '../protocol/json.ts'
 import type { Contact } from './api.ts'
+import type { CardDraft } from './card/index.ts'
 import { type InviteRecord, readRecord } from './invites/ledger.ts'
 import type { OutgoingMail } from './mail/store.ts'
+import type { PresenceStatus } from './presence/status.ts'
 
 /** What another program of the same home has the running agent do, because a home has one writer. */
 export type Order =
@@ -11,8 +13,14 @@ export type Order =
   | { readonly invite: InviteRecord }
   /** Id of an invite. */
   | { readonly revoke: string }
+  | { readonly card: CardDraft }
+  /** Null takes back what was said before. */
+  | { readonly presence: PresenceChange }
   /** An invite was accepted: whom to know, relays to add, and what tells the inviter. */
   | { readonly meet: Contact; readonly added: readonly string[]; readonly mail: OutgoingMail }
+
+/** What `presence.set` takes, as JSON can say it. */
+export type PresenceChange = { readonly [Field in keyof PresenceStatus]: PresenceStatus[Field] | null }
 
 /** Reads an order from outside; `readMail` judges the mail in it. Undefined if it is none. */
 export function parseOrder(
@@ -25,6 +33,10 @@ export function parseOrder(
   if (typeof revoke === 'string') return { revoke }
   const invite = readRecord(own(value, 'invite'))
   if (invite) return { invite }
+  const [card, presence] = [own(value, 'card'), own(value, 'presence')]
+  // Whoever obeys judges the fields, as of any other caller.
+  if (isRecord(card)) return { card }
+  if (isRecord(presence)) return { presence }
   const [meet, added, mail] = [own(value, 'meet'), own(value, 'added'), readMail(own(value, 'mail'))]
   if (!isRecord(meet) || !Array.isArray(added) || !added.every(isText) || !mail) return undefined
   const [called, key] = [own(meet, 'name'), own(meet, 'pubkey')]
@@ -32,3 +44,7 @@ export function parseOrder(
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string'
+
+/** As `presence.set` takes it: what is undefined is taken back. */
+export const statusOf = (change: PresenceChange): PresenceStatus =>
+  Object.fromEntries(Object.entries(change).map(([field, value]) => [field, value ?? undefined]))

@@ -1,6 +1,8 @@
 import { seconds, systemClock } from '../../platform/clock.ts'
 import { systemRandom } from '../../platform/random.ts'
 import { systemTimers } from '../../platform/timers.ts'
+import { type CardDraft, checkDraft, keptCard } from '../card/kept.ts'
+import type { AgentCard } from '../card/shape.ts'
 import { createContactBook } from '../contacts/book.ts'
 import type { AgentContacts } from '../contacts/index.ts'
 import { ContactError } from '../errors.ts'
@@ -12,6 +14,8 @@ import { joinRelay, type RelayDoor, requestRelayCode } from '../invites/relay-co
 import { takeUp } from '../invites/take-up.ts'
 import { compositionOf, createCompose } from '../mail/compose.ts'
 import { connect } from '../node-host.ts'
+import { type PresenceChange, statusOf } from '../orders.ts'
+import { encodeStatus } from '../presence/status.ts'
 import { checkName } from '../profile-name.ts'
 import { resolveRecipient } from '../recipient.ts'
 import { announceable } from '../relays/lists.ts'
@@ -81,4 +85,26 @@ export function invitesBeside(home: string, key: OpenKeyOptions = {}): AgentInvi
       return found !== undefined
     },
   }
+}
+
+/** The card of a home: as it was last kept there, and set beside the running agent, which signs and publishes it. */
+export function cardBeside(home: string): { readonly own: AgentCard | undefined; set(draft: CardDraft): AgentCard } {
+  const { name, pubkey, relays } = readProfile(home)
+  const kept = () => keptCard(fileShelf(home), pubkey)
+  return {
+    get own() {
+      return kept()?.card
+    },
+    set(draft) {
+      const card = checkDraft({ name, pubkey, relays }, kept()?.card, draft)
+      layOrder(home, { card: draft })
+      return card
+    },
+  }
+}
+
+/** Has the running agent of a home tell others. Throws a RangeError on values out of range. */
+export function presenceBeside(home: string, change: PresenceChange): void {
+  encodeStatus('', 'online', statusOf(change))
+  layOrder(home, { presence: change })
 }
