@@ -1,18 +1,6 @@
-/**
- * Characters that could steer a terminal or disguise text: C0 and C1 controls, line separators, bidirectional overrides
- * and isolates, tag characters. Newline and tab are harmless in a body and kept by {@link escapeText}.
- */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: finding control characters is the purpose
-const STEERING = /[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\u200e\u200f\u061c]|[\u{e0000}-\u{e007f}]/gu
+import { escapeText, STEERING } from '../protocol/visible.ts'
 
-const visible = (character: string): string => {
-  const code = character.codePointAt(0) ?? 0
-  return code <= 0xff ? `\\x${code.toString(16).padStart(2, '0')}` : `\\u{${code.toString(16)}}`
-}
-
-/** Text of others, safe on a terminal; newlines and tabs stay. */
-export const escapeText = (text: string): string =>
-  text.replace(STEERING, character => (character === '\n' || character === '\t' ? character : visible(character)))
+export { escapeText }
 
 /** The same on one line, cut to `width` characters; for lists. */
 export function escapeLine(text: string, width = Number.POSITIVE_INFINITY): string {

@@ -9,6 +9,9 @@ test('characters that steer a terminal or disguise text are shown, newline and t
   expect(escapeText('safe\u202egnp.exe \u2066x\u2069 \u{e0041}')).toBe(
     'safe\\u{202e}gnp.exe \\u{2066}x\\u{2069} \\u{e0041}',
   )
+  expect(escapeText('zero\u200bwidth \ufeff \u2060 \u{e0100}')).toBe(
+    'zero\\u{200b}width \\u{feff} \\u{2060} \\u{e0100}',
+  )
   expect(escapeText('line\n\tindented — ünïcode 🙂')).toBe('line\n\tindented — ünïcode 🙂')
 })
 
