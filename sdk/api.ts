@@ -226,7 +226,7 @@ export interface Agent {
   copies(id: string): readonly Copy[]
   /** Stored and future replies of the recipient to a message; ends when the agent is closed. */
   replies(id: string): AsyncIterable<IncomingMessage>
-  /** Oldest first; with `limit` the newest that many. Consumes nothing. */
+  /** Oldest first. Consumes nothing. */
   inbox(query?: InboxQuery): InboxEntry[]
   /** By full id or a unique prefix of at least 8 characters; marks it read. */
   read(id: string): InboxEntry | undefined
@@ -249,6 +249,9 @@ export interface Agent {
 
 export interface InboxQuery {
   readonly unread?: boolean
+  /** Only what arrived after this one (its `arrival`). */
+  readonly after?: number
+  /** The newest that many; with `after` the oldest that many. */
   readonly limit?: number
   /** Public key (hex or npub) or contact name. */
   readonly from?: string

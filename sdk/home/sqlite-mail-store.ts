@@ -134,12 +134,13 @@ function mailStoreOn(db: Database): MailStore {
       mailsOf(
         sql('SELECT * FROM inbox WHERE id >= ? AND id < ? ORDER BY ordinal LIMIT ?').all(prefix, `${prefix}~`, limit),
       ),
-    list: ({ unread, from, state, held, limit }) =>
+    list: ({ unread, from, state, held, after, limit }) =>
       mailsOf(
         sql(`
         SELECT * FROM (SELECT * FROM inbox WHERE (@unread = 0 OR read = 0) AND (@from IS NULL OR sender = @from)
-          AND (@state IS NULL OR state = @state) AND (stranger IS 'held') = @held
-          ORDER BY ordinal DESC LIMIT @limit) ORDER BY ordinal`).all({
+          AND (@state IS NULL OR state = @state) AND (stranger IS 'held') = @held AND ordinal > @after
+          ORDER BY ordinal ${after === undefined ? 'DESC' : 'ASC'} LIMIT @limit) ORDER BY ordinal`).all({
+          after: after ?? 0,
           unread: unread ? 1 : 0,
           from: from ?? null,
           state: state ?? null,

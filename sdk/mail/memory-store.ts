@@ -100,15 +100,17 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
       mails()
         .filter(({ id }) => id.startsWith(prefix))
         .slice(0, limit),
-    list({ unread, from, state, held = false, limit }) {
+    list({ unread, from, state, held = false, after, limit }) {
       const found = mails().filter(
         mail =>
           (!unread || !mail.read) &&
           (from === undefined || mail.from === from) &&
           (state === undefined || mail.state === state) &&
-          held === (mail.stranger === 'held'),
+          held === (mail.stranger === 'held') &&
+          (after === undefined || mail.ordinal > after),
       )
-      return limit === undefined ? found : found.slice(Math.max(0, found.length - limit))
+      if (limit === undefined) return found
+      return after === undefined ? found.slice(Math.max(0, found.length - limit)) : found.slice(0, limit)
     },
     repliesTo: (id, after) => mails().filter(mail => mail.replyTo === id && mail.ordinal > after),
     markRead: id => change(id, { read: true }),

@@ -166,6 +166,9 @@ export interface MailQuery {
   readonly state?: WorkState
   /** The request box instead of the inbox. */
   readonly held?: boolean
+  /** Only ordinals above. */
+  readonly after?: number
+  /** The newest that many; with `after` the oldest that many. */
   readonly limit?: number
 }
 

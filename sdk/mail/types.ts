@@ -62,6 +62,8 @@ export interface IncomingMessage extends Envelope {
 export type WorkState = 'new' | 'working' | 'done' | 'failed' | 'set-aside' | 'dropped'
 
 export interface InboxEntry extends IncomingMessage {
+  /** Order of arrival in this agent's mail, from 1; gaps are normal. */
+  readonly arrival: number
   readonly read: boolean
   readonly state: WorkState
   /** Times a handler was started for it. */

@@ -44,15 +44,21 @@ export function createView(
     entry: mail =>
       Object.freeze({
         ...fields(mail),
+        arrival: mail.ordinal,
         read: mail.read,
         state: mail.state,
         attempts: mail.attempts,
         ...(mail.error === undefined ? {} : { error: mail.error }),
       }),
-    inbox(store, { unread, limit, from }) {
+    inbox(store, { unread, after, limit, from }) {
       const sender = from === undefined ? {} : { from: resolveRecipient(from, contacts()) }
       return store
-        .list({ ...sender, ...(unread === undefined ? {} : { unread }), ...(limit === undefined ? {} : { limit }) })
+        .list({
+          ...sender,
+          ...(unread === undefined ? {} : { unread }),
+          ...(after === undefined ? {} : { after }),
+          ...(limit === undefined ? {} : { limit }),
+        })
         .map(view.entry)
     },
     counts(store) {

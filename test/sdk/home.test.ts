@@ -107,7 +107,7 @@ test('beside a running agent: writes go through the spool, reads see the home as
 
   const reply = await handOver(bobHome, 'alice', 'in answer', { replyTo: id })
   await eventually('answered', () => alice.inbox().length === 1)
-  expect(alice.inbox()[0]).toMatchObject({ id: reply, replyTo: id, root: id })
+  expect(alice.inbox()[0]).toMatchObject({ id: reply, replyTo: id, root: id, arrival: 1 })
 })
 
 test('the spool is drained at the next start; what nobody signed for this home is thrown away', async () => {

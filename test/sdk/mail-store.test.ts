@@ -114,6 +114,10 @@ describe.each(subjects)('mail store: %s', (_, make) => {
     store.markRead(id(1))
     expect(store.list({ unread: true }).map(each => each.id)).toEqual([id(2), id(0x20), id(3)])
     expect(store.list({ limit: 2 }).map(each => each.id)).toEqual([id(0x20), id(3)])
+    const second = store.get(id(2))?.ordinal ?? 0
+    expect(store.list({ after: second }).map(each => each.id)).toEqual([id(0x20), id(3)])
+    expect(store.list({ after: second, limit: 1 }).map(each => each.id)).toEqual([id(0x20)])
+    expect(store.list({ after: 0, unread: true, limit: 2 }).map(each => each.id)).toEqual([id(2), id(0x20)])
     expect(store.list({ from: 'b'.repeat(64) }).map(each => each.id)).toEqual([id(2)])
     expect(store.find(id(2).slice(0, 63), 5).map(each => each.id)).toEqual([id(1), id(2), id(3)])
     expect(store.counts()).toEqual({ queue: 0, unread: 3 })
