@@ -62,6 +62,8 @@ export const KINDS: Readonly<Record<number, KindInfo>> = {
   4700: { name: 'message', audience: 'anyone', source: 'docs/protocol.md' },
   24700: { name: 'ephemeral message', audience: 'anyone', source: 'docs/protocol.md' },
   4701: { name: 'receipt', audience: 'anyone', source: 'docs/protocol.md' },
+  34701: { name: 'state delta', audience: 'anyone', source: 'docs/protocol.md' },
+  34702: { name: 'state snapshot', audience: 'anyone', source: 'docs/protocol.md' },
   14705: { name: 'agent card', audience: 'anyone', source: 'docs/protocol.md' },
   34706: { name: 'presence', audience: 'anyone', source: 'docs/protocol.md' },
   24706: { name: 'heartbeat', audience: 'anyone', source: 'docs/protocol.md' },
@@ -93,6 +95,8 @@ export const HEARTBEAT = 24_706
 export const MESSAGE = 4700
 export const EPHEMERAL_MESSAGE = 24_700
 export const RECEIPT = 4701
+export const STATE_DELTA = 34_701
+export const STATE_SNAPSHOT = 34_702
 
 export const audienceOf = (kind: number): Audience => KINDS[kind]?.audience ?? 'anyone'
 /** Kinds that some keys may not read: what makes a wide filter `withheld`. */

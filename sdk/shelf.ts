@@ -1,6 +1,6 @@
 import { type Random, randomHex } from '../platform/random.ts'
 import { isHex } from '../protocol/hex.ts'
-import type { Table } from './mail/tables.ts'
+import type { Table } from './tables.ts'
 
 /** Small texts an agent keeps beside its mail, by name (letters, digits, dashes): contacts, invites, its card. */
 export interface Shelf {

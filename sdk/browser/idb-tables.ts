@@ -1,4 +1,4 @@
-import type { OpenTable, Table } from '../mail/tables.ts'
+import type { OpenTable, Table } from '../tables.ts'
 import { committed, openDatabase, resultOf, writing } from './idb.ts'
 
 const ROWS = 'rows'

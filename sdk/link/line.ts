@@ -1,8 +1,12 @@
-import type { Cancel } from '../../platform/timers.ts'
+import type { Clock } from '../../platform/clock.ts'
+import type { Random } from '../../platform/random.ts'
+import type { Cancel, Timers } from '../../platform/timers.ts'
 import type { Verifier } from '../../platform/verifier.ts'
 import { encodeEvent, type NostrEvent } from '../../protocol/event.ts'
 import { type Filter, type FilterJson, parseFilter } from '../../protocol/filter.ts'
 import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
+import { type Answer, askLink } from './ask.ts'
+import { createFeed, type Feed, type FeedSink } from './feed.ts'
 import { createFramePump } from './frame-pump.ts'
 import type { Link } from './link.ts'
 import type { PublishOutcome } from './questions.ts'
@@ -32,6 +36,10 @@ export interface Line {
   leaveWill(event: NostrEvent): Promise<PublishOutcome>
   /** Asks now and again on every connection, until cancelled. */
   watch(filters: readonly FilterJson[], handlers: WatchHandlers): Cancel
+  /** One question, now; never rejects. */
+  ask(filter: FilterJson, max: number, timeoutMs: number): Promise<Answer>
+  /** A standing query in log order whose positions and events the sink keeps, resumed on every connection until it is stopped. */
+  feed(filter: FilterJson, sink: FeedSink): Pick<Feed, 'state' | 'mayMiss' | 'error' | 'epoch' | 'refresh' | 'stop'>
   follow(listener: LineListener): Cancel
 }
 
@@ -43,9 +51,18 @@ export interface LineEnd extends Line {
 
 const OK_WAIT_MS = 5_000
 
-export function createLine(link: Link, verifier: Verifier): LineEnd {
+export interface LineOptions {
+  readonly verifier: Verifier
+  readonly clock: Clock
+  readonly timers: Timers
+  readonly random: Random
+}
+
+export function createLine(link: Link, options: LineOptions): LineEnd {
+  const { verifier } = options
   const listeners = new Set<LineListener>()
   const watches = new Set<{ start(): void; stop(reason: string): void }>()
+  const feeds = new Set<Feed>()
   let isOpen = false
 
   return {
@@ -95,6 +112,31 @@ export function createLine(link: Link, verifier: Verifier): LineEnd {
         if (watches.delete(watch)) stop()
       }
     },
+    ask: async (filter, max, timeoutMs) =>
+      isOpen ? askLink(link, filter, { ...options, max, timeoutMs }) : { events: [], invalid: 0, complete: false },
+    feed(filter, sink) {
+      const feed = createFeed({ ...options, ...sink, link, filter })
+      feeds.add(feed)
+      if (isOpen) feed.open()
+      return {
+        get state() {
+          return feed.state
+        },
+        get mayMiss() {
+          return feed.mayMiss
+        },
+        get error() {
+          return feed.error
+        },
+        get epoch() {
+          return feed.epoch
+        },
+        refresh: feed.refresh,
+        stop() {
+          if (feeds.delete(feed)) feed.stop()
+        },
+      }
+    },
     follow(listener) {
       listeners.add(listener)
       if (isOpen) listener.onOpen()
@@ -103,12 +145,14 @@ export function createLine(link: Link, verifier: Verifier): LineEnd {
     opened() {
       isOpen = true
       for (const watch of [...watches]) watch.start()
+      for (const feed of [...feeds]) feed.open()
       for (const listener of [...listeners]) listener.onOpen()
     },
     lost(reason) {
       if (!isOpen) return
       isOpen = false
       for (const watch of [...watches]) watch.stop(reason)
+      for (const feed of [...feeds]) feed.down(reason)
       for (const listener of [...listeners]) listener.onDown?.()
     },
   }

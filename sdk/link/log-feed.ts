@@ -7,6 +7,9 @@ import { backoffMs, LONGEST_BACKOFF_MS } from './backoff.ts'
 import type { DialectOptions, Received } from './feed.ts'
 import { type Checked, createFramePump, type OtherFrame } from './frame-pump.ts'
 
+/** In place of a scope: a position that somebody else told, good under any. What it passes over must be noticed in another way. */
+export const ANY_SCOPE = '*'
+
 const PAGE = WIRE_LIMITS.page
 /** The first page of a connection is small: positions count only once its EOSE has told the scope, and bad links die young. */
 const FIRST_PAGE = 100
@@ -26,9 +29,9 @@ const WAIT_PREFIXES: ReadonlySet<string> = new Set(['auth-required', 'restricted
 /** One attempt at subscribing from a position. */
 interface Attempt {
   /** Undefined: from the start. */
-  readonly from: Cursor | undefined
+  readonly from: (Cursor & { readonly scope?: string }) | undefined
   /** Positions to fall back on when the relay does not know `from`. */
-  readonly older: readonly Cursor[]
+  readonly older: readonly (Cursor & { readonly scope?: string })[]
   /** The relay refused a position before this one: what it acknowledged above is lost. */
   readonly afterRefusal: boolean
 }
@@ -46,7 +49,7 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
   function resume(inScope?: string): void {
     const positions = options.positions('log')
     const wanted = inScope ?? positions[0]?.scope
-    const [from, ...older] = positions.filter(position => position.scope === wanted)
+    const [from, ...older] = positions.filter(({ scope }) => scope === wanted || scope === ANY_SCOPE)
     subscribe({ from, older, afterRefusal: false }, wanted ?? '')
   }
 
@@ -178,7 +181,7 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
       if (epoch === undefined) unsupported()
       else if (hints.seq === undefined || hints.seq < reached || (hints.epoch ?? epoch) !== epoch)
         link.drop('a page ended without a usable position', true)
-      else if (since > 0 && told !== (scope ?? assumedScope)) {
+      else if (since > 0 && told !== (scope ?? assumedScope) && attempt.from?.scope !== ANY_SCOPE) {
         // Seen with other eyes than the position was: what those could not see must be asked for again.
         if (scope !== undefined) link.strike()
         scope = told

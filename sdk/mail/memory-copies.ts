@@ -1,7 +1,7 @@
 import type { Cursor } from '../../protocol/cursor.ts'
+import type { Table } from '../tables.ts'
 import { isTerminal } from './receipt-order.ts'
 import type { Copy, MailStore, Outcome, OutgoingMail } from './store.ts'
-import type { Table } from './tables.ts'
 import type { Delivery, Receipt } from './types.ts'
 
 /** One relay's copy, as a row of the outbox keeps it. `place` orders what waits for a relay. */

@@ -1,8 +1,8 @@
+import { memoryTable, type OpenTable } from '../tables.ts'
 import { type CopyRow, createCopyIndex, isGivenUp } from './memory-copies.ts'
 import { createMemoryStrangers, type Work } from './memory-strangers.ts'
 import { withReceipt } from './receipt-order.ts'
 import type { FeedKey, MailStore, OutgoingMail, Position, RelayNote, StoredMail, WorkQuery } from './store.ts'
-import { memoryTable, type OpenTable } from './tables.ts'
 import { isWithin } from './topic.ts'
 import type { Delivery, Receipt } from './types.ts'
 

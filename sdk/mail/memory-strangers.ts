@@ -1,5 +1,5 @@
+import type { OpenTable, Table } from '../tables.ts'
 import type { MailStore, StoredMail, Stranger, Verdict } from './store.ts'
-import type { OpenTable, Table } from './tables.ts'
 
 /** An inbox row of a store in tables. */
 export type Work = StoredMail & { readonly dueMs: number }

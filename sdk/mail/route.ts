@@ -150,7 +150,7 @@ export function createRoute(options: RouteOptions): Route {
     },
   })
 
-  const line = createLine(link, options.verifier)
+  const line = createLine(link, options)
 
   const feed = createFeed({
     ...options,

@@ -60,7 +60,7 @@ export function createSession({ host, bunker, client, timeoutMs, onAuthUrl }: Se
         line.lost(`error: ${reason}`)
       },
     })
-    const line = createLine(link, host.verifier)
+    const line = createLine(link, host)
     // Verified, and by the signer's own key: `watch` drops what was not asked for.
     line.watch([{ kinds: [REMOTE_SIGNING], authors: [bunker.pubkey], '#p': [client.pubkey], limit: 0 }], {
       onEvent: hear,

@@ -140,6 +140,8 @@ test('an ear forgets replays, hears each id once and no more than the rate', asy
       return () => {}
     },
     follow: () => () => {},
+    ask: async () => ({ events: [], invalid: 0, complete: false }),
+    feed: () => expect.unreachable(),
   }
   const ear = createEar({
     lines: [line],

@@ -91,6 +91,8 @@ test('a status nobody stands behind is suspect at 45 s and offline at 90 s, from
       return () => {}
     },
     follow: () => () => {},
+    ask: async () => ({ events: [], invalid: 0, complete: false }),
+    feed: () => expect.unreachable(),
   }
   const times: [number, PresenceState][] = []
   await time.advance(1_000)
