@@ -64,7 +64,7 @@ export function createLookout(options: LookoutOptions): Lookout {
         changed()
       },
     })
-    const line = createLine(link, options.verifier)
+    const line = createLine(link, options)
     return { link, line, status: (): LookoutRelay => ({ url, isOpen: line.isOpen, error }) }
   })
   const lines = ends.map(({ line }) => line)
