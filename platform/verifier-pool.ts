@@ -1,13 +1,13 @@
 import { encodeEvent, type NostrEvent } from '../protocol/event.ts'
 import type { Verifier } from './verifier.ts'
 import { startVerifierThread, type VerifierThread } from './verifier-thread-handle.ts'
-import { isVerifierSetting, VERIFIER_TIERS, type VerifierSetting } from './verifier-tier.ts'
+import { isVerifierSetting, VERIFIER_TIERS, type VerifierSetting, type VerifierTier } from './verifier-tier.ts'
 
 export interface VerifierPoolOptions {
   /** Default: `auto`. */
   readonly setting?: VerifierSetting
-  /** 1 or more; all but the first are started when there is work for them. */
-  readonly threads: number
+  /** 1 or more, or what gives that for the tier found here; all but the first are started when there is work for them. */
+  readonly threads: number | ((tier: VerifierTier) => number)
   /** Module of the threads, for tests. */
   readonly body?: URL
 }
@@ -19,11 +19,13 @@ const CHUNK = 64
  * Verification off the event loop. Events cross the thread border as their texts, which costs a tenth of copying objects.
  * Node only. Rejects with {@link VerifierUnavailableError} if this machine cannot load what is asked for.
  */
-export async function openVerifierPool({ setting = 'auto', threads, body }: VerifierPoolOptions): Promise<Verifier> {
-  if (!Number.isSafeInteger(threads) || threads < 1) throw new RangeError('a verifier pool needs at least one thread')
+export async function openVerifierPool(options: VerifierPoolOptions): Promise<Verifier> {
+  const { setting = 'auto', body } = options
+  if (typeof options.threads === 'number') requireThreads(options.threads)
   if (!isVerifierSetting(setting)) throw new TypeError(`a verifier is auto, ${VERIFIER_TIERS.join(', ')}`)
   const first = startVerifierThread(setting, body)
   const { tier, library, passedOver } = await first.ready
+  const threads = typeof options.threads === 'number' ? options.threads : requireThreads(options.threads(tier))
   const pool: VerifierThread[] = [first]
   let closed = false
 
@@ -61,4 +63,9 @@ export async function openVerifierPool({ setting = 'auto', threads, body }: Veri
       await Promise.all(pool.map(thread => thread.end()))
     },
   }
+}
+
+function requireThreads(threads: number): number {
+  if (Number.isSafeInteger(threads) && threads >= 1) return threads
+  throw new RangeError('a verifier pool needs at least one thread')
 }

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import type { Verifier, VerifierStatus } from '../platform/verifier.ts'
 import { openVerifierPool } from '../platform/verifier-pool.ts'
-import { defaultVerifierSetting, type VerifierSetting } from '../platform/verifier-tier.ts'
+import { defaultVerifierSetting, type VerifierSetting, type VerifierTier } from '../platform/verifier-tier.ts'
 import { createMemoryStore } from './log/memory.ts'
 import { openSqliteStore } from './log/sqlite/store.ts'
 import type { Store } from './log/store.ts'
@@ -16,8 +16,14 @@ interface PartOptions {
 }
 type OnError = (where: string, error: unknown) => void
 
-/** One core is left to the event loop and the log's threads; more than four are more than these can feed. */
-const verifierThreads = (): number => Math.min(4, Math.max(1, availableParallelism() - 1))
+/**
+ * Natively a signature costs less than the rest of an event's way, so one core is left to that; otherwise it costs three times as much
+ * as the rest, and every core takes part. More than four are more than the event loop and the log can feed.
+ */
+const verifierThreads = (tier: VerifierTier): number => {
+  const cores = availableParallelism()
+  return Math.min(4, tier === 'native' ? Math.max(1, cores - 1) : cores)
+}
 
 /** Store and verifier start side by side: both begin in threads. */
 export async function openParts(options: PartOptions, onError: OnError): Promise<{ store: Store; verifier: Verifier }> {
@@ -40,7 +46,7 @@ async function openStore({ store, data, maxLogBytes, search }: PartOptions, onEr
 }
 
 const openVerifier = async (given: PartOptions['verifier'] = defaultVerifierSetting()): Promise<Verifier> =>
-  typeof given === 'string' ? openVerifierPool({ setting: given, threads: verifierThreads() }) : given
+  typeof given === 'string' ? openVerifierPool({ setting: given, threads: verifierThreads }) : given
 
 /** What may be told of a verifier. */
 export const statusOf = ({ tier, library, threads, passedOver }: Verifier): VerifierStatus => ({

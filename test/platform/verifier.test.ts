@@ -15,7 +15,10 @@ import { availableTiers } from './tiers.ts'
 const available = await availableTiers()
 const pools = new Map(
   await Promise.all(
-    available.map(async setting => [setting, await openVerifierPool({ setting, threads: 2 })] as const),
+    available.map(
+      async setting =>
+        [setting, await openVerifierPool({ setting, threads: tier => (tier === setting ? 2 : 1) })] as const,
+    ),
   ),
 )
 afterAll(() => Promise.all([...pools.values()].map(pool => pool.close())))
