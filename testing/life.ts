@@ -22,7 +22,7 @@ const WRITES = [
   'prune',
   'requeue',
   'forget',
-  'reoffer',
+  'carryOver',
   'keepRelayNote',
 ] as const satisfies readonly (keyof MailStore)[]
 type Write = (typeof WRITES)[number]

@@ -1,6 +1,6 @@
 import type { Database, Statement } from '../../platform/sqlite.ts'
 import { deliveryOf } from '../mail/memory-copies.ts'
-import type { Copy, MailStore, Outcome, PruneTimes, WaitingCopy } from '../mail/store.ts'
+import type { CarryOver, Copy, MailStore, Outcome, PruneTimes, WaitingCopy } from '../mail/store.ts'
 
 type CopyMethods = Pick<
   MailStore,
@@ -13,8 +13,8 @@ type CopyMethods = Pick<
   | 'overdue'
   | 'prune'
   | 'requeue'
-  | 'lastAcknowledged'
-  | 'reoffer'
+  | 'acknowledged'
+  | 'carryOver'
 >
 
 /** An OK that comes later is the truth. */
@@ -116,13 +116,22 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
       for (const relay of refused) wait.run(id, relay)
       return true
     }).immediate,
-    lastAcknowledged: relay =>
-      sql(`SELECT epoch, seq FROM copies WHERE state = 'stored' AND relay = ? AND seq IS NOT NULL AND epoch IS NOT NULL
-        ORDER BY epoch DESC, seq DESC LIMIT 1`).get(relay) as { epoch: string; seq: number } | undefined,
-    reoffer: db.transaction((relay: string, afterSeq: number) => {
-      const lost = sql(`DELETE FROM copies WHERE relay = ? AND state = 'stored' AND coalesce(seq, 0) > ? RETURNING id`)
+    acknowledged: relay =>
+      (
+        sql(`SELECT epoch, max(seq) AS seq FROM copies WHERE state = 'stored' AND relay = ? AND seq IS NOT NULL
+          GROUP BY epoch`).all(relay) as { epoch: string | null; seq: number }[]
+      ).map(({ epoch, seq }) => ({ epoch: epoch ?? undefined, seq })),
+    carryOver: db.transaction((relay: string, { from, to, upTo }: CarryOver) => {
+      const lost = sql(
+        `DELETE FROM copies WHERE relay = ? AND state = 'stored' AND epoch IS ? AND seq > ? RETURNING id`,
+      )
         .pluck()
-        .all(relay, afterSeq) as string[]
+        .all(relay, from ?? null, upTo) as string[]
+      sql(`UPDATE copies SET epoch = ? WHERE relay = ? AND state = 'stored' AND epoch IS ? AND seq IS NOT NULL`).run(
+        to,
+        relay,
+        from ?? null,
+      )
       for (const id of lost) wait.run(id, relay)
       const other = sql("SELECT relay, seq FROM copies WHERE id = ? AND state = 'stored' ORDER BY place LIMIT 1")
       const move = sql("UPDATE outbox SET relay = @relay, seq = @seq WHERE id = @id AND state = 'stored'")

@@ -27,8 +27,8 @@ export interface FeedSink {
   positions(dialect: Dialect): readonly ScopedCursor[]
   /** One transaction: once it returns (or its promise resolves), the events are kept and the position covers them. In the order of the calls. */
   record(dialect: Dialect, events: readonly Received[], position: ScopedCursor | undefined): void | Promise<void>
-  /** The relay's log went back: whatever it acknowledged above `seq` is lost there. */
-  onLost(seq: number): void
+  /** The relay's log went back: whatever it had after the last position that it still knows is lost there. */
+  onLost(): void
   /** State, counters or error changed. */
   onChange(): void
 }
@@ -82,7 +82,7 @@ export interface Feed {
   readonly mayMiss: boolean
   readonly counters: Readonly<FeedCounters>
   readonly error: string | undefined
-  /** Undefined until the relay told it on this connection. */
+  /** Of the relay's run on this connection, until the next one opens: its last answers are read when it is gone. Undefined until told. */
   readonly epoch: string | undefined
   /** It is known on this connection whether the relay speaks SEQ. */
   readonly dialectKnown: boolean
@@ -156,7 +156,6 @@ export function createFeed(options: FeedOptions): Feed {
       time.stop()
       state = 'offline'
       error = reason
-      epoch = undefined
       dialect = undefined
       options.onChange()
     },

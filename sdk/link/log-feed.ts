@@ -172,7 +172,7 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
       }
       epoch = told
       spoken = true
-      if (attempt.afterRefusal) options.onLost(since)
+      if (attempt.afterRefusal) options.onLost()
       options.onEpoch(told)
     }
 

@@ -1,35 +1,78 @@
+import type { Cancel, Timers } from '../../platform/timers.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
 import { commonOfCursorUnknown } from '../../protocol/reasons.ts'
+import { LONGEST_BACKOFF_MS } from '../link/backoff.ts'
 import type { Link } from '../link/link.ts'
 import type { MailStore } from './store.ts'
 
+export interface AcknowledgedOptions {
+  readonly link: Pick<Link, 'url' | 'subscribe'>
+  readonly store: Pick<MailStore, 'acknowledged' | 'carryOver'>
+  readonly timers: Timers
+  /** Any that the relay answers us. */
+  readonly filter: FilterJson
+  /** The relay has lost what it had acknowledged; the copies wait for it again. */
+  onLost(): void
+}
+
 /**
- * What a relay acknowledged is a position in its log too: asks whether it still knows the last one. If it has gone back,
- * `onLost` tells up to where both agree, and what was acknowledged above that is lost there.
+ * What a relay acknowledged in an earlier run is a position in its log too: it is asked whether it still knows it, one run at a time,
+ * and has the answer written down before the next. Unanswered it stays what it was, so whatever interrupts this is made up for later.
  */
-export function checkAcknowledged(
-  link: Link,
-  {
-    store,
-    epoch,
-    filter,
-    onLost,
-  }: {
-    readonly store: MailStore
-    /** Of the relay's present run. */
-    readonly epoch: string
-    /** Any that the relay answers us. */
-    readonly filter: FilterJson
-    onLost(common: number): void
-  },
-): void {
-  const last = store.lastAcknowledged(link.url)
-  if (!last || last.epoch === epoch) return
-  const stop = link.subscribe('REQ', [{ ...filter, since_seq: last.seq, epoch: last.epoch, limit: 1 }], frame => {
-    stop()
-    const common = frame.type === 'CLOSED' ? commonOfCursorUnknown(frame.message) : undefined
-    if (common !== undefined) onLost(common)
-  })
+export interface Acknowledged {
+  /** The relay can be asked, and this is its present run. */
+  check(epoch: string): void
+  /** The connection is gone, or about to be used differently. */
+  stop(): void
+}
+
+export function createAcknowledged({ link, store, timers, filter, onLost }: AcknowledgedOptions): Acknowledged {
+  let current: string | undefined
+  let cancel: Cancel = () => {}
+
+  function settle(from: string | undefined, to: string, upTo: number): void {
+    if (store.carryOver(link.url, { from, to, upTo }) > 0) onLost()
+  }
+
+  function next(): void {
+    const run = current
+    if (run === undefined) return
+    const earlier = store.acknowledged(link.url).find(({ epoch }) => epoch !== run)
+    if (!earlier) return
+    const { epoch, seq } = earlier
+    // Told before the run was known: nobody can say what the number meant.
+    if (epoch === undefined) {
+      settle(undefined, run, 0)
+      next()
+      return
+    }
+    const stop = link.subscribe('REQ', [{ ...filter, since_seq: seq, epoch, limit: 1 }], frame => {
+      stop()
+      const common = frame.type === 'CLOSED' ? commonOfCursorUnknown(frame.message) : undefined
+      if (frame.type === 'CLOSED' && common === undefined) cancel = timers.after(LONGEST_BACKOFF_MS, next)
+      else {
+        settle(epoch, run, common ?? seq)
+        next()
+      }
+    })
+    cancel = stop
+  }
+
+  function stop(): void {
+    cancel()
+    cancel = () => {}
+    current = undefined
+  }
+
+  return {
+    check(epoch) {
+      if (epoch === current) return
+      stop()
+      current = epoch
+      next()
+    },
+    stop,
+  }
 }
 
 /** Asks a relay for the epoch of its run, which EOSE tells where SEQ is spoken. Resolves to undefined where it is not, or not told in time. */

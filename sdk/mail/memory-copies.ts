@@ -1,4 +1,3 @@
-import type { Cursor } from '../../protocol/cursor.ts'
 import type { Table } from '../tables.ts'
 import { isTerminal } from './receipt-order.ts'
 import type { Copy, MailStore, Outcome, OutgoingMail } from './store.ts'
@@ -157,22 +156,26 @@ export function createCopyIndex<Row extends CopiedRow>(
       const row = outbox.get(id)
       return row !== undefined && isGivenUp(row) && remove(id)
     },
-    lastAcknowledged(relay) {
-      let last: Cursor | undefined
+    acknowledged(relay) {
+      const highest = new Map<string | undefined, number>()
       for (const { copies } of outbox.values()) {
         const copy = copies.find(each => each.relay === relay)
-        if (copy?.state !== 'stored' || copy.seq === undefined || !copy.epoch) continue
-        if (!last || copy.epoch > last.epoch || (copy.epoch === last.epoch && copy.seq > last.seq))
-          last = { epoch: copy.epoch, seq: copy.seq }
+        if (copy?.state === 'stored' && copy.seq !== undefined)
+          highest.set(copy.epoch, Math.max(copy.seq, highest.get(copy.epoch) ?? 0))
       }
-      return last
+      return [...highest].map(([epoch, seq]) => ({ epoch, seq }))
     },
-    reoffer(relay, afterSeq) {
+    carryOver(relay, { from, to, upTo }) {
       let count = 0
       for (const row of outbox.values()) {
-        const lost = row.copies.find(copy => copy.relay === relay)
-        if (lost?.state !== 'stored' || (lost.seq ?? 0) <= afterSeq) continue
-        const copies = row.copies.map(copy => (copy === lost ? wait(row.id, relay) : copy))
+        const told = row.copies.find(copy => copy.relay === relay)
+        if (told?.state !== 'stored' || told.seq === undefined || told.epoch !== from) continue
+        if (told.seq <= upTo) {
+          const carried = Object.freeze({ ...told, epoch: to })
+          write(row, { copies: row.copies.map(copy => (copy === told ? carried : copy)) })
+          continue
+        }
+        const copies = row.copies.map(copy => (copy === told ? wait(row.id, relay) : copy))
         const delivery = storedElsewhere(copies)
         const settledMs = delivery === QUEUED ? undefined : row.settledMs
         write(row, {
@@ -193,8 +196,8 @@ export function createCopyIndex<Row extends CopiedRow>(
     | 'prune'
     | 'requeue'
     | 'forget'
-    | 'lastAcknowledged'
-    | 'reoffer'
+    | 'acknowledged'
+    | 'carryOver'
   > & { of: MailStore['copies']; told(id: string, nowMs: number): void }
 }
 

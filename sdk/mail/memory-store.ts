@@ -216,8 +216,8 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
     requeue: copies.requeue,
     forget: copies.forget,
     recipient: id => outbox.get(id)?.to,
-    lastAcknowledged: copies.lastAcknowledged,
-    reoffer: copies.reoffer,
+    acknowledged: copies.acknowledged,
+    carryOver: copies.carryOver,
     relayNote: pubkey => relayNotes.get(pubkey),
     keepRelayNote(pubkey, note) {
       relayNotes.delete(pubkey)

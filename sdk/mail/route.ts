@@ -13,7 +13,7 @@ import { negotiateOn } from '../link/negotiate.ts'
 import type { PublishOutcome } from '../link/questions.ts'
 import type { Side } from '../link/reconcile.ts'
 import { refuseToList } from '../link/refuse-to-list.ts'
-import { checkAcknowledged } from './acknowledged.ts'
+import { createAcknowledged } from './acknowledged.ts'
 import { createInOrder } from './in-order.ts'
 import { createLane } from './lane.ts'
 import { readMail } from './receive.ts'
@@ -134,6 +134,7 @@ export function createRoute(options: RouteOptions): Route {
     },
     onPause() {
       cancelWait()
+      acknowledged.stop()
       mayAsk = false
       line.lost('error: the relay is about to know us by another key')
       for (const each of feeds()) each.pause()
@@ -142,6 +143,7 @@ export function createRoute(options: RouteOptions): Route {
       for (const lose of [...losing]) lose()
       hopeful = false
       cancelWait()
+      acknowledged.stop()
       laneOpen = false
       lane.down()
       mayAsk = false
@@ -158,13 +160,11 @@ export function createRoute(options: RouteOptions): Route {
     filter,
     positions: dialect => store.positions(keyOf(dialect)),
     record: recordFor(filter),
-    onLost(seq) {
-      offerAgain(seq)
-      options.onSuspect()
-    },
+    onLost: options.onSuspect,
     onChange() {
       if (feed.counters.gaps > gaps) options.onSuspect()
       gaps = feed.counters.gaps
+      if (feed.dialectKnown && feed.epoch !== undefined) acknowledged.check(feed.epoch)
       if (feed.dialectKnown || isRefusal(feed.error)) openLane()
       options.onChange()
     },
@@ -203,12 +203,19 @@ export function createRoute(options: RouteOptions): Route {
   }
 
   const lane = createLane({ ...options, link, epoch: () => feed.epoch })
+  const acknowledged = createAcknowledged({
+    ...options,
+    link,
+    filter,
+    onLost() {
+      if (laneOpen) lane.open()
+    },
+  })
 
   function openLane(): void {
     if (laneOpen || !link.isOpen) return
     laneOpen = true
     cancelWait()
-    checkSent()
     lane.open()
   }
 
@@ -225,20 +232,6 @@ export function createRoute(options: RouteOptions): Route {
       const stop = line.follow({ onOpen: () => queueMicrotask(end) })
       losing.add(end)
     })
-  }
-
-  function offerAgain(afterSeq: number): void {
-    if (store.reoffer(url, afterSeq) > 0 && laneOpen) lane.open()
-  }
-
-  /** Unless the inbox position, which is checked by being asked from, is the later one. */
-  function checkSent(): void {
-    const last = store.lastAcknowledged(url)
-    const [inbox] = store.positions(keyOf('log'))
-    const { epoch } = feed
-    if (!last || epoch === undefined) return
-    if (inbox && (inbox.epoch > last.epoch || (inbox.epoch === last.epoch && inbox.seq >= last.seq))) return
-    checkAcknowledged(link, { store, epoch, filter, onLost: offerAgain })
   }
 
   return {
@@ -306,6 +299,7 @@ export function createRoute(options: RouteOptions): Route {
     async close() {
       for (const lose of [...losing]) lose()
       cancelWait()
+      acknowledged.stop()
       lane.close()
       for (const each of feeds()) each.stop()
       line.lost('error: closed')

@@ -95,6 +95,18 @@ export type Outcome =
 
 export type { Copy }
 
+/** `epoch` is undefined if the relay's was not known when it acknowledged. */
+export interface AcknowledgedRun {
+  readonly epoch: string | undefined
+  readonly seq: number
+}
+
+export interface CarryOver {
+  readonly from: string | undefined
+  readonly to: string
+  readonly upTo: number
+}
+
 /** Times, ms since 1970, before which something must have been heard last for a message to be let go. */
 export interface PruneTimes {
   /** Stored: copies that still wait for other relays are given up. */
@@ -289,10 +301,13 @@ export interface MailStore {
   forget(id: string): boolean
   /** Recipient of a sent message. */
   recipient(id: string): string | undefined
-  /** The highest acknowledged position at a relay in its most recent epoch. */
-  lastAcknowledged(relay: string): Cursor | undefined
-  /** Copies which that relay acknowledged above `seq` wait for it again: it has lost them. Returns how many. */
-  reoffer(relay: string, afterSeq: number): number
+  /** The highest position a relay acknowledged in each of its runs. */
+  acknowledged(relay: string): readonly AcknowledgedRun[]
+  /**
+   * What that relay acknowledged in its run `from` up to the position `upTo` is in its log still, now in run `to`; copies acknowledged
+   * above are lost there and wait for it again. Returns how many.
+   */
+  carryOver(relay: string, run: CarryOver): number
 
   /** What was last learned of somebody's relays, as its keeper wrote it. */
   relayNote(pubkey: string): RelayNote | undefined

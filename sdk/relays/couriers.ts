@@ -5,7 +5,7 @@ import type { Host } from '../api.ts'
 import type { Authenticate } from '../link/authenticator.ts'
 import { createLink } from '../link/link.ts'
 import type { PublishOutcome } from '../link/questions.ts'
-import { askEpoch, checkAcknowledged } from '../mail/acknowledged.ts'
+import { askEpoch, createAcknowledged } from '../mail/acknowledged.ts'
 import { createLane } from '../mail/lane.ts'
 import type { MailStore, Outcome } from '../mail/store.ts'
 
@@ -113,25 +113,30 @@ export function createCouriers(options: CouriersOptions): Couriers {
       onChange: watchIdle,
     })
 
+    const filter = { kinds: [MESSAGE], authors: [options.pubkey] }
+    const acknowledged = createAcknowledged({
+      store,
+      link,
+      timers,
+      filter,
+      onLost() {
+        if (begun && !ended) lane.open()
+      },
+    })
+
     /** An OK's seq is worth something only with its epoch; and what was acknowledged before may be lost there by now. */
     function introduce(): void {
-      const filter = { kinds: [MESSAGE], authors: [options.pubkey] }
       const begin = (told?: string) => {
         cancelWait()
         if (begun || ended) return
         begun = true
         epoch = told
-        if (told !== undefined)
-          checkAcknowledged(link, { store, epoch: told, filter, onLost: common => offerAgain(common) })
+        if (told !== undefined) acknowledged.check(told)
         lane.open()
         runErrands(true)
       }
       const cancelWait = timers.after(EPOCH_WAIT_MS, begin, { background: true })
       askEpoch(link, filter).then(begin)
-    }
-
-    function offerAgain(afterSeq: number): void {
-      if (store.reoffer(url, afterSeq) > 0 && !ended) lane.open()
     }
 
     function runErrands(reached: boolean): void {
@@ -175,6 +180,7 @@ export function createCouriers(options: CouriersOptions): Couriers {
       ended = true
       cancelIdle()
       cancelPatience()
+      acknowledged.stop()
       runErrands(false)
       lane.close()
       return link.close()

@@ -217,14 +217,16 @@ test('an unknown cursor: the common position, then older epochs, then the start;
   )
   const agent = await memoryAgent(alice, relay.url, { store })
   await agent.sync()
+  await eventually('offered', () => relay.heard.some(frame => frame[0] === 'EVENT'))
   expect(sinceAsked(relay.heard)).toEqual([
     [60, NEXT_EPOCH],
     [40, EPOCH],
     [30, EPOCH],
+    [55, NEXT_EPOCH],
   ])
-  await eventually('offered', () => agent.delivery(lost?.id ?? '')?.state === 'stored')
+  await eventually('taken', () => store.copies(lost?.id ?? '')[0]?.seq === 31)
   expect(relay.heard.filter(frame => frame[0] === 'EVENT')).toEqual([['EVENT', lost]])
-  expect(agent.delivery(lost?.id ?? '')).toMatchObject({ seq: 31 })
+  expect(agent.delivery(lost?.id ?? '')).toMatchObject({ state: 'stored', seq: 31 })
 })
 
 test('an acknowledgement beyond the inbox position is checked against the relay’s history too', async () => {

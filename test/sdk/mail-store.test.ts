@@ -22,7 +22,7 @@ const mail = (n: number, more: Partial<Mail> = {}): Mail => ({
   ...more,
 })
 const feed = { relay: 'ws://r', filter: 'f' }
-const [A, B] = ['0000000000010000', '0000000000020000'] as const
+const [A, B, C] = ['0000000000010000', '0000000000020000', '0000000000030000'] as const
 
 /** `reopen` gives the same mail again after a crash or restart; memory mail is one object for ever. */
 interface Subject {
@@ -198,15 +198,54 @@ describe.each(subjects)('mail store: %s', (_, make) => {
       { state: 'expired' },
       undefined,
     ])
-    expect(again.lastAcknowledged('ws://r')).toEqual({ epoch: B, seq: 4 })
-    expect(again.lastAcknowledged('ws://other')).toBeUndefined()
+    expect(again.acknowledged('ws://r')).toEqual([
+      { epoch: A, seq: 10 },
+      { epoch: B, seq: 4 },
+    ])
+    expect(again.acknowledged('ws://other')).toEqual([])
     expect(again.recipient(id(1))).toBe(to)
     expect(again.findSent(id(1).slice(0, 62), 2)).toHaveLength(2)
     expect(again.findSent(id(1), 2)).toEqual([again.sent(id(1))])
     expect(again.findSent('ffff', 2)).toEqual([])
-    expect(again.reoffer('ws://other', 0)).toBe(0)
-    expect(again.reoffer('ws://r', 4)).toBe(1)
+    expect(again.carryOver('ws://other', { from: A, to: B, upTo: 0 })).toBe(0)
+    expect(again.carryOver('ws://r', { from: A, to: B, upTo: 4 })).toBe(1)
+    expect(again.acknowledged('ws://r')).toEqual([{ epoch: B, seq: 4 }])
     expect(again.queued(0, 9)).toEqual([{ ordinal: 1, id: id(1), to, event: '{"n":1}' }])
+  })
+
+  test('what a relay acknowledged in one run is carried over to another up to a position, and waits again above it', async () => {
+    const { store, reopen } = await make()
+    const relay = 'ws://r'
+    for (let n = 1; n <= 4; n += 1) {
+      store.enqueue({ id: id(n), to: 'c'.repeat(64), event: '{}' })
+      store.address(id(n), [relay])
+    }
+    const stored = { state: 'stored', relay } as const
+    store.settle(
+      [
+        { id: id(1), ...stored, seq: 1, epoch: A },
+        { id: id(2), ...stored, seq: 2, epoch: A },
+        { id: id(3), ...stored, seq: 9, epoch: B },
+        { id: id(4), ...stored, seq: 1 },
+      ],
+      1,
+    )
+    const again = await reopen()
+    const waiting = () => again.waiting(relay, 0, 9).map(mail => mail.id)
+    expect(again.carryOver(relay, { from: A, to: B, upTo: 2 })).toBe(0)
+    expect(waiting()).toEqual([])
+    expect(again.acknowledged(relay)).toEqual(
+      expect.arrayContaining([
+        { epoch: B, seq: 9 },
+        { epoch: undefined, seq: 1 },
+      ]),
+    )
+    // Said before the run was known: it is nowhere.
+    expect(again.carryOver(relay, { from: undefined, to: B, upTo: 0 })).toBe(1)
+    expect(waiting()).toEqual([id(4)])
+    expect(again.carryOver(relay, { from: B, to: C, upTo: 1 })).toBe(2)
+    expect(waiting()).toEqual([id(4), id(2), id(3)])
+    expect(again.acknowledged(relay)).toEqual([{ epoch: C, seq: 1 }])
   })
 
   test('every field of the envelope; nothing that was not there', async () => {
@@ -407,10 +446,10 @@ describe.each(subjects)('mail store: %s', (_, make) => {
     expect(again.waitingRelays()).toEqual([])
 
     // One relay has lost its copy: it is offered again, and the message stands as the other stored it.
-    expect(again.reoffer('ws://b', 6)).toBe(1)
+    expect(again.carryOver('ws://b', { from: A, to: B, upTo: 6 })).toBe(1)
     expect(again.delivery(id(2))).toEqual({ state: 'stored', relay: 'ws://a', seq: 9 })
     expect(again.waiting('ws://b', 0, 9).map(each => each.id)).toEqual([id(2)])
-    expect(again.reoffer('ws://a', 0)).toBe(1)
+    expect(again.carryOver('ws://a', { from: A, to: B, upTo: 0 })).toBe(1)
     expect(again.delivery(id(2))).toEqual({ state: 'queued' })
   })
 
