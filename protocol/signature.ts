@@ -1,29 +1,35 @@
-import { schnorr } from '@noble/curves/secp256k1.js'
+import { publicKey, sign as schnorrSignature, verify as schnorrVerify } from './curve.ts'
 import { type EventTemplate, eventId, hasValidId, type NostrEvent, parseEvent } from './event.ts'
 import { bytesToHex, hexToBytes } from './hex.ts'
 
 // Apart from event.ts, so that who only reads and stores events (the log's threads) does not load the curve.
 
-/** BIP-340 over the id. The reference; hosts use a `Verifier` of `platform/`, which is tested against it. */
-export function hasValidSignature(event: NostrEvent): boolean {
+/** BIP-340: 64, 32 and 32 bytes. False, or throws, for whatever is no valid signature. */
+export type SchnorrVerify = (sig: Uint8Array, message: Uint8Array, pubkey: Uint8Array) => boolean
+
+/** BIP-340 over the id, by the given implementation. */
+export function isSignedAs(event: NostrEvent, verify: SchnorrVerify): boolean {
   try {
-    return schnorr.verify(hexToBytes(event.sig), hexToBytes(event.id), hexToBytes(event.pubkey))
+    return verify(hexToBytes(event.sig), hexToBytes(event.id), hexToBytes(event.pubkey))
   } catch {
     return false
   }
 }
 
+/** BIP-340 over the id. The reference; hosts use a `Verifier` of `platform/`, which is tested against it. */
+export const hasValidSignature = (event: NostrEvent): boolean => isSignedAs(event, schnorrVerify)
+
 /** Id and signature: a pure function of the bytes. Nothing is cached on the object, so a changed copy never stays "verified". */
 export const verifyEvent = (event: NostrEvent): boolean => hasValidId(event) && hasValidSignature(event)
 
 /** The x-only public key (hex) of a 32-byte secret key. Throws on a key outside the curve's range. */
-export const publicKeyOf = (secretKey: Uint8Array): string => bytesToHex(schnorr.getPublicKey(secretKey))
+export const publicKeyOf = (secretKey: Uint8Array): string => bytesToHex(publicKey(secretKey))
 
 /** BIP-340 over a 32-byte message with 32 bytes of auxiliary randomness: 64 bytes. */
 export type SchnorrSign = (message: Uint8Array, secretKey: Uint8Array, auxRand: Uint8Array) => Uint8Array
 
 /** The reference. */
-export const schnorrSign: SchnorrSign = (message, secretKey, auxRand) => schnorr.sign(message, secretKey, auxRand)
+export const schnorrSign: SchnorrSign = schnorrSignature
 
 /**
  * Signs a template. `auxRand` is 32 random bytes (BIP-340); pass fixed ones for reproducible vectors.

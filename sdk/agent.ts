@@ -1,7 +1,7 @@
 import type { AgentRules } from './agent-rules.ts'
 import type { Accept, Agent, AgentEvents, AgentStatus, Contact, Host } from './api.ts'
 import { createArrivals } from './arrivals.ts'
-import { createAsk, scatter } from './asking.ts'
+import { createAsk } from './asking.ts'
 import { type Asks, createAsks } from './asks.ts'
 import { createBreaker } from './breaker.ts'
 import { createCards } from './card/index.ts'
@@ -287,7 +287,10 @@ export function startAgent(options: StartOptions): RunningAgent {
       )
     },
     ask: tracedAsk(createAsk(sender, asks), telemetry),
-    scatter: (to, body, scatterOptions = {}) => scatter(sender, asks, { to, body, options: scatterOptions }),
+    async scatter(to, body, scatterOptions = {}) {
+      const { scatter } = await import('./seldom.ts')
+      return scatter(sender, asks, { to, body, options: scatterOptions })
+    },
     async send(to, body, send = {}) {
       const { mail } = await sender.post(to, body, send)
       await store.durable?.()

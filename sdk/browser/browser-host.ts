@@ -4,6 +4,7 @@ import { dialBrowser } from '../../platform/dial-browser.ts'
 import { onBrowserChange } from '../../platform/host-change-browser.ts'
 import { systemRandom } from '../../platform/random.ts'
 import { systemTimers } from '../../platform/timers.ts'
+import { createBrowserVerifier } from '../../platform/verifier-browser.ts'
 import type { Host } from '../api.ts'
 import { createYieldingVerifier } from '../yielding-verifier.ts'
 
@@ -12,7 +13,7 @@ export const browserHost: Host = {
   clock: systemClock,
   timers: systemTimers,
   random: systemRandom,
-  verifier: createYieldingVerifier(breathe),
+  verifier: createYieldingVerifier(breathe, createBrowserVerifier()),
   dial: dialBrowser,
   onHostChange: onBrowserChange,
 }

@@ -1,18 +1,15 @@
 import { chacha20 } from '@noble/ciphers/chacha.js'
 import { equalBytes } from '@noble/ciphers/utils.js'
-import { ecdh } from '@noble/curves/abstract/weierstrass.js'
-import { schnorr } from '@noble/curves/secp256k1.js'
 import { expand, extract } from '@noble/hashes/hkdf.js'
 import { hmac } from '@noble/hashes/hmac.js'
 import { sha256 } from '@noble/hashes/sha2.js'
 import { base64 } from '@scure/base'
+import { sharedX } from '../../protocol/curve.ts'
 import { hexToBytes } from '../../protocol/hex.ts'
 
 // NIP-44 v2 over the very primitives that signatures stand on, so that a page loads one copy of them. Differential tests against
 // nostr-tools are in test/sdk/nip44.test.ts.
 
-/** ECDH alone: `secp256k1` would bring ECDSA with it. */
-const curve = /* @__PURE__ */ ecdh(schnorr.Point)
 const utf8 = new TextEncoder()
 const utf8Strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const SALT = utf8.encode('nip44-v2')
@@ -21,14 +18,10 @@ const NONCE = 32
 const MAC = 32
 /** What two bytes of length can say. */
 const MAX_TEXT = 65_535
-/** Compressed point with even y, which is how a public key of 32 bytes is meant (BIP-340). */
-const EVEN = 0x02
 
 /** The key that two parties share. Throws if `pubkey` (64 hex) is no point of the curve. */
-export function conversationKey(secretKey: Uint8Array, pubkey: string): Uint8Array {
-  const shared = curve.getSharedSecret(secretKey, Uint8Array.of(EVEN, ...hexToBytes(pubkey)))
-  return extract(sha256, shared.subarray(1, 33), SALT)
-}
+export const conversationKey = (secretKey: Uint8Array, pubkey: string): Uint8Array =>
+  extract(sha256, sharedX(secretKey, hexToBytes(pubkey)), SALT)
 
 /** Seals 1 to 65,535 bytes of text. `nonce`: 32 random bytes, never twice. Throws a RangeError on other lengths. */
 export function encrypt(text: string, key: Uint8Array, nonce: Uint8Array): string {

@@ -1,4 +1,5 @@
 import type { Clock } from '../../platform/clock.ts'
+import { onDemand } from '../../platform/on-demand.ts'
 import type { Random } from '../../platform/random.ts'
 import type { Timers } from '../../platform/timers.ts'
 import type { Verifier } from '../../platform/verifier.ts'
@@ -7,8 +8,7 @@ import type { NostrEvent } from '../../protocol/event.ts'
 import { type FilterJson, parseFilter } from '../../protocol/filter.ts'
 import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import type { Link } from './link.ts'
-import { createLogFeed } from './log-feed.ts'
-import { createTimeFeed } from './time-feed.ts'
+import { createLogFeed, type DialectFeed } from './log-feed.ts'
 
 /** A verified event, and where the relay's log has it. */
 export interface Received {
@@ -94,6 +94,9 @@ export function wantedBy(filter: FilterJson) {
   return parsed.value
 }
 
+/** Few relays need it: those that do not speak SEQ. */
+export const loadTimeFeed = onDemand(() => import('./time-feed.ts'))
+
 export function createFeed(options: FeedOptions): Feed {
   const counters: FeedCounters = { received: 0, receivedEver: 0, invalid: 0, gaps: 0 }
   let state: Feed['state'] = 'offline'
@@ -101,6 +104,9 @@ export function createFeed(options: FeedOptions): Feed {
   let error: string | undefined
   let epoch: string | undefined
   let mayMiss = false
+  let time: DialectFeed | undefined
+  /** Which connection this is. */
+  let run = 0
 
   const shared: DialectOptions = {
     ...options,
@@ -127,12 +133,32 @@ export function createFeed(options: FeedOptions): Feed {
       dialect = 'time'
       mayMiss = true
       log.stop()
-      time.open()
+      openTime()
       options.onChange()
     },
   }
   const log = createLogFeed(shared)
-  const time = createTimeFeed(shared)
+
+  function openTime(): void {
+    const asked = run
+    loadTimeFeed().then(
+      ({ createTimeFeed }) => {
+        if (asked !== run) return
+        time ??= createTimeFeed(shared)
+        time.open()
+      },
+      // A page that could not fetch it tries again on the next connection.
+      () => {
+        if (asked === run) options.link.drop('the page could not load what a relay without SEQ needs', false)
+      },
+    )
+  }
+
+  function stopBoth(): void {
+    run += 1
+    log.stop()
+    time?.stop()
+  }
 
   return {
     open() {
@@ -145,15 +171,13 @@ export function createFeed(options: FeedOptions): Feed {
       options.onChange()
     },
     pause() {
-      log.stop()
-      time.stop()
+      stopBoth()
       state = 'catching-up'
       dialect = undefined
       options.onChange()
     },
     down(reason) {
-      log.stop()
-      time.stop()
+      stopBoth()
       state = 'offline'
       error = reason
       dialect = undefined
@@ -164,13 +188,12 @@ export function createFeed(options: FeedOptions): Feed {
       if (!options.link.isOpen || (dialect === undefined && error === undefined)) return
       state = 'catching-up'
       error = undefined
-      if (dialect === 'time') time.refresh()
+      if (dialect === 'time') time?.refresh()
       else log.refresh()
       options.onChange()
     },
     stop() {
-      log.stop()
-      time.stop()
+      stopBoth()
       state = 'offline'
     },
     get state() {

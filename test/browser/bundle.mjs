@@ -8,12 +8,8 @@ import { rolldown } from 'rolldown'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
-/**
- * What opening an agent should cost a page on the wire, shared documents (yjs) apart, and where the check fails, so that it does not
- * grow unseen. What is loaded later is told beside it.
- */
-export const TARGET_BYTES = 60 * 1024
-export const LIMIT_BYTES = 65 * 1024
+/** What opening an agent may cost a page on the wire, shared documents (yjs) apart. What is loaded later is told beside it. */
+export const LIMIT_BYTES = 60 * 1024
 /** Packages and folders that belong to a server. */
 const SERVER_ONLY =
   /[\\/]node_modules[\\/](ws|better-sqlite3|koffi|prom-client|nostr-wasm|tiny-secp256k1)[\\/]|[\\/]dist[\\/](relay|cli|sdk[\\/]home)[\\/]/
@@ -29,6 +25,8 @@ export async function bundle(source, { minify = true } = {}) {
   const bundler = await rolldown({
     input: entry,
     platform: 'browser',
+    // As for an application: nobody imports its entry, so what is shared with later pieces may be in it.
+    preserveEntrySignatures: 'allow-extension',
     // The package by its own name, through its own exports.
     plugins: [
       { name: 'entry', resolveId: id => (id === entry ? id : null), load: id => (id === entry ? source : null) },
