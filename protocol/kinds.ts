@@ -64,6 +64,8 @@ export const KINDS: Readonly<Record<number, KindInfo>> = {
   4701: { name: 'receipt', audience: 'anyone', source: 'docs/protocol.md' },
   34701: { name: 'state delta', audience: 'anyone', source: 'docs/protocol.md' },
   34702: { name: 'state snapshot', audience: 'anyone', source: 'docs/protocol.md' },
+  4702: { name: 'document control', audience: 'anyone', source: 'docs/protocol.md' },
+  24702: { name: 'document awareness', audience: 'anyone', source: 'docs/protocol.md' },
   14705: { name: 'agent card', audience: 'anyone', source: 'docs/protocol.md' },
   34706: { name: 'presence', audience: 'anyone', source: 'docs/protocol.md' },
   24706: { name: 'heartbeat', audience: 'anyone', source: 'docs/protocol.md' },
@@ -95,6 +97,10 @@ export const HEARTBEAT = 24_706
 export const MESSAGE = 4700
 export const EPHEMERAL_MESSAGE = 24_700
 export const RECEIPT = 4701
+/** Who is a member of a shared document. */
+export const DOC_CONTROL = 4702
+/** Cursors and the like of who edits a shared document now. */
+export const DOC_AWARENESS = 24_702
 export const STATE_DELTA = 34_701
 export const STATE_SNAPSHOT = 34_702
 
