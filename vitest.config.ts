@@ -25,6 +25,7 @@ export default defineConfig({
     pool: 'forks',
     // More than the cores of a small machine: many tests wait more than they work.
     maxWorkers: 3,
+    setupFiles: ['test/helpers/warm-threads.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,
     // A busy machine is no failure; what never comes fails by the test's own limit.

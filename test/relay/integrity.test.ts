@@ -189,7 +189,7 @@ describe('check', () => {
 })
 
 describe('bit flips', () => {
-  const FLIPS = Number(process.env['FLIPS'] ?? 120)
+  const FLIPS = Number(process.env['FLIPS'] ?? 40)
 
   /** What the file says, table by table, without what is derived for search: that can lose hits, never serve other rows. */
   function contents(file: string): string | undefined {

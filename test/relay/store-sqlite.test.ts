@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { LockedError, openSqliteStore } from 'posthorn/relay'
 import { expect, test } from 'vitest'
@@ -70,4 +70,32 @@ test('calls after close are refused, not left hanging', async () => {
   await store.close()
   await expect(store.append([unsigned()], NOW)).rejects.toThrow()
   await expect(store.count([filter({})], { keys: [], now: NOW })).rejects.toThrow()
+})
+
+test('threads kept from a closed log serve the next one, and nothing of the old', async () => {
+  const [one, two] = [tempDir(), tempDir()]
+  const first = await openSqliteStore(one)
+  const event = unsigned()
+  await first.append([event], NOW)
+  await first.close()
+  await expect(first.append([unsigned()], NOW)).rejects.toThrow('the thread has ended')
+
+  const second = await openSqliteStore(two)
+  expect(second.head.last).toBe(0)
+  expect(await second.seqsOf([event.id])).toEqual([undefined])
+  await second.close()
+
+  const again = await openSqliteStore(one)
+  expect(await again.seqsOf([event.id])).toEqual([1])
+  await again.close()
+})
+
+test('a log that cannot be opened takes its thread along; the next one opens', async () => {
+  const dir = tempDir()
+  writeFileSync(
+    join(dir, 'log.db'),
+    'no database, only words that are longer than a header of one hundred bytes must be, so that they are read as one',
+  )
+  await expect(openSqliteStore(dir)).rejects.toMatchObject({ name: 'DatabaseError' })
+  await (await openSqliteStore(tempDir())).close()
 })

@@ -1,11 +1,12 @@
-import { parentPort, Worker, workerData } from 'node:worker_threads'
+import { parentPort, Worker } from 'node:worker_threads'
 
 /** Calls to an object that lives in a worker thread: requests in order, answers in order, errors with their code. */
-interface Request {
+interface Call {
   readonly call: number
   readonly method: string
   readonly args: readonly unknown[]
 }
+type Request = Call | { readonly create: unknown } | { readonly end: true }
 type Response =
   | { readonly call: number; readonly value: unknown }
   | {
@@ -35,18 +36,13 @@ export class Giving<T> {
   }
 }
 
-/** Worker side: serves `create(workerData)`'s methods until told to close. A failing `create` answers every call with its error. */
+/** Worker side: serves the methods of what `create` makes, one after another. A failing `create` answers every call with its error. */
 export function serve<T>(create: (data: T) => Methods): void {
   const port = parentPort
   if (port === null) throw new Error('this module is the body of a worker thread')
   let methods: Methods | undefined
   let startError: unknown
-  try {
-    methods = create(workerData as T)
-  } catch (error) {
-    startError = error
-  }
-  port.on('message', ({ call, method, args }: Request) => {
+  const answer = ({ call, method, args }: Call) => {
     try {
       const run = methods?.[method]
       if (run === undefined) throw startError ?? new Error(`no method ${method}`)
@@ -58,28 +54,47 @@ export function serve<T>(create: (data: T) => Methods): void {
       const response: Response = { call, error: { name, message, code } }
       port.postMessage(response)
     }
-    if (method === 'close') port.close()
+    if (method === 'close') methods = undefined
+  }
+  port.on('message', (request: Request) => {
+    if ('call' in request) answer(request)
+    else if ('end' in request) port.close()
+    else
+      try {
+        startError = undefined
+        methods = create(request.create as T)
+      } catch (error) {
+        startError = error
+      }
   })
+}
+
+/** Threads that served an object which was closed, by the module they run. */
+const idle = new Map<string, Worker[]>()
+let kept = 0
+
+/**
+ * From now on this many closed threads of each kind wait for the next object instead of ending, without keeping the
+ * process alive: starting one costs 50 to 100 ms of CPU. For a process that opens and closes many logs. Default: 0.
+ */
+export function keepIdleThreads(count: number): void {
+  kept = count
 }
 
 /** Caller side. Rejects with {@link ThreadError}, also for everything still open when the thread ends. */
 export class Thread {
   readonly #worker: Worker
+  readonly #body: string
   readonly #open = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>()
   #calls = 0
   #ended: Error | undefined
 
   constructor(body: URL, data: unknown) {
-    this.#worker = new Worker(body, { workerData: data })
-    this.#worker.on('message', (response: Response) => {
-      const waiting = this.#open.get(response.call)
-      this.#open.delete(response.call)
-      if ('error' in response)
-        waiting?.reject(new ThreadError(response.error.name, response.error.message, response.error.code))
-      else waiting?.resolve(response.value)
-    })
-    this.#worker.on('error', error => this.#end(error instanceof Error ? error : new Error(String(error))))
-    this.#worker.on('exit', () => this.#end(new Error('the thread has ended')))
+    this.#body = body.href
+    this.#worker = idle.get(this.#body)?.pop() ?? new Worker(body)
+    this.#worker.ref()
+    this.#send({ create: data })
+    this.#worker.on('message', this.#answered).on('error', this.#end).on('exit', this.#gone)
   }
 
   call<T>(method: string, ...args: readonly unknown[]): Promise<T> {
@@ -88,22 +103,51 @@ export class Thread {
     const call = this.#calls
     return new Promise<T>((resolve, reject) => {
       this.#open.set(call, { resolve: resolve as (value: unknown) => void, reject })
-      const request: Request = { call, method, args }
-      this.#worker.postMessage(request)
+      this.#send({ call, method, args })
     })
   }
 
   /** Finishes what was asked, closes the object, ends the thread. */
   async close(): Promise<void> {
     if (this.#ended !== undefined) return
-    const exited = new Promise<void>(resolve => this.#worker.once('exit', () => resolve()))
-    await this.call('close')
-    await exited
+    try {
+      await this.call('close')
+    } catch (error) {
+      // What failed on the way may have left something behind: only a clean close is worth keeping.
+      if (this.#ended === undefined) await this.#exit()
+      throw error
+    }
+    const waiting = idle.get(this.#body) ?? []
+    if (waiting.length >= kept) return this.#exit()
+    this.#worker.off('message', this.#answered).off('error', this.#end).off('exit', this.#gone)
+    this.#worker.unref()
+    idle.set(this.#body, [...waiting, this.#worker])
+    this.#gone()
   }
 
-  #end(error: Error): void {
-    this.#ended ??= error
-    for (const waiting of this.#open.values()) waiting.reject(error)
+  #exit(): Promise<void> {
+    const exited = new Promise<void>(resolve => this.#worker.once('exit', () => resolve()))
+    this.#send({ end: true })
+    return exited
+  }
+
+  #send(request: Request): void {
+    this.#worker.postMessage(request)
+  }
+
+  readonly #answered = (response: Response): void => {
+    const waiting = this.#open.get(response.call)
+    this.#open.delete(response.call)
+    if ('error' in response)
+      waiting?.reject(new ThreadError(response.error.name, response.error.message, response.error.code))
+    else waiting?.resolve(response.value)
+  }
+
+  readonly #end = (error: unknown): void => {
+    this.#ended ??= error instanceof Error ? error : new Error(String(error))
+    for (const waiting of this.#open.values()) waiting.reject(this.#ended)
     this.#open.clear()
   }
+
+  readonly #gone = (): void => this.#end(new Error('the thread has ended'))
 }
