@@ -1,0 +1,89 @@
+import { createHash, timingSafeEqual } from 'node:crypto'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { hostHeaderValidation, originValidation, toNodeHandler } from '@modelcontextprotocol/node'
+import { createMcpHandler } from '@modelcontextprotocol/server'
+import { watchChanges } from './changes.ts'
+import type { Post } from './post.ts'
+import { createMcpServer } from './server.ts'
+
+export interface McpHttpOptions {
+  readonly host: string
+  /** 0: a free one. */
+  readonly port: number
+  /** What callers must show as `Authorization: Bearer …`. Must be there unless `host` is this machine's own. */
+  readonly token?: string | undefined
+  /** Names under which the server is reached, beside the loopback ones and `host`: for the Host and Origin checks. */
+  readonly names?: readonly string[]
+}
+
+export interface McpHttp {
+  readonly url: string
+  close(): Promise<void>
+}
+
+export const MCP_PATH = '/mcp'
+const LOOPBACK: readonly string[] = ['localhost', '127.0.0.1', '[::1]']
+const MAX_BODY = 1_048_576
+const HEADERS_MS = 10_000
+
+export const isLoopbackHost = (host: string): boolean => LOOPBACK.includes(host) || host === '::1'
+
+/** Streamable HTTP on one path. Checks Host, Origin and token before a body is read. */
+export async function serveMcpHttp(post: Post, { host, port, token, names = [] }: McpHttpOptions): Promise<McpHttp> {
+  const handler = createMcpHandler(({ era }) => createMcpServer(post, { era, notify: false }), {
+    maxRequestBodySize: MAX_BODY,
+  })
+  const stopWatching = watchChanges(post, ({ uris, isListChanged }) => {
+    for (const uri of uris) handler.notify.resourceUpdated(uri)
+    if (isListChanged) handler.notify.resourcesChanged()
+  })
+  const answer = toNodeHandler(handler, { maxRequestBodySize: MAX_BODY })
+  const allowed = [...LOOPBACK, ...(isLoopbackHost(host) ? [] : [bracketed(host)]), ...names]
+  const isHostAllowed = hostHeaderValidation(allowed)
+  const isOriginAllowed = originValidation(allowed)
+
+  const server = createServer({ headersTimeout: HEADERS_MS }, (request, response) => {
+    if (!isHostAllowed(request, response) || !isOriginAllowed(request, response)) return
+    if (token !== undefined && !bears(request, token)) return refuse(response, 401, 'a bearer token is needed')
+    if (new URL(request.url ?? '/', 'http://mcp').pathname !== MCP_PATH)
+      return refuse(response, 404, `MCP is at ${MCP_PATH}`)
+    // The adapter types absent fields as missing ones.
+    void answer(request as Parameters<typeof answer>[0], response)
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => {
+      server.off('error', reject)
+      resolve()
+    })
+  })
+  const { port: bound } = server.address() as AddressInfo
+  return {
+    url: `http://${bracketed(host)}:${bound}${MCP_PATH}`,
+    async close() {
+      stopWatching()
+      await handler.close()
+      server.closeAllConnections()
+      await new Promise<void>(resolve => server.close(() => resolve()))
+    },
+  }
+}
+
+const bracketed = (host: string): string => (host.includes(':') && !host.startsWith('[') ? `[${host}]` : host)
+
+/** Compared as hashes, which have one length and take one time. */
+function bears(request: IncomingMessage, token: string): boolean {
+  const [, given = ''] = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? []
+  const hash = (text: string) => createHash('sha256').update(text).digest()
+  return timingSafeEqual(hash(given), hash(token))
+}
+
+function refuse(response: ServerResponse, status: number, message: string): void {
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    connection: 'close',
+    ...(status === 401 ? { 'www-authenticate': 'Bearer' } : {}),
+  })
+  response.end(JSON.stringify({ jsonrpc: '2.0', id: null, error: { code: -32_000, message } }))
+}

@@ -1,0 +1,46 @@
+import type {
+  Agent,
+  AgentContacts,
+  AgentStatus,
+  Delivery,
+  InboxEntry,
+  InboxQuery,
+  Mark,
+  PresenceStatus,
+  SendOptions,
+  SentEntry,
+} from '../sdk/index.ts'
+
+/** The mail of a profile as tools use it, whoever holds the home: an agent of this process, or one that it reads beside. */
+export interface Mailbox {
+  /** Undefined while another program runs the agent of this home. */
+  readonly agent: Agent | undefined
+  inbox(query: InboxQuery): InboxEntry[]
+  /** By full id or a prefix of at least 8 characters; marks it read. */
+  read(id: string): InboxEntry | undefined
+  send(to: string, text: string, options: SendOptions): Promise<string>
+  delivery(id: string): Delivery | undefined
+  sent(id: string): SentEntry | undefined
+  /** Undefined if there is no such message. */
+  mark(id: string, mark: Mark, reason: string | undefined): Promise<object | undefined>
+  setPresence(status: PresenceStatus): Promise<void>
+  counts(): Omit<AgentStatus, 'relays'>
+  readonly contacts: Pick<AgentContacts, 'list'>
+}
+
+/** The mailbox of an agent of this process. */
+export const agentMailbox = (agent: Agent): Mailbox => ({
+  agent,
+  inbox: query => agent.inbox(query),
+  read: id => agent.read(id),
+  send: (to, text, options) => agent.send(to, text, options),
+  delivery: id => agent.delivery(id),
+  sent: id => agent.sent(id),
+  async mark(prefix, mark, reason) {
+    const id = agent.read(prefix)?.id
+    return id === undefined ? undefined : { id, receipt: await agent.mark(id, mark, reason) }
+  },
+  setPresence: status => agent.presence.set(status),
+  counts: () => agent.status(),
+  contacts: agent.contacts,
+})

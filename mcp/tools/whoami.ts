@@ -1,0 +1,64 @@
+import { z } from 'zod'
+import { isoTime } from '../message-view.ts'
+import type { Post } from '../post.ts'
+import { defineTool, LOOKS } from '../tool.ts'
+
+const relayShape = z.object({
+  url: z.string(),
+  state: z.enum(['live', 'catching-up', 'offline', 'unknown']).describe('live: everything the relay has is here'),
+  may_miss: z.boolean().optional().describe('true: this relay keeps no log order, late messages may be missed'),
+})
+
+export const statusShape = z.object({
+  name: z.string(),
+  npub: z.string(),
+  relays: z.array(relayShape),
+  queue: z.number().int().describe('sent messages that no relay has yet'),
+  runs_here: z.boolean().describe('false: another program runs this agent, and this one reads beside it'),
+  wake: z.object({
+    state: z
+      .enum(['none', 'unverified', 'verified'])
+      .describe('is a sleeping session woken by mail? unverified: set up, but no notice was ever echoed'),
+    host: z.string().optional(),
+    verified_at: z.string().optional(),
+  }),
+  tools: z.enum(['base', 'full']),
+  version: z.string(),
+})
+
+/** Who this is and how it stands; also the resource `posthorn://status`. */
+export function statusOf({ mailbox, self, wakePath, profile, version }: Post): z.output<typeof statusShape> {
+  const { agent } = mailbox
+  const { state, host, verifiedAt } = wakePath.status()
+  return {
+    name: self.name,
+    npub: self.npub,
+    relays: agent
+      ? agent.status().relays.map(relay => ({
+          url: relay.url,
+          state: relay.state,
+          ...(relay.mayMiss ? { may_miss: true } : {}),
+        }))
+      : self.relays.map(url => ({ url, state: 'unknown' as const })),
+    queue: mailbox.counts().queue,
+    runs_here: agent !== undefined,
+    wake: {
+      state,
+      ...(host === undefined ? {} : { host }),
+      ...(verifiedAt === undefined ? {} : { verified_at: isoTime(verifiedAt / 1000) }),
+    },
+    tools: profile,
+    version,
+  }
+}
+
+export const whoami = defineTool({
+  name: 'whoami',
+  title: 'Who am I',
+  description:
+    'Your own name and address among agents, your relays and their state, and what waits to be sent or read.',
+  input: z.object({}),
+  output: statusShape,
+  annotations: LOOKS,
+  run: (_args, { post }) => statusOf(post),
+})
