@@ -65,10 +65,10 @@ export function createIntake({ store, pubkey, knownKeys, mayReceipt, admit }: In
   }
 
   return {
-    take({ mail, receipts = [], ...batch }) {
+    take({ mail, receipts = [], seen = [], ...batch }) {
       const place = gate()
       const kept: Mail[] = []
-      const dropped: string[] = []
+      const dropped: Mail[] = []
       const ids = new Set<string>()
       for (const one of mail) {
         const isEcho = one.topic !== undefined && one.from === pubkey
@@ -76,7 +76,7 @@ export function createIntake({ store, pubkey, knownKeys, mayReceipt, admit }: In
         ids.add(one.id)
         const box = place(one)
         if (box === 'dropped') {
-          dropped.push(one.from)
+          dropped.push(one)
           continue
         }
         const receiptDue = one.topic === undefined && one.wrap !== 'chat' && mayReceipt(one.from)
@@ -87,7 +87,13 @@ export function createIntake({ store, pubkey, knownKeys, mayReceipt, admit }: In
         })
       }
       const news = receipts.filter(isNews)
-      const added = store.record({ ...batch, mail: kept, receipts: news, dropped })
+      const added = store.record({
+        ...batch,
+        mail: kept,
+        receipts: news,
+        dropped: dropped.map(({ from }) => from),
+        seen: [...seen, ...dropped.filter(({ wrap }) => wrap === undefined)],
+      })
       return { mail: added.filter(({ stranger }) => stranger !== 'held'), receipts: news }
     },
     refill(from) {

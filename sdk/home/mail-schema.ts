@@ -122,4 +122,12 @@ export const MAIL_MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE outbox ADD COLUMN waits_since_ms INTEGER; -- when it was first seen queued; null before, and while it is not
   `,
+  `
+  -- Received, and no row of the inbox: wraps, receipts, what was not kept of strangers. So that a relay that still has them is not asked again.
+  CREATE TABLE seen (
+    id TEXT PRIMARY KEY,
+    at INTEGER NOT NULL                        -- created_at of the event
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX seen_at ON seen (at);
+  `,
 ]

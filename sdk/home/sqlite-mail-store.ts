@@ -25,6 +25,7 @@ import {
 } from './mail-rows.ts'
 import { MAIL_APPLICATION_ID, MAIL_MIGRATIONS } from './mail-schema.ts'
 import { copyMethods } from './sqlite-copies.ts'
+import { seenOn } from './sqlite-seen.ts'
 import { strangersOn } from './sqlite-strangers.ts'
 
 /** Mail in one SQLite file (0600). `readonly` is a view beside the writing process. */
@@ -82,6 +83,7 @@ function mailStoreOn(db: Database): MailStore {
       .map(toReceipt)
       .sort(compareReceipts)
   const strangers = strangersOn(db, sql)
+  const { see, ...seen } = seenOn(sql)
 
   function keepReceipt(receipt: Receipt, nowMs: number | undefined): void {
     const recipient = sql('SELECT recipient FROM outbox WHERE id = ?').pluck().get(receipt.of)
@@ -109,7 +111,8 @@ function mailStoreOn(db: Database): MailStore {
 
   const store: MailStore = {
     ...strangers.methods,
-    record: db.transaction(({ feed, mail, position, receipts = [], dropped = [], nowMs }: MailBatch) => {
+    ...seen,
+    record: db.transaction(({ feed, mail, position, receipts = [], dropped = [], seen = [], nowMs }: MailBatch) => {
       const added: StoredMail[] = []
       for (const one of mail) {
         const { changes } = insertMail.run(ofMail(one))
@@ -118,6 +121,7 @@ function mailStoreOn(db: Database): MailStore {
       }
       for (const receipt of receipts) keepReceipt(receipt, nowMs)
       strangers.drop(dropped)
+      see(seen)
       if (position) {
         putPosition.run({ ...feed, ...position })
         trimPositions.run({ ...feed, scope: position.scope })

@@ -1,5 +1,6 @@
 import { memoryTable, type OpenTable } from '../tables.ts'
 import { type CopyRow, createCopyIndex, isGivenUp } from './memory-copies.ts'
+import { createMemorySeen } from './memory-seen.ts'
 import { createMemoryStrangers, type Work } from './memory-strangers.ts'
 import { withReceipt } from './receipt-order.ts'
 import type { FeedKey, MailStore, OutgoingMail, Position, RelayNote, StoredMail, WorkQuery } from './store.ts'
@@ -34,6 +35,7 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
   const feeds = openTable<readonly Position[]>('feeds')
   const receipts = openTable<readonly Receipt[]>('receipts')
   const { drop, ...strangers } = createMemoryStrangers(openTable, inbox)
+  const { see, ...seen } = createMemorySeen(openTable)
   let lastIn = lastOrdinal(inbox)
   let lastOut = lastOrdinal(outbox)
   const relayNotes = openTable<RelayNote>('relay-notes')
@@ -60,7 +62,8 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
 
   const store: MailStore = {
     ...strangers,
-    record({ feed, mail, position, receipts: told = [], dropped = [], nowMs }) {
+    ...seen,
+    record({ feed, mail, position, receipts: told = [], dropped = [], seen = [], nowMs }) {
       const added: StoredMail[] = []
       for (const one of mail) {
         if (inbox.has(one.id)) continue
@@ -85,6 +88,7 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
         copies.told(receipt.of, nowMs ?? receipt.at * 1000)
       }
       drop(dropped)
+      see(seen)
       if (position) {
         const kept = feeds.get(feedKey(feed)) ?? []
         const others = kept.filter(({ scope, epoch }) => scope !== position.scope || epoch !== position.epoch)

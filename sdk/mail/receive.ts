@@ -15,7 +15,7 @@ import type { Received } from '../link/feed.ts'
 import { readMessage } from './message.ts'
 import { readReceipt } from './receipt.ts'
 import type { Sealer } from './seal.ts'
-import type { Mail } from './store.ts'
+import type { Mail, Seen } from './store.ts'
 import type { Receipt } from './types.ts'
 import { encodeRumor, rumorIn, sealIn } from './wrap.ts'
 
@@ -31,6 +31,8 @@ export interface Opening {
 export interface Opened {
   readonly mail: readonly Mail[]
   readonly receipts: readonly Receipt[]
+  /** Events that are known by another id than what they hold, or by none. */
+  readonly seen: readonly Seen[]
   readonly unreadable: number
 }
 
@@ -47,16 +49,22 @@ export function readMail(events: readonly Received[], opening: Opening): MaybePr
         return readMessage(received.event, originOf(received, opening), opening.sealer)
     }
   })
-  return read.some(one => one instanceof Promise) ? Promise.all(read).then(collect) : collect(read as Read[])
+  const seen = events.flatMap(({ event: { kind, id, created_at } }) =>
+    kind === GIFT_WRAP || kind === RECEIPT ? [{ id, at: created_at }] : [],
+  )
+  return read.some(one => one instanceof Promise)
+    ? Promise.all(read).then(all => collect(all, seen))
+    : collect(read as Read[], seen)
 }
 
 /** `own`: a copy that this key sent from elsewhere. */
 type Unread = 'unreadable' | 'own'
 type Read = Mail | readonly Receipt[] | Unread
 
-const collect = (read: readonly Read[]): Opened => ({
+const collect = (read: readonly Read[], seen: readonly Seen[]): Opened => ({
   mail: read.filter(isMail),
   receipts: read.filter(isReceipts).flat(),
+  seen,
   unreadable: read.filter(one => one === 'unreadable').length,
 })
 

@@ -56,6 +56,13 @@ export interface Position extends Cursor {
   readonly scope: string
 }
 
+/** An event that was received and left no message under its own id. */
+export interface Seen {
+  readonly id: string
+  /** Its created_at, seconds since 1970. */
+  readonly at: number
+}
+
 export interface MailBatch {
   readonly feed: FeedKey
   readonly mail: readonly Mail[]
@@ -63,6 +70,8 @@ export interface MailBatch {
   readonly receipts?: readonly Receipt[]
   /** Strangers whose messages were not kept: the request box is full, or they were denied. One entry per message. */
   readonly dropped?: readonly string[]
+  /** Wraps, receipts, and what was not kept of strangers. */
+  readonly seen?: readonly Seen[]
   /** When the batch was received, ms since 1970. */
   readonly nowMs?: number
   /** Everything up to here is recorded once this batch is. */
@@ -200,6 +209,8 @@ export interface MailStore {
    * ends the waiting of its message's copies: the recipient has it, whoever brought it.
    */
   record(batch: MailBatch): readonly StoredMail[]
+  /** All that `seen` named, of more than 20,000 the latest by their own time; `since` (seconds since 1970): from there on it is complete. */
+  seen(): { readonly events: readonly Seen[]; readonly since: number }
   /** The feed's positions, most recently told first: one per scope and epoch, the last 8 of each scope. */
   positions(feed: FeedKey): readonly Position[]
   get(id: string): StoredMail | undefined

@@ -1,11 +1,10 @@
 import { type Clock, seconds } from '../../platform/clock.ts'
 import type { Timers } from '../../platform/timers.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
-import { MESSAGE } from '../../protocol/kinds.ts'
 import { RelayRefusedError } from '../errors.ts'
 import { localSide } from '../link/local-side.ts'
 import { reconcile } from '../link/reconcile.ts'
-import type { Route } from '../mail/route.ts'
+import { inboxFilter, type Route } from '../mail/route.ts'
 import type { MailStore } from '../mail/store.ts'
 
 /** Ids a relay may name, and messages fetched, in one comparison. */
@@ -29,8 +28,11 @@ export async function compareInbox(
   route: Route,
   { pubkey, store, clock, timers, isClosed }: ComparisonOptions,
 ): Promise<void> {
-  const filter: FilterJson = { kinds: [MESSAGE], '#p': [pubkey] }
-  const held = [...store.list({}), ...store.list({ held: true })].map(({ id, at }) => ({ id, created_at: at }))
+  const { events: seen, since } = store.seen()
+  // A message that came wrapped is known to relays by its wrap alone.
+  const kept = [...store.list({}), ...store.list({ held: true })].filter(({ wrap }) => wrap === undefined)
+  const held = [...kept, ...seen].map(({ id, at }) => ({ id, created_at: at }))
+  const filter: FilterJson = { ...inboxFilter(pubkey), ...(since > 0 ? { since } : {}) }
   const options = { now: seconds(clock), timers, timeoutMs: 10_000, maxIds: MAX_IDS }
   let lacking: readonly string[]
   try {

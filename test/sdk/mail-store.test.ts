@@ -5,6 +5,7 @@ import { createMemoryMailStore, type MailStore } from 'posthorn'
 import { describe, expect, test } from 'vitest'
 import { openIdbMailStore } from '#dist/sdk/browser/idb-mail-store.js'
 import { openSqliteMailStore } from '#dist/sdk/home/sqlite-mail-store.js'
+import { KEPT_SEEN, SEEN_SLACK } from '#dist/sdk/mail/memory-seen.js'
 import type { Mail } from '#dist/sdk/mail/store.js'
 import type { Receipt } from '#dist/sdk/mail/types.js'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -395,6 +396,19 @@ describe.each(subjects)('mail store: %s', (_, make) => {
     expect(store.strangers().find(({ pubkey }) => pubkey === '')?.dropped).toBe(5)
   })
 
+  test('what was seen and is no message is remembered once, across restarts', async () => {
+    const { store, reopen } = await make()
+    expect(store.seen()).toEqual({ events: [], since: 0 })
+    const [first, second] = [
+      { id: id(1), at: 20 },
+      { id: id(2), at: 10 },
+    ]
+    store.record({ feed, mail: [mail(3)], seen: [first, second] })
+    store.record({ feed, mail: [], seen: [{ ...first, at: 30 }] })
+    const { events, since } = (await reopen()).seen()
+    expect([since, events.toSorted((a, b) => a.at - b.at)]).toEqual([0, [second, first]])
+  })
+
   test('dead letters: set aside and tried again or dismissed; refused and sent again or forgotten', async () => {
     const { store, reopen } = await make()
     store.record({ feed, mail: [mail(1), mail(2), mail(3)] })
@@ -572,3 +586,19 @@ test('a failing batch leaves neither mail nor position', () => {
   expect([store.list({}), store.positions(feed)]).toEqual([[], []])
   store.close()
 })
+
+test.each(subjects.slice(0, 2))(
+  '%s: of too many that were seen the oldest go, and it is told from where on all are there',
+  async (_, make) => {
+    const { store } = await make()
+    // Not in order of their own time.
+    const seen = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_, n) => ({ id: id(from + n), at: 100_000 - from - n }))
+    store.record({ feed, mail: [], seen: seen(0, KEPT_SEEN + SEEN_SLACK - 1) })
+    expect(store.seen().events).toHaveLength(KEPT_SEEN + SEEN_SLACK - 1)
+    store.record({ feed, mail: [], seen: seen(KEPT_SEEN + SEEN_SLACK - 1, KEPT_SEEN + SEEN_SLACK) })
+    const { events, since } = store.seen()
+    expect([events.length, since]).toEqual([KEPT_SEEN, 100_000 - KEPT_SEEN + 1])
+    expect(events.some(each => each.id === id(0))).toBe(true)
+  },
+)

@@ -38,6 +38,41 @@ test('what one relay withheld is found when another gives cause for suspicion, a
   await mesh.close()
 })
 
+test('wraps and receipts are compared too; what was dropped, or read before, is not fetched again', async () => {
+  const mesh = await testMesh({ seed: 32, relays: 2 })
+  const [one, two] = mesh.relays
+  if (!one || !two) throw new Error('no relays')
+  const ada = await mesh.agent('ada', { relays: [one.url] })
+  const eve = await mesh.agent('eve', { relays: [one.url] })
+  const bob = await mesh.agent('bob')
+  bob.contacts.deny(eve.pubkey)
+  const before = two.snapshot()
+  for (let n = 0; n < 3; n += 1) await eve.send('bob', `unwanted ${n}`)
+  await ada.send('bob', 'wrapped and given', { wrap: true })
+  await mesh.advance(1_000)
+  const asked = await bob.send('ada', 'received?')
+  await mesh.advance(100)
+  one.lie({ withhold: 1 })
+  for (let n = 0; n < 3; n += 1) await ada.send('bob', `withheld ${n}`, { wrap: true })
+  await mesh.advance(5_000)
+  one.lie({})
+  await ada.send('bob', 'given')
+  // So that the second relay has told a position that it will not have any more.
+  await bob.send('bob', 'own')
+  await mesh.advance(5_000)
+  expect(texts(bob)).toEqual(['wrapped and given', 'given', 'own'])
+  const dropped = bob.requests.list()
+  expect(bob.delivery(asked)).toMatchObject({ state: 'stored' })
+  expect(dropped).toMatchObject([{ pubkey: eve.pubkey, dropped: 3 }])
+
+  await two.rewind(before)
+  await mesh.advance(60_000)
+  expect(texts(bob).toSorted()).toEqual(['given', 'own', 'withheld 0', 'withheld 1', 'withheld 2', 'wrapped and given'])
+  expect(bob.delivery(asked)).toMatchObject({ state: 'received' })
+  expect(bob.requests.list()).toEqual(dropped)
+  await mesh.close()
+})
+
 const EPOCH = '0000000000010000'
 const now = nowSeconds()
 const hidden = Array.from({ length: 7 }, (_, n) => messageTo(alice, bob, `hidden ${n}`, now - n * 10))
