@@ -123,6 +123,8 @@ function checkGrowth(world: World, home: Home, { inbox, outbox, feeds, sizes }: 
     receipts: outbox.length,
     'relay-notes': homes.size + 1,
     strangers: 0,
+    // Receipts: a few for each message of any life of this key.
+    seen: 6 * [...world.seen.values()].reduce((sum, { size }) => sum + size, 0),
   }
   for (const [table, size] of Object.entries(sizes))
     if (size > (caps[table] ?? 0)) world.faults.push(`${home.name} has ${size} rows in ${table}`)
