@@ -1,4 +1,4 @@
-import { EXIT_CODES } from './exit-codes.ts'
+import { EXIT_CODES, type ExitName } from './exit-codes.ts'
 import type { Paint } from './output.ts'
 import { columns } from './text.ts'
 import { COMMON, type OptionSpec, VERB_GROUPS, VERBS, type VerbName, type VerbSpec } from './verbs/index.ts'
@@ -40,20 +40,47 @@ export function verbHelp(verb: VerbName, paint: Paint): string {
     `  ${spec.summary}`,
     '',
     paint.bold('Examples'),
-    ...spec.examples.flatMap(([command, what]) => [`  ${command}`, `      ${paint.dim(what)}`]),
+    ...spec.examples.flatMap(([command, what]) => [
+      `  ${command}`,
+      ...(what === '' ? [] : [`      ${paint.dim(what)}`]),
+    ]),
     ...(own.length > 0 ? ['', paint.bold('Options'), ...columns(own)] : []),
     '',
     paint.bold('Options of every verb'),
     ...columns(optionRows(COMMON)),
+    ...(spec.exits === undefined ? [] : ['', paint.bold('Exit codes here'), ...columns(exitRows(spec.exits))]),
     ...(spec.notes ?? []).flatMap(note => ['', note]),
   ].join('\n')
 }
 
-function optionRows(options: Readonly<Record<string, OptionSpec>>): [string, string][] {
+export function optionRows(options: Readonly<Record<string, OptionSpec>>): [string, string][] {
   return Object.entries(options).map(([name, option]) => {
     const short = option.short === undefined ? '' : `, -${option.short}`
     const value = option.type === 'flag' ? '' : ` ${option.value ?? 'VALUE'}`
     const standard = option.default === undefined ? '' : ` (default: ${option.default})`
     return [`--${name}${short}${value}`, `${option.help}${standard}`]
   })
+}
+
+/** By code. */
+export const exitRows = (exits: NonNullable<VerbSpec['exits']>): [string, string][] =>
+  (Object.entries(exits) as [ExitName, string][])
+    .map(([name, meaning]): [number, string] => [EXIT_CODES[name].code, meaning])
+    .sort(([a], [b]) => a - b)
+    .map(([code, meaning]) => [String(code), meaning])
+
+/** The verbs that begin with a word which is none itself, for `posthorn card` and `posthorn help card`. */
+export function familyHelp(first: string, paint: Paint): string | undefined {
+  const rows = Object.entries(VERBS).flatMap(([verb, { operands, summary }]): [string, string][] =>
+    verb.startsWith(`${first} `) ? [[`${verb} ${operands}`.trim(), summary]] : [],
+  )
+  if (rows.length === 0) return undefined
+  return [
+    `posthorn ${first} …`,
+    '',
+    paint.bold('Verbs'),
+    ...columns(rows),
+    '',
+    `posthorn help ${first} <verb> tells more.`,
+  ].join('\n')
 }

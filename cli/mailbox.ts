@@ -218,7 +218,7 @@ export const isUnreachable = ({ agent }: Mailbox): boolean =>
   agent?.status().relays.every(relay => relay.state === 'offline' && relay.error !== undefined) ?? false
 
 /** A relay's reason, if it is there but does not serve this key, or not without an AUTH that failed, and no other relay does. */
-export function refusalOf({ agent }: Mailbox): string | undefined {
+export function refusalOf({ agent }: Pick<Mailbox, 'agent'>): string | undefined {
   const relays = agent?.status().relays.filter(({ state }) => state !== 'offline') ?? []
   if (relays.some(({ state, error }) => state === 'live' && error === undefined)) return undefined
   return relays.map(({ error }) => error ?? '').find(error => exitCodeOfReason(error) === EXIT.refused)

@@ -3,7 +3,7 @@ import { COMMANDS, type CommandName } from './commands/index.ts'
 import type { CliHost } from './context.ts'
 import { exitCodeOf, hintOf, UsageError } from './errors.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
-import { overview, verbHelp } from './help.ts'
+import { familyHelp, overview, verbHelp } from './help.ts'
 import { createOutput, type Output } from './output.ts'
 import { settingLayers } from './setting-layers.ts'
 import { nearest } from './suggest.ts'
@@ -23,7 +23,7 @@ export async function main(argv: readonly string[], host: CliHost): Promise<Exit
   try {
     if (first === '--version' || first === '-v') return showVersion(out)
     if (first === undefined || first === '--help' || first === '-h') return showHelp(out)
-    if (!isVerb(first)) throw unknownVerb(first)
+    if (!isVerb(first)) return noVerb(first, rest, out)
     if (wantsHelp(rest)) return showHelp(out, first)
     if (first === 'help') return runHelp(rest, out)
     return await runVerb(first, rest, out, host)
@@ -51,7 +51,7 @@ async function runVerb<V extends CommandName>(
 function runHelp(args: readonly string[], out: Output): ExitCode {
   const { operands } = parseVerbArgs('help', args)
   const topic = operands.length === 0 ? undefined : operands.join(' ')
-  if (topic !== undefined && !isVerb(topic)) throw unknownVerb(topic)
+  if (topic !== undefined && !isVerb(topic)) return showFamily(topic, out)
   return showHelp(out, topic)
 }
 
@@ -60,6 +60,32 @@ function showHelp(out: Output, verb?: VerbName): ExitCode {
     verb === undefined ? overview(out.paint) : verbHelp(verb, out.paint),
     verb === undefined ? { verbs: VERBS } : { verb, ...VERBS[verb] },
   )
+  return EXIT.ok
+}
+
+/** The first of two words that make a verb is no mistake yet. */
+function noVerb(first: string, rest: readonly string[], out: Output): ExitCode {
+  if (wantsHelp(rest)) return showFamily(first, out)
+  const members = Object.keys(VERBS).flatMap(verb =>
+    verb.startsWith(`${first} `) ? [verb.slice(first.length + 1)] : [],
+  )
+  if (members.length === 0) throw unknownVerb(first)
+  const [second] = rest
+  const meant = second === undefined ? undefined : nearest(second, members)
+  throw new UsageError(
+    second === undefined || second.startsWith('-')
+      ? `${first} wants one of ${members.join(', ')}`
+      : `there is no verb ${JSON.stringify(`${first} ${second}`)}${meant === undefined ? '' : `; did you mean ${first} ${meant}?`}`,
+    `posthorn help ${first} tells what they do`,
+  )
+}
+
+function showFamily(first: string, out: Output): ExitCode {
+  const text = familyHelp(first, out.paint)
+  if (text === undefined) throw unknownVerb(first)
+  out.result(text, {
+    verbs: Object.fromEntries(Object.entries(VERBS).filter(([verb]) => verb.startsWith(`${first} `))),
+  })
   return EXIT.ok
 }
 

@@ -30,7 +30,7 @@ export const messageFields = (entry: InboxEntry) => ({
 })
 
 /** Names before keys; strangers are named as such. */
-export const senderText = (entry: InboxEntry): string =>
+export const senderText = (entry: Pick<InboxEntry, 'from' | 'fromName' | 'known'>): string =>
   entry.fromName === undefined
     ? `${shorten(npubOf(entry.from))}${entry.known ? '' : ' (unknown)'}`
     : escapeLine(entry.fromName)

@@ -13,6 +13,8 @@ export interface Paint {
 /** Where a command speaks: results on stdout, talk on stderr. Every text of others passes through `escapeText` on its way. */
 export interface Output {
   readonly json: boolean
+  /** A person reads results as they come: a terminal, and no JSON. */
+  readonly interactive: boolean
   /** One result: with `--json` the object as a line with `"v":1` in front, else the text. */
   result(human: string, fields: Readonly<Record<string, unknown>>): void
   /** One line of data that is JSON in both modes, such as an event. */
@@ -45,6 +47,7 @@ export function createOutput(options: OutputOptions): Output {
   }
   return {
     json,
+    interactive: !json && stdout.isTTY === true,
     result: (human, fields) => writeLine(stdout, json ? safeJson({ v: 1, ...fields }) : human),
     line: value => writeLine(stdout, safeJson(value)),
     say: text => {

@@ -1,8 +1,31 @@
 import { join } from 'node:path'
 import { systemRandom } from '../platform/random.ts'
 import { signEvent } from '../protocol/index.ts'
-import { type ConnectOptions, connect, type OpenKeyOptions, openKeyFile, type RelayClient } from '../sdk/index.ts'
+import {
+  type Authenticate,
+  type ConnectOptions,
+  connect,
+  type OpenKeyOptions,
+  openKeyFile,
+  type RelayClient,
+} from '../sdk/index.ts'
 import { chosenProfile, type ProfileOptions } from './profile.ts'
+
+/** Signs a relay's challenge with the profile's key, which is opened only then. */
+export const authenticateAs =
+  (
+    profile: ProfileOptions,
+    env: Readonly<Record<string, string | undefined>>,
+    passphrase: OpenKeyOptions['passphrase'],
+  ): Authenticate =>
+  async template => {
+    const key = await openKeyFile(join(chosenProfile(profile, env).home, 'key'), { passphrase })
+    try {
+      return signEvent(template, key, systemRandom.bytes(32))
+    } finally {
+      key.fill(0)
+    }
+  }
 
 /**
  * One connection for a verb. A relay that demands AUTH is given the profile's key; the others do not learn who asks; `onDemand` is told. Without
@@ -17,16 +40,13 @@ export const connectAs = (
     passphrase,
     ...options
   }: Pick<ConnectOptions, 'timeoutMs'> & Pick<OpenKeyOptions, 'passphrase'> & { readonly onDemand?: () => void },
-): Promise<RelayClient> =>
-  connect(url, {
+): Promise<RelayClient> => {
+  const authenticate = authenticateAs(profile, env, passphrase)
+  return connect(url, {
     ...options,
     async authenticate(template) {
       onDemand?.()
-      const key = await openKeyFile(join(chosenProfile(profile, env).home, 'key'), { passphrase })
-      try {
-        return signEvent(template, key, systemRandom.bytes(32))
-      } finally {
-        key.fill(0)
-      }
+      return authenticate(template)
     },
   })
+}

@@ -19,3 +19,4 @@ export { type HandOverOptions, handOver, handOverMark, handOverRead } from './ho
 export type { Lookout, LookoutRelay } from './lookout.ts'
 export { connect, openLookout, remoteSigner } from './node-host.ts'
 export { openAgent } from './open-agent.ts'
+export type { PresenceChange } from './orders.ts'

@@ -18,6 +18,7 @@ export const COMMANDS: { readonly [V in CommandName]: () => Promise<Command<V>> 
   read: async () => (await import('./read.ts')).read,
   mark: async () => (await import('./mark.ts')).mark,
   receipts: async () => (await import('./receipts.ts')).receipts,
+  watch: async () => (await import('./watch.ts')).watch,
   catchup: async () => (await import('./catchup.ts')).catchup,
 
   // People and agents
@@ -31,8 +32,18 @@ export const COMMANDS: { readonly [V in CommandName]: () => Promise<Command<V>> 
   'invite list': async () => (await import('./invite-list.ts')).inviteList,
   'invite revoke': async () => (await import('./invite-revoke.ts')).inviteRevoke,
 
+  // Agents
+  agents: async () => (await import('./agents.ts')).agents,
+  'card show': async () => (await import('./card-show.ts')).cardShow,
+  'card set': async () => (await import('./card-set.ts')).cardSet,
+  'card publish': async () => (await import('./card-set.ts')).cardPublish,
+  'presence show': async () => (await import('./presence-show.ts')).presenceShow,
+  'presence watch': async () => (await import('./presence-watch.ts')).presenceWatch,
+  'presence set': async () => (await import('./presence-set.ts')).presenceSet,
+
   // Run a relay
   relay: async () => (await import('./relay.ts')).relay,
+  'relay top': async () => (await import('./relay-top.ts')).relayTop,
   'relay config': async () => (await import('./relay-config.ts')).relayConfig,
   'relay check': async () => (await import('./relay-check.ts')).relayCheck,
   'relay prune': async () => (await import('./relay-prune.ts')).relayPrune,
@@ -44,4 +55,7 @@ export const COMMANDS: { readonly [V in CommandName]: () => Promise<Command<V>> 
   publish: async () => (await import('./publish.ts')).publish,
   count: async () => (await import('./count.ts')).count,
   sync: async () => (await import('./sync.ts')).sync,
+
+  // Help
+  completion: async () => (await import('./completion.ts')).completion,
 }

@@ -4,6 +4,7 @@ import { EXIT } from '../exit-codes.ts'
 import { openMailbox } from '../mailbox.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile } from '../profile.ts'
+import { qrText } from '../qr.ts'
 import { plural } from '../text.ts'
 
 /** `posthorn invite create`: the line alone on stdout, so that it can be piped. */
@@ -33,6 +34,7 @@ export const inviteCreate: Command<'invite create'> = async context => {
     out.result(text, { invite: text, id, expires, uses })
     const until = new Date(expires * 1000).toISOString().replace('.000', '')
     out.say(`good for ${plural(uses, 'key')} until ${until}; hand it over on a way nobody else reads`)
+    if (options.qr || (out.interactive && !options['no-qr'])) out.say(await qrText(text))
     out.say(`taken back by: posthorn invite revoke ${id.slice(0, 8)}`)
     return EXIT.ok
   } finally {

@@ -9,25 +9,31 @@ export const COMMON = {
 } as const satisfies Record<string, OptionSpec>
 
 export const PROFILE = {
-  as: { type: 'text', value: 'NAME', help: 'the profile to act as (default: default)' },
-  home: { type: 'text', value: 'DIR', help: "the profile's folder itself (also POSTHORN_HOME)" },
+  as: { type: 'text', value: 'NAME', is: 'profile', help: 'the profile to act as (default: default)' },
+  home: { type: 'text', value: 'DIR', is: 'folder', help: "the profile's folder itself (also POSTHORN_HOME)" },
 } as const satisfies Record<string, OptionSpec>
 
 export const PASSPHRASE = {
   'passphrase-file': {
     type: 'text',
     value: 'FILE',
+    is: 'file',
     env: ['POSTHORN_PASSPHRASE_FILE'],
     help: 'where the passphrase of an encrypted key is (default: ask on the terminal)',
   },
 } as const satisfies Record<string, OptionSpec>
 
 export const RELAY = {
-  relay: { type: 'text', value: 'URL', help: "this relay instead of the profile's" },
+  relay: { type: 'text', value: 'URL', is: 'relay', help: "this relay instead of the profile's" },
 } as const satisfies Record<string, OptionSpec>
 
 export const RELAYS = {
-  relay: { type: 'list', value: 'URL', help: "this relay instead of the profile's; several: repeat it, or commas" },
+  relay: {
+    type: 'list',
+    value: 'URL',
+    is: 'relay',
+    help: "this relay instead of the profile's; several: repeat it, or commas",
+  },
 } as const satisfies Record<string, OptionSpec>
 
 export const TIMEOUT = {
@@ -38,6 +44,7 @@ export const DATA = {
   data: {
     type: 'text',
     value: 'DIR',
+    is: 'folder',
     env: ['POSTHORN_DATA'],
     help: 'where events are kept (default: ~/.local/share/posthorn-relay)',
   },

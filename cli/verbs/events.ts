@@ -14,13 +14,19 @@ export const EVENT_VERBS = {
       follow: { type: 'flag', short: 'f', help: 'stay and print new ones' },
       log: { type: 'flag', help: "everything, in the order of the relay's log, page by page" },
     },
+    exits: {
+      empty: 'nothing matched',
+      refused: 'the relay refuses this key, or strangers',
+      unreachable: 'the relay was not reached, or did not answer in time',
+      integrity: 'something did not verify, and was dropped',
+    },
     examples: [
       [`posthorn req '{"kinds":[1],"limit":10}'`, 'the latest ten notes'],
       [`posthorn req '{}' --log --relay ws://one | posthorn publish - --relay ws://two`, 'copy a relay'],
     ],
     notes: [
       'Prints plain events, so that they can be piped into publish; with --json each line is {"v":1,"event":…} and carries "seq" where the relay told it.',
-      'Every event is verified before it is printed; a forged one is counted and makes the exit code 6. Exits 3 if nothing matched.',
+      'Every event is verified before it is printed; a forged one is counted.',
     ],
   },
   publish: {
@@ -39,26 +45,36 @@ export const EVENT_VERBS = {
       ['posthorn publish --kind 1 --tag t=posthorn "hello"', 'signs and publishes'],
       ['posthorn publish - < events.jsonl', 'signed events, one JSON per line'],
     ],
-    notes: [
-      'Exits 0 only if the relay accepted every event; 4 if it refuses the key, 6 if an id or signature does not hold.',
-    ],
+    exits: {
+      failure: 'the relay did not accept every event',
+      empty: 'there was nothing to publish',
+      refused: 'the relay refuses this key, or strangers',
+      unreachable: 'the relay was not reached, or did not answer in time',
+      integrity: 'an id or signature does not hold; nothing was sent',
+    },
   },
   count: {
     summary: 'how many events match',
     operands: "'<filter>'…",
     arity: [1, 10],
     options: { ...PROFILE, ...PASSPHRASE, ...RELAY, ...TIMEOUT },
+    exits: {
+      refused: 'the relay refuses this key, or strangers',
+      unreachable: 'the relay was not reached, or did not answer in time',
+    },
     examples: [[`posthorn count '{"kinds":[1]}'`, 'prints a number']],
   },
   sync: {
     summary: 'give each of two relays what only the other has',
     operands: "<relay> <relay> ['<filter>']",
     arity: [2, 3],
+    are: ['relay', 'relay'],
     options: {
       ...PASSPHRASE,
       dir: {
         type: 'text',
         value: 'DIR',
+        is: ['both', 'to', 'from'],
         default: 'both',
         help: 'both, to (only from the first to the second) or from (only from the second to the first)',
       },
@@ -70,13 +86,19 @@ export const EVENT_VERBS = {
         help: 'give up after S seconds of silence',
       },
     },
+    exits: {
+      failure: 'a relay refused some events',
+      refused: 'a relay refuses strangers',
+      unreachable: 'a relay was not reached, or fell silent',
+      integrity: 'something did not verify, and was not passed on',
+    },
     examples: [
       ['posthorn sync ws://localhost:7678 wss://relay.example', 'everything, both ways'],
       [`posthorn sync ws://one ws://two '{"authors":["…"]}' --dir to`, "one author's events, from one to two"],
     ],
     notes: [
       'Only differences travel: the relays compare ids by NIP-77; where one cannot, all matching events are paged through on both.',
-      'Every event is verified before it is passed on. Exits 6 if one did not hold, 1 if a relay refused some, 4 if it refuses strangers.',
+      'Every event is verified before it is passed on.',
     ],
   },
 } as const satisfies Record<string, VerbSpec>

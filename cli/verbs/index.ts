@@ -1,3 +1,4 @@
+import { AGENT_VERBS } from './agents.ts'
 import { EVENT_VERBS } from './events.ts'
 import { HELP_VERBS } from './help.ts'
 import { MAIL_VERBS } from './mail.ts'
@@ -8,13 +9,14 @@ import { START_VERBS } from './start.ts'
 
 export { COMMON } from './common.ts'
 export { RELAY_SETTINGS } from './relay-settings.ts'
-export type { OptionSpec, VerbSpec } from './spec.ts'
+export type { OptionSpec, VerbSpec, WordKind } from './spec.ts'
 
 /** Every verb, in the order of help. Drives parsing, help and did-you-mean; `commands/index.ts` maps each to its code. */
 export const VERBS = {
   ...START_VERBS,
   ...MAIL_VERBS,
   ...PEOPLE_VERBS,
+  ...AGENT_VERBS,
   ...RELAY_VERBS,
   ...EVENT_VERBS,
   ...HELP_VERBS,
@@ -24,7 +26,8 @@ export const VERBS = {
 export const VERB_GROUPS: readonly (readonly [title: string, verbs: Readonly<Record<string, VerbSpec>>])[] = [
   ['Start here', START_VERBS],
   ['Mail', MAIL_VERBS],
-  ['People and agents', PEOPLE_VERBS],
+  ['People', PEOPLE_VERBS],
+  ['Agents', AGENT_VERBS],
   ['Run a relay', RELAY_VERBS],
   ['Events of any kind', EVENT_VERBS],
   ['Help', HELP_VERBS],

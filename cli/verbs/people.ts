@@ -7,6 +7,7 @@ export const PEOPLE_VERBS = {
     operands: '<name> <who>',
     arity: [2, 2],
     options: { ...PROFILE, ...PASSPHRASE },
+    exits: { empty: 'that is nobody' },
     examples: [['posthorn contact add bob npub1…', 'from now on: posthorn send bob …']],
     notes: [
       'A key that is a contact already gets the new name. What waited of theirs in the request box comes into the inbox.',
@@ -18,6 +19,8 @@ export const PEOPLE_VERBS = {
     operands: '<who>',
     arity: [1, 1],
     options: { ...PROFILE, ...PASSPHRASE },
+    are: ['who'],
+    exits: { empty: 'that is nobody' },
     examples: [['posthorn contact allow npub1…', 'what waited of theirs comes into the inbox']],
   },
   'contact deny': {
@@ -25,6 +28,8 @@ export const PEOPLE_VERBS = {
     operands: '<who>',
     arity: [1, 1],
     options: { ...PROFILE, ...PASSPHRASE },
+    are: ['who'],
+    exits: { empty: 'that is nobody' },
     examples: [['posthorn contact deny npub1…', 'undone by contact allow, or contact remove']],
   },
   'contact remove': {
@@ -32,7 +37,9 @@ export const PEOPLE_VERBS = {
     operands: '<who>',
     arity: [1, 1],
     options: { ...PROFILE, ...PASSPHRASE },
-    examples: [['posthorn contact remove bob', 'by name or key; exits 3 if nothing was known of it']],
+    are: ['contact'],
+    exits: { empty: 'nothing was known of that key' },
+    examples: [['posthorn contact remove bob', 'by name or key']],
   },
   'contact list': {
     summary: 'contacts, and keys that were allowed or denied',
@@ -40,7 +47,8 @@ export const PEOPLE_VERBS = {
     arity: [0, 0],
     options: { ...PROFILE, ...PASSPHRASE },
     examples: [['posthorn contact list --json', 'one object a line, with "standing"']],
-    notes: ['Profiles of this machine are contacts of each other ("machine"). Exits 3 if there is nobody.'],
+    notes: ['Profiles of this machine are contacts of each other ("machine").'],
+    exits: { empty: 'there is nobody' },
   },
   'invite create': {
     summary: 'print a line that makes whoever accepts it a contact',
@@ -52,10 +60,16 @@ export const PEOPLE_VERBS = {
       uses: { type: 'count', value: 'N', default: 1, help: 'how many may accept it' },
       valid: { type: 'seconds', value: 'S', default: 604_800, help: 'for S seconds (the default is a week)' },
       note: { type: 'text', value: 'TEXT', help: 'for your own list; not in the invite' },
+      qr: { type: 'flag', help: 'draw it as a QR code, too (on stderr; always done on a terminal)' },
+      'no-qr': { type: 'flag', help: 'draw none' },
       'relay-invite': {
         type: 'flag',
         help: 'the first relay is for members and yours: fetch a code, so that accepting joins it (one use)',
       },
+    },
+    exits: {
+      refused: 'with --relay-invite: the relay gives this key no code; there is no invite',
+      unreachable: 'with --relay-invite: the relay was not reached; there is no invite',
     },
     examples: [
       ['posthorn invite create --note "the phone"', 'hand the line over on a way nobody else reads'],
@@ -64,7 +78,6 @@ export const PEOPLE_VERBS = {
     notes: [
       'Whoever has the line first becomes the contact. It names your key, your name and your relays, and is printed once: only a hash is kept.',
       'You may sleep meanwhile. It counts when you wake, by your clock: give a long sleeper a longer --valid.',
-      'With --relay-invite exits 5 if the relay is not reached, 4 if it gives this key no code; then there is no invite.',
     ],
   },
   'invite accept': {
@@ -78,14 +91,18 @@ export const PEOPLE_VERBS = {
       wait: { type: 'seconds', value: 'S', max: MAX_SECONDS, help: 'wait S seconds for their answer' },
       timeout: { type: 'seconds', value: 'S', default: 5, max: MAX_SECONDS, help: "wait S seconds for the relay's OK" },
     },
+    exits: {
+      failure: 'they said no, or the invite is over',
+      refused: 'its relay lets this key not in',
+      unreachable: 'what tells them is queued; or, with --wait, they have not answered yet',
+    },
     examples: [
       ["posthorn invite accept 'posthorn:npub1…'", 'in quotes: the line has characters that shells read'],
       ['posthorn invite accept - < invite.txt', 'not in the history of the shell'],
     ],
     notes: [
-      'Contact and relays are set at once; what tells the inviter goes out as mail does: exit 5 and "queued" if not yet. Accepted again, nothing is sent twice.',
-      'An invite with a code for its relay joins that first: exit 5 or 4 if that fails, and nothing is changed.',
-      'With --wait: exit 0 once they answered, 1 if they said no, 5 if they have not answered yet.',
+      'Contact and relays are set at once; what tells the inviter goes out as mail does. Accepted again, nothing is sent twice.',
+      'An invite with a code for its relay joins that first; if that fails nothing is changed.',
     ],
   },
   'invite list': {
@@ -94,7 +111,8 @@ export const PEOPLE_VERBS = {
     arity: [0, 0],
     options: { ...PROFILE, ...PASSPHRASE },
     examples: [['posthorn invite list --json', 'one object a line']],
-    notes: ['Ended ones are kept for a month. Exits 3 if there is none.'],
+    notes: ['Ended ones are kept for a month.'],
+    exits: { empty: 'there is none' },
   },
   'invite revoke': {
     summary: 'take an open invite back',
@@ -102,6 +120,7 @@ export const PEOPLE_VERBS = {
     arity: [1, 1],
     options: { ...PROFILE, ...PASSPHRASE },
     examples: [['posthorn invite revoke 3f9c', 'the beginning of an id from invite list is enough']],
-    notes: ['Who has accepted it stays a contact. Exits 3 if no open invite has that id.'],
+    notes: ['Who has accepted it stays a contact.'],
+    exits: { empty: 'no open invite has that id' },
   },
 } as const satisfies Record<string, VerbSpec>

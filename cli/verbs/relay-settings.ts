@@ -29,6 +29,7 @@ export const RELAY_SETTINGS = {
   'require-auth': {
     type: 'text',
     value: 'WHAT',
+    is: ['write', 'read', 'all'],
     env: ['POSTHORN_REQUIRE_AUTH'],
     help: 'AUTH before write, read or all',
   },
@@ -58,6 +59,7 @@ export const RELAY_SETTINGS = {
   'trusted-proxy': {
     type: 'list',
     value: 'CIDR',
+    is: ['loopback', 'private', 'cloudflare'],
     env: ['POSTHORN_TRUSTED_PROXY'],
     help: 'believe its X-Forwarded-For: a block, or loopback, private, cloudflare; repeatable',
   },
@@ -70,6 +72,7 @@ export const RELAY_SETTINGS = {
   verifier: {
     type: 'text',
     value: 'TIER',
+    is: ['auto', 'native', 'wasm', 'noble'],
     default: 'auto',
     env: ['POSTHORN_VERIFIER'],
     help: 'what checks signatures: native (libsecp256k1 of the system), wasm, noble, or the first that is there',
@@ -83,6 +86,7 @@ export const RELAY_SETTINGS = {
   'backup-dir': {
     type: 'text',
     value: 'DIR',
+    is: 'folder',
     env: ['POSTHORN_BACKUP_DIR'],
     help: 'make checked backups of the log there while it runs (default: none)',
   },
@@ -105,6 +109,7 @@ export const RELAY_SETTINGS = {
   'log-format': {
     type: 'text',
     value: 'FORMAT',
+    is: ['text', 'json'],
     default: 'text',
     env: ['POSTHORN_LOG_FORMAT'],
     help: 'what is said on stderr while it runs: text, or json (one object a line)',
@@ -124,6 +129,7 @@ export const RELAY_SETTINGS = {
   config: {
     type: 'text',
     value: 'FILE',
+    is: 'file',
     env: ['POSTHORN_CONFIG'],
     help: 'a TOML file with any of these; posthorn relay config --example prints one',
   },

@@ -1,4 +1,4 @@
-import { DATA, KEEP } from './common.ts'
+import { DATA, KEEP, MAX_SECONDS, PASSPHRASE, PROFILE, RELAY } from './common.ts'
 import { RELAY_SETTINGS } from './relay-settings.ts'
 import type { VerbSpec } from './spec.ts'
 
@@ -40,11 +40,43 @@ export const RELAY_VERBS = {
       'Flags win over the environment, the environment over the file, the file over the defaults. Starts nothing.',
     ],
   },
+  'relay top': {
+    summary: 'a running relay as it is now: rates, latencies, subscriptions, agents, log head',
+    operands: '',
+    arity: [0, 0],
+    options: {
+      ...PROFILE,
+      ...PASSPHRASE,
+      ...RELAY,
+      metrics: {
+        type: 'text',
+        value: 'URL',
+        help: 'its /metrics, for latencies and rates by kind (posthorn relay --metrics)',
+      },
+      every: { type: 'seconds', value: 'S', default: 2, max: MAX_SECONDS, help: 'look every S seconds' },
+      count: { type: 'count', value: 'N', help: 'look N times, then end (default: Ctrl-C, or 1 without a terminal)' },
+      timeout: { type: 'seconds', value: 'S', default: 5, help: 'give up on an answer after S seconds' },
+    },
+    exits: {
+      failure: 'this relay tells no numbers',
+      unreachable: 'it was not reached',
+    },
+    examples: [
+      ['posthorn relay top', 'live on a terminal; elsewhere one plain look'],
+      ['posthorn relay top --relay wss://relay.example.com --metrics http://localhost:9464', 'with latencies'],
+      ['posthorn relay top --json --count 10', 'one object a line'],
+    ],
+    notes: [
+      'Reads /stats, which every Posthorn relay serves, and asks for cards and presence as any client does. Each look that fails is said, and the next one is tried.',
+    ],
+  },
   'relay check': {
     summary: "is a relay's log, or a backup, what was stored? beside a running relay, too",
     operands: '[backup]',
     arity: [0, 1],
+    are: ['file'],
     options: { ...DATA, deep: { type: 'flag', help: 'also check every signature' } },
+    exits: { empty: 'there is no log', integrity: 'something is damaged; it is listed' },
     examples: [['posthorn relay check --deep', 'exits 0 if all is sound, 6 if not, and lists what is damaged']],
     notes: [
       'Checks the structure of the file, every event against its id, and indexes, marks and tombstones against the events. Damaged events are never served; published again, they heal.',
@@ -55,29 +87,32 @@ export const RELAY_VERBS = {
     operands: '',
     arity: [0, 0],
     options: { ...DATA, ...KEEP, 'dry-run': { type: 'flag', help: 'only say how many' } },
+    exits: { empty: 'there is no log', integrity: 'the log is damaged; nothing was pruned' },
     examples: [['posthorn relay prune --keep 1059:forever --keep 30d', 'all but gift wraps older than 30 days']],
     notes: [
-      'A running relay prunes by itself what its own --keep says. Nothing is pruned from a damaged log (exit 6). What is pruned is gone for good; back up first.',
+      'A running relay prunes by itself what its own --keep says. What is pruned is gone for good; back up first.',
     ],
   },
   'relay backup': {
     summary: "copy a relay's log into one file, beside a running relay, too",
     operands: '<file>',
     arity: [1, 1],
+    are: ['file'],
     options: { ...DATA },
     examples: [
       ['posthorn relay backup posthorn-$(date +%F).db', 'checked, complete up to one seq, readable by you only'],
     ],
-    notes: ['Exits 6 if the log is damaged; no backup is made then. The file holds private mail.'],
+    exits: { empty: 'there is no log', integrity: 'the log is damaged; no backup was made' },
+    notes: ['The file holds private mail.'],
   },
   'relay restore': {
     summary: 'put a backup into the folder of a stopped relay',
     operands: '<file>',
     arity: [1, 1],
+    are: ['file'],
     options: { ...DATA, force: { type: 'flag', help: 'even if there is a log; it is set aside, not deleted' } },
+    exits: { empty: 'there is no such backup', integrity: 'the backup is damaged; nothing was changed' },
     examples: [['posthorn relay restore posthorn-2026-01-31.db --data /srv/relay', 'then start the relay as usual']],
-    notes: [
-      'Exits 6 if the backup is damaged; nothing is changed then. The next start begins a new epoch, so that clients who have seen more than the backup holds are told so.',
-    ],
+    notes: ['The next start begins a new epoch, so that clients who have seen more than the backup holds are told so.'],
   },
 } as const satisfies Record<string, VerbSpec>

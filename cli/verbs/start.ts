@@ -42,6 +42,7 @@ export const START_VERBS = {
     operands: '',
     arity: [0, 0],
     options: { ...PROFILE },
+    exits: { empty: 'there is no such profile' },
     examples: [['posthorn whoami --as bob', 'what to give to others so that they can write to bob']],
   },
   status: {
@@ -56,20 +57,30 @@ export const START_VERBS = {
       offline: { type: 'flag', help: 'do not ask the relay' },
     },
     examples: [['posthorn status --json', 'for scripts']],
-    notes: ['Exits 5 if no relay can be reached.'],
+    exits: {
+      empty: 'there is no such profile',
+      refused: 'the relay refuses this key',
+      unreachable: 'no relay was reached',
+    },
   },
   doctor: {
     summary: 'is all well with this profile and its relays? each finding with what to do',
     operands: '',
     arity: [0, 0],
     options: { ...PROFILE, ...PASSPHRASE, ...RELAYS, ...TIMEOUT },
+    exits: {
+      empty: 'there is no such profile',
+      refused: 'a relay refuses this key',
+      unreachable: 'a relay cannot be reached',
+      integrity: 'what a relay sent does not hold',
+    },
     examples: [
       ['posthorn doctor', 'exits 0 if mail can come and go'],
       ['posthorn doctor --json', '{"ok":…,"findings":[{"check":…,"level":"ok|warn|fail","what":…,"do":…}]}'],
     ],
     notes: [
       'Looks at the key and who can read it, the mail on disk, each relay (reachable, AUTH, log order, clock, what waits there), the outgoing queue, strangers and the verifier. Changes nothing and marks nothing as read; runs beside a running agent, too.',
-      'Warnings leave the exit code at 0. Otherwise it is that of the first failure: 4 if a relay refuses this key, 5 if one cannot be reached, 3 without a profile.',
+      'Warnings leave the exit code at 0; otherwise it is that of the first failure.',
     ],
   },
 } as const satisfies Record<string, VerbSpec>

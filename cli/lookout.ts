@@ -1,0 +1,72 @@
+import { homeContacts } from '../sdk/home/contacts.ts'
+import { type Contact, DEFAULT_RELAY, type Lookout, openLookout, ProfileError } from '../sdk/index.ts'
+import type { CliHost } from './context.ts'
+import { CliError, exitCodeOfReason, hintOfReason } from './errors.ts'
+import { EXIT } from './exit-codes.ts'
+import { passphraseOf } from './passphrase.ts'
+import { chosenProfile, givenRelays, type ProfileOptions } from './profile.ts'
+import { authenticateAs } from './relay-client.ts'
+import { poll } from './wait.ts'
+
+interface Looking extends Pick<CliHost, 'env' | 'timers' | 'signal' | 'readSecret'> {
+  readonly options: ProfileOptions & {
+    readonly relay: readonly string[]
+    readonly timeout: number
+    readonly 'passphrase-file': string | undefined
+  }
+}
+
+export interface LookingAround {
+  readonly lookout: Lookout
+  readonly contacts: readonly Contact[]
+  /** 64 hex; undefined without a profile. */
+  readonly self: string | undefined
+}
+
+/**
+ * Looks at agents from a verb, beside a running agent, too: no home is locked. Once every relay was tried; throws if none was
+ * reached. Without a profile at the default relay, as a stranger.
+ */
+export async function withLookout<T>(context: Looking, use: (around: LookingAround) => Promise<T>): Promise<T> {
+  const { options, env, timers, signal } = context
+  const profile = maybeProfile(options, env)
+  const contacts = profile === undefined ? [] : homeContacts(profile.home)
+  const lookout = openLookout({
+    relays: givenRelays(options.relay) ?? profile?.relays ?? [DEFAULT_RELAY],
+    contacts,
+    ...(profile === undefined ? {} : { authenticate: authenticateAs(options, env, passphraseOf(context)) }),
+  })
+  try {
+    await poll(
+      () => (lookout.relays().every(({ isOpen, error }) => isOpen || error !== undefined) ? true : undefined),
+      {
+        timers,
+        signal,
+        ms: options.timeout,
+      },
+    )
+    if (!signal.aborted && !lookout.relays().some(({ isOpen }) => isOpen)) throw unreached(lookout)
+    return await use({ lookout, contacts, self: profile?.pubkey })
+  } finally {
+    await lookout.close()
+  }
+}
+
+function maybeProfile(options: ProfileOptions, env: CliHost['env']) {
+  try {
+    return chosenProfile(options, env)
+  } catch (error) {
+    const chosen = options.as !== undefined || options.home !== undefined || env['POSTHORN_HOME'] !== undefined
+    if (!chosen && error instanceof ProfileError && error.code === 'profile-missing') return undefined
+    throw error
+  }
+}
+
+function unreached(lookout: Lookout): CliError {
+  const [first] = lookout.relays()
+  const why = first?.error ?? 'no answer in time'
+  const exit = exitCodeOfReason(why) === EXIT.refused ? EXIT.refused : EXIT.unreachable
+  return new CliError('relay-unreachable', exit, `cannot reach ${first?.url ?? 'any relay'}: ${why}`, {
+    hint: hintOfReason(why) ?? 'is the relay running, and the address right?',
+  })
+}

@@ -1,0 +1,37 @@
+import type { CliHost } from '../context.ts'
+
+/** The terminal's other screen, without cursor and line wrap; left again whatever happens. */
+const ENTER = '\u001b[?1049h\u001b[?25l\u001b[?7l'
+const LEAVE = '\u001b[?7h\u001b[?25h\u001b[?1049l'
+const HOME = '\u001b[H'
+const TO_LINE_END = '\u001b[K'
+const TO_SCREEN_END = '\u001b[J'
+
+export interface Screen {
+  /** Replaces what is shown; without a terminal, adds to it. */
+  show(page: string): void
+  close(): void
+}
+
+/** Draws over itself on a terminal if `live`; elsewhere pages follow each other. */
+export function createScreen({ stdout }: Pick<CliHost, 'stdout'>, live: boolean): Screen {
+  if (!live || stdout.isTTY !== true) return { show: page => void stdout.write(`${page}\n`), close() {} }
+  let open = true
+  const close = () => {
+    if (!open) return
+    open = false
+    process.off('exit', close)
+    stdout.write(LEAVE)
+  }
+  // Also when a second Ctrl-C ends the process on the spot.
+  process.once('exit', close)
+  stdout.write(ENTER)
+  return {
+    show(page) {
+      const rows = 'rows' in stdout && typeof stdout.rows === 'number' ? stdout.rows - 1 : Number.POSITIVE_INFINITY
+      const lines = page.split('\n').slice(0, rows)
+      stdout.write(`${HOME}${lines.map(line => `${line}${TO_LINE_END}`).join('\n')}\n${TO_SCREEN_END}`)
+    },
+    close,
+  }
+}
