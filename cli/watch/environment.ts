@@ -2,7 +2,7 @@ import { type InboxEntry, npubOf } from '../../sdk/index.ts'
 
 /** What a command is told of a message beside its body. Values are data; of what others wrote no control character stays. */
 export function messageEnvironment(
-  message: Omit<InboxEntry, 'read' | 'state' | 'text' | 'error'>,
+  message: Omit<InboxEntry, 'read' | 'state' | 'text' | 'error' | 'arrival'>,
   home: string,
 ): Readonly<Record<string, string>> {
   const values: Readonly<Record<string, string | number | boolean | undefined>> = {

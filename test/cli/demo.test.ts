@@ -114,4 +114,13 @@ test('a claim is spoken only after its proof, and a failed one with what was see
 
 const plain = (text: string) => text
 const paint = { bold: plain, dim: plain, green: plain, red: plain }
-const silent: Output = { json: false, interactive: false, result() {}, line() {}, say() {}, fail() {}, paint, paintTalk: paint }
+const silent: Output = {
+  json: false,
+  interactive: false,
+  result() {},
+  line() {},
+  say() {},
+  fail() {},
+  paint,
+  paintTalk: paint,
+}
