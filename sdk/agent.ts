@@ -205,13 +205,13 @@ export function startAgent(options: StartOptions): RunningAgent {
     ...options,
     pubkey,
     sealer,
-    lines: pool.routes.map(({ line }) => line),
+    lines: pool.lines,
     rates: createRates(clock, from => (from === WRAPS || isContact(from) ? EPHEMERAL_RATE : STRANGER_RATE)),
     accepts: from => isAccepted(from) && !store.judged('denied').includes(from),
     onMessage: mail => notices.emit('ephemeral', view.message(mail)),
   })
   const listen = () => ear.listen(notices.has('ephemeral') && !life.isClosing, topics.prefixes())
-  const beside = { ...options, lines: pool.routes.map(({ line }) => line), resolve }
+  const beside = { ...options, lines: pool.lines, resolve }
   const presence = createPresence(beside)
   const card = createCards(beside)
   const requests = createRequests({ store, resolve, entry: view.entry, announce: arrivals.mail, wake: worker.wake })

@@ -3,6 +3,7 @@ import type { Contact, Host } from './api.ts'
 import { type CardSearch, createCardSearch } from './card/search.ts'
 import type { Authenticate } from './link/authenticator.ts'
 import { createLine } from './link/line.ts'
+import { createLines } from './link/lines.ts'
 import { createLink } from './link/link.ts'
 import { type Observation, observe, type Presence } from './presence/observer.ts'
 import { resolveRecipient } from './recipient.ts'
@@ -67,7 +68,7 @@ export function createLookout(options: LookoutOptions): Lookout {
     const line = createLine(link, options)
     return { link, line, status: (): LookoutRelay => ({ url, isOpen: line.isOpen, error }) }
   })
-  const lines = ends.map(({ line }) => line)
+  const lines = createLines(ends.map(({ line }) => line))
   return {
     cards: createCardSearch({ ...options, lines, resolve: who => resolveRecipient(who, options.contacts) }),
     observe: (pubkeys, onChange, onTold) => observe({ ...options, lines }, pubkeys, onChange, onTold),

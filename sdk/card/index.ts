@@ -5,6 +5,7 @@ import { AGENT_CARD, supersedes } from '../../protocol/kinds.ts'
 import { CardError } from '../errors.ts'
 import type { Signer } from '../identity/signer.ts'
 import type { Line } from '../link/line.ts'
+import type { Lines } from '../link/lines.ts'
 import type { Shelf } from '../shelf.ts'
 import { CARD_SHELF, type CardDraft, checkDraft, keptCard } from './kept.ts'
 import { type CardSearch, createCardSearch } from './search.ts'
@@ -22,7 +23,7 @@ export interface AgentCards extends CardSearch {
 
 export interface CardsOptions {
   readonly name: string
-  readonly lines: readonly Line[]
+  readonly lines: Lines
   readonly signer: Signer
   readonly clock: Clock
   readonly timers: Timers
@@ -36,7 +37,7 @@ export function createCards(options: CardsOptions): AgentCards & { close(): void
   const { lines, signer, clock, shelf } = options
   const search = createCardSearch(options)
   let mine = keptCard(shelf, signer.pubkey)?.event
-  const unfollow = lines.map(line => line.follow({ onOpen: () => void arrive(line).catch(() => {}) }))
+  const unfollow = lines.each(line => line.follow({ onOpen: () => void arrive(line).catch(() => {}) }))
 
   /** At each connection: whichever is newer, ours or the relay's, is then known to both. */
   async function arrive(line: Line): Promise<void> {
@@ -61,7 +62,7 @@ export function createCards(options: CardsOptions): AgentCards & { close(): void
 
   async function sign(draft: CardDraft): Promise<NostrEvent> {
     const before = mine && parseCard(mine.content)
-    const owner = { name: options.name, pubkey: signer.pubkey, relays: lines.map(({ url }) => url) }
+    const owner = { name: options.name, pubkey: signer.pubkey, relays: lines.all.map(({ url }) => url) }
     const card = checkDraft(owner, before?.ok ? before.value : undefined, draft)
     return signer.sign({
       kind: AGENT_CARD,
@@ -79,7 +80,7 @@ export function createCards(options: CardsOptions): AgentCards & { close(): void
     async set(draft) {
       const event = await sign(draft)
       keep(event)
-      await Promise.all(lines.filter(line => line.isOpen).map(line => line.publish(event)))
+      await Promise.all(lines.all.filter(line => line.isOpen).map(line => line.publish(event)))
       const card = parseCard(event.content)
       if (!card.ok) throw new CardError(card.error)
       return card.value
@@ -87,7 +88,7 @@ export function createCards(options: CardsOptions): AgentCards & { close(): void
     get: search.get,
     find: search.find,
     close() {
-      for (const stop of unfollow) stop()
+      unfollow()
     },
   }
 }

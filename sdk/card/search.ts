@@ -3,6 +3,7 @@ import type { NostrEvent } from '../../protocol/event.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
 import { AGENT_CARD, supersedes } from '../../protocol/kinds.ts'
 import type { Line } from '../link/line.ts'
+import type { Lines } from '../link/lines.ts'
 import { npubOf } from '../recipient.ts'
 import { type AgentCard, mentions, parseCard, skillTags } from './shape.ts'
 
@@ -34,7 +35,7 @@ export interface CardSearch {
 }
 
 export interface CardSearchOptions {
-  readonly lines: readonly Line[]
+  readonly lines: Lines
   readonly timers: Timers
   resolve(who: string): string
 }
@@ -98,13 +99,13 @@ export function createCardSearch({ lines, timers, resolve }: CardSearchOptions):
     collect,
     async get(who) {
       const author = resolve(who)
-      const found = await collect(lines, { kinds: [AGENT_CARD], authors: [author], limit: 1 })
+      const found = await collect(lines.all, { kinds: [AGENT_CARD], authors: [author], limit: 1 })
       return foundOf(found.cards.get(author))
     },
     async find({ skill, text = '', limit = 100, timeoutMs = PATIENCE_MS } = {}) {
       const tag = skill?.toLowerCase()
       const filter = { kinds: [AGENT_CARD], limit: PAGE, ...(tag === undefined ? {} : { '#t': [tag] }) }
-      const { cards } = await collect(lines, filter, timeoutMs)
+      const { cards } = await collect(lines.all, filter, timeoutMs)
       const found = [...cards.values()]
         .sort((a, b) => b.created_at - a.created_at || (a.id < b.id ? -1 : 1))
         .flatMap(event => foundOf(event) ?? [])

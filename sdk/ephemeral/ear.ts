@@ -4,7 +4,7 @@ import type { Verifier } from '../../platform/verifier.ts'
 import { type NostrEvent, tagValues } from '../../protocol/event.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
 import { EPHEMERAL_MESSAGE, EPHEMERAL_WRAP } from '../../protocol/kinds.ts'
-import type { Line } from '../link/line.ts'
+import type { Lines } from '../link/lines.ts'
 import { createInOrder } from '../mail/in-order.ts'
 import { type Opened, readMail } from '../mail/receive.ts'
 import type { Sealer } from '../mail/seal.ts'
@@ -20,7 +20,7 @@ const MAX_SKEW = 15 * 60
 export const WRAPS = 'wraps'
 
 export interface EarOptions {
-  readonly lines: readonly Line[]
+  readonly lines: Lines
   readonly pubkey: string
   readonly sealer: Sealer
   readonly verifier: Verifier
@@ -44,15 +44,15 @@ export function createEar(options: EarOptions): Ear {
   const inOrder = createInOrder()
   let asked = ''
   let topics: readonly string[] = []
-  let stops: Cancel[] = []
+  let stop: Cancel = () => {}
 
   function listen(wanted: boolean, prefixes: readonly string[]): void {
     topics = prefixes
     const text = wanted ? JSON.stringify(prefixes) : ''
     if (text === asked) return
     asked = text
-    for (const stop of stops) stop()
-    stops = wanted ? lines.map(line => line.watch(filters(), { onEvent: event => hear(event, line.url) })) : []
+    stop()
+    stop = wanted ? lines.each(line => line.watch(filters(), { onEvent: event => hear(event, line.url) })) : () => {}
   }
 
   function filters(): FilterJson[] {

@@ -2,7 +2,7 @@ import type { Clock } from '../../platform/clock.ts'
 import { onDemand } from '../../platform/on-demand.ts'
 import type { Cancel, Timers } from '../../platform/timers.ts'
 import type { Signer } from '../identity/signer.ts'
-import type { Line } from '../link/line.ts'
+import type { Lines } from '../link/lines.ts'
 import type { Observation, Presence } from './observer.ts'
 import { createOwnPresence } from './own.ts'
 import type { PresenceStatus } from './status.ts'
@@ -23,7 +23,7 @@ export interface AgentPresence {
 }
 
 export interface PresenceOptions {
-  readonly lines: readonly Line[]
+  readonly lines: Lines
   readonly signer: Signer
   readonly clock: Clock
   readonly timers: Timers

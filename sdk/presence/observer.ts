@@ -3,6 +3,7 @@ import type { Cancel, Timers } from '../../platform/timers.ts'
 import { type NostrEvent, tagValue } from '../../protocol/event.ts'
 import { HEARTBEAT, PRESENCE } from '../../protocol/kinds.ts'
 import type { Line } from '../link/line.ts'
+import type { Lines } from '../link/lines.ts'
 import { MAX_SESSION_CHARS, type PresenceStatus, readStatus, type SaidPresence } from './status.ts'
 
 const SUSPECT_MS = 45_000
@@ -36,7 +37,7 @@ export interface Presence extends SessionPresence {
 }
 
 export interface ObserverOptions {
-  readonly lines: readonly Line[]
+  readonly lines: Lines
   readonly clock: Clock
   readonly timers: Timers
 }
@@ -77,7 +78,7 @@ export function observe(
   let begun = false
   const authors = pubkeys === undefined ? {} : { authors: pubkeys }
 
-  const stops = lines.map(line =>
+  const stopAll = lines.each(line =>
     line.watch(
       [
         { kinds: [PRESENCE], ...authors },
@@ -199,12 +200,12 @@ export function observe(
   return {
     get: presenceOf,
     get isTold() {
-      return lines.every(line => live.has(line) || !line.isOpen)
+      return lines.all.every(line => live.has(line) || !line.isOpen)
     },
     stop() {
       stopped = true
       cancelNext()
-      for (const stop of stops) stop()
+      stopAll()
     },
   }
 }

@@ -1,10 +1,11 @@
 import { type Clock, seconds } from '../../platform/clock.ts'
-import { type Cancel, every, sleep, type Timers } from '../../platform/timers.ts'
+import { every, sleep, type Timers } from '../../platform/timers.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import { HEARTBEAT, PRESENCE } from '../../protocol/kinds.ts'
 import { isOutdated } from '../../protocol/reasons.ts'
 import type { Signer } from '../identity/signer.ts'
 import type { Line } from '../link/line.ts'
+import type { Lines } from '../link/lines.ts'
 import { encodeStatus, type PresenceStatus, type SaidState } from './status.ts'
 
 export const HEARTBEAT_MS = 30_000
@@ -15,7 +16,7 @@ const READ_BACK_MS = 2_000
 const GOODBYE_MS = 1_000
 
 export interface OwnPresenceOptions {
-  readonly lines: readonly Line[]
+  readonly lines: Lines
   readonly signer: Signer
   readonly clock: Clock
   readonly timers: Timers
@@ -100,7 +101,7 @@ export function createOwnPresence(options: OwnPresenceOptions): OwnPresence {
   }
 
   async function beat(): Promise<void> {
-    const open = lines.filter(line => line.isOpen)
+    const open = lines.all.filter(line => line.isOpen)
     if (open.length === 0 || closing) return
     const event = await signer.sign({
       kind: HEARTBEAT,
@@ -113,7 +114,7 @@ export function createOwnPresence(options: OwnPresenceOptions): OwnPresence {
 
   // A signer that is away, or says no, costs presence and nothing else; the next beat or connection tries again.
   const quietly = (task: Promise<void>) => void task.catch(() => {})
-  const unfollow: Cancel[] = lines.map(line => line.follow({ onOpen: () => quietly(arrive(line)) }))
+  const unfollow = lines.each(line => line.follow({ onOpen: () => quietly(arrive(line)) }))
   const cancelBeat = every(timers, HEARTBEAT_MS, () => quietly(beat()))
 
   async function speakSoon(): Promise<void> {
@@ -122,14 +123,14 @@ export function createOwnPresence(options: OwnPresenceOptions): OwnPresence {
     planned = undefined
     if (!closing)
       await speak(
-        lines.filter(line => line.isOpen),
+        lines.all.filter(line => line.isOpen),
         'online',
       )
   }
 
   async function goodbye(): Promise<void> {
     const said = speak(
-      lines.filter(line => line.isOpen),
+      lines.all.filter(line => line.isOpen),
       status.wakesAt === undefined ? 'offline' : 'asleep',
     ).catch(() => {})
     const patience = new AbortController()
@@ -152,7 +153,7 @@ export function createOwnPresence(options: OwnPresenceOptions): OwnPresence {
       closing ??= (async () => {
         cancelBeat()
         ending.abort()
-        for (const stop of unfollow) stop()
+        unfollow()
         await goodbye()
       })()
       return closing

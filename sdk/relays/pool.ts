@@ -2,6 +2,7 @@ import type { EventTemplate, NostrEvent } from '../../protocol/event.ts'
 import { MESSAGE } from '../../protocol/kinds.ts'
 import type { Host, RelayStatus } from '../api.ts'
 import type { Authenticate } from '../link/authenticator.ts'
+import { createLines, type Lines } from '../link/lines.ts'
 import type { PublishOutcome } from '../link/questions.ts'
 import { createOutbox } from '../mail/outbox.ts'
 import { createRoute, type Route } from '../mail/route.ts'
@@ -42,6 +43,8 @@ export interface PoolOptions extends Host {
 export interface Pool {
   /** One per relay of the agent, in its order. */
   readonly routes: readonly Route[]
+  /** Theirs, for what is no mail. */
+  readonly lines: Lines
   statuses(): readonly RelayStatus[]
   /** Something was queued; `mail` if it is known what. */
   kick(mail?: OutgoingMail): void
@@ -82,6 +85,7 @@ export function createPool(options: PoolOptions): Pool {
     onSettled: options.onSettled,
   })
   const routes = relays.map(openRoute)
+  const lines = createLines(routes.map(({ line }) => line))
   const couriers = createCouriers({ ...options, own: relays, allowPrivate, onOutcome: outbox.settle })
   const announcer = createAnnouncer({ ...options, routes })
   const repairer = createRepairer({ ...options, routes })
@@ -112,6 +116,7 @@ export function createPool(options: PoolOptions): Pool {
 
   return {
     routes,
+    lines,
     statuses: () => routes.map(route => route.status()),
     kick: outbox.kick,
     async find(id) {
@@ -139,6 +144,7 @@ export function createPool(options: PoolOptions): Pool {
       for (const [topic, replay] of topics) route.follow(topic, replay)
       relays.push(url)
       routes.push(route)
+      lines.join(route.line)
       options.onChange()
     },
     get isFlushed() {

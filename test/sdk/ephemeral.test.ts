@@ -5,6 +5,7 @@ import { systemRandom } from '#dist/platform/random.js'
 import { nobleVerifier } from '#dist/platform/verifier.js'
 import { createEar } from '#dist/sdk/ephemeral/ear.js'
 import { localSigner } from '#dist/sdk/identity/local-signer.js'
+import { createLines } from '#dist/sdk/link/lines.js'
 import { createSealer } from '#dist/sdk/mail/seal.js'
 import { createRates } from '#dist/sdk/rate.js'
 import { startRelay } from '../helpers/start-relay.ts'
@@ -144,7 +145,7 @@ test('an ear forgets replays, hears each id once and no more than the rate', asy
     feed: () => expect.unreachable(),
   }
   const ear = createEar({
-    lines: [line],
+    lines: createLines([line]),
     pubkey: bob.pubkey,
     sealer: createSealer(signer),
     verifier: nobleVerifier,

@@ -5,6 +5,7 @@ import { testMesh } from 'posthorn/testing'
 import { expect, onTestFinished, test } from 'vitest'
 import WebSocket from 'ws'
 import type { Line } from '#dist/sdk/link/line.js'
+import { createLines } from '#dist/sdk/link/lines.js'
 import { observe } from '#dist/sdk/presence/observer.js'
 import { createVirtualTime } from '#dist/testing/virtual-time.js'
 import { nowSeconds } from '../helpers/events.ts'
@@ -96,7 +97,7 @@ test('a status nobody stands behind is suspect at 45 s and offline at 90 s, from
   }
   const times: [number, PresenceState][] = []
   await time.advance(1_000)
-  const { stop } = observe({ ...time, lines: [line] }, [carol.pubkey], ({ state, heard }) => {
+  const { stop } = observe({ ...time, lines: createLines([line]) }, [carol.pubkey], ({ state, heard }) => {
     expect(heard).toBe(false)
     times.push([time.clock.monotonic() - 1_000, state])
   })
@@ -218,3 +219,41 @@ test('plain Nostr clients read presence and card', async () => {
   expect(status?.tags).toContainEqual(['status', 'online'])
   expect(JSON.parse(status?.content ?? '')).toMatchObject({ state: 'online', activity: 'waiting' })
 })
+
+test('a relay that joins at run time carries everything: card, presence, its will, what is watched and heard', async () => {
+  const mesh = await testMesh({ seed: 21, relays: 2 })
+  const [one, two] = mesh.relays
+  if (!one || !two) throw new Error('no relays')
+  const bob = await mesh.agent('bob', { relays: [one.url], presence: true })
+  const carol = await mesh.agent('carol', { relays: [two.url], presence: true })
+  const [watched, heard]: [string[], string[]] = [[], []]
+  bob.presence.watch(['carol'], ({ state }) => void watched.push(state))
+  bob.on('ephemeral', ({ text }) => void heard.push(text))
+  await mesh.advance(5_000)
+  expect(await until(mesh, carol.card.get('bob'))).toBeUndefined()
+  expect(watched).toEqual([])
+
+  const { text } = await carol.invites.create()
+  await bob.invites.accept(text)
+  await mesh.advance(5_000)
+  expect(await until(mesh, carol.card.get('bob'))).toMatchObject({ card: { name: 'bob' } })
+  expect(await until(mesh, carol.presence.get('bob'))).toMatchObject({ state: 'online' })
+  expect(watched.at(-1)).toBe('online')
+  await until(mesh, carol.send('bob', 'psst', { ephemeral: true }))
+  expect(heard).toEqual(['psst'])
+  await bob.presence.set({ activity: 'told at both' })
+  await mesh.kill('bob')
+  await mesh.advance(35_000)
+  expect(await until(mesh, carol.presence.get('bob'))).toMatchObject({ state: 'offline', activity: 'told at both' })
+  await mesh.close()
+})
+
+/** A promise that needs virtual time to pass. */
+async function until<T>(mesh: { advance(ms: number): Promise<void> }, promise: Promise<T>): Promise<T> {
+  let over = false
+  promise.finally(() => {
+    over = true
+  })
+  while (!over) await mesh.advance(500)
+  return promise
+}
