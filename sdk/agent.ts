@@ -128,7 +128,13 @@ export function startAgent(options: StartOptions): RunningAgent {
   const composeReceipt = createComposeReceipt(options)
   const receipting = createReceipting({ ...options, compose: composeReceipt, isAccepted, isContact })
   const mark = createMarking({ store, compose: composeReceipt, onQueued })
-  const clerk = createReceiptClerk({ store, timers, sign: receipting.received, onQueued })
+  const clerk = createReceiptClerk({
+    store,
+    timers,
+    isBusy: () => pool.isCatchingUp,
+    sign: receipting.received,
+    onQueued,
+  })
   const intake = createIntake({
     store,
     pubkey,

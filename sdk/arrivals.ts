@@ -37,13 +37,15 @@ export function createArrivals(options: ArrivalsOptions): Arrivals {
   const { store, view, asks, breaker, counters, notices, telemetry } = options
 
   function receive(mail: StoredMail): void {
-    const message = view.message(mail)
     const { replyTo, act, from, id, traceparent: parent } = mail
     telemetry.span({ name: 'receive', act, peer: from, id, parent }, () => {})
     if (replyTo !== undefined && store.recipient(replyTo) === from) {
       if (act === 'failure') breaker.failed(from, replyTo)
       else if (!isInitiating(act)) breaker.succeeded(from)
     }
+    // Of thousands that were missed most are for nobody who waits right now.
+    if (!asks.isAwaited(replyTo) && !notices.has('message')) return
+    const message = view.message(mail)
     if (asks.offer(message)) store.endWork(id, { state: 'done' })
     notices.emit('message', message)
   }

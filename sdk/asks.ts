@@ -15,6 +15,8 @@ interface Pending {
 /** Questions that a caller is waiting on. A late answer is not lost: it is in the inbox, and in `replies(id)`. */
 export interface Asks {
   wait(id: string, to: string, timeoutMs: number, signal: AbortSignal | undefined): Promise<IncomingMessage>
+  /** Somebody waits for an answer to this message. */
+  isAwaited(id: string | undefined): boolean
   /** Returns true if somebody was waiting for this message. */
   offer(message: IncomingMessage): boolean
   settle(outcome: Outcome): void
@@ -51,6 +53,7 @@ export function createAsks(timers: Timers): Asks {
         })
       })
     },
+    isAwaited: id => id !== undefined && pending.has(id),
     offer(message) {
       const { replyTo, act } = message
       const ask = replyTo === undefined ? undefined : pending.get(replyTo)

@@ -70,6 +70,11 @@ export function createIntake({ store, pubkey, knownKeys, mayReceipt, admit }: In
       const kept: Mail[] = []
       const dropped: Mail[] = []
       const ids = new Set<string>()
+      const told = new Set<string>()
+      const isTold = (from: string) => {
+        if (!told.has(from) && mayReceipt(from)) told.add(from)
+        return told.has(from)
+      }
       for (const one of mail) {
         const isEcho = one.topic !== undefined && one.from === pubkey
         if (isEcho || ids.has(one.id) || store.get(one.id)) continue
@@ -79,7 +84,7 @@ export function createIntake({ store, pubkey, knownKeys, mayReceipt, admit }: In
           dropped.push(one)
           continue
         }
-        const receiptDue = one.topic === undefined && one.wrap !== 'chat' && mayReceipt(one.from)
+        const receiptDue = one.topic === undefined && one.wrap !== 'chat' && isTold(one.from)
         kept.push({
           ...one,
           ...(box === 'known' ? {} : { stranger: box }),

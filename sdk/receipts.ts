@@ -6,11 +6,15 @@ import type { MailStore, OutgoingMail, StoredMail } from './mail/store.ts'
 
 /** What is received together is receipted together. */
 const COALESCE_MS = 250
+/** While a relay still gives what was missed more is about to come from the same senders: so often that is waited for. */
+const MORE_WAITS = 3
 const PAGE = 1_000
 
 export interface ReceiptsOptions {
   readonly store: MailStore
   readonly timers: Timers
+  /** A relay is being caught up with. */
+  isBusy(): boolean
   sign(composition: ReceiptComposition): MaybePromise<OutgoingMail>
   onQueued(): void
 }
@@ -24,18 +28,22 @@ export interface ReceiptClerk {
   close(): void
 }
 
-export function createReceiptClerk({ store, timers, sign, onQueued }: ReceiptsOptions): ReceiptClerk {
+export function createReceiptClerk({ store, timers, isBusy, sign, onQueued }: ReceiptsOptions): ReceiptClerk {
   let cancel: Cancel | undefined
   let flushing: Promise<void> | undefined
   let closed = false
 
   function plan(): void {
-    if (closed || cancel || store.receiptsDue(1).length === 0) return
+    if (!closed && !cancel && store.receiptsDue(1).length > 0) wait(MORE_WAITS)
+  }
+
+  function wait(more: number): void {
     cancel = timers.after(
       COALESCE_MS,
       () => {
         cancel = undefined
-        void flush()
+        if (more > 0 && isBusy()) wait(more - 1)
+        else void flush()
       },
       { background: true },
     )
@@ -54,19 +62,24 @@ export function createReceiptClerk({ store, timers, sign, onQueued }: ReceiptsOp
   async function queueAll(): Promise<void> {
     for (;;) {
       const due = store.receiptsDue(PAGE)
-      for (const mails of batches(due)) {
-        const [first] = mails
-        if (!first) continue
-        const of = mails.map(({ id }) => id)
-        const wrapped = first.wrap !== undefined
-        const receipt = await sign({ to: first.from, state: 'received', of, private: first.private, wrapped })
-        if (closed) return
+      const told: { readonly of: readonly string[]; readonly receipt: OutgoingMail }[] = []
+      try {
+        for (const mails of batches(due)) told.push(await tell(mails))
+      } finally {
         // Meanwhile a handler may have told more about some of them; to say less after it does no harm.
-        store.acknowledge(of, [receipt])
-        onQueued()
+        if (!closed && told.length > 0) {
+          for (const { of, receipt } of told) store.acknowledge(of, [receipt])
+          onQueued()
+        }
       }
-      if (due.length < PAGE) return
+      if (closed || due.length < PAGE) return
     }
+  }
+
+  async function tell(mails: Batch) {
+    const [{ from: to, private: sealed, wrap }] = mails
+    const of = mails.map(({ id }) => id)
+    return { of, receipt: await sign({ to, state: 'received', of, private: sealed, wrapped: wrap !== undefined }) }
   }
 
   return {
@@ -79,13 +92,19 @@ export function createReceiptClerk({ store, timers, sign, onQueued }: ReceiptsOp
   }
 }
 
-function batches(due: readonly StoredMail[]): StoredMail[][] {
-  return [...byWay(due).values()].flatMap(mails =>
-    Array.from({ length: Math.ceil(mails.length / MAX_RECEIPTED) }, (_, n) =>
-      mails.slice(n * MAX_RECEIPTED, (n + 1) * MAX_RECEIPTED),
-    ),
-  )
+type Batch = readonly [StoredMail, ...StoredMail[]]
+
+function batches(due: readonly StoredMail[]): Batch[] {
+  return [...byWay(due).values()]
+    .flatMap(mails =>
+      Array.from({ length: Math.ceil(mails.length / MAX_RECEIPTED) }, (_, n): readonly StoredMail[] =>
+        mails.slice(n * MAX_RECEIPTED, (n + 1) * MAX_RECEIPTED),
+      ),
+    )
+    .filter(isBatch)
 }
+
+const isBatch = (mails: readonly StoredMail[]): mails is Batch => mails.length > 0
 
 /** By sender; what came wrapped apart from what did not. */
 function byWay(due: readonly StoredMail[]): Map<string, StoredMail[]> {

@@ -79,6 +79,8 @@ export function createWorker(options: WorkerOptions): Worker {
   let closed = false
   let handlersSettled = false
   let refusing = false
+  /** Mail came, or a handler, since unknown acts were looked for. */
+  let unsifted = true
   let cancelSettle: Cancel = () => {}
   let cancelDue: Cancel = () => {}
 
@@ -92,7 +94,7 @@ export function createWorker(options: WorkerOptions): Worker {
         begin(registration, mail)
       }
     }
-    if (handlersSettled) void refuseUnknownActs()
+    if (handlersSettled && unsifted) void refuseUnknownActs()
     planDue()
   }
 
@@ -223,9 +225,11 @@ export function createWorker(options: WorkerOptions): Worker {
   async function refuseUnknownActs(): Promise<void> {
     if (refusing || closed) return
     refusing = true
+    unsifted = false
     try {
       await refuseEach()
     } catch (error) {
+      unsifted = true
       if (!isPassing(error)) throw error
       // The next message, or the next start, tries again.
     } finally {
@@ -253,6 +257,7 @@ export function createWorker(options: WorkerOptions): Worker {
         if (isTyped(mail)) {
           // Its own handler is busy; what else is of this act is looked at next time.
           typed.add(mail.act)
+          unsifted = true
           continue
         }
         const what = mail.schema === undefined ? mail.act : `${mail.act} ${mail.schema}`
@@ -285,13 +290,17 @@ export function createWorker(options: WorkerOptions): Worker {
         SETTLED_MS,
         () => {
           handlersSettled = true
+          unsifted = true
           dispatch()
         },
         { background: true },
       )
       queueMicrotask(dispatch)
     },
-    wake: dispatch,
+    wake() {
+      unsifted = true
+      dispatch()
+    },
     async stop(ms) {
       cancelSettle()
       cancelDue()

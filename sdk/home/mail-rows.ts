@@ -1,6 +1,6 @@
 import { receivedAt } from '../mail/memory-copies.ts'
 import type { Mail, OutgoingMail, StoredMail } from '../mail/store.ts'
-import type { Delivery, Envelope, Priority, Receipt, WorkState } from '../mail/types.ts'
+import type { Delivery, Priority, Receipt, WorkState } from '../mail/types.ts'
 
 export interface InboxRow {
   ordinal: number
@@ -50,37 +50,38 @@ export interface SentRow {
 const PRIORITIES: Readonly<Record<Priority, number>> = { high: 1, normal: 0, low: -1 }
 const priorityOf = (rank: number): Priority => (rank > 0 ? 'high' : 'low')
 
-const ABSENT = {
-  root: null,
-  replyTo: null,
-  contentType: null,
-  deadline: null,
-  seq: null,
-  error: null,
-  topic: null,
-  idem: null,
-  schema: null,
-  stranger: null,
-}
+/** The parameters under which a message is inserted. All by name: thousands come in a row, and a shape of its own for each costs more than writing it. */
+export const ofMail = (mail: Mail) => ({
+  id: mail.id,
+  from: mail.from,
+  text: mail.text,
+  act: mail.act,
+  at: mail.at,
+  root: mail.root ?? null,
+  replyTo: mail.replyTo ?? null,
+  private: mail.private ? 1 : 0,
+  contentType: mail.contentType ?? null,
+  deadline: mail.deadline ?? null,
+  seq: mail.seq ?? null,
+  relay: mail.relay,
+  error: mail.error ?? null,
+  event: mail.event,
+  topic: mail.topic ?? null,
+  idem: mail.idem ?? null,
+  schema: mail.schema ?? null,
+  priority: PRIORITIES[mail.priority ?? 'normal'],
+  envelope: envelopeText(mail),
+  receiptDue: mail.receiptDue ? 1 : 0,
+  stranger: mail.stranger ?? null,
+})
 
-/** The parameters under which a message is inserted. */
-export function ofMail({ priority, hop, budget, spent, traceparent, wrap, ...mail }: Mail) {
-  const envelope: Envelope & Pick<Mail, 'wrap'> = {
-    ...(hop === undefined ? {} : { hop }),
-    ...(budget === undefined ? {} : { budget }),
-    ...(spent === undefined ? {} : { spent }),
-    ...(traceparent === undefined ? {} : { traceparent }),
-    ...(wrap === undefined ? {} : { wrap }),
-  }
-  return {
-    ...ABSENT,
-    ...mail,
-    private: mail.private ? 1 : 0,
-    receiptDue: mail.receiptDue ? 1 : 0,
-    priority: PRIORITIES[priority ?? 'normal'],
-    envelope: JSON.stringify(envelope),
-  }
-}
+/** What is never searched for; JSON leaves out what is not there. */
+const envelopeText = ({ hop, budget, spent, traceparent, wrap }: Mail): string =>
+  JSON.stringify({ hop, budget, spent, traceparent, wrap })
+
+/** A message that was just inserted, as {@link toMail} would read it. */
+export const asStored = (mail: Mail, ordinal: number): StoredMail =>
+  Object.freeze({ ...mail, ordinal, read: false, state: 'new', attempts: 0 })
 
 export function toMail(row: InboxRow): StoredMail {
   return Object.freeze({

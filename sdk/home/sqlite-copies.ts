@@ -83,7 +83,15 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
           limit,
         ) as WaitingRow[]
       ).map(toWaiting),
-    waitingRelays: () => sql("SELECT DISTINCT relay FROM copies WHERE state = 'waiting'").pluck().all() as string[],
+    // From relay to relay along the index, however many wait for each.
+    waitingRelays: () =>
+      sql(`WITH RECURSIVE each(relay) AS (
+          SELECT min(relay) FROM copies WHERE state = 'waiting'
+          UNION ALL SELECT (SELECT min(relay) FROM copies WHERE state = 'waiting' AND relay > each.relay)
+            FROM each WHERE relay IS NOT NULL)
+        SELECT relay FROM each WHERE relay IS NOT NULL`)
+        .pluck()
+        .all() as string[],
     copies: id =>
       (sql('SELECT relay, state, seq, reason FROM copies WHERE id = ? ORDER BY place').all(id) as CopyRow[]).map(
         toCopy,

@@ -1,4 +1,5 @@
 import { type Database, openDatabase, type Statement } from '../../platform/sqlite.ts'
+import { createSyncLater, type SyncLater } from '../../platform/sync-later.ts'
 import { KEPT_POSITIONS, RELAY_NOTES } from '../mail/memory-store.ts'
 import { compareReceipts, withReceipt } from '../mail/receipt-order.ts'
 import type {
@@ -13,6 +14,7 @@ import type {
 } from '../mail/store.ts'
 import type { Receipt } from '../mail/types.ts'
 import {
+  asStored,
   type InboxRow,
   type OutboxRow,
   ofMail,
@@ -36,10 +38,10 @@ export function openSqliteMailStore(path: string, options: { readonly?: boolean 
     secret: true,
     ...(options.readonly ? { readonly: true } : {}),
   })
-  return mailStoreOn(db)
+  return mailStoreOn(db, createSyncLater(db, path, options.readonly))
 }
 
-function mailStoreOn(db: Database): MailStore {
+function mailStoreOn(db: Database, later: SyncLater): MailStore {
   const prepared = new Map<string, Statement>()
   const sql = (text: string): Statement => {
     const statement = prepared.get(text) ?? db.prepare(text)
@@ -83,7 +85,7 @@ function mailStoreOn(db: Database): MailStore {
       .map(toReceipt)
       .sort(compareReceipts)
   const strangers = strangersOn(db, sql)
-  const { see, ...seen } = seenOn(sql)
+  const { see, ...seenMethods } = seenOn(sql)
 
   function keepReceipt(receipt: Receipt, nowMs: number | undefined): void {
     const recipient = sql('SELECT recipient FROM outbox WHERE id = ?').pluck().get(receipt.of)
@@ -109,25 +111,29 @@ function mailStoreOn(db: Database): MailStore {
   const mailsOf = (rows: unknown[]) => rows.map(row => toMail(row as InboxRow))
   const count = (text: string) => Number(sql(text).pluck().get())
 
+  const keep = db.transaction(({ feed, mail, position, receipts = [], dropped = [], seen = [], nowMs }: MailBatch) => {
+    const added: StoredMail[] = []
+    for (const one of mail) {
+      const { changes, lastInsertRowid } = insertMail.run(ofMail(one))
+      if (changes > 0) added.push(asStored(one, Number(lastInsertRowid)))
+    }
+    for (const receipt of receipts) keepReceipt(receipt, nowMs)
+    strangers.drop(dropped)
+    see(seen)
+    if (position) {
+      putPosition.run({ ...feed, ...position })
+      trimPositions.run({ ...feed, scope: position.scope })
+    }
+    return added
+  }).immediate
+  const keepForGood = later.synced(keep)
+
   const store: MailStore = {
     ...strangers.methods,
-    ...seen,
-    record: db.transaction(({ feed, mail, position, receipts = [], dropped = [], seen = [], nowMs }: MailBatch) => {
-      const added: StoredMail[] = []
-      for (const one of mail) {
-        const { changes } = insertMail.run(ofMail(one))
-        const row = changes > 0 ? mailOf(byId.get(one.id)) : undefined
-        if (row) added.push(row)
-      }
-      for (const receipt of receipts) keepReceipt(receipt, nowMs)
-      strangers.drop(dropped)
-      see(seen)
-      if (position) {
-        putPosition.run({ ...feed, ...position })
-        trimPositions.run({ ...feed, scope: position.scope })
-      }
-      return added
-    }).immediate,
+    ...seenMethods,
+    durable: later.durable,
+    // Where the position goes back with the mail the relay gives both again.
+    record: batch => (batch.position ? keep(batch) : keepForGood(batch)),
     positions: ({ relay, filter }) =>
       sql('SELECT scope, epoch, seq FROM positions WHERE relay = ? AND filter = ? ORDER BY told DESC').all(
         relay,
@@ -229,7 +235,7 @@ function mailStoreOn(db: Database): MailStore {
     dismiss: id =>
       sql("UPDATE inbox SET state = 'dropped', read = 1 WHERE id = ? AND state = 'set-aside'").run(id).changes > 0,
 
-    enqueue: mail => queueAll([mail]),
+    enqueue: later.synced((mail: OutgoingMail) => queueAll([mail])),
     queued: (after, limit) =>
       (
         sql(
@@ -279,7 +285,10 @@ function mailStoreOn(db: Database): MailStore {
       if (count('SELECT count(*) FROM relay_notes') > RELAY_NOTES)
         sql('DELETE FROM relay_notes WHERE pubkey = (SELECT pubkey FROM relay_notes ORDER BY asked_ms LIMIT 1)').run()
     }).immediate,
-    close: () => void db.close(),
+    close() {
+      later.close()
+      db.close()
+    },
   }
   return store
 }

@@ -35,50 +35,71 @@ export interface FramePump {
   stop(): void
 }
 
-const BATCH = 64
+/** So many are verified, and recorded, together. */
+const BATCH = 256
+/** Batches whose signatures are checked at once: while one is recorded, the next ones are on their way through the verifier. */
+const WIDTH = 3
 /** Rough cost of what waits: content plus a constant per event. */
 const MAX_WAITING = 16 * 1024 * 1024
 const FRAME_COST = 1_024
 
+/** Events that follow each other, and what will be known of them. */
+interface Batch {
+  readonly events: readonly EventFrame[]
+  readonly verdicts: Promise<readonly boolean[]>
+}
+
 /** Hands the frames of one subscription on in arrival order, events verified in batches, and holds a bounded amount meanwhile. */
 export function createFramePump(options: PumpOptions): FramePump {
   let waiting: SubscriptionFrame[] = []
+  let batches: Batch[] = []
   let cost = 0
   let stopped = false
   let overflowed = false
 
   const costOf = (frame: SubscriptionFrame) => FRAME_COST + (frame.type === 'EVENT' ? frame.event.content.length : 0)
 
-  function take(): SubscriptionFrame[] {
-    let count = 0
-    while (count < BATCH && waiting[count]?.type === 'EVENT') count += 1
-    const taken = waiting.slice(0, Math.max(count, 1))
-    waiting = waiting.slice(taken.length)
-    for (const frame of taken) cost -= costOf(frame)
-    return taken
+  /** Sends what comes next to the verifier, up to the first frame of another kind. */
+  function lookAhead(): void {
+    while (batches.length < WIDTH && waiting[0]?.type === 'EVENT') {
+      const end = waiting.findIndex(frame => frame.type !== 'EVENT')
+      const events = waiting.splice(0, Math.min(end < 0 ? waiting.length : end, BATCH)).filter(isEvent)
+      const verdicts = options.verifier.verify(events.map(({ event }) => event))
+      // Looked at when its turn comes.
+      verdicts.catch(() => {})
+      batches.push({ events, verdicts })
+    }
   }
 
   async function step(): Promise<boolean> {
     if (stopped) return false
-    const frames = take()
-    const events = frames.filter(frame => frame.type === 'EVENT')
-    const [first] = frames
-    if (first !== undefined && first.type !== 'EVENT') await options.onFrame(first)
-    else if (events.length > 0) await check(events)
+    lookAhead()
+    const batch = batches.shift()
+    if (batch) await check(batch)
+    else await handOn()
     if (stopped) return false
-    if (waiting.length > 0) return true
+    if (batches.length > 0 || waiting.length > 0) return true
     if (overflowed) options.onDrained?.()
     return false
   }
 
-  async function check(events: readonly EventFrame[]): Promise<void> {
-    const verdicts = await options.verifier.verify(events.map(({ event }) => event))
+  async function handOn(): Promise<void> {
+    const frame = waiting.shift()
+    if (frame === undefined || frame.type === 'EVENT') return
+    cost -= costOf(frame)
+    await options.onFrame(frame)
+  }
+
+  async function check({ events, verdicts }: Batch): Promise<void> {
+    const valid = await verdicts
     if (stopped) return
+    lookAhead()
+    for (const frame of events) cost -= costOf(frame)
     await options.onEvents(
       events.map(({ event, seq }, index) => ({
         event,
         seq,
-        valid: verdicts[index] === true && (options.wanted === undefined || matchFilters(options.wanted, event)),
+        valid: valid[index] === true && (options.wanted === undefined || matchFilters(options.wanted, event)),
       })),
     )
   }
@@ -101,6 +122,9 @@ export function createFramePump(options: PumpOptions): FramePump {
     stop() {
       stopped = true
       waiting = []
+      batches = []
     },
   }
 }
+
+const isEvent = (frame: SubscriptionFrame): frame is EventFrame => frame.type === 'EVENT'

@@ -41,6 +41,8 @@ export interface Outbox {
 export function createOutbox(options: OutboxOptions): Outbox {
   const { store, clock, timers } = options
   const looking = new Set<string>()
+  /** What was queued up to here has its relays, or is looked up: with thousands queued only what is new is looked at. */
+  let seen = 0
   let closed = false
   let settled: Outcome[] = []
   let cancelExpiry: Cancel = () => {}
@@ -49,7 +51,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   function address(found?: { readonly recipient: string; readonly relays: readonly string[] }, again = false): void {
     if (closed) return
     const touched = new Set<string>()
-    let after = 0
+    let after = again ? 0 : seen
     for (;;) {
       const rows = again ? store.queued(after, PAGE) : store.unaddressed(after, PAGE)
       for (const row of rows) {
@@ -61,6 +63,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       }
       if (rows.length < PAGE) break
     }
+    seen = Math.max(seen, after)
     if (touched.size > 0) options.onAddressed(touched)
   }
 
@@ -132,6 +135,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
     kick(mail) {
       if (mail?.expires !== undefined) expire()
       address()
+      // Queued once more in its old place.
+      if (mail && !looking.has(mail.to) && store.copies(mail.id).length === 0) address(undefined, true)
     },
     settle,
     close() {

@@ -58,6 +58,8 @@ export interface Route {
   counters(): RouteCounters
   /** Asks the relay once more for what is new; `status` is `catching-up` until it has answered. */
   refresh(): void
+  /** The relay still gives what was missed. */
+  readonly isCatchingUp: boolean
   /** The relay is there and does not serve this agent; it is asked again now and then. */
   readonly isRefused: boolean
   /** True while the present connection, or attempt at one, may still take mail. */
@@ -258,6 +260,9 @@ export function createRoute(options: RouteOptions): Route {
     }),
     refresh() {
       for (const each of feeds()) each.refresh()
+    },
+    get isCatchingUp() {
+      return feeds().some(({ state, error }) => state === 'catching-up' && error === undefined)
     },
     get isRefused() {
       return feed.state === 'catching-up' && isRefusal(feed.error)

@@ -199,9 +199,9 @@ export interface MailQuery {
  */
 export interface MailStore {
   /**
-   * Only where writing is asynchronous (IndexedDB): resolves when everything written so far is kept. Nothing leaves the
-   * outbox before; what is received needs no wait, because its position never gets ahead of it. Rejects with the reason
-   * it could not be kept; calling again tries again.
+   * Where writing is asynchronous (IndexedDB), or the disk is not waited for (SQLite: what dies with the machine only): resolves when
+   * everything written so far is kept. Nothing leaves the outbox before; what is received needs no wait, because its position never
+   * gets ahead of it. Rejects with the reason it could not be kept; calling again tries again.
    */
   durable?(): Promise<void>
   /**

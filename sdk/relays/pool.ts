@@ -46,6 +46,8 @@ export interface Pool {
   /** Theirs, for what is no mail. */
   readonly lines: Lines
   statuses(): readonly RelayStatus[]
+  /** Some relay still gives what was missed. */
+  readonly isCatchingUp: boolean
   /** Something was queued; `mail` if it is known what. */
   kick(mail?: OutgoingMail): void
   /** A message by its id, from whichever relay of the agent has it; verified. Undefined if none that can be reached does. */
@@ -118,6 +120,9 @@ export function createPool(options: PoolOptions): Pool {
     routes,
     lines,
     statuses: () => routes.map(route => route.status()),
+    get isCatchingUp() {
+      return routes.some(route => route.isCatchingUp)
+    },
     kick: outbox.kick,
     async find(id) {
       const open = routes.filter(route => route.isOpen)
