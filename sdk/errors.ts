@@ -78,6 +78,16 @@ export class CardError extends Error {
   readonly code = 'card-malformed'
 }
 
+/** State that cannot be written: what is wrong with it. Nothing was changed. */
+export class StateError extends Error {
+  override readonly name = 'StateError'
+  readonly code: 'state-closed' | 'state-too-large' | 'state-malformed' | 'state-stale'
+  constructor(code: StateError['code'], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
 /** A profile folder is missing, malformed, or cannot be created. */
 export class ProfileError extends Error {
   override readonly name = 'ProfileError'

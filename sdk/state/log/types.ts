@@ -113,6 +113,8 @@ export interface SnapshotDraft<S> {
   /** 16 to 64 hex; readers compare it with what they have come to. */
   readonly digest?: string
   readonly control?: string
+  /** Inside the transaction that keeps the signed snapshot, before it is sent. */
+  commit?(): void
 }
 
 export interface WriteOptions {
@@ -162,8 +164,8 @@ export interface Log<P, S> {
   ): Promise<Place & { readonly id: string }>
   /** Everything is flushed to a relay first; resolves to false if that, or taking it, was not possible now. */
   snapshot(): Promise<boolean>
-  /** The next write opens a session above every one seen. */
-  renew(): void
+  /** The next write opens a session above every one seen, and above this one. */
+  renew(above?: string): void
   /** Highest contiguous n of each author and session, and the id there. */
   cover(): Cover
   readonly status: LogStatus

@@ -1,0 +1,243 @@
+import type { Random } from '../../../platform/random.ts'
+import type { Cancel, Timers } from '../../../platform/timers.ts'
+import type { Cursor } from '../../../protocol/cursor.ts'
+import { type NostrEvent, tagValue } from '../../../protocol/event.ts'
+import { STATE_DELTA, STATE_SNAPSHOT } from '../../../protocol/kinds.ts'
+import { isOutdated, parseReason } from '../../../protocol/reasons.ts'
+import { backoffMs } from '../../link/backoff.ts'
+import type { Dialect, Received, ScopedCursor } from '../../link/feed.ts'
+import type { Line } from '../../link/line.ts'
+import { ANY_SCOPE } from '../../link/log-feed.ts'
+import type { Table } from '../../tables.ts'
+import { hashOf } from './snapshot-text.ts'
+
+const ASK_MS = 10_000
+/** Snapshots and pieces taken from one answer. */
+const MAX_SNAPSHOTS = 2_000
+const WINDOW = 32
+const KEPT_POSITIONS = 8
+
+export interface CursorRow {
+  readonly positions: readonly ScopedCursor[]
+}
+
+/** A retained event, and whose acknowledgement it is. */
+export interface Offer {
+  readonly event: NostrEvent
+  /** The relay has it, or will never take it. */
+  done(accepted: boolean): void
+}
+
+export interface RelaySideOptions {
+  readonly o: string
+  readonly line: Line
+  readonly timers: Timers
+  readonly random: Random
+  readonly cursors: Table<CursorRow>
+  authors(): ReadonlySet<string>
+  /** Where snapshots say that nothing below is missing. */
+  low(): Cursor | undefined
+  /** Takes a batch in one transaction, with `keep`. */
+  take(events: readonly NostrEvent[], line: Line, keep: () => void): Promise<void>
+  /** Own events that this relay lacks, in the order in which they should come. */
+  offers(refused: ReadonlySet<string>): readonly Offer[]
+  /** The relay's log went back. */
+  onLost(): void
+  onChange(): void
+}
+
+/** One log at one relay: read snapshots, then the tail in log order, then offer what it lacks. */
+export interface RelaySide {
+  readonly url: string
+  /** Everything it had was taken, at least once. */
+  readonly caughtUp: boolean
+  readonly isOpen: boolean
+  /** Where reading it stands, for `low` of a snapshot. */
+  position(): Cursor | undefined
+  readonly error: string | undefined
+  /** Nothing is on its way to it that it may still take. */
+  readonly isIdle: boolean
+  offer(): void
+  /** Asks for everything of these authors, once more. */
+  repair(authors: readonly string[]): Promise<void>
+  stop(): void
+}
+
+/** Pieces, what they are pieces of, then deltas. */
+const piecesFirst = (events: readonly NostrEvent[]): NostrEvent[] => {
+  const rank = (event: NostrEvent) => (event.kind === STATE_DELTA ? 2 : tagValue(event, 'i') === undefined ? 1 : 0)
+  return [...events].sort((a, b) => rank(a) - rank(b) || a.created_at - b.created_at)
+}
+
+export function createRelaySide(options: RelaySideOptions): RelaySide {
+  const { o, line, timers, random, cursors } = options
+  const refused = new Set<string>()
+  const inFlight = new Set<string>()
+  let feed: ReturnType<Line['feed']> | undefined
+  let read = false
+  let failures = 0
+  let error: string | undefined
+  let pausedBy: Cancel | undefined
+  let cancelRetry: Cancel = () => {}
+  let stopped = false
+  let arriving = false
+
+  const filterOf = (kinds: readonly number[], authors: Iterable<string>) => ({
+    kinds: [...kinds],
+    authors: [...authors],
+    '#o': [o],
+  })
+  const cursorKey = (dialect: Dialect) =>
+    `${line.url} ${dialect} ${hashOf([...options.authors()].sort().join()).slice(0, 16)}`
+
+  async function arrive(): Promise<void> {
+    if (arriving || read || stopped || options.authors().size === 0) return
+    arriving = true
+    const { events, complete } = await line.ask(filterOf([STATE_SNAPSHOT], options.authors()), MAX_SNAPSHOTS, ASK_MS)
+    arriving = false
+    if (stopped) return
+    await options.take(piecesFirst(events), line, () => {})
+    if (stopped) return
+    if (!complete) {
+      failures += 1
+      if (line.isOpen)
+        cancelRetry = timers.after(backoffMs(failures, random), () => void arrive(), { background: true })
+      return
+    }
+    read = true
+    follow()
+  }
+
+  function follow(): void {
+    const kinds = [STATE_DELTA, STATE_SNAPSHOT]
+    feed = line.feed(filterOf(kinds, options.authors()), {
+      positions,
+      record: (dialect, events, position) => record(dialect, events, position),
+      onLost() {
+        options.onLost()
+      },
+      onChange: changed,
+    })
+    changed()
+  }
+
+  function positions(dialect: Dialect): readonly ScopedCursor[] {
+    const own = cursors.get(cursorKey(dialect))?.positions ?? []
+    const low = dialect === 'log' ? options.low() : undefined
+    const [first] = own
+    if (!low || (first && (first.epoch > low.epoch || (first.epoch === low.epoch && first.seq >= low.seq)))) return own
+    return [{ ...low, scope: ANY_SCOPE }, ...own]
+  }
+
+  function record(dialect: Dialect, events: readonly Received[], position: ScopedCursor | undefined) {
+    const keep = () => {
+      if (!position) return
+      const key = cursorKey(dialect)
+      const others = (cursors.get(key)?.positions ?? []).filter(
+        each => each.epoch !== position.epoch || each.scope !== position.scope,
+      )
+      cursors.set(key, { positions: [position, ...others].slice(0, KEPT_POSITIONS) })
+    }
+    return options.take(
+      events.map(({ event }) => event),
+      line,
+      keep,
+    )
+  }
+
+  let caughtUp = false
+  function changed(): void {
+    if (stopped) return
+    if (feed?.state === 'live') caughtUp = true
+    offer()
+    options.onChange()
+  }
+
+  function offer(): void {
+    // Read first: what is there of the own key has to be known before it is replaced.
+    if (stopped || feed?.state !== 'live' || pausedBy) return
+    for (const { event, done } of options.offers(refused)) {
+      if (inFlight.size >= WINDOW) return
+      if (!inFlight.has(event.id)) void publish(event, done)
+    }
+  }
+
+  async function publish(event: NostrEvent, done: Offer['done']): Promise<void> {
+    inFlight.add(event.id)
+    const { accepted, message } = await line.publish(event)
+    inFlight.delete(event.id)
+    if (stopped) return
+    const { prefix } = parseReason(message)
+    if (accepted || prefix === 'duplicate') {
+      error = undefined
+      failures = 0
+      done(true)
+    } else if (accepted === false && prefix !== 'rate-limited' && prefix !== 'auth-required' && prefix !== 'error') {
+      // Outdated: this key has written there from elsewhere, which is about to be read.
+      if (isOutdated(message)) feed?.refresh()
+      else error = message
+      refused.add(event.id)
+      done(false)
+    } else if (line.isOpen) {
+      error = message
+      failures += 1
+      pausedBy?.()
+      pausedBy = timers.after(backoffMs(failures, random), () => {
+        pausedBy = undefined
+        offer()
+      })
+    }
+    offer()
+    options.onChange()
+  }
+
+  const unfollow = line.follow({
+    onOpen() {
+      failures = 0
+      pausedBy?.()
+      pausedBy = undefined
+      void arrive()
+    },
+    onDown() {
+      cancelRetry()
+      options.onChange()
+    },
+  })
+
+  return {
+    url: line.url,
+    get caughtUp() {
+      return caughtUp
+    },
+    get isOpen() {
+      return line.isOpen
+    },
+    position() {
+      const [position] = cursors.get(cursorKey('log'))?.positions ?? []
+      return feed?.state === 'live' && !feed.mayMiss && position
+        ? { epoch: position.epoch, seq: position.seq }
+        : undefined
+    },
+    get error() {
+      return error ?? feed?.error
+    },
+    get isIdle() {
+      return inFlight.size === 0 && (!line.isOpen || pausedBy !== undefined || options.offers(refused).length === 0)
+    },
+    offer,
+    async repair(authors) {
+      if (!line.isOpen || stopped) return
+      const answers = await Promise.all(
+        authors.map(author => line.ask(filterOf([STATE_SNAPSHOT, STATE_DELTA], [author]), MAX_SNAPSHOTS, ASK_MS)),
+      )
+      if (!stopped) await options.take(piecesFirst(answers.flatMap(({ events }) => events)), line, () => {})
+    },
+    stop() {
+      stopped = true
+      cancelRetry()
+      pausedBy?.()
+      unfollow()
+      feed?.stop()
+    },
+  }
+}

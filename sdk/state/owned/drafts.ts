@@ -1,0 +1,118 @@
+import type { Table } from '../../tables.ts'
+import { canonical, compareVersions, type Json, type OwnedRecord, type Version } from './record.ts'
+import { type Entries, entriesOf } from './typed.ts'
+
+/** A change that was made here and is not signed yet. */
+export interface DraftRow {
+  readonly value: Json
+  /** Of the value it was made over, if there was one. */
+  readonly over?: Version
+}
+
+interface Draft extends DraftRow {
+  /** Made by an earlier process of this home, or by the one that this home was copied from. */
+  readonly inherited: boolean
+  /** A change of a number below this waits for a minute since the last one was told. */
+  readonly epsilon?: number
+}
+
+/** What waits to be told, over what was. */
+export interface Drafts {
+  /** Reads through drafts to the record. */
+  readonly entries: Entries
+  readonly size: number
+  /** Returns whether it changes anything. Kept by `keep`. */
+  put(key: string, value: Json, epsilon?: number): boolean
+  /** Writes what was put since the last time. Inside a transaction. */
+  keep(): void
+  /** What may be told now, until `settle` or `abort`; drafts that somebody with our key has overtaken are dropped. */
+  due(held: (key: string, draft: Draft) => boolean): Map<string, Json>
+  /** Told with exactly these values. Inside a transaction. */
+  settle(told: ReadonlyMap<string, Json>, at: Version): void
+  /** It was not told. */
+  abort(): void
+}
+
+export function createDrafts(table: Table<DraftRow>, record: () => OwnedRecord): Drafts {
+  const drafts = new Map<string, Draft>([...table].map(([key, row]) => [key, { ...row, inherited: true }]))
+  let changed = new Set<string>()
+  /** Being signed: what is put meanwhile goes over it, whatever the record still says. */
+  let flying: ReadonlyMap<string, Json> = new Map()
+  const recorded: Entries = {
+    get: key => entriesOf(record().entries).get(key),
+    under: prefix => entriesOf(record().entries).under(prefix),
+  }
+
+  const entries: Entries = {
+    get(key) {
+      const draft = drafts.get(key)
+      return draft ? (draft.value ?? undefined) : recorded.get(key)
+    },
+    *under(prefix) {
+      for (const each of recorded.under(prefix)) if (!drafts.has(each[0])) yield each
+      for (const [key, { value }] of drafts) if (value !== null && key.startsWith(prefix)) yield [key, value]
+    },
+  }
+
+  function keep(): void {
+    for (const key of changed) {
+      const draft = drafts.get(key)
+      if (draft) table.set(key, { value: draft.value, ...(draft.over ? { over: draft.over } : {}) })
+      else table.delete(key)
+    }
+    changed = new Set()
+  }
+
+  return {
+    entries,
+    get size() {
+      return drafts.size
+    },
+    put(key, value, epsilon) {
+      const before = entries.get(key) ?? null
+      if (canonical(before) === canonical(value)) return false
+      const known = record().entries.get(key)
+      // Back to what was told already: there is nothing to tell any more.
+      const isTold = known ? canonical(known.value) === canonical(value) : value === null
+      if (isTold && !flying.has(key)) drafts.delete(key)
+      else
+        drafts.set(key, {
+          value,
+          inherited: false,
+          ...(known ? { over: { session: known.session, n: known.n } } : {}),
+          ...(epsilon === undefined ? {} : { epsilon }),
+        })
+      changed.add(key)
+      return true
+    },
+    keep,
+    due(held) {
+      const due = new Map<string, Json>()
+      for (const [key, draft] of [...drafts]) {
+        const known = record().entries.get(key)
+        const overtaken =
+          draft.inherited && known && (draft.over === undefined || compareVersions(known, draft.over) > 0)
+        if (overtaken) {
+          drafts.delete(key)
+          changed.add(key)
+        } else if (!held(key, draft)) due.set(key, draft.value)
+      }
+      flying = due
+      return due
+    },
+    settle(told, { session, n }) {
+      flying = new Map()
+      for (const [key, value] of told) {
+        const draft = drafts.get(key)
+        if (!draft) continue
+        if (draft.value === value) drafts.delete(key)
+        else drafts.set(key, { ...draft, over: { session, n } })
+        changed.add(key)
+      }
+      keep()
+    },
+    abort() {
+      flying = new Map()
+    },
+  }
+}

@@ -1,0 +1,340 @@
+import { randomHex } from '../../../platform/random.ts'
+import type { Cancel } from '../../../platform/timers.ts'
+import { byteLength } from '../../../protocol/event.ts'
+import { StateError } from '../../errors.ts'
+import { type Cover, entryOf } from '../log/cover.ts'
+import type { LogHost, OtherSession, Place, SnapshotDraft } from '../log/types.ts'
+import { encodeRecord, MAX_KEY_BYTES, MAX_KEYS, MAX_VALUE_BYTES, privateCodecs, publicCodecs } from './codec.ts'
+import { createDrafts, type DraftRow } from './drafts.ts'
+import { createPace } from './pace.ts'
+import {
+  COUNTER,
+  canonical,
+  DOT,
+  digestOf,
+  GAUGE,
+  type Json,
+  joinRecords,
+  type OwnedRecord,
+  rebase,
+  recordOf,
+} from './record.ts'
+import { openSections, type Sections } from './sections.ts'
+import { added, counted, type Entries, foldCounters, gaugeAt, gauged, gaugeOf, removed } from './typed.ts'
+import type { OwnState } from './types.ts'
+import { createView } from './view.ts'
+
+/** Up to here a record is published whole: one event, nothing to catch up with. Bytes. */
+const WHOLE_BYTES = 1_024
+/** Changes of one event at most, characters of JSON; more go in several. */
+const DELTA_CHARS = 24 * 1024
+/** A change below its epsilon waits so long after the last one that was told. */
+const HELD_MS = 60_000
+/** Text of all entries of a record that can still be published. */
+const MAX_RECORD = 1_536 * 1024
+const WEEK_MS = 7 * 24 * 3_600_000
+const FLUSH_MS = 5_000
+const RETRY_MS = 5_000
+
+export interface OwnOptions {
+  readonly o: string
+  /** Others who write records under the same name; they are read along. */
+  readonly authors?: () => ReadonlySet<string>
+  /** For nobody else's eyes. */
+  readonly private?: boolean
+}
+
+export interface RunningOwnState extends OwnState {
+  readonly sections: Sections
+  /** With what is about to be written. */
+  readonly entries: Entries
+}
+
+/** The agent's own record under one name, and those of others beside it. */
+export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): RunningOwnState {
+  const { clock, store, signer } = host
+  const self = signer.pubkey
+  const just = new Set([self])
+  const table = store.open<DraftRow>(`owned/${o}/drafts`)
+  const otherListeners = new Set<(other: OtherSession) => void>()
+  const toldAt = new Map<string, number>()
+  /** Names the counter slots and dots of this process: nobody writes there again. */
+  const slot = Math.floor(clock.now()).toString(16).padStart(12, '0') + randomHex(host.random, 4)
+  let dots = 0
+  let mustRebase = false
+  let isWhole = true
+  let flushing: Promise<void> | undefined
+  let keeping: Promise<void> | undefined
+  let isConfirmed = false
+  /** Something waits until a relay was read. */
+  let blocked = false
+  let closed = false
+  const closing = { now: false }
+
+  const sections = openSections(host, {
+    o,
+    authors: () => new Set([...just, ...(authors?.() ?? [])]),
+    codecs: how.private ? privateCodecs(signer) : publicCodecs,
+    takeSnapshot,
+    onOwn: recover,
+    onOtherSession(other) {
+      for (const listener of [...otherListeners]) listener(other)
+    },
+    onChange() {
+      if (!blocked || closed || log.status.caughtUp === 0) return
+      blocked = false
+      pace.at(clock.monotonic())
+    },
+  })
+  const { log } = sections
+  const section = sections.section(self)
+  const drafts = createDrafts(table, () => section.record)
+  const pace = createPace(host, () => void flushSoon())
+  void log.confirmed().then(yes => {
+    isConfirmed = yes
+  })
+  const stopForks = sections.onFork(fork => {
+    if (fork.author !== self) return
+    // What stands on either side of the fork is written anew, above both.
+    mustRebase = true
+    pace.poke()
+  })
+  if (drafts.size > 0) pace.poke()
+
+  /** Somebody with our key has begun anew without what this process had written: it is written again. */
+  function recover(incoming: OwnedRecord): void {
+    if (incoming.base <= section.record.base) return
+    const mine = log.session
+    for (const [key, entry] of section.record.entries)
+      if (entry.session === mine && entry.session < incoming.base && !incoming.entries.has(key))
+        if (entry.value !== null) drafts.put(key, entry.value)
+    drafts.keep()
+  }
+
+  const hasGarbage = ({ entries }: OwnedRecord, session: string): boolean => {
+    for (const { value, session: of } of entries.values()) if (value === null && of < session) return true
+    return false
+  }
+
+  /** Tombstones go once nothing of the own key can be anywhere that this process has not read. */
+  function tidied(record: OwnedRecord, at: { session: string; n: number }): OwnedRecord {
+    const isDue = mustRebase || (isConfirmed && record.base < at.session && hasGarbage(record, at.session))
+    return isDue ? rebase(record, at, foldCounters) : record
+  }
+
+  function draftOf(record: OwnedRecord): SnapshotDraft<OwnedRecord> {
+    return {
+      payload: record,
+      digest: digestOf(record),
+      commit() {
+        if (record.base > section.record.base) mustRebase = false
+        section.join(record)
+      },
+    }
+  }
+
+  function ownCover(): Cover {
+    const sessions = log.cover().get(self)
+    return new Map(sessions ? [[self, sessions]] : [])
+  }
+
+  function takeSnapshot(): SnapshotDraft<OwnedRecord> | undefined {
+    const cover = ownCover()
+    const { session } = log
+    const n = session === undefined ? undefined : entryOf(cover, self, session)?.n
+    const record = session !== undefined && n !== undefined ? tidied(section.record, { session, n }) : section.record
+    return { ...draftOf(record), cover }
+  }
+
+  const held = (key: string, { value, epsilon }: { value: Json; epsilon?: number }): boolean => {
+    const told = section.record.entries.get(key)?.value
+    const at = toldAt.get(key)
+    if (closing.now || epsilon === undefined || at === undefined) return false
+    if (typeof value !== 'number' || typeof told !== 'number' || Math.abs(value - told) >= epsilon) return false
+    const until = at + HELD_MS
+    if (clock.monotonic() >= until) return false
+    pace.at(until)
+    return true
+  }
+
+  async function flushSoon(): Promise<void> {
+    // Before relays were read nobody knows what the own key has written elsewhere.
+    blocked = log.status.caughtUp === 0
+    if (closed || blocked) return
+    flushing ??= flushNow().finally(() => {
+      flushing = undefined
+    })
+    await flushing
+  }
+
+  async function flushNow(): Promise<void> {
+    try {
+      while (!closed) {
+        const due = drafts.due(held)
+        store.transaction(drafts.keep)
+        if (due.size === 0 && !mustRebase) return
+        await tell(firstOf(due))
+        pace.spent()
+      }
+    } catch {
+      // The signer is away, say, or the disk full: what waits waits on.
+      drafts.abort()
+      if (!closed) pace.at(clock.monotonic() + RETRY_MS)
+    }
+  }
+
+  async function tell(changes: ReadonlyMap<string, Json>): Promise<void> {
+    const highest = [section.record.base, ...[...section.record.entries.values()].map(({ session }) => session)]
+    const above = highest.reduce((a, b) => (a > b ? a : b))
+    // A value of a later session would win over whatever this one writes.
+    if (log.session === undefined || above > log.session) log.renew(above)
+    const next = joinRecords(section.record, recordOf({ session: 'f'.repeat(16), n: 1 }, changes))
+    isWhole &&= byteLength(encodeRecord(next)) <= WHOLE_BYTES
+    const commit = (place: Place) => {
+      section.join(recordOf(place, changes))
+      drafts.settle(changes, place)
+      for (const key of changes.keys()) toldAt.set(key, clock.monotonic())
+    }
+    if (isWhole || mustRebase)
+      await log.writeWhole(
+        place => ({
+          ...draftOf(tidied(joinRecords(section.record, recordOf(place, changes)), place)),
+          cover: ownCover(),
+        }),
+        { commit },
+      )
+    else await log.write(changes, { commit })
+    section.tell()
+  }
+
+  async function change(changes: Iterable<readonly [string, Json]>, epsilon?: number): Promise<void> {
+    if (closed || closing.now) throw new StateError('state-closed', 'this state is closed; open the agent again.')
+    const list = [...changes]
+    for (const [key, value] of list) check(key, value)
+    if (section.size + list.length > MAX_RECORD)
+      throw new StateError('state-too-large', 'the state is full; delete some of it first.')
+    const touched = list.filter(([key, value]) => drafts.put(key, value, epsilon)).map(([key]) => key)
+    if (touched.length === 0) return keeping
+    section.tell(touched)
+    pace.poke()
+    keeping ??= Promise.resolve().then(async () => {
+      keeping = undefined
+      store.transaction(drafts.keep)
+      await store.durable?.()
+    })
+    return keeping
+  }
+
+  function check(key: string, value: Json): void {
+    if (byteLength(key) > MAX_KEY_BYTES || key === '')
+      throw new StateError('state-malformed', `a key has 1 to ${MAX_KEY_BYTES} bytes.`)
+    if (!key.isWellFormed()) throw new StateError('state-malformed', 'a key is well-formed Unicode.')
+    const text = canonicalOf(value)
+    if (byteLength(text) > MAX_VALUE_BYTES)
+      throw new StateError('state-too-large', `a value has at most ${MAX_VALUE_BYTES / 1024} KiB as JSON.`)
+    if (section.record.entries.size >= MAX_KEYS && !section.record.entries.has(key))
+      throw new StateError('state-too-large', `a record has at most ${MAX_KEYS} keys; delete some.`)
+  }
+
+  const plain = (key: string): string => {
+    if ([COUNTER, DOT, GAUGE].includes(key[0] ?? ''))
+      throw new StateError('state-malformed', `keys do not begin with ${COUNTER}, ${DOT} or ${GAUGE}.`)
+    return key
+  }
+  const named = (name: string): string => {
+    if (name === '' || name.includes('/'))
+      throw new StateError('state-malformed', 'a name is not empty and has no slash.')
+    return name
+  }
+  const finite = (value: number): number => {
+    if (!Number.isFinite(value)) throw new StateError('state-malformed', `${value} is no number that JSON can hold.`)
+    return value
+  }
+
+  const { entries } = drafts
+  const nextDot = () => {
+    dots += 1
+    return `${slot}.${dots}`
+  }
+  const coupled = (peer: string) => `couple:${peer}`
+
+  async function close({ timeoutMs = FLUSH_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
+    if (closed || closing.now) return
+    closing.now = true
+    const start = clock.monotonic()
+    pace.stop()
+    await keeping
+    await flushSoon()
+    store.transaction(drafts.keep)
+    await log.close({ timeoutMs: Math.max(0, timeoutMs - (clock.monotonic() - start)) })
+    closed = true
+    stopForks()
+  }
+
+  const asyncly = async <T>(run: () => T | Promise<T>): Promise<T> => run()
+
+  return {
+    sections,
+    entries,
+    view: createView({ ...host, section, log, entries, onFork: sections.onFork, close }),
+    set: (key, value, options) => asyncly(() => change([[plain(key), value]], options?.epsilon)),
+    delete: key => asyncly(() => change([[plain(key), null]])),
+    update: values => asyncly(() => change(Object.entries(values).map(([key, value]) => [plain(key), value] as const))),
+    count: (name, by = 1) => asyncly(() => change([counted(entries, named(name), slot, finite(by))])),
+    add: (name, element) => asyncly(() => change(added(entries, named(name), element, nextDot()))),
+    remove: (name, element) => asyncly(() => change(removed(entries, named(name), element))),
+    setGauge: (name, value, terms) =>
+      asyncly(() => change([gauged(entries, named(name), () => finite(value), clock.now(), terms)])),
+    moveGauge: (name, by, terms) =>
+      asyncly(() => change([gauged(entries, named(name), now => now + finite(by), clock.now(), terms)])),
+    reinforce: (peer, by, halfLifeMs = WEEK_MS) =>
+      asyncly(() =>
+        change([
+          gauged(entries, coupled(peer), now => now + finite(by), clock.now(), { min: 0, max: 1, rest: 0, halfLifeMs }),
+        ]),
+      ),
+    coupling(peer) {
+      const found = gaugeOf(entries, coupled(peer))
+      return found ? gaugeAt(found, clock.now()) : 0
+    },
+    async flush(ms = FLUSH_MS) {
+      const start = clock.monotonic()
+      const open = await Promise.race([log.ready(), waitFor(ms)])
+      if (!open) return false
+      await flushSoon()
+      return drafts.size === 0 && (await log.flushed(Math.max(0, ms - (clock.monotonic() - start))))
+    },
+    onOtherSession(listener): Cancel {
+      otherListeners.add(listener)
+      return () => void otherListeners.delete(listener)
+    },
+    close,
+  }
+
+  function waitFor(ms: number): Promise<false> {
+    return new Promise(resolve => host.timers.after(ms, () => resolve(false), { background: true }))
+  }
+}
+
+/** As much as fits into one event. */
+function firstOf(changes: ReadonlyMap<string, Json>): Map<string, Json> {
+  const first = new Map<string, Json>()
+  let size = 0
+  for (const [key, value] of changes) {
+    size += key.length + canonical(value).length + 8
+    if (first.size > 0 && size > DELTA_CHARS) break
+    first.set(key, value)
+  }
+  return first
+}
+
+/** Throws StateError where JSON cannot hold it. */
+function canonicalOf(value: Json): string {
+  try {
+    const text = JSON.stringify(value)
+    if (text !== undefined && text.isWellFormed()) return text
+  } catch {
+    // Circular, or a bigint.
+  }
+  throw new StateError('state-malformed', 'a value is what JSON can hold.')
+}

@@ -1,0 +1,93 @@
+import type { Cancel } from '../../../platform/timers.ts'
+import type { Table } from '../../tables.ts'
+import { EMPTY, type Entry, joinEntries, type OwnedRecord } from './record.ts'
+import { nameOfKey } from './typed.ts'
+import type { StateChange } from './types.ts'
+
+/** One author's record as this agent has it, kept in its store. */
+export interface Section {
+  readonly author: string
+  readonly record: OwnedRecord
+  /** Rough size in characters. */
+  readonly size: number
+  /** Returns whether anything changed. To be called inside a transaction. */
+  join(other: OwnedRecord): boolean
+  subscribe(key: string | undefined, listener: (change: StateChange) => void): Cancel
+  /** Tells what changed since it was last called. */
+  tell(extra?: Iterable<string>): void
+}
+
+interface BaseRow {
+  readonly base: string
+}
+
+const sizeOf = (key: string, { value }: Entry): number => key.length + JSON.stringify(value).length
+
+export function createSection(author: string, entries: Table<Entry>, bases: Table<BaseRow>): Section {
+  const listeners = new Set<{ readonly key: string | undefined; run(change: StateChange): void }>()
+  let changed = new Set<string>()
+  let size = 0
+  for (const [key, entry] of entries) size += sizeOf(key, entry)
+  let base = bases.get(author)?.base ?? EMPTY.base
+
+  return {
+    author,
+    get record() {
+      return { base, entries }
+    },
+    get size() {
+      return size
+    },
+    join(other) {
+      let any = false
+      if (other.base > base) {
+        base = other.base
+        any = true
+        bases.set(author, { base })
+        for (const [key, entry] of [...entries]) {
+          if (entry.session >= base) continue
+          entries.delete(key)
+          size -= sizeOf(key, entry)
+          changed.add(key)
+        }
+      }
+      for (const [key, entry] of other.entries) {
+        if (entry.session < base) continue
+        const before = entries.get(key)
+        if (before && joinEntries(before, entry) === before) continue
+        size += sizeOf(key, entry) - (before ? sizeOf(key, before) : 0)
+        entries.set(key, entry)
+        changed.add(key)
+        any = true
+      }
+      return any
+    },
+    subscribe(key, run) {
+      const listener = { key, run }
+      listeners.add(listener)
+      return () => void listeners.delete(listener)
+    },
+    tell(extra = []) {
+      const keys = new Set([...changed, ...extra])
+      changed = new Set()
+      const told = new Map<string, StateChange>()
+      for (const key of keys) {
+        const { kind, name } = nameOfKey(key)
+        told.set(`${kind} ${name}`, Object.freeze({ author, kind, name }))
+      }
+      for (const change of told.values())
+        for (const { key, run } of [...listeners]) if (key === undefined || key === change.name) safely(run, change)
+    },
+  }
+}
+
+function safely(run: (change: StateChange) => void, change: StateChange): void {
+  try {
+    run(change)
+  } catch (error) {
+    // The program's own mistake must surface, but not in the middle of our bookkeeping.
+    queueMicrotask(() => {
+      throw error
+    })
+  }
+}

@@ -1,0 +1,33 @@
+import type { Cancel } from '../../platform/timers.ts'
+import type { LogHost } from './log/types.ts'
+import type { StateStore } from './store.ts'
+
+/** What everything that keeps state beside an agent takes from it. */
+export interface StateSurroundings extends Omit<LogHost, 'store'> {
+  /** 64 hex. */
+  readonly pubkey: string
+  /** Opened when it is first needed, once. */
+  store(): Promise<StateStore>
+  /** npub, hex or contact name to 64 hex. Throws UnknownRecipientError. */
+  resolve(who: string): string
+  /** Throws AgentClosedError. */
+  ensureOpen(): void
+  /** To be closed before the agent's connections are; at most `timeoutMs` are waited for. */
+  attach(close: (timeoutMs: number) => Promise<unknown>): Cancel
+}
+
+const known = new WeakMap<object, StateSurroundings>()
+
+export const surround = (agent: object, surroundings: StateSurroundings): void => void known.set(agent, surroundings)
+
+/** Of an agent that `openAgent` made. Throws a TypeError on anything else. */
+export function surroundingsOf(agent: object): StateSurroundings {
+  const surroundings = known.get(agent)
+  if (!surroundings) throw new TypeError('give an agent that openAgent() of this same posthorn has opened.')
+  return surroundings
+}
+
+/** The same, ready for logs. */
+export async function logHostOf(surroundings: StateSurroundings): Promise<LogHost> {
+  return { ...surroundings, store: await surroundings.store() }
+}
