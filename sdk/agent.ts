@@ -38,6 +38,8 @@ import { createRequests } from './requests.ts'
 import { createSender } from './sender.ts'
 import type { Shelf } from './shelf.ts'
 import { shutDown, type Unfinished } from './shutdown.ts'
+import type { StateStore } from './state/store.ts'
+import { createStates } from './states.ts'
 import { createStatusTeller } from './status-teller.ts'
 import { noTelemetry } from './telemetry.ts'
 import { createTopics } from './topics.ts'
@@ -57,6 +59,8 @@ export interface StartOptions extends Host, AgentRules {
   readonly relays: readonly string[]
   readonly accept: Accept
   readonly shelf: Shelf
+  /** Called when state is first used, once. */
+  openStateStore(): MaybePromise<StateStore>
   /** Tell others that this agent is there: presence, and a card if it has none yet. */
   readonly present: boolean
   /** Names this run's presence among those of its key; the same at every start of one home. */
@@ -219,6 +223,12 @@ export function startAgent(options: StartOptions): RunningAgent {
   const listen = () => ear.listen(notices.has('ephemeral') && !life.isClosing, topics.prefixes())
   const beside = { ...options, lines: pool.lines, resolve }
   const presence = createPresence(beside)
+  const states = createStates({
+    ...options,
+    lines: () => pool.routes.map(({ line }) => line),
+    resolve,
+    ensureOpen: life.ensureOpen,
+  })
   const card = createCards(beside)
   const requests = createRequests({ store, resolve, entry: view.entry, announce: arrivals.mail, wake: worker.wake })
   const contacts = createContacts({ book, requests, around: options.contacts, resolve })
@@ -269,7 +279,7 @@ export function startAgent(options: StartOptions): RunningAgent {
   clerk.plan()
   void desk.work()
 
-  return {
+  const agent: RunningAgent = {
     name: options.name,
     pubkey,
     npub: npubOf(pubkey),
@@ -280,6 +290,7 @@ export function startAgent(options: StartOptions): RunningAgent {
     requests,
     deadLetters: createDeadLetters({ store, entry: view.entry, wake: worker.wake, kick }),
     ...tracking,
+    ...states.api,
     adopt: obeying.adopt,
     obey: obeying.obey,
     handle(what: unknown, handler: unknown, handle?: HandleOptions) {
@@ -349,8 +360,10 @@ export function startAgent(options: StartOptions): RunningAgent {
         desk.close()
         card.close()
       }
-      closing ??= shutDown({ ...options, life, pool, worker, clerk, presence, quiet }, timeoutMs)
+      closing ??= shutDown({ ...options, life, pool, worker, clerk, presence, state: states, quiet }, timeoutMs)
       return closing
     },
   }
+  states.surround(agent)
+  return agent
 }

@@ -34,6 +34,8 @@ import type { AgentContacts } from './contacts/index.ts'
 import type { AgentInvites } from './invites/index.ts'
 import type { AgentPresence } from './presence/index.ts'
 import type { Shelf } from './shelf.ts'
+import type { AgentStates } from './state/agent-state.ts'
+import type { StateStore } from './state/store.ts'
 
 /** Everything an agent needs from its surroundings. */
 export interface Host {
@@ -55,6 +57,8 @@ export interface AgentHost extends Host {
   readonly secretKey: Uint8Array
   /** The key, wherever it is; instead of `secretKey`. */
   readonly signer: Signer
+  /** Where state is kept; without it, it lasts as long as the agent (and is read again from the relays). */
+  readonly state: StateStore
   /** Where contacts, invites and the card are kept; without it they last as long as the agent. */
   readonly shelf: Shelf
   /** Name of this run among the sessions of its key, at most 64 characters; default `main`. */
@@ -184,7 +188,7 @@ export interface AgentEvents {
   ephemeral: IncomingMessage
 }
 
-export interface Agent {
+export interface Agent extends AgentStates {
   readonly name: string
   /** 64 hex. */
   readonly pubkey: string

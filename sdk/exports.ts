@@ -46,6 +46,7 @@ export {
   RelayRefusedError,
   RelayUnreachableError,
   SignerError,
+  StateError,
   TimeoutError,
   UnknownRecipientError,
   UnsupportedHostError,
@@ -98,5 +99,12 @@ export { checkRelayUrl, DEFAULT_RELAY } from './relay-url.ts'
 export type { ConnectRemoteSigner, RemoteSignerOptions } from './remote-signer/index.ts'
 export { memoryShelf, type Shelf } from './shelf.ts'
 export type { Unfinished } from './shutdown.ts'
+export type { AgentState, AgentStates } from './state/agent-state.ts'
+export type { Board, BoardOptions, Claim, Post, ReadCover, Slot, WriteResult } from './state/blackboard/board.ts'
+export type { Fork, LogStatus, OtherSession } from './state/log/types.ts'
+export type { Json } from './state/owned/record.ts'
+export type { GaugeTerms } from './state/owned/typed.ts'
+export type { OwnState, SetOptions, StateChange, StateContent, StateView } from './state/owned/types.ts'
+export { type StateStore, tableStateStore } from './state/store.ts'
 export { type OpenTelemetryApi, openTelemetry, type Telemetry } from './telemetry.ts'
 export { act, type SchemaIssue, type SchemaResult, type StandardSchema, type TypedAct } from './typed-act.ts'

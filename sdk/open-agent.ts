@@ -20,11 +20,13 @@ import {
 import { createSiblings } from './home/siblings.ts'
 import { watchSpool } from './home/spool.ts'
 import { openSqliteMailStore } from './home/sqlite-mail-store.ts'
+import { openSqliteStateStore } from './home/sqlite-state-store.ts'
 import { hostTelemetry } from './host-telemetry.ts'
 import { localSigner } from './identity/local-signer.ts'
 import { nodeHost } from './node-host.ts'
 import { ownRelays } from './relay-url.ts'
 import { memoryShelf, sessionOn } from './shelf.ts'
+import { tableStateStore } from './state/store.ts'
 
 /** Of all agents of this process: what it loads is loaded once. */
 const sign = createLocalSign()
@@ -40,6 +42,7 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
     store: _store,
     contacts: _contacts,
     shelf: _shelf,
+    state: _state,
     session: _session,
     ...given
   } = options.host ?? {}
@@ -57,6 +60,7 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
       accept: options.accept ?? 'contacts',
       contacts: options.host?.contacts ?? (() => []),
       shelf: options.host?.shelf ?? memoryShelf(),
+      openStateStore: () => options.host?.state ?? tableStateStore(),
       session: options.host?.session ?? 'main',
       present: options.presence ?? true,
     })
@@ -93,6 +97,12 @@ async function openHome(options: OpenAgentOptions, host: Host): Promise<Agent> {
       accept: options.accept ?? 'contacts',
       contacts: options.host?.contacts ?? createSiblings(home, host.clock),
       shelf,
+      openStateStore() {
+        if (options.host?.state) return options.host.state
+        const state = openSqliteStateStore(files.state)
+        undo.unshift(() => state.close())
+        return state
+      },
       session: options.host?.session ?? sessionOn(shelf, host.random),
       present: options.presence ?? true,
       rememberRelays: added => addProfileRelays(home, added),

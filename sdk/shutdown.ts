@@ -20,6 +20,8 @@ export interface ShutdownOptions {
   readonly pool: Pool
   readonly worker: { stop(ms: number): Promise<void> }
   readonly clerk: { flush(): Promise<void>; close(): void }
+  /** Everything beside the mail that has to be sent first. */
+  readonly state: { close(ms: number): Promise<void> }
   /** Said last, while the relays are still there. */
   readonly presence: { close(): Promise<void> }
   readonly signer: { close?(): Promise<void> }
@@ -38,6 +40,7 @@ export async function shutDown(options: ShutdownOptions, ms: number): Promise<Un
   // A key elsewhere may never answer: what is due stays due in the store.
   await within(timers, left(), clerk.flush())
   clerk.close()
+  await options.state.close(left())
   await life.until(() => pool.isFlushed, left())
   const unfinished = { unsent: store.counts().queue, untold: countDue(store) }
   await options.presence.close()

@@ -2,6 +2,8 @@ import type { Dial, SocketEvents } from '../platform/socket.ts'
 import type { Timers } from '../platform/timers.ts'
 import type { LocalSigner } from '../sdk/identity/local-signer.ts'
 import { createMemoryMailStore, type MailStore } from '../sdk/index.ts'
+import { type StateStore, tableStateStore } from '../sdk/state/store.ts'
+import type { Table } from '../sdk/tables.ts'
 import type { Pipe } from './pipe.ts'
 
 /** What changes the mail; everything else reads it. */
@@ -29,8 +31,8 @@ type Write = (typeof WRITES)[number]
 
 /** The moment at which an agent dies. */
 export interface CrashPoint {
-  /** `write`: any change of its mail, or one of them by its name. `sign`: a signature. `send`, `hear`: a frame to, or from, a relay. */
-  readonly at: 'write' | Write | 'sign' | 'send' | 'hear'
+  /** `write`: any change of its mail, or one of them by its name. `keep`: a change of its state. `sign`: a signature. `send`, `hear`: a frame to, or from, a relay. */
+  readonly at: 'write' | Write | 'keep' | 'sign' | 'send' | 'hear'
   /** Which of them from now on, from 1; default the next. */
   readonly nth?: number
   /** It still happens; default false. A frame sent then reaches the relay, and the answer finds nobody. */
@@ -47,6 +49,7 @@ export interface Life {
   timers(timers: Timers): Timers
   signer(signer: LocalSigner): LocalSigner
   store(store: MailStore): MailStore
+  state(state: StateStore): StateStore
   /** `connect` opens a pipe to a relay, and calls `onEnd` once it is closed. */
   dial(connect: (url: string, events: SocketEvents, onEnd: () => void) => Pipe): Dial
 }
@@ -125,6 +128,33 @@ export function createLife(onEnd: () => void): Life {
             )
         },
       })
+    },
+    state(state) {
+      const opened = tableStateStore(open)
+      function open<Row extends object>(name: string): Table<Row> {
+        const real = state.open<Row>(name)
+        const table: Table<Row> = new Map(real)
+        const { set, delete: drop } = table
+        table.set = (key, row) => {
+          if (isAlive) real.set(key, row)
+          return set.call(table, key, row)
+        }
+        table.delete = key => {
+          if (isAlive) real.delete(key)
+          return drop.call(table, key)
+        }
+        return table
+      }
+      return {
+        ...opened,
+        transaction: run =>
+          pass(
+            'keep',
+            () => state.transaction(run),
+            // It goes on in the tables of a dead process.
+            () => run(),
+          ),
+      }
     },
     dial: connect => (url, events) => {
       const pipe = connect(url, heard(events), () => pipes.delete(pipe))

@@ -136,6 +136,7 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
         verifier,
         dial: dialFor(resident, life),
         store: life.store(resident.mail.store),
+        state: life.state(resident.mail.state),
         signer: life.signer(
           standIn ? standInSigner(resident.secretKey, own) : localSigner(resident.secretKey, own, sign),
         ),

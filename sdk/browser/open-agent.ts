@@ -9,6 +9,7 @@ import { checkName, DEFAULT_PROFILE } from '../profile-name.ts'
 import { checkRelayUrl, DEFAULT_RELAY, ownRelays } from '../relay-url.ts'
 import { makeSecretKey } from '../secret-key.ts'
 import { memoryShelf, sessionOn, tableShelf } from '../shelf.ts'
+import { tableStateStore } from '../state/store.ts'
 import { browserHost } from './browser-host.ts'
 import { openIdbMailStore } from './idb-mail-store.ts'
 import { openIdbTables } from './idb-tables.ts'
@@ -25,7 +26,16 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
     throw new TypeError('there are no folders in a browser; name the profile with `name`.')
   if (options.passphrase !== undefined)
     throw new TypeError('a browser keeps no key files; open one with decryptKey() and give host.secretKey.')
-  const { secretKey, signer: elsewhere, store, contacts, shelf: ownShelf, session, ...given } = options.host ?? {}
+  const {
+    secretKey,
+    signer: elsewhere,
+    store,
+    contacts,
+    shelf: ownShelf,
+    state: ownState,
+    session,
+    ...given
+  } = options.host ?? {}
   const present = options.presence ?? true
   const host: Host = { ...browserHost, ...given }
   const { accept = 'contacts' } = options
@@ -45,6 +55,7 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
       present,
       contacts: contacts ?? (() => []),
       shelf: ownShelf ?? memoryShelf(),
+      openStateStore: () => ownState ?? tableStateStore(),
       session: session ?? 'main',
     })
   }
@@ -73,6 +84,12 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
       accept,
       contacts: siblings,
       shelf,
+      async openStateStore() {
+        if (ownState) return ownState
+        const kept = await openIdbTables(globalThis.indexedDB, `posthorn/${name}/state`)
+        undo.unshift(kept.close)
+        return tableStateStore(kept.open, { durable: kept.durable, close: kept.close })
+      },
       session: session ?? sessionOn(shelf, host.random),
       present,
       rememberRelays: added => rememberRelays(profiles, name, added),

@@ -9,6 +9,7 @@ export const homeFiles = (home: string) => ({
   key: join(home, 'key'),
   profile: join(home, 'profile.json'),
   mail: join(home, 'mail.db'),
+  state: join(home, 'state.db'),
   spool: join(home, 'spool'),
 })
 

@@ -43,7 +43,7 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
     throw new StateError('state-malformed', `${JSON.stringify(o)} names no document: letters, digits, '.', '_', '-'.`)
   const { store, timers, signer } = host
   const self = signer.pubkey
-  const table = <Row extends object>(name: string) => store.open<Row>(`log/${o}/${name}`)
+  const table = <Row extends object>(name: string) => store.open<Row>(`log/${options.keep ?? o}/${name}`)
   const marks = createMarks(table<MarkRow>('marks'))
   const retained = createRetained(self, table<TailRow>('tail'), table<SnapshotRow>('snapshots'))
   const lowTable = table<Cursor>('lows')

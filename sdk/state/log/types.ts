@@ -81,6 +81,8 @@ export interface OtherSession {
 export interface LogOptions<P, S> {
   /** Name of the document. */
   readonly o: string
+  /** Under which name it is kept in the store; default `o`. Two logs that are open at once must not share one. */
+  readonly keep?: string
   /** Whose events count, 64 hex each; asked whenever something comes. Call `refilter` after it has changed. */
   authors(): ReadonlySet<string>
   readonly delta: Codec<P>

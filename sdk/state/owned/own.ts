@@ -332,7 +332,7 @@ function firstOf(changes: ReadonlyMap<string, Json>): Map<string, Json> {
 function canonicalOf(value: Json): string {
   try {
     const text = JSON.stringify(value)
-    if (text !== undefined && text.isWellFormed()) return text
+    if (text?.isWellFormed()) return text
   } catch {
     // Circular, or a bigint.
   }

@@ -1,7 +1,7 @@
 import type { Cancel } from '../../../platform/timers.ts'
 import type { Cover } from '../log/cover.ts'
 import { openLog } from '../log/log.ts'
-import type { Fork, Log, LogHost, OtherSession, Snapshot, SnapshotDraft } from '../log/types.ts'
+import type { Fork, Log, LogHost, LogOptions, OtherSession, Snapshot, SnapshotDraft } from '../log/types.ts'
 import { type Changes, type OwnedCodecs, publicCodecs } from './codec.ts'
 import { type Entry, type OwnedRecord, recordOf } from './record.ts'
 import { createSection, type Section } from './section.ts'
@@ -14,6 +14,8 @@ const MAX_RECORD = 4 * 1024 * 1024
 
 export interface SectionsOptions {
   readonly o: string
+  /** See {@link LogOptions.keep}. */
+  readonly keep?: string
   /** 64 hex each. */
   authors(): ReadonlySet<string>
   readonly codecs?: OwnedCodecs
@@ -57,6 +59,7 @@ export function openSections(host: LogHost, options: SectionsOptions): Sections 
 
   const log = openLog<Changes, OwnedRecord>(host, {
     o,
+    ...(options.keep === undefined ? {} : { keep: options.keep }),
     authors: options.authors,
     delta: codecs.delta,
     snapshot: codecs.snapshot,

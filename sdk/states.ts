@@ -1,0 +1,55 @@
+import type { Cancel } from '../platform/timers.ts'
+import type { Host } from './api.ts'
+import type { MaybePromise, Signer } from './identity/signer.ts'
+import type { Line } from './link/line.ts'
+import type { AgentStates } from './state/agent-state.ts'
+import { createStateDesk } from './state/desk.ts'
+import type { StateStore } from './state/store.ts'
+import { type StateSurroundings, surround } from './state/surroundings.ts'
+
+export interface StatesOptions extends Host {
+  readonly signer: Signer
+  lines(): readonly Line[]
+  resolve(who: string): string
+  ensureOpen(): void
+  openStateStore(): MaybePromise<StateStore>
+}
+
+/** All state beside one agent. */
+export interface States {
+  readonly api: AgentStates
+  /** From now on `surroundingsOf` knows this agent. */
+  surround(agent: object): void
+  /** Tells what waits, for at most `ms`, and ends it all. */
+  close(ms: number): Promise<void>
+}
+
+export function createStates(options: StatesOptions): States {
+  const attached = new Set<(timeoutMs: number) => Promise<unknown>>()
+  let store: Promise<StateStore> | undefined
+
+  const surroundings: StateSurroundings = {
+    ...options,
+    pubkey: options.signer.pubkey,
+    store() {
+      store ??= Promise.resolve(options.openStateStore())
+      store.catch(() => {
+        store = undefined
+      })
+      return store
+    },
+    attach(close): Cancel {
+      attached.add(close)
+      return () => void attached.delete(close)
+    },
+  }
+
+  return {
+    api: createStateDesk(surroundings),
+    surround: agent => surround(agent, surroundings),
+    async close(ms) {
+      await Promise.all([...attached].map(close => close(ms).catch(() => {})))
+      await store?.then(kept => kept.durable?.()).catch(() => {})
+    },
+  }
+}
