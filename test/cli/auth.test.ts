@@ -5,7 +5,7 @@ import { nowSeconds, person } from '../helpers/events.ts'
 import { startRelay } from '../helpers/start-relay.ts'
 import { makeTempDir, removeDir } from '../helpers/temp-dir.ts'
 import { scriptedRelay } from '../sdk/scripted-relay.ts'
-import { inProcess, json, posthorn } from './posthorn.ts'
+import { inProcess, json } from './posthorn.ts'
 
 const ada = person('ada')
 const env = (folder: string) => ({ env: { XDG_DATA_HOME: folder } })
@@ -33,14 +33,14 @@ describe('a relay that demands AUTH', () => {
     await using relay = await startRelay({ policy: saneDefaults({ requireAuth: 'all' }) })
     await using other = await startRelay({ policy: saneDefaults({ requireAuth: 'all' }) })
     const at = ['--relay', relay.url]
-    const published = await posthorn(['publish', '--kind', '1', 'hello', ...at], env(folder))
+    const published = await inProcess(['publish', '--kind', '1', 'hello', ...at], env(folder))
     expect(published).toMatchObject({ code: 0, lines: [expect.stringMatching(/^[0-9a-f]{64}$/)] })
     const [id = ''] = published.lines
-    const asked = await posthorn(['req', '{"kinds":[1]}', ...at], env(folder))
+    const asked = await inProcess(['req', '{"kinds":[1]}', ...at], env(folder))
     expect(asked).toMatchObject({ code: 0, stderr: '' })
     expect(JSON.parse(asked.stdout)).toMatchObject({ id })
-    expect(await posthorn(['count', '{"kinds":[1]}', ...at], env(folder))).toMatchObject({ code: 0, lines: ['1'] })
-    expect((await posthorn(['sync', relay.url, other.url, '{"kinds":[1]}', '--dir', 'to'], env(folder))).code).toBe(0)
+    expect(await inProcess(['count', '{"kinds":[1]}', ...at], env(folder))).toMatchObject({ code: 0, lines: ['1'] })
+    expect((await inProcess(['sync', relay.url, other.url, '{"kinds":[1]}', '--dir', 'to'], env(folder))).code).toBe(0)
     expect((await quick(['count', '{"kinds":[1]}', '--relay', other.url])).lines).toEqual(['1'])
   })
 
@@ -77,8 +77,8 @@ describe('a relay that demands AUTH', () => {
   test('mail over it, and status says that all is well', async () => {
     await using relay = await startRelay({ policy: saneDefaults({ requireAuth: 'all' }) })
     const at = ['--relay', relay.url]
-    expect((await posthorn(['send', 'stranger', 'hello', '--as', 'owner', ...at], env(folder))).code).toBe(0)
-    const inbox = await posthorn(['inbox', '--as', 'stranger', '--json', ...at], env(folder))
+    expect((await inProcess(['send', 'stranger', 'hello', '--as', 'owner', ...at], env(folder))).code).toBe(0)
+    const inbox = await inProcess(['inbox', '--as', 'stranger', '--json', ...at], env(folder))
     expect(inbox.code).toBe(0)
     expect(json(inbox)).toMatchObject({ text: 'hello' })
     expect(await quick(['status', '--as', 'stranger', ...at])).toMatchObject({

@@ -10,7 +10,7 @@ import { WebSocketServer } from 'ws'
 import { person } from '../helpers/events.ts'
 import { startRelay } from '../helpers/start-relay.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
-import { inProcess, json, posthorn } from './posthorn.ts'
+import { inProcess, json } from './posthorn.ts'
 
 interface Found {
   readonly check: string
@@ -40,7 +40,7 @@ async function scene(options: RelayOptions = {}) {
 test('all well: exit 0, every part looked at, in words and as JSON; beside a running agent too', async () => {
   const { env, home, run, doctor } = await scene()
   await run('catchup --as ann')
-  const said = await posthorn(['doctor', '--as', 'ann'], { env })
+  const said = await inProcess(['doctor', '--as', 'ann'], { env })
   expect(said.code).toBe(0)
   expect(said.stderr).toContain('all well')
   expect(said.lines.map(line => line.trim().split(/\s+/).slice(0, 2).join(' '))).toEqual(

@@ -7,7 +7,7 @@ import { WebSocketServer } from 'ws'
 import { corrupt, notes, nowSeconds, person } from '../helpers/events.ts'
 import { type RunningRelay, startRelay } from '../helpers/start-relay.ts'
 import { makeTempDir, removeDir } from '../helpers/temp-dir.ts'
-import { BIN, inProcess, json, jsonLines, posthorn } from './posthorn.ts'
+import { BIN, inProcess, json, jsonLines } from './posthorn.ts'
 
 const PAGE = 20
 const ada = person('ada')
@@ -21,17 +21,14 @@ beforeAll(async () => {
   const client = await connect(relay.url)
   for (const event of older) await client.publish(event)
   await client.close()
-  await quick(['init', '--relay', relay.url])
+  await run(['init', '--relay', relay.url])
 })
 afterAll(async () => {
   await relay[Symbol.asyncDispose]()
   removeDir(folder)
 })
-/** As a process of its own. */
 const run = (args: readonly string[], input?: string) =>
-  posthorn(args, { env: { XDG_DATA_HOME: folder }, ...(input === undefined ? {} : { input }) })
-/** Inside this process: to set the scene and to look again. */
-const quick = (args: readonly string[]) => inProcess(args, { env: { XDG_DATA_HOME: folder } })
+  inProcess(args, { env: { XDG_DATA_HOME: folder }, ...(input === undefined ? {} : { input }) })
 const ids = (events: readonly NostrEvent[]) => events.map(event => event.id)
 
 describe('req', () => {
@@ -68,7 +65,7 @@ describe('req', () => {
 
   test('nothing matches: exit 3', async () => {
     expect(await run(['req', '{"kinds":[9999]}'])).toMatchObject({ code: 3, stdout: '' })
-    expect(await quick(['req', '{"kinds":[9999]}', '--log'])).toMatchObject({ code: 3, stdout: '' })
+    expect(await run(['req', '{"kinds":[9999]}', '--log'])).toMatchObject({ code: 3, stdout: '' })
   })
 
   test('served to nobody, also after AUTH: exit 4; what the relay cannot answer: exit 1', async () => {
@@ -77,7 +74,7 @@ describe('req', () => {
     expect(JSON.parse(refused.stderr)).toMatchObject({
       error: { code: 'relay-refused', message: expect.stringContaining('restricted') },
     })
-    expect(await quick(['req', '{"&t":["x"]}'])).toMatchObject({ code: 1, stdout: '' })
+    expect(await run(['req', '{"&t":["x"]}'])).toMatchObject({ code: 1, stdout: '' })
   })
 
   test('--follow stays and prints what comes, until interrupted', async () => {
@@ -135,8 +132,8 @@ describe('publish', () => {
     expect(outcome.code).toBe(0)
     const { id, seq, accepted } = json(outcome)
     expect({ accepted, seq }).toEqual({ accepted: true, seq: expect.any(Number) })
-    const [stored] = jsonLines(await quick(['req', JSON.stringify({ ids: [id] })]))
-    const { pubkey } = json(await quick(['whoami', '--json']))
+    const [stored] = jsonLines(await run(['req', JSON.stringify({ ids: [id] })]))
+    const { pubkey } = json(await run(['whoami', '--json']))
     expect(stored).toMatchObject({
       id,
       pubkey,
@@ -173,7 +170,7 @@ describe('publish', () => {
     const outcome = await run(['publish', '-'], [good, corrupt(bad, 'sig')].map(encodeEvent).join('\n'))
     expect(outcome).toMatchObject({ code: 6, stdout: '' })
     expect(outcome.stderr).toContain('line 2')
-    expect((await quick(['count', '{"#t":["forged"]}'])).stdout).toBe('0\n')
+    expect((await run(['count', '{"#t":["forged"]}'])).stdout).toBe('0\n')
   })
 
   test('refused by the relay: exit 1 and its reason; the answer is still on stdout', async () => {
@@ -214,9 +211,9 @@ describe('a relay that cannot be relied on', () => {
     const down = ['--relay', 'ws://127.0.0.1:9']
     const [event] = older
     const outcomes = await Promise.all([
-      quick(['req', '{}', ...down]),
-      quick(['count', '{}', ...down]),
-      quick(['publish', encodeEvent(event as NostrEvent), ...down]),
+      run(['req', '{}', ...down]),
+      run(['count', '{}', ...down]),
+      run(['publish', encodeEvent(event as NostrEvent), ...down]),
     ])
     for (const outcome of outcomes) {
       expect(outcome).toMatchObject({ code: 5, stdout: '' })
@@ -232,9 +229,9 @@ describe('a relay that cannot be relied on', () => {
     const dead = `ws://127.0.0.1:${(server.address() as { port: number }).port}`
     const outcomes = await Promise.all(
       [mute, dead].flatMap(url => [
-        quick(['req', '{}', '--relay', url, '--timeout', '0.3']),
-        quick(['count', '{}', '--relay', url, '--timeout', '.3']),
-        quick(['publish', encodeEvent(older[0] as NostrEvent), '--relay', url, '--timeout', '0.3']),
+        run(['req', '{}', '--relay', url, '--timeout', '0.3']),
+        run(['count', '{}', '--relay', url, '--timeout', '.3']),
+        run(['publish', encodeEvent(older[0] as NostrEvent), '--relay', url, '--timeout', '0.3']),
       ]),
     )
     for (const outcome of outcomes) expect(outcome).toMatchObject({ code: 5, stdout: '' })

@@ -7,7 +7,7 @@ import { person } from '../helpers/events.ts'
 import { startRelay } from '../helpers/start-relay.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { eventually } from '../sdk/agents.ts'
-import { inProcess, json, jsonLines, posthorn } from './posthorn.ts'
+import { inProcess, json, jsonLines } from './posthorn.ts'
 
 const carol = person('carol')
 const NOWHERE = 'ws://127.0.0.1:9'
@@ -18,7 +18,7 @@ function machine(name: string) {
   const env = { POSTHORN_HOME: home }
   return {
     home,
-    run: (args: string[], input?: string) => posthorn(args, { env, ...(input === undefined ? {} : { input }) }),
+    run: (args: string[], input?: string) => inProcess(args, { env, ...(input === undefined ? {} : { input }) }),
     quick: (line: string, input?: string) =>
       inProcess(line.split(' '), { env, ...(input === undefined ? {} : { input }) }),
   }

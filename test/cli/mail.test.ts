@@ -4,7 +4,7 @@ import { openAgent } from 'posthorn'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { type RunningRelay, startRelay } from '../helpers/start-relay.ts'
 import { makeTempDir, removeDir, tempDir } from '../helpers/temp-dir.ts'
-import { inProcess, json, jsonLines, type Outcome, posthorn, start } from './posthorn.ts'
+import { inProcess, json, jsonLines, type Outcome, start } from './posthorn.ts'
 
 /** Nothing listens on the discard port. */
 const NOWHERE = 'ws://127.0.0.1:9'
@@ -12,17 +12,14 @@ const NOWHERE = 'ws://127.0.0.1:9'
 let relay: RunningRelay
 let folder: string
 const home = (name: string) => join(folder, 'posthorn', name)
-/** As a process of its own. */
 const run = (line: string, input?: string): Promise<Outcome> =>
-  posthorn(line.split(' '), { env: { XDG_DATA_HOME: folder }, ...(input === undefined ? {} : { input }) })
-/** Inside this process: to set the scene and to look again. */
-const quick = (line: string): Promise<Outcome> => inProcess(line.split(' '), { env: { XDG_DATA_HOME: folder } })
+  inProcess(line.split(' '), { env: { XDG_DATA_HOME: folder }, ...(input === undefined ? {} : { input }) })
 
 beforeAll(async () => {
   relay = await startRelay()
   folder = makeTempDir()
   for (const name of ['alice', 'bob', 'carol', 'dave', 'erin', 'frank'])
-    await quick(`init --as ${name} --relay ${relay.url}`)
+    await run(`init --as ${name} --relay ${relay.url}`)
 })
 afterAll(async () => {
   await relay[Symbol.asyncDispose]()
@@ -32,9 +29,9 @@ afterAll(async () => {
 describe('profiles', () => {
   test('init makes a home closed to others, once; whoami tells the public part', async () => {
     const env = { XDG_DATA_HOME: tempDir() }
-    const first = await posthorn(['init', '--json'], { env })
-    const again = await posthorn(['init', '--json'], { env })
-    const who = json(await posthorn(['whoami', '--json'], { env }))
+    const first = await inProcess(['init', '--json'], { env })
+    const again = await inProcess(['init', '--json'], { env })
+    const who = json(await inProcess(['whoami', '--json'], { env }))
     expect(first.code).toBe(0)
     expect(json(first)).toMatchObject({ v: 1, created: true, name: 'default', relays: ['ws://localhost:7678'] })
     expect(json(again)).toEqual({ ...json(first), created: false })
@@ -54,9 +51,9 @@ describe('profiles', () => {
 
   test('init --relay changes the relay and keeps the key; --home and POSTHORN_HOME choose the folder', async () => {
     const chosen = join(tempDir(), 'elsewhere')
-    const before = json(await posthorn(['init', '--home', chosen, '--json']))
+    const before = json(await inProcess(['init', '--home', chosen, '--json']))
     const after = json(
-      await posthorn(['init', '--relay', 'wss://relay.example', '--json'], { env: { POSTHORN_HOME: chosen } }),
+      await inProcess(['init', '--relay', 'wss://relay.example', '--json'], { env: { POSTHORN_HOME: chosen } }),
     )
     expect(after).toEqual({ ...before, created: false, relays: ['wss://relay.example'] })
   })
@@ -64,7 +61,7 @@ describe('profiles', () => {
   test.each(['whoami', 'status', 'send bob hi', 'inbox', 'read 0123456789', 'catchup', 'publish --kind 1 x'])(
     '%s without a profile: exit 3, and how to make one',
     async line => {
-      const outcome = await quick(`${line} --as nobody`)
+      const outcome = await run(`${line} --as nobody`)
       expect(outcome).toMatchObject({ code: 3, stdout: '' })
       expect(outcome.stderr).toContain('posthorn init')
       expect(existsSync(home('nobody'))).toBe(false)
@@ -73,9 +70,9 @@ describe('profiles', () => {
 
   test('a key that others can read is refused: exit 1, and what to do', async () => {
     const open = join(tempDir(), 'open')
-    await posthorn(['init', '--home', open])
+    await inProcess(['init', '--home', open])
     chmodSync(join(open, 'key'), 0o644)
-    const outcome = await posthorn(['send', 'x', 'hi', '--home', open])
+    const outcome = await inProcess(['send', 'x', 'hi', '--home', open])
     expect(outcome).toMatchObject({ code: 1, stdout: '' })
     expect(outcome.stderr).toContain('chmod 600')
   })
@@ -118,10 +115,10 @@ describe('mail', () => {
     expect(read.code).toBe(0)
     expect(read.stdout).toMatch(/^from +alice \(npub1/)
     expect(read.stdout).toContain('\n\nhello\n')
-    expect(await quick('inbox --as bob --unread --offline')).toMatchObject({ code: 3, stdout: '' })
-    expect((await quick('inbox --as bob --offline')).lines).toHaveLength(1)
-    expect(json(await quick(`read ${id} --as bob --json`))).toMatchObject({ v: 1, id, text: 'hello' })
-    expect(await quick('read ffffffffffff --as bob')).toMatchObject({ code: 3, stdout: '' })
+    expect(await run('inbox --as bob --unread --offline')).toMatchObject({ code: 3, stdout: '' })
+    expect((await run('inbox --as bob --offline')).lines).toHaveLength(1)
+    expect(json(await run(`read ${id} --as bob --json`))).toMatchObject({ v: 1, id, text: 'hello' })
+    expect(await run('read ffffffffffff --as bob')).toMatchObject({ code: 3, stdout: '' })
   })
 
   test('text from stdin; control characters are shown to people and exact in JSON', async () => {
@@ -149,25 +146,25 @@ describe('mail', () => {
 
   test('nothing to send: exit 2; nobody of that name: exit 3', async () => {
     expect(await run('send bob - --as alice', '\n')).toMatchObject({ code: 2, stdout: '' })
-    const unknown = await quick('send zoe hi --as alice')
+    const unknown = await run('send zoe hi --as alice')
     expect(unknown).toMatchObject({ code: 3, stdout: '' })
     expect(unknown.stderr).toContain('alice, bob')
   })
 
   test('a stranger is listed and named as one; --from narrows', async () => {
     const env = { XDG_DATA_HOME: tempDir() }
-    await posthorn(['init', '--relay', relay.url], { env })
-    const { npub } = json(await quick('whoami --as dave --json'))
-    await posthorn(['send', String(npub), 'psst', '--public'], { env })
-    await quick('send dave hi --as alice')
-    const all = jsonLines(await quick('inbox --as dave --json'))
+    await inProcess(['init', '--relay', relay.url], { env })
+    const { npub } = json(await run('whoami --as dave --json'))
+    await inProcess(['send', String(npub), 'psst', '--public'], { env })
+    await run('send dave hi --as alice')
+    const all = jsonLines(await run('inbox --as dave --json'))
     expect(all.map(entry => [entry['text'], entry['known'], entry['private']])).toEqual([
       ['psst', false, false],
       ['hi', true, true],
     ])
-    expect((await quick('inbox --as dave --offline')).lines[0]).toContain('(unknown)')
-    expect((await quick('inbox --as dave --offline --from alice')).lines).toHaveLength(1)
-    expect((await quick('inbox --as dave --offline --limit 1')).stdout).toContain('alice')
+    expect((await run('inbox --as dave --offline')).lines[0]).toContain('(unknown)')
+    expect((await run('inbox --as dave --offline --from alice')).lines).toHaveLength(1)
+    expect((await run('inbox --as dave --offline --limit 1')).stdout).toContain('alice')
     expect(json(await run('status --as dave --json'))).toEqual({
       v: 1,
       name: 'dave',
@@ -181,39 +178,39 @@ describe('mail', () => {
   })
 
   test('mark tells the sender, receipts shows it: states with times, each relay; unknown ids exit 3', async () => {
-    await quick(`init --as gina --relay ${relay.url}`)
-    const id = (await quick('send gina fix-it --as alice --act request')).stdout.trim()
-    const fresh = json(await quick(`receipts ${id.slice(0, 8)} --as alice --json`))
+    await run(`init --as gina --relay ${relay.url}`)
+    const id = (await run('send gina fix-it --as alice --act request')).stdout.trim()
+    const fresh = json(await run(`receipts ${id.slice(0, 8)} --as alice --json`))
     expect(fresh).toMatchObject({ v: 1, id, toName: 'gina', state: 'stored', receipts: [] })
     expect(fresh['relays']).toEqual([{ relay: relay.url, state: 'stored', seq: expect.any(Number) }])
-    await quick('inbox --as gina')
+    await run('inbox --as gina')
     const working = await run(`mark ${id.slice(0, 8)} working --as gina --json`)
     expect(working).toMatchObject({ code: 0 })
     expect(json(working)).toMatchObject({ id, marked: 'working', receipt: expect.any(String), queued: false })
-    expect(await quick(`mark ${id} rejected not before Monday --as gina`)).toMatchObject({ code: 0 })
-    expect((await quick('inbox --as gina --offline')).stdout).toContain('[done] fix-it')
+    expect(await run(`mark ${id} rejected not before Monday --as gina`)).toMatchObject({ code: 0 })
+    expect((await run('inbox --as gina --offline')).stdout).toContain('[done] fix-it')
     const after = await run(`receipts ${id} --as alice`)
     expect(after.code).toBe(0)
     expect(after.stdout).toMatch(/^state +rejected: not before Monday$/m)
     expect(after.stdout).toMatch(
       /^receipt +received +just now\nreceipt +working .*\nreceipt +rejected +.*not before Monday$/m,
     )
-    expect(json(await quick(`receipts ${id} --as alice --offline --json`))).toMatchObject({ state: 'rejected' })
+    expect(json(await run(`receipts ${id} --as alice --offline --json`))).toMatchObject({ state: 'rejected' })
 
-    await quick('send gina broken --as alice')
-    const [broken] = jsonLines(await quick('inbox --as gina --json --limit 1'))
-    await quick(`mark ${broken?.['id']} failed --as gina`)
-    expect(json(await quick('status --as gina --json'))).toMatchObject({ deadLetters: 1 })
-    expect((await quick('status --as gina --offline')).stdout).toContain('1 message given up')
+    await run('send gina broken --as alice')
+    const [broken] = jsonLines(await run('inbox --as gina --json --limit 1'))
+    await run(`mark ${broken?.['id']} failed --as gina`)
+    expect(json(await run('status --as gina --json'))).toMatchObject({ deadLetters: 1 })
+    expect((await run('status --as gina --offline')).stdout).toContain('1 message given up')
     for (const line of ['receipts ffffffffffff --as alice', 'mark ffffffffffff done --as gina'])
-      expect(await quick(line)).toMatchObject({ code: 3, stdout: '' })
+      expect(await run(line)).toMatchObject({ code: 3, stdout: '' })
     for (const line of [`mark ${id} fixed --as gina`, `mark ${id} received --as gina`, 'receipts 3f --as alice'])
-      expect(await quick(line)).toMatchObject({ code: 2, stdout: '' })
+      expect(await run(line)).toMatchObject({ code: 2, stdout: '' })
   })
 
   test('catchup: one shot, a summary with what it cost', async () => {
-    await quick('send erin one --as alice --deadline 60')
-    await quick('send erin two --as alice')
+    await run('send erin one --as alice --deadline 60')
+    await run('send erin two --as alice')
     const first = await run('catchup --as erin --json')
     expect(first.code).toBe(0)
     expect(json(first)).toMatchObject({
@@ -232,10 +229,10 @@ describe('mail', () => {
       queue: 0,
     })
     expect(json(first)).toMatchObject({ bytes: expect.any(Number), ms: expect.any(Number) })
-    const [one, two] = jsonLines(await quick('inbox --as erin --offline --json'))
+    const [one, two] = jsonLines(await run('inbox --as erin --offline --json'))
     expect(Number(one?.['deadline']) - Number(one?.['at'])).toBe(60)
     expect(two).not.toHaveProperty('deadline')
-    expect((await quick('catchup --as erin')).stdout).toMatch(/^caught up: 0 new \(0 events, /)
+    expect((await run('catchup --as erin')).stdout).toMatch(/^caught up: 0 new \(0 events, /)
   })
 
   test('send --wait prints the reply; without one in time exit 5', async () => {
@@ -261,16 +258,16 @@ describe('mail', () => {
 
   test('inbox --wait sleeps until mail arrives; --follow prints what comes until interrupted', async () => {
     const env = { XDG_DATA_HOME: folder }
-    await quick(`init --as gina --relay ${relay.url}`)
+    await run(`init --as gina --relay ${relay.url}`)
     const waiting = start(['inbox', '--as', 'gina', '--wait', '20', '--json'], { env })
-    await quick('send gina wake --as alice')
+    await run('send gina wake --as alice')
     const woken = await waiting.ended
     expect(woken.code).toBe(0)
     expect(jsonLines(woken)).toEqual([expect.objectContaining({ text: 'wake', read: false })])
 
     const following = start(['inbox', '--as', 'gina', '--follow', '--unread'], { env })
     await following.says('waiting for more')
-    await quick('send gina more --as alice')
+    await run('send gina more --as alice')
     await following.says('more\n')
     following.child.kill('SIGINT')
     const followed = await following.ended
@@ -303,31 +300,31 @@ test('several relays: one of them away is told, and stops nothing', async () => 
 
 describe('the relay is down', () => {
   test('send queues: exit 5 and the id; the next verb that reaches a relay takes it along', async () => {
-    await quick(`init --as hugo --relay ${NOWHERE}`)
+    await run(`init --as hugo --relay ${NOWHERE}`)
     const queued = await run('send bob later --as hugo --json')
     expect(queued.code).toBe(5)
     expect(json(queued)).toEqual({ v: 1, queued: true, id: expect.stringMatching(/^[0-9a-f]{64}$/), state: 'queued' })
     expect(await run('status --as hugo --json')).toMatchObject({ code: 5 })
-    expect(json(await quick('status --as hugo --offline --json'))).toMatchObject({
+    expect(json(await run('status --as hugo --offline --json'))).toMatchObject({
       queue: 1,
       relays: [{ url: NOWHERE, state: 'not-asked' }],
     })
-    await quick(`init --as hugo --relay ${relay.url}`)
-    expect(json(await quick('catchup --as hugo --json'))).toMatchObject({ complete: true })
-    expect(json(await quick('status --as hugo --json'))).toMatchObject({ queue: 0 })
-    const arrived = jsonLines(await quick('inbox --as bob --json --from hugo'))
+    await run(`init --as hugo --relay ${relay.url}`)
+    expect(json(await run('catchup --as hugo --json'))).toMatchObject({ complete: true })
+    expect(json(await run('status --as hugo --json'))).toMatchObject({ queue: 0 })
+    const arrived = jsonLines(await run('inbox --as bob --json --from hugo'))
     expect(arrived.map(entry => entry['id'])).toEqual([json(queued)['id']])
   })
 
   test('inbox lists what is here, and says it was not reached; empty: exit 5', async () => {
-    await quick('send ivan here --as alice')
-    await quick(`init --as ivan --relay ${relay.url}`)
-    await quick('send ivan here --as alice')
-    await quick('catchup --as ivan')
+    await run('send ivan here --as alice')
+    await run(`init --as ivan --relay ${relay.url}`)
+    await run('send ivan here --as alice')
+    await run('catchup --as ivan')
     const listed = await run(`inbox --as ivan --relay ${NOWHERE} --timeout 1`)
     expect(listed).toMatchObject({ code: 0, lines: [expect.stringContaining('here')] })
     expect(listed.stderr).toContain('not caught up')
-    expect(await quick(`inbox --as hugo --relay ${NOWHERE} --timeout 1`)).toMatchObject({ code: 5, stdout: '' })
+    expect(await run(`inbox --as hugo --relay ${NOWHERE} --timeout 1`)).toMatchObject({ code: 5, stdout: '' })
     const catchup = await run(`catchup --as ivan --relay ${NOWHERE} --max-ms 500 --json`)
     expect(catchup.code).toBe(5)
     expect(json(catchup)).toMatchObject({ complete: false, status: 'offline' })
@@ -336,8 +333,8 @@ describe('the relay is down', () => {
 
 describe('beside a running agent on the same home', () => {
   test('verbs read the home and hand their writes over', async () => {
-    await quick(`init --as judy --relay ${relay.url}`)
-    await quick('send judy before --as alice')
+    await run(`init --as judy --relay ${relay.url}`)
+    await run('send judy before --as alice')
     const judy = await openAgent({ home: home('judy'), create: false })
     onTestFinished(async () => void (await judy.close()))
     await judy.sync()
@@ -356,29 +353,27 @@ describe('beside a running agent on the same home', () => {
     expect(judy.delivery(String(json(sent)['id']))).toMatchObject({ state: 'stored' })
     expect((await run(`read ${entry?.['id']} --as judy`)).stdout).toContain('before')
     await expect.poll(() => judy.inbox({ unread: true })).toEqual([])
-    const marked = await quick(`mark ${entry?.['id']} done --as judy --json`)
+    const marked = await run(`mark ${entry?.['id']} done --as judy --json`)
     expect(json(marked)).toMatchObject({ id: entry?.['id'], marked: 'done', receipt: null, queued: true })
     await expect.poll(() => judy.inbox()[0]?.state).toBe('done')
-    await expect
-      .poll(async () => json(await quick(`receipts ${entry?.['id']} --as alice --json`))['state'])
-      .toBe('done')
+    await expect.poll(async () => json(await run(`receipts ${entry?.['id']} --as alice --json`))['state']).toBe('done')
   })
 
   test('two verbs at once on one home do not fail each other', async () => {
-    await quick(`init --as kim --relay ${relay.url}`)
+    await run(`init --as kim --relay ${relay.url}`)
     const outcomes = await Promise.all([1, 2, 3].map(n => run(`send bob at-once-${n} --as kim --timeout 20 --json`)))
     expect(outcomes).toEqual([1, 2, 3].map(() => expect.objectContaining({ code: 0 })))
-    const arrived = jsonLines(await quick('inbox --as bob --from kim --json')).map(entry => entry['text'])
+    const arrived = jsonLines(await run('inbox --as bob --from kim --json')).map(entry => entry['text'])
     expect(arrived.sort()).toEqual(['at-once-1', 'at-once-2', 'at-once-3'])
   })
 
   test('a verb that waits takes over when the agent ends', async () => {
-    await quick(`init --as lou --relay ${relay.url}`)
+    await run(`init --as lou --relay ${relay.url}`)
     const lou = await openAgent({ home: home('lou'), create: false })
     const waiting = start(['inbox', '--as', 'lou', '--follow'], { env: { XDG_DATA_HOME: folder } })
     await waiting.says('waiting for more')
     await lou.close()
-    await quick('send lou after --as alice')
+    await run('send lou after --as alice')
     await waiting.says('after\n')
   })
 })

@@ -27,8 +27,8 @@ export interface RunOptions {
 }
 
 /**
- * The same command line inside the test's process: everything but process.ts, in a few milliseconds. For the many small
- * variations; each verb also runs as a process of its own.
+ * The same command line inside the test's process: everything but process.ts, in a few milliseconds. As a process of its own
+ * each verb runs in `npm run test:cli`, from the packed package.
  */
 export async function inProcess(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   const [out, err] = [collector(), collector()]

@@ -2,7 +2,7 @@ import { connect } from 'posthorn'
 import { expect, test } from 'vitest'
 import { nowSeconds, person } from '../helpers/events.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
-import { posthorn, start } from './posthorn.ts'
+import { inProcess, start } from './posthorn.ts'
 
 test('--log-format json, --slow-query, --metrics: one object a line, metrics apart, and nobody’s words in either', async () => {
   const args = [
@@ -57,7 +57,7 @@ test.each([
   [['--metrics', 'here'], '--metrics takes a port, or host:port'],
   [['--metrics', '127.0.0.1:70000'], '--metrics takes a port, or host:port'],
 ])('%s is refused before anything is opened', async (args, message) => {
-  const { code, stderr } = await posthorn(['relay', '--port', '0', '--data', '/nonexistent/x', ...args])
+  const { code, stderr } = await inProcess(['relay', '--port', '0', '--data', '/nonexistent/x', ...args])
   expect(code).toBe(2)
   expect(stderr).toContain(message)
 })

@@ -10,7 +10,7 @@ import { RELAY_SETTINGS } from '#dist/cli/verbs/index.js'
 import { mountOf } from '#dist/platform/mounts.js'
 import { person } from '../helpers/events.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
-import { posthorn } from './posthorn.ts'
+import { inProcess } from './posthorn.ts'
 
 const { pubkey } = person('owner')
 const parsed = async (line: string, env: Record<string, string> = {}) => {
@@ -92,8 +92,8 @@ describe('posthorn relay: who may connect, write and read', () => {
   })
 
   test('exit codes: 2 for a mistake on the command line, 1 for a relay that nobody could join', async () => {
-    expect((await posthorn(['relay', '--require-auth', 'x', '--data', tempDir()])).code).toBe(2)
-    const lonely = await posthorn(['relay', '--members', '--port', '0', '--data', tempDir()])
+    expect((await inProcess(['relay', '--require-auth', 'x', '--data', tempDir()])).code).toBe(2)
+    const lonely = await inProcess(['relay', '--members', '--port', '0', '--data', tempDir()])
     expect(lonely.code).toBe(1)
     expect(lonely.stderr).toContain('needs an owner')
   })
@@ -147,13 +147,13 @@ describe('where settings come from', () => {
 
   test('relay config tells values and origins, and its example is a file that changes nothing', async () => {
     const env = { POSTHORN_PUBLIC_URL: 'wss://a.example' }
-    const { stdout } = await posthorn(['relay', 'config', '--json', '--show-origin', '--port', '9'], { env })
+    const { stdout } = await inProcess(['relay', 'config', '--json', '--show-origin', '--port', '9'], { env })
     expect(JSON.parse(stdout).settings).toMatchObject({
       port: { value: 9, origin: '--port' },
       'public-url': { value: ['wss://a.example'], origin: 'POSTHORN_PUBLIC_URL' },
       host: { value: '127.0.0.1', origin: 'default' },
     })
-    const example = (await posthorn(['relay', 'config', '--example'])).stdout
+    const example = (await inProcess(['relay', 'config', '--example'])).stdout
     const commented = await parsed(`--config ${file(example)}`)
     expect(commented.options).toEqual({ ...(await parsed('')).options, config: expect.any(String) })
     // With every comment taken away each line is one that the relay understands.
@@ -195,7 +195,7 @@ describe('storage that the platform throws away', () => {
   test('the process: exit 1 and what to do, unless a flag says so', async () => {
     const data = join('/dev/shm', `posthorn-test-${process.pid}`)
     const env = { RENDER: 'true' }
-    const { code, stderr } = await posthorn(['relay', '--port', '0', '--data', data], { env })
+    const { code, stderr } = await inProcess(['relay', '--port', '0', '--data', data], { env })
     expect(code).toBe(1)
     expect(stderr).toContain('--allow-ephemeral')
     expect(existsSync(data)).toBe(false)

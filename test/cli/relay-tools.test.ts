@@ -3,45 +3,45 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { loadDriver } from '#dist/platform/sqlite-driver.js'
 import { tempDir } from '../helpers/temp-dir.ts'
-import { json, posthorn, start } from './posthorn.ts'
+import { inProcess, json, start } from './posthorn.ts'
 
 test('check and backup beside a running relay, prune and restore when it has stopped', async () => {
   const [data, dir] = [tempDir(), tempDir()]
   const env = { XDG_DATA_HOME: tempDir() }
   const relay = start(['relay', '--port', '0', '--data', data, '--keep', '7:12h', '--keep', '30d,1000', '--json'])
   const url = (JSON.parse(await relay.says('\n')) as { listening: string }).listening
-  await posthorn(['init', '--relay', url], { env })
+  await inProcess(['init', '--relay', url], { env })
   for (const text of ['one', 'two', 'three'])
-    expect((await posthorn(['publish', '--kind', '1', text], { env })).code).toBe(0)
+    expect((await inProcess(['publish', '--kind', '1', text], { env })).code).toBe(0)
 
-  const check = await posthorn(['relay', 'check', '--deep', '--data', data, '--json'])
+  const check = await inProcess(['relay', 'check', '--deep', '--data', data, '--json'])
   expect([check.code, json(check)]).toMatchObject([0, { ok: true, damaged: [], problems: [] }])
   const file = join(dir, 'log.backup')
-  expect((await posthorn(['relay', 'backup', file, '--data', data])).code).toBe(0)
-  const locked = await posthorn(['relay', 'prune', '--keep', '1', '--data', data])
+  expect((await inProcess(['relay', 'backup', file, '--data', data])).code).toBe(0)
+  const locked = await inProcess(['relay', 'prune', '--keep', '1', '--data', data])
   expect([locked.code, locked.stderr]).toMatchObject([1, expect.stringContaining('is in use by process')])
   relay.child.kill('SIGTERM')
   await relay.ended
 
-  const dry = await posthorn(['relay', 'prune', '--keep', '1:1', '--dry-run', '--data', data, '--json'])
+  const dry = await inProcess(['relay', 'prune', '--keep', '1:1', '--dry-run', '--data', data, '--json'])
   expect(json(dry)).toEqual({ v: 1, events: 2, removals: 0, dryRun: true })
-  expect(json(await posthorn(['relay', 'prune', '--keep', '1:1', '--data', data, '--json']))).toMatchObject({
+  expect(json(await inProcess(['relay', 'prune', '--keep', '1:1', '--data', data, '--json']))).toMatchObject({
     events: 2,
   })
-  const inPlace = await posthorn(['relay', 'restore', file, '--data', data])
+  const inPlace = await inProcess(['relay', 'restore', file, '--data', data])
   expect([inPlace.code, inPlace.stderr]).toMatchObject([1, expect.stringContaining('--force')])
-  expect((await posthorn(['relay', 'restore', file, '--force', '--data', data])).code).toBe(0)
+  expect((await inProcess(['relay', 'restore', file, '--force', '--data', data])).code).toBe(0)
   expect(readdirSync(data)).toContain('log.db.before-restore')
-  expect(json(await posthorn(['relay', 'check', '--data', data, '--json']))['events']).toBe(json(check)['events'])
+  expect(json(await inProcess(['relay', 'check', '--data', data, '--json']))['events']).toBe(json(check)['events'])
 
   const Driver = loadDriver()
   const db = new Driver(join(data, 'log.db'))
   db.exec(`UPDATE events SET json = replace(json, 'two', 'owt')`)
   db.close()
-  const damaged = await posthorn(['relay', 'check', '--data', data])
+  const damaged = await inProcess(['relay', 'check', '--data', data])
   expect([damaged.code, damaged.stdout]).toMatchObject([6, expect.stringContaining('does not hash to its id')])
-  expect((await posthorn(['relay', 'prune', '--keep', '1', '--data', data])).code).toBe(6)
-  expect((await posthorn(['relay', 'backup', join(dir, 'b'), '--data', data])).code).toBe(6)
+  expect((await inProcess(['relay', 'prune', '--keep', '1', '--data', data])).code).toBe(6)
+  expect((await inProcess(['relay', 'backup', join(dir, 'b'), '--data', data])).code).toBe(6)
 })
 
 test.each([
@@ -55,5 +55,5 @@ test.each([
   [['help', 'relay', 'check'], 0],
   [['relay', 'restore', '--help'], 0],
 ])('%j ends with %i', async (args, code) => {
-  expect((await posthorn(args)).code).toBe(code)
+  expect((await inProcess(args)).code).toBe(code)
 })
