@@ -198,6 +198,7 @@ export function startAgent(options: StartOptions): RunningAgent {
     authenticate: template => signer.sign(template),
     sign: template => signer.sign(template),
     announce: options.announce ?? true,
+    hints: key => view.contacts().find(({ pubkey: known }) => known === key)?.relays ?? [],
     take(batch) {
       const { mail, receipts } = intake.take(batch)
       // An answer says more than the receipt that comes with it.

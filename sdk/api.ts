@@ -71,6 +71,8 @@ export interface Contact {
   readonly name: string
   /** 64 hex. */
   readonly pubkey: string
+  /** Where it was said to read mail: used besides the agent's own relays as long as no relay list of it was found. */
+  readonly relays?: readonly string[]
 }
 
 export type Accept = 'contacts' | 'anyone'

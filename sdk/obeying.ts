@@ -38,7 +38,7 @@ export function createObeying(options: ObeyingOptions): Obeying {
   const { store, clock, life, ledger, contacts, card, presence } = options
 
   function meet({ contact, added }: Pick<TakeUp, 'contact' | 'added'>): MaybePromise<unknown> {
-    contacts.add(contact.name, contact.pubkey)
+    contacts.add(contact.name, contact.pubkey, { relays: contact.relays })
     if (added.length === 0) return undefined
     for (const url of added) options.addRelay(url)
     return options.rememberRelays?.(added)
@@ -59,7 +59,7 @@ export function createObeying(options: ObeyingOptions): Obeying {
     else if ('meet' in order) {
       meet({ contact: order.meet, added: order.added })
       adopt(order.mail)
-    } else if (order.contact === 'add') contacts.add(order.name, order.pubkey)
+    } else if (order.contact === 'add') contacts.add(order.name, order.pubkey, { relays: order.relays })
     else contacts[order.contact](order.pubkey)
   }
 

@@ -8,7 +8,7 @@ import type { PresenceStatus } from './presence/status.ts'
 
 /** What another program of the same home has the running agent do, because a home has one writer. */
 export type Order =
-  | { readonly contact: 'add'; readonly name: string; readonly pubkey: string }
+  | { readonly contact: 'add'; readonly name: string; readonly pubkey: string; readonly relays?: readonly string[] }
   | { readonly contact: 'remove' | 'allow' | 'deny'; readonly pubkey: string }
   | { readonly invite: InviteRecord }
   /** Id of an invite. */
@@ -28,7 +28,8 @@ export function parseOrder(
   readMail: (value: unknown) => OutgoingMail | undefined,
 ): Order | undefined {
   const [contact, name, pubkey, revoke] = ['contact', 'name', 'pubkey', 'revoke'].map(field => own(value, field))
-  if (contact === 'add' && typeof name === 'string' && isHex64(pubkey)) return { contact, name, pubkey }
+  if (contact === 'add' && typeof name === 'string' && isHex64(pubkey))
+    return { contact, name, pubkey, ...hintsOf(value) }
   if ((contact === 'remove' || contact === 'allow' || contact === 'deny') && isHex64(pubkey)) return { contact, pubkey }
   if (typeof revoke === 'string') return { revoke }
   const invite = readRecord(own(value, 'invite'))
@@ -40,7 +41,15 @@ export function parseOrder(
   const [meet, added, mail] = [own(value, 'meet'), own(value, 'added'), readMail(own(value, 'mail'))]
   if (!isRecord(meet) || !Array.isArray(added) || !added.every(isText) || !mail) return undefined
   const [called, key] = [own(meet, 'name'), own(meet, 'pubkey')]
-  return isText(called) && isHex64(key) ? { meet: { name: called, pubkey: key }, added, mail } : undefined
+  return isText(called) && isHex64(key)
+    ? { meet: { name: called, pubkey: key, ...hintsOf(meet) }, added, mail }
+    : undefined
+}
+
+/** Addresses are judged by who keeps and who dials them. */
+function hintsOf(value: Record<string, unknown>): { readonly relays?: readonly string[] } {
+  const relays = own(value, 'relays')
+  return Array.isArray(relays) && relays.every(isText) ? { relays } : {}
 }
 
 const isText = (value: unknown): value is string => typeof value === 'string'

@@ -1,14 +1,14 @@
 import type { Contact } from './api.ts'
 import { UnknownRecipientError } from './errors.ts'
-import { npubOf, fromNpub as publicKeyIn } from './npub.ts'
+import { fromNprofile, npubOf, fromNpub as publicKeyIn } from './npub.ts'
 
 export { npubOf }
 
-/** The public key that `to` names: npub, 64 hex, or a contact's name. Throws {@link UnknownRecipientError}. */
+/** The public key that `to` names: npub, nprofile, 64 hex, or a contact's name. Throws {@link UnknownRecipientError}. */
 export function resolveRecipient(to: string, contacts: readonly Contact[]): string {
   const text = to.trim()
   if (/^[0-9a-f]{64}$/.test(text)) return text
-  if (text.startsWith('npub1')) return fromNpub(text)
+  if (text.startsWith('npub1') || text.startsWith('nprofile1')) return fromNpub(text)
   if (text.startsWith('nsec1'))
     throw new UnknownRecipientError('that is a secret key, not a recipient; never hand it to anybody.')
   const named = contacts.filter(contact => contact.name === text)
@@ -26,10 +26,13 @@ export function resolveRecipient(to: string, contacts: readonly Contact[]): stri
   )
 }
 
+/** Relays named beside a key, none of them checked: only an nprofile has such. */
+export const relaysIn = (who: string): readonly string[] => fromNprofile(who.trim())?.relays ?? []
+
 function fromNpub(text: string): string {
-  const pubkey = publicKeyIn(text)
+  const pubkey = publicKeyIn(text) ?? fromNprofile(text)?.pubkey
   if (pubkey !== undefined) return pubkey
   throw new UnknownRecipientError(
-    `${JSON.stringify(text.slice(0, 80))} is not a valid npub; a character may be missing.`,
+    `${JSON.stringify(text.slice(0, 80))} is not a valid npub or nprofile; a character may be missing.`,
   )
 }

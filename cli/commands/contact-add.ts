@@ -8,7 +8,8 @@ export const contactAdd: Command<'contact add'> = context =>
   withMailbox(context, ({ contacts }) => {
     const [name = '', who = ''] = context.operands
     const pubkey = resolveRecipient(who, contacts.list())
-    contacts.add(name, pubkey)
+    // With its relays, where it names some.
+    contacts.add(name, who)
     const npub = npubOf(pubkey)
     context.out.result(`${name}  ${npub}`, { name, npub, pubkey, standing: 'contact' })
     return EXIT.ok

@@ -8,7 +8,10 @@ export const PEOPLE_VERBS = {
     arity: [2, 2],
     options: { ...PROFILE, ...PASSPHRASE },
     exits: { empty: 'that is nobody' },
-    examples: [['posthorn contact add bob npub1…', 'from now on: posthorn send bob …']],
+    examples: [
+      ['posthorn contact add bob npub1…', 'from now on: posthorn send bob …'],
+      ['posthorn contact add bob nprofile1…', 'mail also goes to the relays it names, until bob’s own list is found'],
+    ],
     notes: [
       'A key that is a contact already gets the new name. What waited of theirs in the request box comes into the inbox.',
       'Local, as all contact verbs; beside a running agent the change is handed to it.',

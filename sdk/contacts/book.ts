@@ -4,12 +4,13 @@ import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import type { Contact } from '../api.ts'
 import { ContactError } from '../errors.ts'
 import { checkName } from '../profile-name.ts'
+import { foreignRelay } from '../relays/addresses.ts'
 import type { Shelf } from '../shelf.ts'
 
 /** The people and agents somebody knows by name, kept on a shelf. Other programs of the same home may change it, too. */
 export interface ContactBook {
   list(): readonly Contact[]
-  /** Adds, or gives a known key another name. Throws {@link ContactError} if the name is another's. */
+  /** Adds, or gives a known key another name; relays it was known by stay where none are given. Throws {@link ContactError} if the name is another's. */
   put(contact: Contact): void
   /** False if there is no such key. */
   remove(pubkey: string): boolean
@@ -17,6 +18,7 @@ export interface ContactBook {
 
 const SHELF = 'contacts'
 const MAX_CONTACTS = 10_000
+const MAX_HINTS = 4
 /** What others wrote is seen after so long at the latest. */
 const FRESH_MS = 2_000
 
@@ -38,9 +40,11 @@ export function createContactBook(shelf: Shelf, clock: Clock): ContactBook {
 
   return {
     list: () => (clock.monotonic() - readAt < FRESH_MS ? contacts : read()),
-    put({ name, pubkey }) {
+    put({ name, pubkey, relays = [] }) {
       checkName(name)
-      const others = read().filter(each => each.pubkey !== pubkey)
+      const before = read()
+      const others = before.filter(each => each.pubkey !== pubkey)
+      const known = before.find(each => each.pubkey === pubkey)?.relays
       if (others.some(each => each.name === name))
         throw new ContactError(
           'contact-exists',
@@ -48,7 +52,7 @@ export function createContactBook(shelf: Shelf, clock: Clock): ContactBook {
         )
       if (others.length >= MAX_CONTACTS)
         throw new ContactError('contacts-full', `there are ${MAX_CONTACTS} contacts; remove some first.`)
-      write([...others, Object.freeze({ name, pubkey })])
+      write([...others, entry(name, pubkey, relays.length > 0 ? relays : (known ?? []))])
     },
     remove(pubkey) {
       const before = read()
@@ -71,9 +75,16 @@ function parse(text: string | undefined): readonly Contact[] {
       'the list of contacts is damaged; repair or remove contacts.json in the home.',
     )
   return list.flatMap(each => {
-    const [name, pubkey] = isRecord(each) ? [own(each, 'name'), own(each, 'pubkey')] : []
-    return typeof name === 'string' && isHex64(pubkey) ? [Object.freeze({ name, pubkey })] : []
+    const [name, pubkey, relays] = isRecord(each) ? ['name', 'pubkey', 'relays'].map(field => own(each, field)) : []
+    return typeof name === 'string' && isHex64(pubkey) ? [entry(name, pubkey, Array.isArray(relays) ? relays : [])] : []
   })
+}
+
+/** Whether an address may be dialled depends on the agent, and is asked when it is used. */
+function entry(name: string, pubkey: string, hints: readonly unknown[]): Contact {
+  const urls = hints.flatMap(hint => (typeof hint === 'string' ? (foreignRelay(hint, true) ?? []) : []))
+  const relays = Object.freeze([...new Set(urls)].slice(0, MAX_HINTS))
+  return Object.freeze({ name, pubkey, ...(relays.length > 0 ? { relays } : {}) })
 }
 
 /** Names of the book before those of the surroundings; a key is one contact. */

@@ -1,13 +1,14 @@
 import type { Contact } from '../api.ts'
 import type { Requests } from '../messaging.ts'
+import { relaysIn } from '../recipient.ts'
 import { type ContactBook, mergeContacts } from './book.ts'
 
 /** Whom this agent knows: handlers run for them, and they can be written to by name. */
 export interface AgentContacts {
   /** Own contacts, and the profiles beside this one. */
   list(): readonly Contact[]
-  /** `who`: npub or hex. What waited of theirs in the request box comes into the inbox. Throws ContactError, ProfileError (a name that is none). */
-  add(name: string, who: string): void
+  /** `who`: npub, hex, or nprofile, whose relays are kept. What waited of theirs in the request box comes into the inbox. Throws ContactError, ProfileError (a name that is none). */
+  add(name: string, who: string, hints?: { readonly relays?: readonly string[] | undefined }): void
   /** By name, npub or hex. False if it was no contact of the book. */
   remove(who: string): boolean
   /** Handlers run for this key from now on, without a name. */
@@ -26,9 +27,9 @@ export interface ContactsOptions {
 export function createContacts({ book, requests, around, resolve }: ContactsOptions): AgentContacts {
   return {
     list: () => mergeContacts(book.list(), around()),
-    add(name, who) {
+    add(name, who, { relays = relaysIn(who) } = {}) {
       const pubkey = resolve(who)
-      book.put({ name, pubkey })
+      book.put({ name, pubkey, relays })
       requests.accept(pubkey)
     },
     remove(who) {

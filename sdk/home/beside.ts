@@ -17,7 +17,7 @@ import { connect } from '../node-host.ts'
 import { type PresenceChange, statusOf } from '../orders.ts'
 import { encodeStatus } from '../presence/status.ts'
 import { checkName } from '../profile-name.ts'
-import { resolveRecipient } from '../recipient.ts'
+import { relaysIn, resolveRecipient } from '../recipient.ts'
 import { announceable } from '../relays/lists.ts'
 import { homeContacts } from './contacts.ts'
 import { fileShelf } from './file-shelf.ts'
@@ -32,12 +32,12 @@ export function contactsBeside(home: string): AgentContacts {
   const resolve = (who: string) => resolveRecipient(who, homeContacts(home))
   return {
     list: () => homeContacts(home),
-    add(name, who) {
+    add(name, who, { relays = relaysIn(who) } = {}) {
       const pubkey = resolve(who)
       checkName(name)
       if (homeContacts(home).some(each => each.name === name && each.pubkey !== pubkey))
         throw new ContactError('contact-exists', `somebody else is called ${name}; choose another name for them.`)
-      layOrder(home, { contact: 'add', name, pubkey })
+      layOrder(home, { contact: 'add', name, pubkey, relays })
     },
     remove(who) {
       const pubkey = resolve(who)

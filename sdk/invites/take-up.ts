@@ -59,7 +59,7 @@ export function takeUp(text: string, accepter: Accepter, name?: string): TakeUp 
     throw new ContactError('contact-exists', `somebody else is called ${called}; choose another name for them.`)
   const first = foreignRelay(invite.relays[0] ?? '', allowPrivate)
   return {
-    contact: Object.freeze({ name: called, pubkey: invite.pubkey }),
+    contact: Object.freeze({ name: called, pubkey: invite.pubkey, relays }),
     relays,
     added,
     ...(invite.claim !== undefined && first !== undefined ? { join: { relay: first, claim: invite.claim } } : {}),

@@ -2,6 +2,7 @@ import type { Clock } from '../../platform/clock.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import type { MailStore } from '../mail/store.ts'
+import { foreignRelay } from './addresses.ts'
 import { type KnownList, type KnownLists, LIST_KINDS, learn, mailRelays } from './lists.ts'
 
 /** What was found is asked for again after so long (and used meanwhile); so is what was not. */
@@ -16,6 +17,8 @@ export interface DirectoryOptions {
   /** Where everybody is looked for, and where mail goes whose recipient has no list. */
   readonly relays: readonly string[]
   readonly allowPrivate: boolean
+  /** Addresses that a key was said to read at, unchecked: used as long as no list of it is found. */
+  hints(pubkey: string): readonly string[]
   /**
    * Asks the agent's relays for somebody's lists; verified events. Waits until one of them can be asked. Not complete: one of
    * them gave no whole answer. Never rejects.
@@ -33,12 +36,15 @@ export interface Directory {
   keep(pubkey: string, events: readonly NostrEvent[]): KnownLists
 }
 
-export function createDirectory({ store, clock, relays, allowPrivate, ask }: DirectoryOptions): Directory {
+export function createDirectory(options: DirectoryOptions): Directory {
+  const { store, clock, relays, allowPrivate, ask } = options
   const asking = new Map<string, Promise<readonly string[]>>()
 
-  const choose = (lists: KnownLists): readonly string[] => {
+  const choose = (pubkey: string, lists: KnownLists): readonly string[] => {
     const found = mailRelays(lists, allowPrivate)
-    return found.length > 0 ? found : relays
+    if (found.length > 0) return found
+    const hinted = options.hints(pubkey).flatMap(url => foreignRelay(url, allowPrivate) ?? [])
+    return hinted.length > 0 ? [...new Set([...hinted, ...relays])] : relays
   }
 
   function known(pubkey: string): KnownLists {
@@ -59,7 +65,7 @@ export function createDirectory({ store, clock, relays, allowPrivate, ask }: Dir
       asking.delete(pubkey)
       const ours = events.filter(event => event.pubkey === pubkey)
       const age = complete || ours.length > 0 ? 0 : ABSENT_FRESH_MS - UNSURE_FRESH_MS
-      return choose(keep(pubkey, ours, clock.now() - age))
+      return choose(pubkey, keep(pubkey, ours, clock.now() - age))
     })
     asking.set(pubkey, answer)
     return answer
@@ -76,7 +82,7 @@ export function createDirectory({ store, clock, relays, allowPrivate, ask }: Dir
         if (isAbsent) return look(pubkey)
         look(pubkey)
       }
-      return choose(lists)
+      return choose(pubkey, lists)
     },
     known,
     keep: (pubkey, events) => keep(pubkey, events),

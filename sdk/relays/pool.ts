@@ -30,6 +30,8 @@ export interface PoolOptions extends Host {
   readonly announce: boolean
   /** Strangers' relay lists may name this machine and private networks. Default: if all own relays are there. */
   readonly allowPrivate?: boolean | undefined
+  /** Where a key was said to read, unchecked. */
+  hints(pubkey: string): readonly string[]
   /** Records a batch in one transaction and says how many messages were new: each once, whichever relay had it first. */
   take(batch: MailBatch): number
   onSettled(outcomes: readonly Outcome[]): void
@@ -73,7 +75,7 @@ export function createPool(options: PoolOptions): Pool {
   let waiting: (() => void)[] = []
   let closed = false
 
-  const directory = createDirectory({ store, clock, relays, allowPrivate, ask })
+  const directory = createDirectory({ store, clock, relays, allowPrivate, hints: options.hints, ask })
   const relaysOf = (recipient: string) => (recipient === pubkey ? relays : directory.relaysOf(recipient))
   const outbox = createOutbox({
     store,

@@ -29,7 +29,7 @@ describe('two agents that never met', () => {
     const b = await memoryAgent(bob, away.url, { contacts: [] })
     const accepted = await b.invites.accept(text)
     expect(accepted).toMatchObject({ contact: { name: 'alice', pubkey: alice.pubkey }, relays: [`${home.url}`] })
-    expect(b.contacts.list()).toEqual([{ name: 'alice', pubkey: alice.pubkey }])
+    expect(b.contacts.list()).toEqual([{ name: 'alice', pubkey: alice.pubkey, relays: [home.url] }])
     expect(b.status().relays.map(({ url }) => url)).toEqual([away.url, home.url])
     const work = await b.send('alice', 'and this', { act: 'request' })
     await b.stored(accepted.id)
@@ -62,7 +62,7 @@ describe('two agents that never met', () => {
     const one = await b.invites.accept(text)
     const two = await b.invites.accept(text, { name: 'boss' })
     expect(two.id).toBe(one.id)
-    expect(b.contacts.list()).toEqual([{ name: 'boss', pubkey: alice.pubkey }])
+    expect(b.contacts.list()).toEqual([{ name: 'boss', pubkey: alice.pubkey, relays: [relay.url] }])
     await eventually('it is done', () => settled(b.delivery(one.id)))
     // A backup without memory of it sends another message.
     const { token } = parseInvite(text)

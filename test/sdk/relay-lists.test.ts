@@ -1,4 +1,5 @@
-import { connect, createMemoryMailStore } from 'posthorn'
+import { nprofileEncode } from 'nostr-tools/nip19'
+import { connect, createMemoryMailStore, memoryShelf } from 'posthorn'
 import type { NostrEvent } from 'posthorn/protocol'
 import { createRelay, saneDefaults } from 'posthorn/relay'
 import { expect, test } from 'vitest'
@@ -197,4 +198,27 @@ test('own lists: published once, read back before anything is written, what anot
       [10_050, two.url],
     ])
   await third.close()
+})
+
+test('a contact’s relays are used where no list is found, kept over restarts and renaming, and judged like any other', async () => {
+  await using own = await startRelay()
+  await using hers = await startRelay()
+  const shelf = memoryShelf()
+  const host = { shelf }
+  const first = await memoryAgent(bob, own.url, { contacts: [], host })
+  const where = [hers.url, 'http://no.relay/', 'ws://user:secret@x.example']
+  first.contacts.add('alice', nprofileEncode({ pubkey: alice.pubkey, relays: where }))
+  first.contacts.add('al', alice.pubkey)
+  expect(first.contacts.list()).toEqual([{ name: 'al', pubkey: alice.pubkey, relays: [hers.url] }])
+  await first.close()
+  const second = await memoryAgent(bob, own.url, { contacts: [], host })
+  const a = await memoryAgent(alice, hers.url)
+  await second.send('al', 'where you said')
+  await eventually('it came', () => a.inbox().length === 1)
+  await second.close()
+  // On this machine, which a list that somebody else wrote may not name to an agent of public relays.
+  const strict = await memoryAgent(bob, own.url, { contacts: [], host, allowPrivate: false })
+  const id = await strict.send('al', 'not dialled')
+  await strict.stored(id)
+  expect(strict.copies(id).map(({ relay }) => relay)).toEqual([own.url])
 })
