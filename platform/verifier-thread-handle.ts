@@ -1,4 +1,5 @@
 import { Worker } from 'node:worker_threads'
+import { THREAD_MEMORY } from './thread-memory.ts'
 import { type LoadedTier, type VerifierSetting, VerifierUnavailableError } from './verifier-tier.ts'
 
 interface Job {
@@ -30,7 +31,7 @@ const BODY = new URL('./verifier-thread.js', import.meta.url)
 
 /** Starts a thread; what it is given before it is ready waits. `ready` and jobs reject if it ends. */
 export function startVerifierThread(setting: VerifierSetting, body: URL = BODY): VerifierThread {
-  const worker = new Worker(body, { workerData: setting })
+  const worker = new Worker(body, { workerData: setting, resourceLimits: THREAD_MEMORY })
   const jobs = new Map<number, Job>()
   let lastJob = 0
   let load = 0

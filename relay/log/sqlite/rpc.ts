@@ -1,4 +1,5 @@
 import { parentPort, Worker } from 'node:worker_threads'
+import { THREAD_MEMORY } from '../../../platform/thread-memory.ts'
 
 /** Calls to an object that lives in a worker thread: requests in order, answers in order, errors with their code. */
 interface Call {
@@ -91,7 +92,7 @@ export class Thread {
 
   constructor(body: URL, data: unknown) {
     this.#body = body.href
-    this.#worker = idle.get(this.#body)?.pop() ?? new Worker(body)
+    this.#worker = idle.get(this.#body)?.pop() ?? new Worker(body, { resourceLimits: THREAD_MEMORY })
     this.#worker.ref()
     this.#send({ create: data })
     this.#worker.on('message', this.#answered).on('error', this.#end).on('exit', this.#gone)
