@@ -11,6 +11,8 @@ export interface Gated {
   readonly n: number
   readonly id: string
   readonly deps: readonly Dependency[]
+  /** The next of its author goes on with the same update. */
+  readonly more: boolean
   readonly bytes: Uint8Array
 }
 

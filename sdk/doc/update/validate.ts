@@ -9,6 +9,8 @@ export const UPDATE_LIMITS = {
   bytes: 65_536,
   /** Bytes of one that came in parts, and of a snapshot. */
   joinedBytes: 1_048_576,
+  /** Events that one update comes in at most. */
+  parts: 64,
   snapshotBytes: 16_777_216,
   /** Elements and deleted ranges: each may cost a search through its neighbours. */
   structs: 32_768,

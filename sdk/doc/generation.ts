@@ -1,0 +1,404 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import * as Y from 'yjs'
+import { bytesToHex } from '../../protocol/hex.ts'
+import { type Dependency, MAX_DEPS } from '../../protocol/state.ts'
+import { createPulse } from '../notices.ts'
+import { type Cover, coveredUpTo, entriesOf, entryOf, joinCovers, type MutableCover, setEntry } from '../state/log/cover.ts'
+import type { Delta, Fork, Log, Place, Snapshot, SnapshotDraft } from '../state/log/types.ts'
+import { clientIdOf } from './client-id.ts'
+import { createGate, type Gated } from './gate.ts'
+import type { DocHost } from './host.ts'
+import { createIncoming, type RefusedDelta } from './incoming.ts'
+import { FOLD_AT, type HistoryEntry, type KeptState, openKept } from './kept.ts'
+import { gatherLocalEdits } from './local-edits.ts'
+import type { Control } from './members/control.ts'
+import { roleIn } from './members/chain.ts'
+import { may } from './members/roles.ts'
+import { logOf } from './name.ts'
+import { type DeltaPayload, deltaCodec, PART_BYTES, type StatePayload, stateBytes, stateCodec } from './payload.ts'
+import { reissue } from './reissue.ts'
+import { createReplica, digestOf } from './replica.ts'
+import type { DocSeal } from './secret/seal.ts'
+import type { Trial } from './trial.ts'
+
+/** From here on the state is kept at each flush, for a snapshot that has to be taken while more is being written. */
+const CAPTURE_AT = 48
+
+export interface GenerationOptions {
+  readonly host: DocHost
+  /** The document: 32 hex. */
+  readonly id: string
+  /** The control event in force; of this generation. */
+  control(): Control
+  /** None: the document is public. */
+  readonly seal: DocSeal | undefined
+  readonly doc: Y.Doc
+  readonly trial: Trial | undefined
+  /** What the generation starts with, where this agent is the one who starts it. */
+  readonly start?: StatePayload
+  onChange(): void
+  onRefused(refused: RefusedDelta): void
+  onFork(fork: Fork): void
+  /** Local changes cannot be written: why. They stay in the document. */
+  onUnwritten(reason: string): void
+  /** The document has to be made anew from what is kept. */
+  onBroken(reason: string): void
+}
+
+/** One generation of a document: its log, and the Y.Doc that it makes. */
+export interface Generation {
+  readonly number: number
+  readonly doc: Y.Doc
+  readonly log: Log<DeltaPayload, StatePayload>
+  /** Our client id's session. */
+  readonly session: string
+  /** Everything that the relays have is in the document; false also while its first state has not come. */
+  readonly synced: boolean
+  readonly waiting: number
+  readonly unwritten: boolean
+  readonly applied: Cover
+  history(): readonly HistoryEntry[]
+  /** Writes local changes now. False: not possible yet; they are kept. */
+  flush(): Promise<boolean>
+  /** The published state and what is in it; only while nothing local is unwritten. */
+  published(): KeptState | undefined
+  /** Own updates above a cover, and what was never written. */
+  ownAbove(cover: Cover): Uint8Array[]
+  /** Resolves once `synced`, or false after closing. */
+  whenSynced(): Promise<boolean>
+  /** Says own changes of an earlier generation again. */
+  again(updates: readonly Uint8Array[], base: Uint8Array): boolean
+  close(timeoutMs: number): Promise<void>
+}
+
+export function openGeneration(options: GenerationOptions): Generation {
+  const { host, id, doc, control, trial } = options
+  const { generation: number, base } = control()
+  const o = logOf(id, number)
+  const self = host.signer.pubkey
+  const kept = openKept(host.store, o)
+  const applied: MutableCover = new Map()
+  const replica = createReplica(doc)
+  const gate = createGate(applied)
+  const news = createPulse()
+  /** Whose a client id is: of everything that is in the document. */
+  const writers = new Map<number, { readonly author: string; readonly session: string }>()
+  /** What own deltas have said that they come after. */
+  const said: MutableCover = new Map()
+  let before: Cover | undefined
+  let hasBase = base === undefined
+  let ready = false
+  let writing: Promise<boolean> | undefined
+  let captured: { state: Uint8Array; cover: MutableCover } | undefined
+  let closed = false
+
+  const clientOf = (author: string, session: string): number => {
+    const client = clientIdOf(author, o, session)
+    if (!writers.has(client)) writers.set(client, { author, session })
+    return client
+  }
+  const stateNow = () => Y.encodeStateAsUpdate(doc)
+
+  const incoming = createIncoming({
+    replica,
+    gate,
+    applied,
+    clientOf,
+    trial,
+    state: stateNow,
+    onRefused: options.onRefused,
+    onStuck: () => options.onBroken('Yjs holds back a change that all have'),
+    onIdle() {
+      considerFolding()
+      changed()
+    },
+  })
+
+  const log = host.openLog<DeltaPayload, StatePayload>({
+    o,
+    authors: () => new Set(control().members.flatMap(({ pubkey, role }) => (may(role, 'write') ? [pubkey] : []))),
+    delta: deltaCodec(options.seal),
+    snapshot: stateCodec(options.seal),
+    onDelta: receive,
+    onSnapshot: believe,
+    takeSnapshot,
+    onChange: changed,
+    onFork(fork) {
+      gate.freeze(fork.author, fork.session, fork.n)
+      options.onFork(fork)
+      if (fork.author === self && fork.session === session) options.onBroken('this key wrote from two places at once')
+      else if (coveredUpTo(applied, fork.author, fork.session) >= fork.n)
+        options.onBroken('a change that was applied is one of two with the same number')
+    },
+  })
+  load()
+  const session = log.begin()
+  const client = clientOf(self, session)
+  doc.clientID = client
+  const edits = gatherLocalEdits(doc, host.timers, () => void flush())
+  takeUpUnwritten()
+  log.ready().then(async isReady => {
+    if (!isReady || closed) return
+    ready = true
+    if (options.start) await log.snapshot()
+    changed()
+    void flush()
+  })
+
+  function load(): void {
+    const states = kept.states()
+    if (options.start && states.length === 0) {
+      const state: KeptState = { ...options.start, cover: new Map() }
+      kept.fold(state, self)
+      states.push(state)
+    }
+    for (const state of states) join(state)
+    for (const delta of kept.deltas()) gate.offer(delta)
+    if (hasBase) incoming.pump()
+  }
+
+  function join(state: KeptState): boolean {
+    if (!replica.join(state.state).ok) return false
+    for (const { author, session: of, ...entry } of entriesOf(joinCovers(applied, state.cover))) {
+      setEntry(applied, author, of, entry)
+      clientOf(author, of)
+    }
+    before = state.before ?? before
+    hasBase = true
+    gate.advanced()
+    return true
+  }
+
+  function receive({ author, session: of, n, id: event, deps, at, payload }: Delta<DeltaPayload>): void {
+    const delta: Gated = { author, session: of, n, id: event, deps, ...payload }
+    kept.addDelta(delta, at)
+    // For what finds no room, a snapshot comes.
+    gate.offer(delta)
+    if (hasBase) incoming.pump()
+  }
+
+  function believe({ author, cover, payload }: Snapshot<StatePayload>): boolean {
+    const isBase = base !== undefined && bytesToHex(sha256(stateBytes(payload))) === base
+    if (!isBase && !may(roleIn(control(), author), 'snapshot')) return false
+    if (base !== undefined && payload.before === undefined) return false
+    if (!replica.check(payload.state).ok) return false
+    const state: KeptState = { ...payload, cover }
+    kept.addState(author, state)
+    // Not inside the transaction of the store, and in one piece with what waits for it.
+    queueMicrotask(() => {
+      if (closed) return
+      if (!replica.together(() => void join(state))) options.onBroken('Yjs holds back a change that all have')
+      incoming.pump()
+    })
+    return true
+  }
+
+  /** Local changes of a process that ended before it could write them: said again under our client id. */
+  function takeUpUnwritten(): void {
+    const local = kept.local()
+    if (!local) return
+    again(local.updates, stateNow())
+    kept.keepLocal(client, edits.list())
+  }
+
+  function again(updates: readonly Uint8Array[], from: Uint8Array): boolean {
+    if (updates.length === 0) return true
+    const { update, whole } = reissue(from, updates, from, client)
+    Y.applyUpdate(doc, update, 'again')
+    return whole
+  }
+
+  function changed(): void {
+    if (closed) return
+    news.beat()
+    options.onChange()
+  }
+
+  function considerFolding(): void {
+    if (kept.unfolded < FOLD_AT) return
+    const state = published()
+    if (state) host.store.transaction(() => kept.fold(state, self))
+  }
+
+  const isQuiet = () => edits.isEmpty && writing === undefined && !incoming.busy
+
+  function published(): KeptState | undefined {
+    if (!isQuiet() || !hasBase) return undefined
+    return { state: stateNow(), cover: joinCovers(applied, new Map()), ...(before === undefined ? {} : { before }) }
+  }
+
+  function takeSnapshot(): SnapshotDraft<StatePayload> | undefined {
+    if (!may(roleIn(control(), self), 'snapshot')) return undefined
+    const now = published() ?? (captured && { ...captured, ...(before === undefined ? {} : { before }) })
+    if (!now) return undefined
+    const { cover, ...payload } = now
+    return { payload, cover, control: control().id }
+  }
+
+  function flush(): Promise<boolean> {
+    writing ??= writeAll().finally(() => {
+      writing = undefined
+      changed()
+    })
+    return writing
+  }
+
+  async function writeAll(): Promise<boolean> {
+    while (!edits.isEmpty) {
+      if (!may(roleIn(control(), self), 'write')) {
+        options.onUnwritten('this key may read the document, not write; ask an admin for the role "write".')
+        return false
+      }
+      if (!ready || !hasBase || closed) {
+        kept.keepLocal(client, edits.list())
+        return false
+      }
+      const update = edits.take()
+      if (update === undefined) return true
+      try {
+        if (!(await write(update))) return false
+      } catch (error) {
+        edits.putBack(update)
+        kept.keepLocal(client, edits.list())
+        options.onUnwritten(error instanceof Error ? error.message : String(error))
+        return false
+      }
+    }
+    return true
+  }
+
+  async function write(update: Uint8Array): Promise<boolean> {
+    const judged = replica.judge(update, client)
+    if (!judged.ok) {
+      options.onUnwritten(`others would refuse this change: ${judged.error}. Let nothing else but this provider load the document.`)
+      return false
+    }
+    if (log.session !== session) {
+      edits.putBack(update)
+      options.onBroken('this key has written from elsewhere')
+      return false
+    }
+    // Everything of us and of others that is in the document now is published, once this is.
+    const capture = log.status.tail >= CAPTURE_AT && edits.isEmpty && !incoming.busy ? { state: stateNow(), cover: joinCovers(applied, new Map()) } : undefined
+    const waits = depsOf(judged.value.refersTo)
+    const pieces = cut(update)
+    // More than one event can name go in front, in events without anything else.
+    const groups = chunk(waits, MAX_DEPS)
+    for (const deps of groups.slice(0, -1)) await put({ more: true, bytes: new Uint8Array() }, deps)
+    const last = groups.at(-1) ?? []
+    for (const [index, bytes] of pieces.entries()) {
+      const more = index < pieces.length - 1
+      await put({ more, bytes }, index === 0 ? last : [], place => {
+        if (more) return
+        replica.wrote(judged.value)
+        if (capture) {
+          setEntry(capture.cover, self, place.session, { n: place.n, id: place.id.slice(0, 16) })
+          captured = capture
+        }
+      })
+    }
+    kept.keepLocal(client, edits.list())
+    for (const { author, session: of, n } of waits) setEntry(said, author, of, { n })
+    considerFolding()
+    return true
+  }
+
+  async function put(payload: DeltaPayload, deps: readonly Dependency[], then?: (place: Place & { readonly id: string }) => void): Promise<void> {
+    await log.write(payload, {
+      deps,
+      control: control().id,
+      commit(place) {
+        const { n, id: event } = place
+        kept.addDelta({ author: self, session: place.session, n, id: event, deps, ...payload }, Math.floor(host.clock.now() / 1000))
+        setEntry(applied, self, place.session, { n, id: event.slice(0, 16) })
+        then?.(place)
+      },
+    })
+  }
+
+  function depsOf(clients: ReadonlySet<number>): Dependency[] {
+    const deps: Dependency[] = []
+    for (const each of clients) {
+      const writer = writers.get(each)
+      if (!writer) continue
+      const n = coveredUpTo(applied, writer.author, writer.session)
+      if (n > coveredUpTo(said, writer.author, writer.session)) deps.push({ ...writer, n })
+    }
+    return deps
+  }
+
+  function ownAbove(cover: Cover): Uint8Array[] {
+    const updates: Uint8Array[] = []
+    let pieces: Uint8Array[] = []
+    for (const { session: of, n, more, bytes } of kept.own(self)) {
+      if (n <= coveredUpTo(cover, self, of)) continue
+      pieces.push(bytes)
+      if (more) continue
+      updates.push(concat(pieces))
+      pieces = []
+    }
+    return [...updates, ...edits.list()]
+  }
+
+  const synced = () => ready && hasBase && !log.status.behind && gate.waiting === 0 && !incoming.busy
+
+  return {
+    number,
+    doc,
+    log,
+    session,
+    get synced() {
+      return synced()
+    },
+    get waiting() {
+      return gate.waiting
+    },
+    get unwritten() {
+      return !edits.isEmpty || writing !== undefined
+    },
+    applied,
+    history: kept.history,
+    flush,
+    published,
+    ownAbove,
+    async whenSynced() {
+      while (!synced() && !closed) await news.next()
+      return !closed
+    },
+    again,
+    async close(timeoutMs) {
+      await flush()
+      const state = published()
+      if (state && kept.unfolded > 0) host.store.transaction(() => kept.fold(state, self))
+      edits.stop()
+      closed = true
+      news.beat()
+      await log.close({ timeoutMs })
+    },
+  }
+}
+
+const cut = (update: Uint8Array): Uint8Array[] => {
+  const pieces: Uint8Array[] = []
+  for (let at = 0; at < update.length; at += PART_BYTES) pieces.push(update.subarray(at, at + PART_BYTES))
+  return pieces
+}
+
+function chunk<T>(list: readonly T[], size: number): T[][] {
+  const groups: T[][] = []
+  for (let at = 0; at < list.length; at += size) groups.push(list.slice(at, at + size))
+  return groups
+}
+
+function concat(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0))
+  let at = 0
+  for (const piece of pieces) {
+    whole.set(piece, at)
+    at += piece.length
+  }
+  return whole
+}
+
+/** What others can compare their document with. */
+export { digestOf, entryOf }

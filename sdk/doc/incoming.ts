@@ -1,0 +1,166 @@
+import { fail, type Result } from '../../protocol/result.ts'
+import { type MutableCover, setEntry } from '../state/log/cover.ts'
+import type { Gate, Gated } from './gate.ts'
+import type { Replica } from './replica.ts'
+import { STEPS_AT_ONCE, TRIAL_MS, type Trial } from './trial.ts'
+import { decodeUpdate } from './update/decode.ts'
+import { UPDATE_LIMITS } from './update/validate.ts'
+
+/** A signed delta that cannot be what a member's software wrote: its author's session ends before it, for everybody alike. */
+export interface RefusedDelta {
+  readonly author: string
+  readonly session: string
+  readonly n: number
+  readonly id: string
+  readonly reason: string
+}
+
+export interface IncomingOptions {
+  readonly replica: Replica
+  readonly gate: Gate
+  /** What the gate has let through. */
+  readonly applied: MutableCover
+  clientOf(author: string, session: string): number
+  /** Undefined: this host has none, and what is costly is applied all the same. */
+  readonly trial: Trial | undefined
+  /** The published state as it is, for a trial to start from. */
+  state(): Uint8Array
+  onRefused(refused: RefusedDelta): void
+  /** Yjs keeps something waiting that nobody can bring. */
+  onStuck(): void
+  /** Everything that can be applied is. */
+  onIdle(): void
+}
+
+/** What the gate lets through goes into the document: joined if it came in parts, judged, tried out if it is costly, in one transaction. */
+export interface Incoming {
+  pump(): void
+  readonly busy: boolean
+}
+
+interface Change {
+  readonly delta: Gated
+  readonly update: Uint8Array
+}
+
+export function createIncoming(options: IncomingOptions): Incoming {
+  const { replica, gate, applied, trial } = options
+  const parts = new Map<string, Uint8Array[]>()
+  const ended = new Map<string, number>()
+  let busy = false
+  let again = false
+
+  const keyOf = ({ author, session }: Gated) => `${author}:${session}`
+
+  function refuse(delta: Gated, reason: string): void {
+    const { author, session, n, id } = delta
+    ended.set(keyOf(delta), n)
+    gate.freeze(author, session, n)
+    if (n > 1) setEntry(applied, author, session, { n: n - 1 })
+    else applied.get(author)?.delete(session)
+    options.onRefused({ author, session, n, id, reason })
+  }
+
+  /** The update that ends with this delta; undefined if there is more of it to come, or too much of it. */
+  function joined(delta: Gated): Uint8Array | undefined {
+    const key = keyOf(delta)
+    const before = parts.get(key) ?? []
+    const pieces = [...before, delta.bytes]
+    const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
+    if (length > UPDATE_LIMITS.joinedBytes || pieces.length > UPDATE_LIMITS.parts) {
+      parts.delete(key)
+      refuse(delta, 'its parts are too large together')
+      return undefined
+    }
+    if (delta.more) {
+      parts.set(key, pieces)
+      return undefined
+    }
+    parts.delete(key)
+    if (pieces.length === 1) return delta.bytes
+    const whole = new Uint8Array(length)
+    let at = 0
+    for (const piece of pieces) {
+      whole.set(piece, at)
+      at += piece.length
+    }
+    return whole
+  }
+
+  function applyAll(changes: readonly Change[]): void {
+    if (changes.length === 0) return
+    const applyEach = () => {
+      for (const { delta, update } of changes) {
+        if (delta.n >= (ended.get(keyOf(delta)) ?? Number.POSITIVE_INFINITY)) continue
+        const judged = applyOne(delta, update)
+        if (!judged.ok) refuse(delta, judged.error)
+      }
+    }
+    try {
+      if (!replica.together(applyEach)) options.onStuck()
+    } catch (error) {
+      // What listens to the document threw, when everything was done: the program's own mistake must surface, elsewhere.
+      queueMicrotask(() => {
+        throw error
+      })
+    }
+  }
+
+  function applyOne({ author, session }: Gated, update: Uint8Array): Result<unknown> {
+    try {
+      return replica.apply(update, options.clientOf(author, session))
+    } catch (error) {
+      return fail(`Yjs did not take it: ${String(error)}`)
+    }
+  }
+
+  function isCostly(update: Uint8Array): boolean {
+    const decoded = decodeUpdate(update)
+    if (!decoded.ok) return false
+    const { runs, deletes } = decoded.value
+    const size = runs.reduce((sum, { structs }) => sum + structs.length, deletes.length)
+    return size * (size + replica.size) > STEPS_AT_ONCE
+  }
+
+  async function run(): Promise<void> {
+    for (let ready = gate.take(); ready.length > 0; ready = gate.take()) {
+      let changes: Change[] = []
+      for (const delta of ready) {
+        if (delta.n >= (ended.get(keyOf(delta)) ?? Number.POSITIVE_INFINITY)) continue
+        const update = joined(delta)
+        if (update === undefined) continue
+        if (trial && isCostly(update)) {
+          applyAll(changes)
+          changes = []
+          if (!(await trial(options.state(), [update], TRIAL_MS))) {
+            refuse(delta, `it takes longer than ${TRIAL_MS} ms to apply`)
+            continue
+          }
+        }
+        changes.push({ delta, update })
+      }
+      applyAll(changes)
+    }
+  }
+
+  async function work(): Promise<void> {
+    while (again) {
+      again = false
+      await run()
+    }
+    busy = false
+    options.onIdle()
+  }
+
+  return {
+    get busy() {
+      return busy
+    },
+    pump() {
+      again = true
+      if (busy) return
+      busy = true
+      void work()
+    },
+  }
+}

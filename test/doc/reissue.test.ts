@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest'
+import * as Y from 'yjs'
+import { reissue } from '#dist/sdk/doc/reissue.js'
+import { testSeed } from '../helpers/seed.ts'
+import { drawFrom, edit } from './updates.ts'
+
+const contentOf = (doc: Y.Doc) => ({
+  text: doc.getText('text').toDelta(),
+  list: doc.getArray('list').toJSON(),
+  map: doc.getMap('map').toJSON(),
+  xml: doc.getXmlFragment('xml').toString(),
+})
+
+const recorded = (doc: Y.Doc) => {
+  const updates: Uint8Array[] = []
+  doc.on('update', (update: Uint8Array) => updates.push(update))
+  return updates
+}
+
+test('what random edits meant is the same under another client id, and merges with what others did meanwhile', () => {
+  const draw = drawFrom(testSeed('reissue'))
+  for (let run = 0; run < 15; run += 1) {
+    const doc = new Y.Doc()
+    for (let left = draw(12); left > 0; left -= 1) edit(doc, draw)
+    doc.getXmlFragment('xml').insert(0, [new Y.XmlElement('p'), new Y.XmlText('hello')])
+    const base = Y.encodeStateAsUpdate(doc)
+    const updates = recorded(doc)
+    for (let left = 1 + draw(12); left > 0; left -= 1) edit(doc, draw)
+    const p = doc.getXmlFragment('xml').get(0)
+    if (p instanceof Y.XmlElement) p.setAttribute('class', 'x')
+    const again = reissue(base, updates, base, 77)
+    expect(again.whole).toBe(true)
+    const fresh = new Y.Doc()
+    Y.applyUpdate(fresh, base)
+    Y.applyUpdate(fresh, again.update)
+    expect(contentOf(fresh)).toEqual(contentOf(doc))
+    expect(Y.decodeStateVector(Y.encodeStateVector(fresh)).has(77)).toBe(true)
+    // The same from nothing: a document without its past.
+    const compact = new Y.Doc()
+    Y.applyUpdate(compact, reissue(undefined, [Y.encodeStateAsUpdate(doc)], undefined, 78).update)
+    expect(contentOf(compact)).toEqual(contentOf(doc))
+    expect([...Y.decodeStateVector(Y.encodeStateVector(compact)).keys()]).toEqual([78])
+  }
+})
+
+test('what stood on something that is not there is left out, and said', () => {
+  const doc = new Y.Doc()
+  const updates = recorded(doc)
+  doc.getText('text').insert(0, 'lost')
+  doc.getText('text').insert(4, ' kept nowhere')
+  expect(reissue(undefined, updates.slice(1), undefined, 5).whole).toBe(false)
+})
