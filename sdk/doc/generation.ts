@@ -3,21 +3,21 @@ import * as Y from 'yjs'
 import { bytesToHex } from '../../protocol/hex.ts'
 import { type Dependency, MAX_DEPS } from '../../protocol/state.ts'
 import { createPulse } from '../notices.ts'
-import { type Cover, coveredUpTo, entriesOf, entryOf, joinCovers, type MutableCover, setEntry } from '../state/log/cover.ts'
+import { type Cover, coveredUpTo, entriesOf, joinCovers, type MutableCover, setEntry } from '../state/log/cover.ts'
 import type { Delta, Fork, Log, Place, Snapshot, SnapshotDraft } from '../state/log/types.ts'
 import { clientIdOf } from './client-id.ts'
 import { createGate, type Gated } from './gate.ts'
 import type { DocHost } from './host.ts'
 import { createIncoming, type RefusedDelta } from './incoming.ts'
-import { FOLD_AT, type HistoryEntry, type KeptState, openKept } from './kept.ts'
+import { FOLD_AT, type HistoryEntry, type Kept, type KeptState, openKept } from './kept.ts'
 import { gatherLocalEdits } from './local-edits.ts'
-import type { Control } from './members/control.ts'
 import { roleIn } from './members/chain.ts'
+import type { Control } from './members/control.ts'
 import { may } from './members/roles.ts'
 import { logOf } from './name.ts'
 import { type DeltaPayload, deltaCodec, PART_BYTES, type StatePayload, stateBytes, stateCodec } from './payload.ts'
 import { reissue } from './reissue.ts'
-import { createReplica, digestOf } from './replica.ts'
+import { createReplica } from './replica.ts'
 import type { DocSeal } from './secret/seal.ts'
 import type { Trial } from './trial.ts'
 
@@ -34,8 +34,8 @@ export interface GenerationOptions {
   readonly seal: DocSeal | undefined
   readonly doc: Y.Doc
   readonly trial: Trial | undefined
-  /** What the generation starts with, where this agent is the one who starts it. */
-  readonly start?: StatePayload
+  /** This agent has begun the generation: its first state is here, for others to get. */
+  readonly starter: boolean
   onChange(): void
   onRefused(refused: RefusedDelta): void
   onFork(fork: Fork): void
@@ -62,13 +62,12 @@ export interface Generation {
   flush(): Promise<boolean>
   /** The published state and what is in it; only while nothing local is unwritten. */
   published(): KeptState | undefined
-  /** Own updates above a cover, and what was never written. */
-  ownAbove(cover: Cover): Uint8Array[]
   /** Resolves once `synced`, or false after closing. */
   whenSynced(): Promise<boolean>
-  /** Says own changes of an earlier generation again. */
-  again(updates: readonly Uint8Array[], base: Uint8Array): boolean
-  close(timeoutMs: number): Promise<void>
+  /** Own changes of the generation before that are not in what this one began with are said again, once that is here. */
+  carryOver(earlier: Kept): Promise<{ readonly count: number; readonly whole: boolean }>
+  /** With `flush` false local changes are kept, not written. */
+  close(timeoutMs: number, how?: { readonly flush: boolean }): Promise<void>
 }
 
 export function openGeneration(options: GenerationOptions): Generation {
@@ -119,6 +118,7 @@ export function openGeneration(options: GenerationOptions): Generation {
     authors: () => new Set(control().members.flatMap(({ pubkey, role }) => (may(role, 'write') ? [pubkey] : []))),
     delta: deltaCodec(options.seal),
     snapshot: stateCodec(options.seal),
+    keepSession: true,
     onDelta: receive,
     onSnapshot: believe,
     takeSnapshot,
@@ -140,18 +140,13 @@ export function openGeneration(options: GenerationOptions): Generation {
   log.ready().then(async isReady => {
     if (!isReady || closed) return
     ready = true
-    if (options.start) await log.snapshot()
+    if (options.starter && base !== undefined && log.cover().size === 0) await log.snapshot()
     changed()
     void flush()
   })
 
   function load(): void {
     const states = kept.states()
-    if (options.start && states.length === 0) {
-      const state: KeptState = { ...options.start, cover: new Map() }
-      kept.fold(state, self)
-      states.push(state)
-    }
     for (const state of states) join(state)
     for (const delta of kept.deltas()) gate.offer(delta)
     if (hasBase) incoming.pump()
@@ -270,7 +265,9 @@ export function openGeneration(options: GenerationOptions): Generation {
   async function write(update: Uint8Array): Promise<boolean> {
     const judged = replica.judge(update, client)
     if (!judged.ok) {
-      options.onUnwritten(`others would refuse this change: ${judged.error}. Let nothing else but this provider load the document.`)
+      options.onUnwritten(
+        `others would refuse this change: ${judged.error}. Let nothing else but this provider load the document.`,
+      )
       return false
     }
     if (log.session !== session) {
@@ -279,7 +276,10 @@ export function openGeneration(options: GenerationOptions): Generation {
       return false
     }
     // Everything of us and of others that is in the document now is published, once this is.
-    const capture = log.status.tail >= CAPTURE_AT && edits.isEmpty && !incoming.busy ? { state: stateNow(), cover: joinCovers(applied, new Map()) } : undefined
+    const capture =
+      log.status.tail >= CAPTURE_AT && edits.isEmpty && !incoming.busy
+        ? { state: stateNow(), cover: joinCovers(applied, new Map()) }
+        : undefined
     const waits = depsOf(judged.value.refersTo)
     const pieces = cut(update)
     // More than one event can name go in front, in events without anything else.
@@ -303,13 +303,20 @@ export function openGeneration(options: GenerationOptions): Generation {
     return true
   }
 
-  async function put(payload: DeltaPayload, deps: readonly Dependency[], then?: (place: Place & { readonly id: string }) => void): Promise<void> {
+  async function put(
+    payload: DeltaPayload,
+    deps: readonly Dependency[],
+    then?: (place: Place & { readonly id: string }) => void,
+  ): Promise<void> {
     await log.write(payload, {
       deps,
       control: control().id,
       commit(place) {
         const { n, id: event } = place
-        kept.addDelta({ author: self, session: place.session, n, id: event, deps, ...payload }, Math.floor(host.clock.now() / 1000))
+        kept.addDelta(
+          { author: self, session: place.session, n, id: event, deps, ...payload },
+          Math.floor(host.clock.now() / 1000),
+        )
         setEntry(applied, self, place.session, { n, id: event.slice(0, 16) })
         then?.(place)
       },
@@ -325,19 +332,6 @@ export function openGeneration(options: GenerationOptions): Generation {
       if (n > coveredUpTo(said, writer.author, writer.session)) deps.push({ ...writer, n })
     }
     return deps
-  }
-
-  function ownAbove(cover: Cover): Uint8Array[] {
-    const updates: Uint8Array[] = []
-    let pieces: Uint8Array[] = []
-    for (const { session: of, n, more, bytes } of kept.own(self)) {
-      if (n <= coveredUpTo(cover, self, of)) continue
-      pieces.push(bytes)
-      if (more) continue
-      updates.push(concat(pieces))
-      pieces = []
-    }
-    return [...updates, ...edits.list()]
   }
 
   const synced = () => ready && hasBase && !log.status.behind && gate.waiting === 0 && !incoming.busy
@@ -360,14 +354,21 @@ export function openGeneration(options: GenerationOptions): Generation {
     history: kept.history,
     flush,
     published,
-    ownAbove,
     async whenSynced() {
       while (!synced() && !closed) await news.next()
       return !closed
     },
-    again,
-    async close(timeoutMs) {
-      await flush()
+    async carryOver(earlier) {
+      while (!hasBase && !closed) await news.next()
+      if (closed) return { count: 0, whole: true }
+      const updates = [...ownAbove(earlier, self, before ?? new Map()), ...(earlier.local()?.updates ?? [])]
+      const whole = again(updates, stateNow())
+      if (await flush()) host.store.transaction(() => earlier.clear())
+      return { count: updates.length, whole }
+    },
+    async close(timeoutMs, how = { flush: true }) {
+      if (how.flush) await flush()
+      kept.keepLocal(client, edits.list())
       const state = published()
       if (state && kept.unfolded > 0) host.store.transaction(() => kept.fold(state, self))
       edits.stop()
@@ -376,6 +377,20 @@ export function openGeneration(options: GenerationOptions): Generation {
       await log.close({ timeoutMs })
     },
   }
+}
+
+/** Own updates that a cover does not name, put together from their parts. */
+function ownAbove(kept: Kept, self: string, cover: Cover): Uint8Array[] {
+  const updates: Uint8Array[] = []
+  let pieces: Uint8Array[] = []
+  for (const { session, n, more, bytes } of kept.own(self)) {
+    if (n <= coveredUpTo(cover, self, session)) continue
+    pieces.push(bytes)
+    if (more) continue
+    updates.push(concat(pieces))
+    pieces = []
+  }
+  return updates
 }
 
 const cut = (update: Uint8Array): Uint8Array[] => {
@@ -399,6 +414,3 @@ function concat(pieces: readonly Uint8Array[]): Uint8Array {
   }
   return whole
 }
-
-/** What others can compare their document with. */
-export { digestOf, entryOf }

@@ -63,6 +63,8 @@ export interface Kept {
   local(): { readonly client: number; readonly updates: readonly Uint8Array[] } | undefined
   keepLocal(client: number, updates: readonly Uint8Array[]): void
   history(): readonly HistoryEntry[]
+  /** The generation is over, and nothing of it is wanted any more. */
+  clear(): void
 }
 
 const FOLDED = 'folded'
@@ -124,6 +126,9 @@ export function openKept(store: StateStore, o: string): Kept {
       else locals.set(LOCAL, { client, updates: updates.map(update => base64.encode(update)) })
     },
     history: () => [...past.values()],
+    clear() {
+      for (const table of [states, deltas, locals, past]) for (const key of [...table.keys()]) table.delete(key)
+    },
   }
 }
 

@@ -1,5 +1,5 @@
-import type { Cancel, Timers } from '../../platform/timers.ts'
 import * as Y from 'yjs'
+import type { Cancel, Timers } from '../../platform/timers.ts'
 import { FOREIGN } from './replica.ts'
 
 /** A change goes out so long after the last one, */

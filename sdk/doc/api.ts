@@ -1,0 +1,85 @@
+import type * as Y from 'yjs'
+import type { HistoryEntry } from './kept.ts'
+import type { Role } from './members/roles.ts'
+
+export interface DocMember {
+  /** 64 hex. */
+  readonly pubkey: string
+  readonly role: Role
+}
+
+/** Something that somebody should know of. Nothing of it stops the document. */
+export interface DocAlert {
+  /**
+   * `refused`: a member's change was none that its software could have written. `fork`, `control-fork`: a key wrote from two places,
+   * or lies. `rebuilt`: the document was made anew from what is kept. `unwritten`: local changes do not go out. `lost`: own changes
+   * could not be carried over into a new generation. `stuck`: a step failed, and will be tried at the next occasion.
+   */
+  readonly code: 'refused' | 'fork' | 'control-fork' | 'rebuilt' | 'unwritten' | 'lost' | 'stuck'
+  readonly message: string
+  /** 64 hex: whose doing it was, where that is known. */
+  readonly author?: string
+  /** The event that shows it. */
+  readonly event?: string
+}
+
+export interface DocStatus {
+  /** Everything that a relay and this agent have is in the document. */
+  readonly synced: boolean
+  /** Something is known to be missing, or no relay was caught up with. Reading and editing go on. */
+  readonly behind: boolean
+  readonly generation: number
+  /** Of this agent; absent: it is no member. */
+  readonly role?: Role
+  readonly public: boolean
+  readonly members: number
+  /** Local changes are not signed yet. */
+  readonly unwritten: boolean
+  /** Signed changes that fewer relays than wanted have. */
+  readonly unacknowledged: number
+  /** Changes of others that wait for one they come after. */
+  readonly waiting: number
+  readonly alerts: readonly DocAlert[]
+  /** Why a relay does not take what is written, as far as known. */
+  readonly error?: string
+}
+
+export interface DocEvents {
+  status: DocStatus
+  members: readonly DocMember[]
+  alert: DocAlert
+  /** A member was removed, or the document made anew: this is its Y.Doc from here on. Bind editors to it again. */
+  replaced: Y.Doc
+}
+
+/** A Y.Doc that the members of a document have in common (docs/guide.md, "Shared documents"). */
+export interface SharedDoc {
+  /** What events call it: 32 hex. */
+  readonly id: string
+  /** `name`, or `npub…/name` where it is another's. */
+  readonly name: string
+  /** The same until `replaced` tells of another. Edit it like any Y.Doc; let nothing else load it. */
+  readonly doc: Y.Doc
+  /** Session of this agent's log in the current generation. */
+  readonly session: string
+  readonly status: DocStatus
+  members(): readonly DocMember[]
+  /** Who wrote when: what is remembered of the current generation, at most 500, oldest first. */
+  history(): readonly HistoryEntry[]
+  /** 64 hex, equal for equal documents: same elements, same deletions. */
+  digest(): string
+  /** True once everything of a relay was applied; false after `timeoutMs` (default 30,000). First content belongs behind it. */
+  whenSynced(options?: { readonly timeoutMs?: number }): Promise<boolean>
+  /** Writes what is waiting now rather than in a moment. False: not possible yet; it is kept. */
+  flush(): Promise<boolean>
+  /** Makes somebody (npub, hex or contact name) a member, or gives it more. Default role `snapshot`. Rejects with DocError. */
+  invite(who: string, role?: Role): Promise<void>
+  /** To give less begins a new generation, as `remove` does. */
+  setRole(who: string, role: Role): Promise<void>
+  /** What it writes from here on counts nowhere, and it cannot read on: a new generation with a new key begins. */
+  remove(who: string): Promise<void>
+  /** Returns the function that stops listening. */
+  on<K extends keyof DocEvents>(event: K, listener: (value: DocEvents[K]) => void): () => void
+  /** Writes what is waiting, folds and ends; closing the agent does it, too. */
+  close(options?: { readonly timeoutMs?: number }): Promise<void>
+}

@@ -1,0 +1,138 @@
+import type { Cancel } from '../../../platform/timers.ts'
+import { type EventTemplate, encodeEvent, type NostrEvent, parseEvent } from '../../../protocol/event.ts'
+import { parseJson } from '../../../protocol/json.ts'
+import { DOC_CONTROL } from '../../../protocol/kinds.ts'
+import { createPulse } from '../../notices.ts'
+import type { DocHost } from '../host.ts'
+import { type Chain, foldChain } from './chain.ts'
+import { type Control, parseControl } from './control.ts'
+
+/** Control events of one document that are kept. More is no document, but somebody's mistake or malice. */
+const MAX_CONTROLS = 2_000
+
+export interface ControlBook {
+  readonly chain: Chain
+  /** The one in force. */
+  readonly last: Control | undefined
+  /** A relay was asked, and has told all it has. */
+  readonly asked: boolean
+  /** Signs one behind the last, keeps it, and offers it to every relay; at those that are not there, when they are. */
+  add(template: EventTemplate, alongside?: () => void): Promise<Control>
+  /** Resolves at the next change of `chain` or `asked`, or after closing. */
+  next(): Promise<void>
+  close(): void
+}
+
+/** Who is a member, from all relays and what is kept here: one set of signed events, one chain. */
+export function openControlBook(host: DocHost, id: string, owner: string, onChange: () => void): ControlBook {
+  const rows = host.store.open<{ readonly event: string }>(`doc/${id}/controls`)
+  const known = new Map<string, { readonly control: Control; readonly event: NostrEvent }>()
+  const news = createPulse()
+  let chain: Chain = { controls: [], forks: [] }
+  let watched = ''
+  let stops: Cancel[] = []
+  let asked = false
+  let closed = false
+
+  for (const { event } of rows.values()) {
+    const json = parseJson(event)
+    const parsed = json.ok ? parseEvent(json.value) : json
+    if (parsed.ok) learn(parsed.value)
+  }
+  fold()
+
+  function learn(event: NostrEvent): boolean {
+    if (known.has(event.id) || known.size >= MAX_CONTROLS) return false
+    const control = parseControl(event)
+    if (!control.ok || control.value.o !== id) return false
+    known.set(event.id, { control: control.value, event })
+    return true
+  }
+
+  function fold(): void {
+    chain = foldChain(
+      [...known.values()].map(({ control }) => control),
+      id,
+      owner,
+    )
+  }
+
+  /** Nobody else's events can matter, and so nobody else can bury those that do. */
+  function admins(): string[] {
+    const keys = new Set([owner])
+    for (const { members } of chain.controls)
+      for (const { pubkey, role } of members) if (role === 'admin') keys.add(pubkey)
+    return [...keys].sort()
+  }
+
+  function watch(): void {
+    const authors = admins()
+    if (closed || watched === authors.join()) return
+    watched = authors.join()
+    for (const stop of stops) stop()
+    stops = host.lines().map(line => {
+      const there = new Set<string>()
+      return line.watch([{ kinds: [DOC_CONTROL], '#o': [id], authors }], {
+        onEvent(event) {
+          there.add(event.id)
+          take(event)
+        },
+        onLive() {
+          asked = true
+          for (const { event } of known.values()) if (!there.has(event.id)) void line.publish(event)
+          changed()
+        },
+      })
+    })
+  }
+
+  function take(event: NostrEvent): void {
+    if (closed || !learn(event)) return
+    host.store.transaction(() => void rows.set(event.id, { event: encodeEvent(event) }))
+    const before = chain.controls.at(-1)?.id
+    fold()
+    if (chain.controls.at(-1)?.id !== before) changed()
+    watch()
+  }
+
+  function changed(): void {
+    if (closed) return
+    news.beat()
+    onChange()
+  }
+
+  watch()
+  return {
+    get chain() {
+      return chain
+    },
+    get last() {
+      return chain.controls.at(-1)
+    },
+    get asked() {
+      return asked
+    },
+    async add(template, alongside) {
+      const event = await host.signer.sign(template)
+      const control = parseControl(event)
+      if (!control.ok) throw new TypeError(`a control event that nobody would take: ${control.error}`)
+      learn(event)
+      host.store.transaction(() => {
+        rows.set(event.id, { event: encodeEvent(event) })
+        alongside?.()
+      })
+      await host.store.durable?.()
+      fold()
+      await Promise.all(host.lines().map(line => (line.isOpen ? line.publish(event) : undefined)))
+      changed()
+      watch()
+      return control.value
+    },
+    next: news.next,
+    close() {
+      closed = true
+      for (const stop of stops) stop()
+      news.beat()
+    },
+  }
+}

@@ -1,0 +1,373 @@
+import { sha256 } from '@noble/hashes/sha2.js'
+import * as Y from 'yjs'
+import { seconds } from '../../platform/clock.ts'
+import { sleep } from '../../platform/timers.ts'
+import { bytesToHex } from '../../protocol/hex.ts'
+import { createNotices } from '../notices.ts'
+import { npubOf } from '../npub.ts'
+import type { DocAlert, DocEvents, DocMember, DocStatus, SharedDoc } from './api.ts'
+import { DocError } from './errors.ts'
+import { type Generation, openGeneration } from './generation.ts'
+import type { DocHost } from './host.ts'
+import { openKept } from './kept.ts'
+import { openControlBook } from './members/book.ts'
+import { roleIn, takesAway } from './members/chain.ts'
+import { type Control, type ControlDraft, controlTemplate, MAX_MEMBERS, type Member } from './members/control.ts'
+import { may, type Role } from './members/roles.ts'
+import { type DocName, documentId, logOf } from './name.ts'
+import { type StatePayload, stateBytes } from './payload.ts'
+import { digestOf } from './replica.ts'
+import { commitmentOf, type DocKey, makeDocKey, unwrapDocKey, wrapDocKey } from './secret/doc-key.ts'
+import { createDocSeal } from './secret/seal.ts'
+import type { Trial } from './trial.ts'
+
+const CLOSE_MS = 5_000
+
+export interface SharedDocOptions {
+  readonly host: DocHost
+  readonly name: DocName
+  readonly trial: Trial | undefined
+  /** To be filled; empty. */
+  readonly doc: Y.Doc
+  /** Make the document if its owner, who this agent is, has none of that name. */
+  readonly create: boolean
+  readonly isPublic: boolean
+  readonly timeoutMs: number
+}
+
+/** Resolves once the document can be read from what is kept here or, the first time, from a relay. */
+export async function startSharedDoc(options: SharedDocOptions): Promise<SharedDoc> {
+  const { host, name, trial } = options
+  const { signer, timers } = host
+  const self = signer.pubkey
+  const id = documentId(name)
+  const label = name.owner === self ? name.name : `${npubOf(name.owner)}/${name.name}`
+  const notices = createNotices<DocEvents>()
+  const alerts: DocAlert[] = []
+  const book = openControlBook(host, id, name.owner, () => void follow())
+  const keys = new Map<number, DocKey>()
+  let generation: Generation | undefined
+  let following: Promise<void> = Promise.resolve()
+  let lastStatus = ''
+  let lastMembers = ''
+  let closing: Promise<void> | undefined
+  const takeBack = host.onClosing(ms => close({ timeoutMs: ms }))
+
+  function alert(what: DocAlert): void {
+    if (alerts.some(known => known.code === what.code && known.message === what.message)) return
+    alerts.push(what)
+    notices.emit('alert', what)
+    changed()
+  }
+
+  /** In force, as this agent can follow it. */
+  const control = (): Control => {
+    const { last } = book
+    if (!last) throw new DocError('doc-unknown', `${label} has no members yet.`)
+    return last
+  }
+
+  const role = (): Role | undefined => roleIn(book.last, self)
+
+  async function keyOf(number: number): Promise<DocKey | undefined> {
+    const known = keys.get(number)
+    if (known) return known
+    for (const each of [...book.chain.controls].reverse()) {
+      if (each.generation !== number) continue
+      const key = await unwrapDocKey(each, signer)
+      if (key) {
+        keys.set(number, key)
+        return key
+      }
+    }
+    return undefined
+  }
+
+  /** One change of generation after the other. */
+  function follow(): Promise<void> {
+    for (const { author, ids } of book.chain.forks)
+      alert({ code: 'control-fork', author, message: `an admin has decided two things at once: ${ids.join(' and ')}` })
+    following = following.then(enter).catch(error => {
+      alert({ code: 'stuck', message: error instanceof Error ? error.message : String(error) })
+    })
+    return following
+  }
+
+  async function enter(): Promise<void> {
+    const { last } = book
+    if (!last || closing) return
+    if (generation?.number === last.generation) {
+      generation.log.refilter()
+      changed()
+      return
+    }
+    const isPublic = last.commitment === undefined
+    const key = isPublic ? undefined : await keyOf(last.generation)
+    if (!isPublic && !key) return changed()
+    await move(last, key)
+  }
+
+  async function move(last: Control, key: DocKey | undefined, fresh = false): Promise<void> {
+    const left = generation
+    if (left) await left.close(0, { flush: false })
+    const doc = left || fresh ? new Y.Doc({ guid: options.doc.guid }) : options.doc
+    const opened = openGeneration({
+      host,
+      id,
+      control: () => (book.last?.generation === last.generation ? book.last : last),
+      seal: key && createDocSeal(key),
+      doc,
+      trial,
+      starter: book.chain.controls.find(each => each.generation === last.generation)?.author === self,
+      onChange: changed,
+      onRefused({ author, n, reason, id: event }) {
+        alert({
+          code: 'refused',
+          author,
+          event,
+          message: `change ${n} of a session was refused, and what follows it: ${reason}`,
+        })
+      },
+      onFork({ author, n, reason }) {
+        alert({
+          code: 'fork',
+          author,
+          message: `two histories of one session from change ${n} on (${reason}); what is above is not applied`,
+        })
+      },
+      onUnwritten: message => alert({ code: 'unwritten', message }),
+      onBroken(message) {
+        alert({ code: 'rebuilt', message })
+        following = following.then(async () => {
+          if (generation !== opened || closing) return
+          await move(last, key, true)
+        })
+      },
+    })
+    generation = opened
+    if (left) notices.emit('replaced', doc)
+    if (last.generation > 0) void carryOver(opened, last.generation - 1)
+    changed()
+  }
+
+  async function carryOver(to: Generation, from: number): Promise<void> {
+    const { count, whole } = await to.carryOver(openKept(host.store, logOf(id, from)))
+    if (!whole)
+      alert({ code: 'lost', message: `some of ${count} own changes stood on what is no part of the document any more` })
+  }
+
+  function changed(): void {
+    if (notices.has('members')) {
+      const now = JSON.stringify(members())
+      if (now !== lastMembers) notices.emit('members', members())
+      lastMembers = now
+    }
+    if (!notices.has('status')) return
+    const now = JSON.stringify(status())
+    if (now !== lastStatus) notices.emit('status', status())
+    lastStatus = now
+  }
+
+  function status(): DocStatus {
+    const log = generation?.log.status
+    const mine = role()
+    return Object.freeze({
+      synced: generation?.synced ?? false,
+      behind: log?.behind ?? true,
+      generation: generation?.number ?? 0,
+      ...(mine === undefined ? {} : { role: mine }),
+      public: book.last?.commitment === undefined,
+      members: book.last?.members.length ?? 0,
+      unwritten: generation?.unwritten ?? false,
+      unacknowledged: log?.unacknowledged ?? 0,
+      waiting: generation?.waiting ?? 0,
+      alerts: Object.freeze([...alerts]),
+      ...(log?.error === undefined ? {} : { error: log.error }),
+    })
+  }
+
+  const members = (): readonly DocMember[] =>
+    Object.freeze((book.last?.members ?? []).map(({ pubkey, role: each }) => Object.freeze({ pubkey, role: each })))
+
+  function ensureAdmin(): Control {
+    if (closing) throw new DocError('doc-closed', `${label} is closed.`)
+    if (!may(role(), 'admin'))
+      throw new DocError('doc-role', `only an admin of ${label} decides who is a member; ask one of them.`)
+    return control()
+  }
+
+  async function wrapped(list: readonly Member[], key: DocKey | undefined): Promise<Member[]> {
+    return Promise.all(
+      list.map(async ({ pubkey, role: each }) =>
+        key === undefined
+          ? { pubkey, role: each }
+          : { pubkey, role: each, wrap: await wrapDocKey(key, signer, pubkey) },
+      ),
+    )
+  }
+
+  async function decide(list: readonly Member[]): Promise<void> {
+    const last = ensureAdmin()
+    if (list.length > MAX_MEMBERS)
+      throw new DocError('doc-members-full', `${label} has ${MAX_MEMBERS} members, which is the most.`)
+    if (roleIn({ ...last, members: list }, name.owner) !== 'admin')
+      throw new DocError('doc-role', 'the owner of a document stays its admin.')
+    if (takesAway(last, { members: list })) return begin(list)
+    const key = last.commitment === undefined ? undefined : await keyOf(last.generation)
+    await write({ ...next(last), members: await wrapped(list, key) })
+  }
+
+  const next = (last: Control): Omit<ControlDraft, 'members'> => ({
+    o: id,
+    n: last.n + 1,
+    previous: last.id,
+    generation: last.generation,
+    ...(last.commitment === undefined ? {} : { commitment: last.commitment }),
+    ...(last.base === undefined ? {} : { base: last.base }),
+  })
+
+  /** A new generation: what is here now, under a new key, for these members. */
+  async function begin(list: readonly Member[]): Promise<void> {
+    const last = ensureAdmin()
+    const old = generation
+    if (!old) throw new DocError('doc-key', `the key of ${label} is not here.`)
+    if (!(await old.flush()))
+      throw new DocError('doc-unreachable', `${label} cannot be written to now; try again when a relay is there.`)
+    const state = old.published()
+    if (!state) throw new DocError('doc-unreachable', `${label} is being changed; try again.`)
+    const payload: StatePayload = { state: state.state, before: state.cover }
+    const key = last.commitment === undefined ? undefined : makeDocKey(host.random)
+    const { commitment: _, ...rest } = next(last)
+    const number = last.generation + 1
+    if (key) keys.set(number, key)
+    await write(
+      {
+        ...rest,
+        generation: number,
+        ...(key ? { commitment: commitmentOf(key) } : {}),
+        base: bytesToHex(sha256(stateBytes(payload))),
+        members: await wrapped(list, key),
+      },
+      () => openKept(host.store, logOf(id, number)).fold({ ...payload, cover: new Map() }, self),
+    )
+  }
+
+  async function write(draft: ControlDraft, alongside?: () => void): Promise<void> {
+    const written = await book.add(controlTemplate(draft, seconds(host.clock)), alongside)
+    await follow()
+    if (!book.chain.controls.some(({ id: each }) => each === written.id))
+      throw new DocError(
+        'doc-role',
+        'another admin has decided something else at the same time; look at the members and try again.',
+      )
+  }
+
+  /** What is known once a relay, or what is kept here, has told: the document, or that there is none. */
+  async function find(): Promise<void> {
+    const over = new AbortController()
+    const timeout = sleep(timers, options.timeoutMs, over.signal).then(() => over.abort())
+    const mayCreate = options.create && name.owner === self
+    try {
+      while (generation === undefined) {
+        await following
+        if (generation) return
+        if (book.last === undefined && mayCreate && (book.asked || over.signal.aborted)) {
+          await found()
+          continue
+        }
+        if (over.signal.aborted)
+          throw book.asked ? unknown() : new DocError('doc-unreachable', `no relay has answered for ${label}.`)
+        if (book.asked && book.last && !(await readable(book.last)))
+          throw new DocError(
+            'doc-not-member',
+            `this key is no member of ${label}; ask ${npubOf(name.owner)} to be invited.`,
+          )
+        await Promise.race([book.next(), timeout])
+      }
+    } finally {
+      over.abort()
+    }
+  }
+
+  const readable = async (last: Control) =>
+    last.commitment === undefined || (await keyOf(last.generation)) !== undefined
+  const unknown = () => new DocError('doc-unknown', `there is no document ${label} at the relays of this agent.`)
+
+  async function found(): Promise<void> {
+    const key = options.isPublic ? undefined : makeDocKey(host.random)
+    if (key) keys.set(0, key)
+    const owner = await wrapped([{ pubkey: self, role: 'admin' }], key)
+    await write({
+      o: id,
+      n: 0,
+      generation: 0,
+      ...(key ? { commitment: commitmentOf(key) } : {}),
+      members: owner,
+    })
+  }
+
+  function close({ timeoutMs = CLOSE_MS } = {}): Promise<void> {
+    closing ??= (async () => {
+      takeBack()
+      await following
+      await generation?.close(timeoutMs)
+      book.close()
+    })()
+    return closing
+  }
+
+  void follow()
+  try {
+    await find()
+  } catch (error) {
+    await close({ timeoutMs: 0 })
+    throw error
+  }
+  const current = (): Generation => {
+    if (!generation) throw new DocError('doc-closed', `${label} is closed.`)
+    return generation
+  }
+
+  return {
+    id,
+    name: label,
+    get doc() {
+      return current().doc
+    },
+    get session() {
+      return current().session
+    },
+    get status() {
+      return status()
+    },
+    members,
+    history: () => current().history(),
+    digest: () => digestOf(current().doc),
+    async whenSynced({ timeoutMs = 30_000 } = {}) {
+      const over = new AbortController()
+      const late = sleep(timers, timeoutMs, over.signal).then(() => false)
+      const done = await Promise.race([current().whenSynced(), late])
+      over.abort()
+      return done
+    },
+    flush: () => current().flush(),
+    async invite(who, wanted = 'snapshot') {
+      const pubkey = host.resolve(who)
+      const list = ensureAdmin().members.filter(member => member.pubkey !== pubkey)
+      await decide([...list, { pubkey, role: wanted }])
+    },
+    async setRole(who, wanted) {
+      const pubkey = host.resolve(who)
+      const { members: list } = ensureAdmin()
+      if (!list.some(member => member.pubkey === pubkey))
+        throw new DocError('doc-not-member', `${who} is no member of ${label}; invite it first.`)
+      await decide(list.map(member => (member.pubkey === pubkey ? { pubkey, role: wanted } : member)))
+    },
+    async remove(who) {
+      const pubkey = host.resolve(who)
+      await decide(ensureAdmin().members.filter(member => member.pubkey !== pubkey))
+    },
+    on: notices.on,
+    close,
+  }
+}
