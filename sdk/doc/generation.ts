@@ -1,9 +1,18 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import * as Y from 'yjs'
+import { sleep } from '../../platform/timers.ts'
 import { bytesToHex } from '../../protocol/hex.ts'
 import { type Dependency, MAX_DEPS } from '../../protocol/state.ts'
 import { createPulse } from '../notices.ts'
-import { type Cover, coveredUpTo, entriesOf, joinCovers, type MutableCover, setEntry } from '../state/log/cover.ts'
+import {
+  type Cover,
+  coveredUpTo,
+  covers,
+  entriesOf,
+  joinCovers,
+  type MutableCover,
+  setEntry,
+} from '../state/log/cover.ts'
 import type { Delta, Fork, Log, Place, Snapshot, SnapshotDraft } from '../state/log/types.ts'
 import { clientIdOf } from './client-id.ts'
 import { createGate, type Gated } from './gate.ts'
@@ -20,9 +29,6 @@ import { reissue } from './reissue.ts'
 import { createReplica } from './replica.ts'
 import type { DocSeal } from './secret/seal.ts'
 import type { Trial } from './trial.ts'
-
-/** From here on the state is kept at each flush, for a snapshot that has to be taken while more is being written. */
-const CAPTURE_AT = 48
 
 export interface GenerationOptions {
   readonly host: DocHost
@@ -56,7 +62,8 @@ export interface Generation {
   readonly synced: boolean
   readonly waiting: number
   readonly unwritten: boolean
-  readonly applied: Cover
+  /** What is in the document, and published. */
+  readonly whole: Cover
   history(): readonly HistoryEntry[]
   /** Writes local changes now. False: not possible yet; they are kept. */
   flush(): Promise<boolean>
@@ -77,6 +84,7 @@ export function openGeneration(options: GenerationOptions): Generation {
   const self = host.signer.pubkey
   const kept = openKept(host.store, o)
   const applied: MutableCover = new Map()
+  const whole: MutableCover = new Map()
   const replica = createReplica(doc)
   const gate = createGate(applied)
   const news = createPulse()
@@ -88,7 +96,6 @@ export function openGeneration(options: GenerationOptions): Generation {
   let hasBase = base === undefined
   let ready = false
   let writing: Promise<boolean> | undefined
-  let captured: { state: Uint8Array; cover: MutableCover } | undefined
   let closed = false
 
   const clientOf = (author: string, session: string): number => {
@@ -102,6 +109,7 @@ export function openGeneration(options: GenerationOptions): Generation {
     replica,
     gate,
     applied,
+    whole,
     clientOf,
     trial,
     state: stateNow,
@@ -125,9 +133,10 @@ export function openGeneration(options: GenerationOptions): Generation {
     onChange: changed,
     onFork(fork) {
       gate.freeze(fork.author, fork.session, fork.n)
+      kept.end(fork)
       options.onFork(fork)
       if (fork.author === self && fork.session === session) options.onBroken('this key wrote from two places at once')
-      else if (coveredUpTo(applied, fork.author, fork.session) >= fork.n)
+      else if (coveredUpTo(whole, fork.author, fork.session) >= fork.n)
         options.onBroken('a change that was applied is one of two with the same number')
     },
   })
@@ -148,19 +157,22 @@ export function openGeneration(options: GenerationOptions): Generation {
   function load(): void {
     const states = kept.states()
     for (const state of states) join(state)
+    for (const { author, session: of, n } of kept.ends()) gate.freeze(author, of, n)
     for (const delta of kept.deltas()) gate.offer(delta)
     if (hasBase) incoming.pump()
   }
 
   function join(state: KeptState): boolean {
     if (!replica.join(state.state).ok) return false
-    for (const { author, session: of, ...entry } of entriesOf(joinCovers(applied, state.cover))) {
-      setEntry(applied, author, of, entry)
-      clientOf(author, of)
-    }
+    for (const cover of [applied, whole])
+      for (const { author, session: of, ...entry } of entriesOf(joinCovers(cover, state.cover))) {
+        setEntry(cover, author, of, entry)
+        clientOf(author, of)
+      }
     before = state.before ?? before
     hasBase = true
     gate.advanced()
+    incoming.advanced()
     return true
   }
 
@@ -199,7 +211,10 @@ export function openGeneration(options: GenerationOptions): Generation {
   function again(updates: readonly Uint8Array[], from: Uint8Array): boolean {
     if (updates.length === 0) return true
     const { update, whole } = reissue(from, updates, from, client)
+    // Yjs gives up a client id whose clock an update moves; this one is ours all the same.
+    doc.clientID = 0
     Y.applyUpdate(doc, update, 'again')
+    doc.clientID = client
     return whole
   }
 
@@ -219,15 +234,30 @@ export function openGeneration(options: GenerationOptions): Generation {
 
   function published(): KeptState | undefined {
     if (!isQuiet() || !hasBase) return undefined
-    return { state: stateNow(), cover: joinCovers(applied, new Map()), ...(before === undefined ? {} : { before }) }
+    return { state: stateNow(), cover: joinCovers(whole, new Map()), ...(before === undefined ? {} : { before }) }
   }
 
   function takeSnapshot(): SnapshotDraft<StatePayload> | undefined {
     if (!may(roleIn(control(), self), 'snapshot')) return undefined
-    const now = published() ?? (captured && { ...captured, ...(before === undefined ? {} : { before }) })
-    if (!now) return undefined
-    const { cover, ...payload } = now
+    if (!hasBase || incoming.busy) return undefined
+    const { cover, ...payload } = published() ?? withoutLocal()
     return { payload, cover, control: control().id }
+  }
+
+  /** The same while local changes are in the document that are not published: made from what is kept. */
+  function withoutLocal(): KeptState {
+    const plain = new Y.Doc()
+    plain.transact(() => {
+      for (const { state } of kept.states()) Y.applyUpdate(plain, state)
+      for (const update of joinedUpdates(kept.deltas(), delta => covers(whole, delta))) Y.applyUpdate(plain, update)
+    })
+    // The order is that of arrival, in which fragments may wait for each other.
+    Y.applyUpdate(plain, Y.encodeStateAsUpdate(plain))
+    return {
+      state: Y.encodeStateAsUpdate(plain),
+      cover: joinCovers(whole, new Map()),
+      ...(before === undefined ? {} : { before }),
+    }
   }
 
   function flush(): Promise<boolean> {
@@ -275,11 +305,6 @@ export function openGeneration(options: GenerationOptions): Generation {
       options.onBroken('this key has written from elsewhere')
       return false
     }
-    // Everything of us and of others that is in the document now is published, once this is.
-    const capture =
-      log.status.tail >= CAPTURE_AT && edits.isEmpty && !incoming.busy
-        ? { state: stateNow(), cover: joinCovers(applied, new Map()) }
-        : undefined
     const waits = depsOf(judged.value.refersTo)
     const pieces = cut(update)
     // More than one event can name go in front, in events without anything else.
@@ -291,10 +316,7 @@ export function openGeneration(options: GenerationOptions): Generation {
       await put({ more, bytes }, index === 0 ? last : [], place => {
         if (more) return
         replica.wrote(judged.value)
-        if (capture) {
-          setEntry(capture.cover, self, place.session, { n: place.n, id: place.id.slice(0, 16) })
-          captured = capture
-        }
+        setEntry(whole, self, place.session, { n: place.n, id: place.id.slice(0, 16) })
       })
     }
     kept.keepLocal(client, edits.list())
@@ -328,7 +350,7 @@ export function openGeneration(options: GenerationOptions): Generation {
     for (const each of clients) {
       const writer = writers.get(each)
       if (!writer) continue
-      const n = coveredUpTo(applied, writer.author, writer.session)
+      const n = coveredUpTo(whole, writer.author, writer.session)
       if (n > coveredUpTo(said, writer.author, writer.session)) deps.push({ ...writer, n })
     }
     return deps
@@ -350,7 +372,7 @@ export function openGeneration(options: GenerationOptions): Generation {
     get unwritten() {
       return !edits.isEmpty || writing !== undefined
     },
-    applied,
+    whole,
     history: kept.history,
     flush,
     published,
@@ -361,13 +383,18 @@ export function openGeneration(options: GenerationOptions): Generation {
     async carryOver(earlier) {
       while (!hasBase && !closed) await news.next()
       if (closed) return { count: 0, whole: true }
-      const updates = [...ownAbove(earlier, self, before ?? new Map()), ...(earlier.local()?.updates ?? [])]
+      const updates = [
+        ...joinedUpdates(earlier.own(self), delta => !covers(before ?? new Map(), delta)),
+        ...(earlier.local()?.updates ?? []),
+      ]
       const whole = again(updates, stateNow())
       if (await flush()) host.store.transaction(() => earlier.clear())
       return { count: updates.length, whole }
     },
     async close(timeoutMs, how = { flush: true }) {
-      if (how.flush) await flush()
+      const over = new AbortController()
+      if (how.flush) await Promise.race([flush(), sleep(host.timers, timeoutMs, over.signal)])
+      over.abort()
       kept.keepLocal(client, edits.list())
       const state = published()
       if (state && kept.unfolded > 0) host.store.transaction(() => kept.fold(state, self))
@@ -379,16 +406,16 @@ export function openGeneration(options: GenerationOptions): Generation {
   }
 }
 
-/** Own updates that a cover does not name, put together from their parts. */
-function ownAbove(kept: Kept, self: string, cover: Cover): Uint8Array[] {
+/** Updates put together from their parts, of the deltas that `counts`; parts of one author follow each other. */
+function joinedUpdates(deltas: readonly Gated[], counts: (delta: Gated) => boolean): Uint8Array[] {
   const updates: Uint8Array[] = []
-  let pieces: Uint8Array[] = []
-  for (const { session, n, more, bytes } of kept.own(self)) {
-    if (n <= coveredUpTo(cover, self, session)) continue
-    pieces.push(bytes)
-    if (more) continue
-    updates.push(concat(pieces))
-    pieces = []
+  const open = new Map<string, Uint8Array[]>()
+  for (const delta of [...deltas].sort((a, b) => a.n - b.n)) {
+    if (!counts(delta)) continue
+    const key = `${delta.author}:${delta.session}`
+    const pieces = [...(open.get(key) ?? []), delta.bytes]
+    open.set(key, delta.more ? pieces : [])
+    if (!delta.more) updates.push(concat(pieces))
   }
   return updates
 }

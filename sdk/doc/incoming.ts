@@ -1,5 +1,5 @@
 import { fail, type Result } from '../../protocol/result.ts'
-import { type MutableCover, setEntry } from '../state/log/cover.ts'
+import { coveredUpTo, type MutableCover, setEntry } from '../state/log/cover.ts'
 import type { Gate, Gated } from './gate.ts'
 import type { Replica } from './replica.ts'
 import { STEPS_AT_ONCE, TRIAL_MS, type Trial } from './trial.ts'
@@ -20,6 +20,8 @@ export interface IncomingOptions {
   readonly gate: Gate
   /** What the gate has let through. */
   readonly applied: MutableCover
+  /** What of it is in the document: an update that comes in parts is, with its last. */
+  readonly whole: MutableCover
   clientOf(author: string, session: string): number
   /** Undefined: this host has none, and what is costly is applied all the same. */
   readonly trial: Trial | undefined
@@ -35,6 +37,8 @@ export interface IncomingOptions {
 /** What the gate lets through goes into the document: joined if it came in parts, judged, tried out if it is costly, in one transaction. */
 export interface Incoming {
   pump(): void
+  /** A state has brought what parts of updates were waiting for. */
+  advanced(): void
   readonly busy: boolean
 }
 
@@ -44,8 +48,9 @@ interface Change {
 }
 
 export function createIncoming(options: IncomingOptions): Incoming {
-  const { replica, gate, applied, trial } = options
-  const parts = new Map<string, Uint8Array[]>()
+  const { replica, gate, applied, whole, trial } = options
+  /** Of updates that are not complete, and the number of the last one here. */
+  const parts = new Map<string, { readonly pieces: readonly Uint8Array[]; readonly last: number }>()
   const ended = new Map<string, number>()
   let busy = false
   let again = false
@@ -64,8 +69,7 @@ export function createIncoming(options: IncomingOptions): Incoming {
   /** The update that ends with this delta; undefined if there is more of it to come, or too much of it. */
   function joined(delta: Gated): Uint8Array | undefined {
     const key = keyOf(delta)
-    const before = parts.get(key) ?? []
-    const pieces = [...before, delta.bytes]
+    const pieces = [...(parts.get(key)?.pieces ?? []), delta.bytes]
     const length = pieces.reduce((sum, piece) => sum + piece.length, 0)
     if (length > UPDATE_LIMITS.joinedBytes || pieces.length > UPDATE_LIMITS.parts) {
       parts.delete(key)
@@ -73,7 +77,7 @@ export function createIncoming(options: IncomingOptions): Incoming {
       return undefined
     }
     if (delta.more) {
-      parts.set(key, pieces)
+      parts.set(key, { pieces, last: delta.n })
       return undefined
     }
     parts.delete(key)
@@ -93,7 +97,8 @@ export function createIncoming(options: IncomingOptions): Incoming {
       for (const { delta, update } of changes) {
         if (delta.n >= (ended.get(keyOf(delta)) ?? Number.POSITIVE_INFINITY)) continue
         const judged = applyOne(delta, update)
-        if (!judged.ok) refuse(delta, judged.error)
+        if (judged.ok) setEntry(whole, delta.author, delta.session, { n: delta.n, id: delta.id.slice(0, 16) })
+        else refuse(delta, judged.error)
       }
     }
     try {
@@ -155,6 +160,12 @@ export function createIncoming(options: IncomingOptions): Incoming {
   return {
     get busy() {
       return busy
+    },
+    advanced() {
+      for (const [key, pieces] of parts) {
+        const [author = '', session = ''] = key.split(':')
+        if (coveredUpTo(whole, author, session) >= pieces.last) parts.delete(key)
+      }
     },
     pump() {
       again = true

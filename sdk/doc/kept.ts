@@ -43,6 +43,12 @@ export interface HistoryEntry {
   readonly bytes: number
 }
 
+export interface SessionEnd {
+  readonly author: string
+  readonly session: string
+  readonly n: number
+}
+
 export interface KeptState extends StatePayload {
   readonly cover: Cover
 }
@@ -63,6 +69,9 @@ export interface Kept {
   local(): { readonly client: number; readonly updates: readonly Uint8Array[] } | undefined
   keepLocal(client: number, updates: readonly Uint8Array[]): void
   history(): readonly HistoryEntry[]
+  /** Sessions that end early, because two events have the same place in them: the first n that does not count. */
+  ends(): readonly SessionEnd[]
+  end(end: SessionEnd): void
   /** The generation is over, and nothing of it is wanted any more. */
   clear(): void
 }
@@ -75,6 +84,7 @@ export function openKept(store: StateStore, o: string): Kept {
   const deltas = store.open<DeltaRow>(`doc/${o}/deltas`)
   const locals = store.open<LocalRow>(`doc/${o}/local`)
   const past = store.open<HistoryEntry>(`doc/${o}/history`)
+  const ended = store.open<SessionEnd>(`doc/${o}/ends`)
   /** Rows that the folded state has in it. */
   let folded = 0
 
@@ -126,8 +136,10 @@ export function openKept(store: StateStore, o: string): Kept {
       else locals.set(LOCAL, { client, updates: updates.map(update => base64.encode(update)) })
     },
     history: () => [...past.values()],
+    ends: () => [...ended.values()],
+    end: ({ author, session, n }) => void ended.set(`${author}:${session}`, { author, session, n }),
     clear() {
-      for (const table of [states, deltas, locals, past]) for (const key of [...table.keys()]) table.delete(key)
+      for (const table of [states, deltas, locals, past, ended]) for (const key of [...table.keys()]) table.delete(key)
     },
   }
 }

@@ -353,8 +353,10 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
     flush: () => current().flush(),
     async invite(who, wanted = 'snapshot') {
       const pubkey = host.resolve(who)
-      const list = ensureAdmin().members.filter(member => member.pubkey !== pubkey)
-      await decide([...list, { pubkey, role: wanted }])
+      const { members: list } = ensureAdmin()
+      const isNew = !list.some(member => member.pubkey === pubkey)
+      const others = list.map(member => (member.pubkey === pubkey ? { pubkey, role: wanted } : member))
+      await decide(isNew ? [...others, { pubkey, role: wanted }] : others)
     },
     async setRole(who, wanted) {
       const pubkey = host.resolve(who)

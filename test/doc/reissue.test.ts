@@ -4,8 +4,21 @@ import { reissue } from '#dist/sdk/doc/reissue.js'
 import { testSeed } from '../helpers/seed.ts'
 import { drawFrom, edit } from './updates.ts'
 
+interface Piece {
+  readonly insert: unknown
+  readonly attributes?: unknown
+}
+
+/** Neighbours of equal format are one: how often a format was said is no content. */
+const joined = (pieces: readonly Piece[]) =>
+  pieces.reduce<Piece[]>((all, piece) => {
+    const last = all.at(-1)
+    const same = last && JSON.stringify(last.attributes) === JSON.stringify(piece.attributes)
+    return same ? [...all.slice(0, -1), { ...last, insert: `${last.insert}${piece.insert}` }] : [...all, piece]
+  }, [])
+
 const contentOf = (doc: Y.Doc) => ({
-  text: doc.getText('text').toDelta(),
+  text: joined(doc.getText('text').toDelta()),
   list: doc.getArray('list').toJSON(),
   map: doc.getMap('map').toJSON(),
   xml: doc.getXmlFragment('xml').toString(),

@@ -397,6 +397,7 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
         ensureOpen()
         return takeSnapshot(FLUSH_MS)
       }),
+    begin: writer.begin,
     renew: writer.renew,
     cover: () => marks.read(),
     get status() {

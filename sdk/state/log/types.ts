@@ -99,6 +99,8 @@ export interface LogOptions<P, S> {
    * way. `cover` is what the snapshot will say it contains: entries may be taken out of it. Undefined: not now.
    */
   takeSnapshot(cover: Cover): SnapshotDraft<S> | undefined
+  /** Stay in a session though the key has written in a higher one elsewhere: where payloads are bound to it. Default false. */
+  readonly keepSession?: boolean
   /** Snapshots are taken by themselves when the tail is long, on idling and on closing. False: only when `snapshot` is called. Default true. */
   readonly auto?: boolean
   /** After a batch was taken, a relay was caught up with, or an acknowledgement changed what the log says of itself. */
@@ -150,6 +152,8 @@ export interface Log<P, S> {
   readonly o: string
   /** The session that this process writes in; undefined before its first write. */
   readonly session: string | undefined
+  /** Opens the session of the next write and names it, for who has to know it before; `session` tells if it is another by then. */
+  begin(): string
   /**
    * Signs, keeps and sends one delta; resolves once it is kept (not: acknowledged). Waits while the ring is full of what no acknowledged
    * snapshot covers. Calls are carried out in order. Rejects with StateError `state-closed`, `state-too-large`, or what codec and signer throw.

@@ -43,6 +43,8 @@ export interface Writer<P, S> {
   readonly session: string | undefined
   delta(payload: P, how: WriteOptions): Promise<Place & { readonly id: string }>
   whole(draft: (place: Place) => SnapshotDraft<S>, how: WriteOptions): Promise<Place & { readonly id: string }>
+  /** Opens the session of the next write, if it is not open, and names it. */
+  begin(): string
   /** Undefined: the class above has none to give now. */
   snapshot(): Promise<{ readonly id: string } | undefined>
   renew(above?: string): void
@@ -73,7 +75,7 @@ export function createWriter<P, S>(options: WriterOptions<P, S>): Writer<P, S> {
   }
 
   /** Another process of this key wrote in a session above ours, or ours is in doubt: numbers start anew above it. */
-  const mustRenew = () => session === undefined || stale || highestSeen() > session
+  const mustRenew = () => session === undefined || stale || (options.keepSession !== true && highestSeen() > session)
 
   function open(): string {
     if (session !== undefined && !mustRenew()) return session
@@ -243,6 +245,7 @@ export function createWriter<P, S>(options: WriterOptions<P, S>): Writer<P, S> {
       const event = events.at(-1)
       return event && { id: event.id }
     },
+    begin: open,
     renew(above) {
       stale = true
       if (above !== undefined && above > floor) floor = above
