@@ -1,4 +1,5 @@
 import { escapeText, STEERING } from '../protocol/visible.ts'
+import type { RelayStatus } from '../sdk/index.ts'
 
 export { escapeText }
 
@@ -38,6 +39,16 @@ const UNITS = [
 
 /** A key or id short enough to read aloud, long enough to recognise. */
 export const shorten = (key: string): string => (key.length <= 20 ? key : `${key.slice(0, 12)}…${key.slice(-4)}`)
+
+/** How far a catch-up is: `catching up, 3200 of 10000 (1600/s)`. */
+export function catchingUpText({
+  received = 0,
+  expected,
+  perSecond,
+}: Pick<RelayStatus, 'received' | 'expected' | 'perSecond'>): string {
+  const count = expected === undefined ? `${received} received` : `${received} of ${expected}`
+  return `catching up, ${count}${perSecond === undefined ? '' : ` (${perSecond}/s)`}`
+}
 
 export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
 

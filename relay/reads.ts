@@ -141,13 +141,19 @@ export function createReads(options: ReadsOptions): Reads {
     const { keys } = connection
     const denied = refuse(filters, connection)
     if (denied !== undefined) return connection.send(encode.closed(sub, denied))
+    const log = openLogPage(filters, limits.page)
+    if (!log.ok) return connection.send(encode.closed(sub, reason('invalid', log.error)))
+    const from = log.value?.cursor
     const answer = async () => {
       // Whoever asks for much waits in his own line, and whoever left is not counted for.
       if (connection.ended) return
+      const refusal = from && (await judge(from))
+      if (refusal !== undefined) return connection.send(encode.closed(sub, refusal))
       const who = { keys, now: source.now() }
       const [only, ...others] = filters
-      const offset = only === undefined || others.length > 0 ? undefined : hllOffset(only)
-      const hll = only === undefined || offset === undefined ? undefined : await store.hll(only, offset, who)
+      const isPlain = only !== undefined && others.length === 0 && from === undefined
+      const offset = isPlain ? hllOffset(only) : undefined
+      const hll = !isPlain || offset === undefined ? undefined : await store.hll(only, offset, who)
       connection.send(encode.count(sub, await store.count(filters, who), hll))
     }
     attempt(

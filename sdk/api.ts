@@ -127,8 +127,12 @@ export type RelayState = 'live' | 'catching-up' | 'offline'
 export interface RelayStatus {
   readonly url: string
   readonly state: RelayState
-  /** Messages received in the current or last catch-up. */
+  /** Messages and receipts received in the current or last catch-up. */
   readonly received?: number
+  /** While more than a few hundred are caught up with: what `received` will be in the end, if the relay tells. */
+  readonly expected?: number
+  /** While catching up for more than a second: how many a second so far. */
+  readonly perSecond?: number
   /** Recorded position in the relay's log. */
   readonly position?: number
   /** Why it is not live, or takes no mail, as far as known; `auth-required:` and `restricted:` are about the key. */

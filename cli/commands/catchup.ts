@@ -1,15 +1,19 @@
-import type { SyncSummary } from '../../sdk/index.ts'
+import { type Cancel, every, type Timers } from '../../platform/timers.ts'
+import type { Agent, SyncSummary } from '../../sdk/index.ts'
 import type { Command } from '../context.ts'
 import { hintOfReason } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { flushed, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
+import type { Output } from '../output.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
-import { bytesText, escapeText, plural } from '../text.ts'
+import { bytesText, catchingUpText, escapeText, plural } from '../text.ts'
 import { within } from '../wait.ts'
 
 /** Beyond `--max-ms` before a sync that does not return is left alone, in ms. */
 const GRACE_MS = 1_000
+/** Between two words about a catch-up that takes its time, and before the first. */
+const TOLD_MS = 1_000
 
 /** `posthorn catchup`: sync, summary, exit. */
 export const catchup: Command<'catchup'> = async context => {
@@ -29,7 +33,8 @@ export const catchup: Command<'catchup'> = async context => {
       return EXIT.ok
     }
     const maxMs = options['max-ms']
-    const summary = await within(mailbox.agent.sync({ maxMs }), { timers, signal, ms: maxMs + GRACE_MS })
+    const stop = tellProgress(mailbox.agent, out, timers)
+    const summary = await within(mailbox.agent.sync({ maxMs }), { timers, signal, ms: maxMs + GRACE_MS }).finally(stop)
     if (summary === undefined) return EXIT.unreachable
     if (summary.complete) await flushed(mailbox, { timers, signal })
     const { unread, queue } = mailbox.counts()
@@ -48,6 +53,15 @@ export const catchup: Command<'catchup'> = async context => {
   } finally {
     await mailbox.close()
   }
+}
+
+/** Says how far it is while that takes longer than a person notices. */
+function tellProgress(agent: Agent, out: Output, timers: Timers): Cancel {
+  return every(timers, TOLD_MS, () => {
+    for (const relay of agent.status().relays)
+      if (relay.state === 'catching-up' && relay.error === undefined)
+        out.say(`${escapeText(relay.url)}: ${catchingUpText(relay)}`)
+  })
 }
 
 function exitOf(summary: SyncSummary, refused: boolean): ExitCode {

@@ -6,7 +6,7 @@ import { fetchMail, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
 import type { Paint } from '../output.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
-import { escapeLine, escapeText, plural } from '../text.ts'
+import { catchingUpText, escapeLine, escapeText, plural } from '../text.ts'
 
 /** `posthorn status`: relay, queue, unread. Asks the relay unless `--offline` or a running agent does that already. */
 export const status: Command<'status'> = async context => {
@@ -61,7 +61,7 @@ function relayLine(relay: RelayStatus, paint: Paint): string {
   const why = relay.error === undefined ? '' : `: ${escapeLine(relay.error, ERROR_WIDTH)}`
   const words: Record<RelayStatus['state'], string> = {
     live: why === '' ? paint.green('live, caught up') : paint.red(`live, but takes no mail${why}`),
-    'catching-up': why === '' ? `catching up, ${relay.received ?? 0} received` : paint.red(`not served${why}`),
+    'catching-up': why === '' ? catchingUpText(relay) : paint.red(`not served${why}`),
     offline: paint.red(`offline${why}`),
   }
   const mayMiss = relay.mayMiss ? ' (keeps no log order: late messages may be missed)' : ''

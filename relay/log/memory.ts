@@ -150,7 +150,8 @@ export function createMemoryStore(): Store {
     },
     count: async (filters, reader) =>
       [...stored.values()].filter(
-        ({ event }) => filters.some(filter => finds(filter, event)) && readable(event, reader),
+        ({ event, seq }) =>
+          filters.some(filter => seq > (filter.since_seq ?? 0) && finds(filter, event)) && readable(event, reader),
       ).length,
     hll: async (filter, offset, reader) =>
       hllOf(matchesNothing(filter) ? [] : matching(filter, reader).map(({ event }) => event.pubkey), offset),

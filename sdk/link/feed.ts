@@ -51,6 +51,8 @@ export interface FeedCounters {
   receivedEver: number
   invalid: number
   gaps: number
+  /** How many of `received` there will be when all that was missed is here. Undefined while live, and where nobody told. */
+  expected: number | undefined
 }
 
 /** What one dialect needs from the feed around it. */
@@ -65,6 +67,16 @@ export interface DialectOptions extends FeedOptions {
   /** Log dialect only: this relay does not speak it. */
   onUnsupported(): void
 }
+
+export interface Progress {
+  /** Valid events that will have been received once all that was missed is here; where the relay tells. */
+  readonly expected?: number
+  /** Valid events a second since it began. */
+  readonly perSecond?: number
+}
+
+/** A rate is told after so long. */
+const RATED_MS = 1_000
 
 /** One standing query at one relay, resumed on every connection from where the last one ended. */
 export interface Feed {
@@ -81,6 +93,8 @@ export interface Feed {
   readonly state: 'live' | 'catching-up' | 'offline'
   readonly mayMiss: boolean
   readonly counters: Readonly<FeedCounters>
+  /** Of a catch-up that is taking a while. */
+  readonly progress: Progress
   readonly error: string | undefined
   /** Of the relay's run on this connection, until the next one opens: its last answers are read when it is gone. Undefined until told. */
   readonly epoch: string | undefined
@@ -98,7 +112,7 @@ export function wantedBy(filter: FilterJson) {
 export const loadTimeFeed = onDemand(() => import('./time-feed.ts'))
 
 export function createFeed(options: FeedOptions): Feed {
-  const counters: FeedCounters = { received: 0, receivedEver: 0, invalid: 0, gaps: 0 }
+  const counters: FeedCounters = { received: 0, receivedEver: 0, invalid: 0, gaps: 0, expected: undefined }
   let state: Feed['state'] = 'offline'
   let dialect: Dialect | undefined
   let error: string | undefined
@@ -107,6 +121,14 @@ export function createFeed(options: FeedOptions): Feed {
   let time: DialectFeed | undefined
   /** Which connection this is. */
   let run = 0
+  /** When this catch-up began, and what had been received by then. */
+  let begun = { ms: 0, received: 0 }
+
+  function begin(): void {
+    state = 'catching-up'
+    counters.expected = undefined
+    begun = { ms: options.clock.monotonic(), received: counters.received }
+  }
 
   const shared: DialectOptions = {
     ...options,
@@ -114,6 +136,7 @@ export function createFeed(options: FeedOptions): Feed {
     wanted: wantedBy(options.filter),
     onLive() {
       state = 'live'
+      counters.expected = undefined
       error = undefined
       options.link.healthy()
       options.onChange()
@@ -162,8 +185,8 @@ export function createFeed(options: FeedOptions): Feed {
 
   return {
     open() {
-      state = 'catching-up'
       counters.received = 0
+      begin()
       dialect = undefined
       epoch = undefined
       error = undefined
@@ -186,7 +209,7 @@ export function createFeed(options: FeedOptions): Feed {
     refresh() {
       // Without dialect and error the first answer of this connection is still under way.
       if (!options.link.isOpen || (dialect === undefined && error === undefined)) return
-      state = 'catching-up'
+      begin()
       error = undefined
       if (dialect === 'time') time?.refresh()
       else log.refresh()
@@ -198,6 +221,16 @@ export function createFeed(options: FeedOptions): Feed {
     },
     get state() {
       return state
+    },
+    get progress() {
+      const { expected, received } = counters
+      const ms = options.clock.monotonic() - begun.ms
+      const count = received - begun.received
+      if (state !== 'catching-up') return {}
+      return {
+        ...(expected === undefined ? {} : { expected: Math.max(expected, received) }),
+        ...(ms > RATED_MS && count > 0 ? { perSecond: Math.round((count * 1000) / ms) } : {}),
+      }
     },
     get mayMiss() {
       return mayMiss

@@ -13,6 +13,8 @@ export const ANY_SCOPE = '*'
 const PAGE = WIRE_LIMITS.page
 /** The first page of a connection is small: positions count only once its EOSE has told the scope, and bad links die young. */
 const FIRST_PAGE = 100
+/** After so many pages a relay is asked how much more there is. */
+const COUNTED_PAGE = 2
 /** A relay that is silent for so long in the middle of a page is given up. */
 const STALLED_MS = 30_000
 
@@ -45,12 +47,34 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
   let scope: string | undefined
   let spoken = false
   let refusals = 0
+  /** Since the feed was opened or refreshed. */
+  let pages = 0
+  let isCatchingUp = true
+  let stopCounting: Cancel = () => {}
+
+  function begin(): void {
+    pages = 0
+    isCatchingUp = true
+  }
 
   function resume(inScope?: string): void {
     const positions = options.positions('log')
     const wanted = inScope ?? positions[0]?.scope
     const [from, ...older] = positions.filter(({ scope }) => scope === wanted || scope === ANY_SCOPE)
     subscribe({ from, older, afterRefusal: false }, wanted ?? '')
+  }
+
+  /** How much is left, for those who watch: asked once there is enough of it to be watched. */
+  function countRest(epoch: string, since: number): void {
+    pages += 1
+    if (pages !== COUNTED_PAGE) return
+    const had = counters.received
+    stopCounting()
+    stopCounting = link.subscribe('COUNT', [{ ...options.filter, since_seq: since, epoch }], frame => {
+      if (frame.type !== 'COUNT' || !isCatchingUp) return
+      counters.expected = had + frame.count
+      options.onChange()
+    })
   }
 
   function retryIn(ms: number, error: string): void {
@@ -194,13 +218,16 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
         refusals = 0
         options.record('log', [], at(reached))
         if (hints.complete !== 'more') becomeLive()
-        else if (reached > since) subscribe({ from: { epoch, seq: reached }, older: [], afterRefusal: false }, told)
-        else link.drop(`a page from ${since} made no progress`, true)
+        else if (reached > since) {
+          countRest(epoch, reached)
+          subscribe({ from: { epoch, seq: reached }, older: [], afterRefusal: false }, told)
+        } else link.drop(`a page from ${since} made no progress`, true)
       }
     }
 
     function becomeLive(): void {
       live = true
+      isCatchingUp = false
       cancelStall()
       options.onLive()
     }
@@ -239,14 +266,17 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
       scope = undefined
       spoken = false
       refusals = 0
+      begin()
       resume()
     },
     refresh() {
       cancelRetry()
+      begin()
       resume(scope)
     },
     stop() {
       cancelRetry()
+      stopCounting()
       stopCurrent()
       stopCurrent = () => {}
     },

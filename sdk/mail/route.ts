@@ -245,6 +245,7 @@ export function createRoute(options: RouteOptions): Route {
         url,
         state: worst(feeds().map(({ state }) => state)),
         received: feed.counters.received,
+        ...feed.progress,
         ...(position === undefined || feed.mayMiss ? {} : { position: position.seq }),
         ...(error === undefined ? {} : { error }),
         mayMiss: feed.mayMiss,

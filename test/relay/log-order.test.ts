@@ -40,6 +40,22 @@ describe('a page', () => {
     expect(hintsOf((await ask('u', 1, { kinds: [1] })).at(-1))).not.toHaveProperty('withheld')
   })
 
+  test('COUNT behind a position, under the rules of one', async () => {
+    const { wire, relay } = await start(3)
+    const { epoch } = relay.head
+    const count = async (filter: FilterJson) => {
+      const [type, , answer] = await wire.count(filter)
+      return [type, answer]
+    }
+    expect(await count({ kinds: [1], since_seq: 1, epoch })).toEqual(['COUNT', { count: 2 }])
+    expect(await count({ kinds: [1], since_seq: 0 })).toEqual(['COUNT', { count: 3 }])
+    expect(await count({ kinds: [1], since_seq: 1 })).toEqual(['CLOSED', expect.stringMatching(/^invalid: /)])
+    expect(await count({ kinds: [1], since_seq: 1, epoch: 'f'.repeat(16) })).toEqual([
+      'CLOSED',
+      'invalid: cursor-unknown common:0',
+    ])
+  })
+
   test('since is exclusive, and the position asked from is told back', async () => {
     const { ask, relay } = await start(3)
     const frames = await ask('s', 2)

@@ -431,6 +431,18 @@ describe.each(['memory', 'sqlite'] as const)('%s store', which => {
     })
   })
 
+  test('counted is what lies behind a position, restricted kinds included', async () => {
+    const tags = [['p', BOB]]
+    await append(unsigned({ kind: 4, tags }), unsigned({ kind: 4700, tags }), unsigned({ kind: 4, tags, content: 'b' }))
+    await append(unsigned({ kind: 4700, tags, content: 'b' }), unsigned({ kind: 1, content: 'c' }))
+    const counts = (ask: FilterJson) =>
+      Promise.all(
+        [0, 1, 2, 4, 5].map(since_seq => store.count([filter({ ...ask, since_seq })], { keys: [BOB], now: NOW })),
+      )
+    expect(await counts({ kinds: [4, 4700], '#p': [BOB] })).toEqual([4, 3, 2, 0, 0])
+    expect(await counts({})).toEqual([5, 4, 3, 1, 0])
+  })
+
   test('restricted kinds are served to no stranger, by any path', async () => {
     const restricted = [4, 1059, 21_059, 34_707].map(kind =>
       unsigned({

@@ -37,6 +37,7 @@ function conditions(filter: Filter, { keys, now }: Reader): Where {
   if (filter.kinds !== undefined) where.in('e.kind', filter.kinds)
   if (filter.since !== undefined) where.and('e.created_at >= ?', filter.since)
   if (filter.until !== undefined) where.and('e.created_at <= ?', filter.until)
+  if (filter.since_seq !== undefined) where.and('e.seq > ?', filter.since_seq)
   for (const [name, values] of filter.tags ?? []) {
     const needles = [...values].map(value => tagNeedle(name, value))
     const [only] = needles

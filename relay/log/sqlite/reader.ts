@@ -113,7 +113,7 @@ export class LogReader {
       if (kinds.length === 0) continue
       const context = { ...this.#context(), budget: { entries: Number.POSITIVE_INFINITY } }
       for (const row of this.#scan(context, { ...filter, kinds: new Set(kinds) }, reader))
-        if ('seq' in row) seqs.add(row.seq)
+        if ('seq' in row && row.seq > (filter.since_seq ?? 0)) seqs.add(row.seq)
     }
     return seqs.size
   }
