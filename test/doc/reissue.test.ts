@@ -6,16 +6,21 @@ import { drawFrom, edit } from './updates.ts'
 
 interface Piece {
   readonly insert: unknown
-  readonly attributes?: unknown
+  readonly attributes?: object
 }
 
 /** Neighbours of equal format are one: how often a format was said is no content. */
-const joined = (pieces: readonly Piece[]) =>
-  pieces.reduce<Piece[]>((all, piece) => {
+function joined(pieces: readonly Piece[]): Piece[] {
+  const all: Piece[] = []
+  for (const { insert, attributes = {} } of pieces) {
+    const format = Object.entries(attributes).sort()
     const last = all.at(-1)
-    const same = last && JSON.stringify(last.attributes) === JSON.stringify(piece.attributes)
-    return same ? [...all.slice(0, -1), { ...last, insert: `${last.insert}${piece.insert}` }] : [...all, piece]
-  }, [])
+    if (last && JSON.stringify(last.attributes) === JSON.stringify(format))
+      all[all.length - 1] = { insert: `${last.insert}${insert}`, attributes: format }
+    else all.push({ insert, attributes: format })
+  }
+  return all
+}
 
 const contentOf = (doc: Y.Doc) => ({
   text: joined(doc.getText('text').toDelta()),
@@ -34,11 +39,11 @@ test('what random edits meant is the same under another client id, and merges wi
   const draw = drawFrom(testSeed('reissue'))
   for (let run = 0; run < 15; run += 1) {
     const doc = new Y.Doc()
-    for (let left = draw(12); left > 0; left -= 1) edit(doc, draw)
+    for (let left = draw(12); left > 0; left -= 1) edit(doc, draw, 'añ€b')
     doc.getXmlFragment('xml').insert(0, [new Y.XmlElement('p'), new Y.XmlText('hello')])
     const base = Y.encodeStateAsUpdate(doc)
     const updates = recorded(doc)
-    for (let left = 1 + draw(12); left > 0; left -= 1) edit(doc, draw)
+    for (let left = 1 + draw(12); left > 0; left -= 1) edit(doc, draw, 'añ€b')
     const p = doc.getXmlFragment('xml').get(0)
     if (p instanceof Y.XmlElement) p.setAttribute('class', 'x')
     const again = reissue(base, updates, base, 77)

@@ -16,20 +16,20 @@ export function drawFrom(seed: number): Draw {
 }
 
 /** Something that somebody might do to a document, in one transaction. */
-export function edit(doc: Y.Doc, draw: Draw): void {
+export function edit(doc: Y.Doc, draw: Draw, letters = 'añ😀b'): void {
   doc.transact(() => {
-    for (let left = 1 + draw(3); left > 0; left -= 1) editOnce(doc, draw)
+    for (let left = 1 + draw(3); left > 0; left -= 1) editOnce(doc, draw, letters)
   })
 }
 
-function editOnce(doc: Y.Doc, draw: Draw): void {
+function editOnce(doc: Y.Doc, draw: Draw, letters: string): void {
   const text = doc.getText('text')
   const list = doc.getArray<unknown>('list')
   const map = doc.getMap<unknown>('map')
   switch (draw(9)) {
     case 0:
     case 1:
-      return text.insert(draw(text.length + 1), 'añ😀b'.slice(draw(3)))
+      return text.insert(draw(text.length + 1), letters.slice(draw(3)))
     case 2:
       return text.length > 2 ? text.delete(draw(text.length - 2), 1 + draw(2)) : undefined
     case 3:
