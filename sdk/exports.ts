@@ -96,7 +96,13 @@ export { DEFAULT_PROFILE } from './profile-name.ts'
 export type { Rate } from './rate.ts'
 export { npubOf, resolveRecipient } from './recipient.ts'
 export { checkRelayUrl, DEFAULT_RELAY } from './relay-url.ts'
-export type { ConnectRemoteSigner, RemoteSignerOptions } from './remote-signer/index.ts'
+export type {
+  ConnectRemoteSigner,
+  RemoteSigner,
+  RemoteSignerOptions,
+  SignerAddress,
+  SignerOffer,
+} from './remote-signer/index.ts'
 export { memoryShelf, type Shelf } from './shelf.ts'
 export type { Unfinished } from './shutdown.ts'
 export type { AgentState, AgentStates } from './state/agent-state.ts'

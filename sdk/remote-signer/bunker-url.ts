@@ -1,11 +1,15 @@
 import { SignerError } from '../errors.ts'
 import { checkRelayUrl, MAX_RELAYS } from '../relay-url.ts'
 
-/** A `bunker://` token (NIP-46). It holds a secret: whoever has it may be let in. */
-export interface BunkerUrl {
+/** Where a remote signer is. */
+export interface SignerAddress {
   /** The signer's own key, 64 hex; not the user's. */
   readonly pubkey: string
   readonly relays: readonly string[]
+}
+
+/** A `bunker://` token (NIP-46). It holds a secret: whoever has it may be let in. */
+export interface BunkerUrl extends SignerAddress {
   readonly secret: string | undefined
 }
 

@@ -6,19 +6,17 @@ import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import type { Host } from '../api.ts'
 import { SignerError } from '../errors.ts'
 import type { LocalSigner } from '../identity/local-signer.ts'
-import { createLine, type Line } from '../link/line.ts'
-import { createLink } from '../link/link.ts'
-import type { BunkerUrl } from './bunker-url.ts'
+import type { Line } from '../link/line.ts'
+import type { SignerAddress } from './bunker-url.ts'
+import { openEnds, REMOTE_SIGNING } from './ends.ts'
 
-/** Requests and answers of NIP-46; ephemeral. */
-const REMOTE_SIGNING = 24_133
 /** A person has so long to open a page and agree, ms. */
 const CONSENT_MS = 300_000
 const MAX_TOLD = 200
 
 export interface SessionOptions {
   readonly host: Host
-  readonly bunker: BunkerUrl
+  readonly bunker: SignerAddress
   /** The key that this end is known by to the signer. */
   readonly client: LocalSigner
   readonly timeoutMs: number
@@ -46,32 +44,18 @@ export function createSession({ host, bunker, client, timeoutMs, onAuthUrl }: Se
   let refusal = ''
   let closed = false
 
-  const ends = bunker.relays.map(url => {
-    const link = createLink({
-      ...host,
-      url,
-      reconnect: true,
-      introduce: true,
-      authenticate: client.sign,
-      onOpen: () => line.opened(),
-      onPause: () => line.lost('error: the relay is about to know us by another key'),
-      onDown(reason) {
-        refusal = reason
-        line.lost(`error: ${reason}`)
-      },
-    })
-    const line = createLine(link, host)
-    // Verified, and by the signer's own key: `watch` drops what was not asked for.
-    line.watch([{ kinds: [REMOTE_SIGNING], authors: [bunker.pubkey], '#p': [client.pubkey], limit: 0 }], {
-      onEvent: hear,
-    })
-    // After `watch`: whoever asks before it listens misses the answer.
-    line.follow({
-      onOpen() {
-        for (const each of pending.values()) void each.send(line)
-      },
-    })
-    return { link, line }
+  const ends = openEnds({
+    host,
+    relays: bunker.relays,
+    client,
+    author: bunker.pubkey,
+    onEvent: hear,
+    onOpen(line) {
+      for (const each of pending.values()) void each.send(line)
+    },
+    onDown(reason) {
+      refusal = reason
+    },
   })
 
   function hear(event: NostrEvent): void {
@@ -132,19 +116,20 @@ export function createSession({ host, bunker, client, timeoutMs, onAuthUrl }: Se
         }
         pending.set(id, each)
         each.wait(timeoutMs)
-        for (const { line } of ends) if (line.isOpen) each.send(line).catch(reject)
+        for (const line of ends.lines) if (line.isOpen) each.send(line).catch(reject)
       })
     },
     async close() {
       closed = true
       for (const each of [...pending.values()])
         each.settle(new SignerError('signer-unreachable', 'the remote signer was closed.'))
-      await Promise.all(ends.map(({ link }) => link.close()))
+      await ends.close()
     },
   }
 }
 
-function readAnswer(
+/** Undefined: not sealed for this session, or no answer. */
+export function readAnswer(
   client: LocalSigner,
   event: NostrEvent,
 ): { readonly id: string; readonly result: string | undefined; readonly error: string } | undefined {
@@ -161,7 +146,6 @@ function readAnswer(
       error: typeof error === 'string' ? error : '',
     }
   } catch {
-    // Not sealed for this session.
     return undefined
   }
 }

@@ -1,5 +1,6 @@
 import { createServer } from 'node:net'
 import { nip44 } from 'nostr-tools'
+import { createNostrConnectURI } from 'nostr-tools/nip46'
 import { connect, remoteSigner } from 'posthorn'
 import { expect, onTestFinished, test } from 'vitest'
 import { nowSeconds, type Person, person } from '../helpers/events.ts'
@@ -133,4 +134,48 @@ test('tokens that are none, and a relay that is not there', async () => {
     code: 'signer-unreachable',
     message: expect.not.stringContaining(SECRET),
   })
+})
+
+test('a connection offered by the client: whoever read the secret becomes the signer, nobody else', async () => {
+  await using relay = await startRelay()
+  const shown: string[] = []
+  const clientKey = person('client').secretKey
+  const offered = remoteSigner({
+    clientKey,
+    permissions: ['sign_event:4700', 'nip44_encrypt'],
+    offer: { relays: [relay.url], name: 'tester & co', onUrl: text => shown.push(text) },
+  })
+  await expect.poll(() => shown.length).toBe(1)
+  const { host, searchParams } = new URL(shown[0]?.replace('nostrconnect:', 'http:') ?? '')
+  expect(host).toBe(person('client').pubkey)
+  expect(searchParams.getAll('relay')).toEqual([relay.url])
+  expect(searchParams.get('perms')).toBe('sign_event:4700,nip44_encrypt')
+  expect(searchParams.get('name')).toBe('tester & co')
+  const { asked } = await bunker(relay.url)
+  const client = await connect(relay.url)
+  onTestFinished(() => client.close())
+  const answerBy = async (by: Person, result: string) => {
+    const sealing = nip44.getConversationKey(by.secretKey, host)
+    const content = nip44.encrypt(JSON.stringify({ id: '1', result }), sealing)
+    await client.publish(by.sign({ kind: 24133, created_at: nowSeconds(), tags: [['p', host]], content }))
+  }
+  await answerBy(mallory, 'ack')
+  await answerBy(mallory, 'a guess')
+  await answerBy(signerKey, searchParams.get('secret') ?? '')
+  const signer = await offered
+  onTestFinished(() => signer.close?.())
+  expect([signer.pubkey, signer.at]).toEqual([alice.pubkey, { pubkey: signerKey.pubkey, relays: [relay.url] }])
+  expect(await signer.sign(template)).toMatchObject({ pubkey: alice.pubkey, content: 'mine' })
+  expect(asked).toEqual(['get_public_key', 'sign_event'])
+  // The same text is what other clients make of the same fields.
+  const theirs = createNostrConnectURI({
+    clientPubkey: host,
+    relays: [relay.url],
+    secret: searchParams.get('secret') ?? '',
+    perms: ['sign_event:4700', 'nip44_encrypt'],
+    name: 'tester & co',
+  })
+  const fields = (text: string) => [...new URLSearchParams(text.split('?')[1])].sort()
+  expect(fields(shown[0] ?? '')).toEqual(fields(theirs))
+  await expect(remoteSigner({})).rejects.toThrow(TypeError)
 })
