@@ -1,4 +1,4 @@
-import type { Writable } from 'node:stream'
+import type { Readable, Writable } from 'node:stream'
 import type { Clock } from '../platform/clock.ts'
 import type { Timers } from '../platform/timers.ts'
 import type { ParsedArgs } from './args.ts'
@@ -15,12 +15,15 @@ export interface CliHost {
   readonly signal: AbortSignal
   readonly clock: Clock
   readonly timers: Timers
+  readonly stdin: Readable
   readonly readStdin: () => Promise<string>
   readonly stdinIsTerminal: boolean
   /** From now on SIGHUP calls this; a hang-up of the terminal still ends the command. */
   readonly onReload?: (run: () => void) => void
   /** Asks a person for what must not be seen. Undefined where there is no terminal. */
   readonly readSecret?: ((prompt: string) => Promise<string>) | undefined
+  /** Asks a person yes or no. Undefined where there is no terminal. */
+  readonly confirm?: ((question: string) => Promise<boolean>) | undefined
 }
 
 export interface Context<V extends VerbName> extends CliHost, ParsedArgs<V> {

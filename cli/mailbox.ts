@@ -69,6 +69,8 @@ export interface MailboxOptions {
   readonly timers: Timers
   /** Leave the network alone. */
   readonly offline?: boolean
+  /** Tell others that this agent is there. Default false: a verb comes and goes, whether the agent is there is not for it to say. */
+  readonly presence?: boolean
   /** Wait so long (ms) for another verb to let go of the home before taking its holder for a running agent. */
   readonly patienceMs?: number
 }
@@ -104,8 +106,7 @@ async function tryAgent(options: MailboxOptions, patienceMs: number): Promise<Ag
         home,
         create: false,
         passphrase,
-        // A verb comes and goes; whether the agent is there is not for it to say.
-        presence: false,
+        presence: options.presence ?? false,
         ...(relays === undefined ? {} : { relays }),
         ...(offline ? { host: { dial: noDial } } : {}),
       })

@@ -1,6 +1,7 @@
 import { text } from 'node:stream/consumers'
 import { systemClock } from '../platform/clock.ts'
 import { systemTimers } from '../platform/timers.ts'
+import { confirmOn } from './confirm.ts'
 import { EXIT } from './exit-codes.ts'
 import { main } from './main.ts'
 import { readSecretFrom } from './passphrase.ts'
@@ -41,6 +42,7 @@ export async function runProcess(argv: readonly string[]): Promise<never> {
     signal: interruption.signal,
     clock: systemClock,
     timers: systemTimers,
+    stdin,
     readStdin: () => text(stdin),
     stdinIsTerminal: stdin.isTTY === true,
     onReload: run => {
@@ -50,6 +52,8 @@ export async function runProcess(argv: readonly string[]): Promise<never> {
       stdin.isTTY && stderr.isTTY
         ? prompt => readSecretFrom(stdin, stderr, prompt, { signal: interruption.signal, onInterrupt: onSignal })
         : undefined,
+    confirm:
+      stdin.isTTY && stderr.isTTY ? question => confirmOn(stdin, stderr, question, interruption.signal) : undefined,
   })
   await Promise.all([stdout, stderr].map(stream => new Promise(flushed => stream.write('', flushed))))
   return process.exit(code)

@@ -26,6 +26,8 @@ export interface WakePath {
   notice(host: string, arrival: number, nowMs: number): string
   /** The newest message any notice has spoken of; 0 if none has. */
   noticed(): number
+  /** The last notice went nowhere: what came after `arrival` is still to be told. */
+  retract(arrival: number): void
   /** True if this is the word of the last notice: it has reached a model. */
   echo(word: string, nowMs: number): boolean
 }
@@ -73,6 +75,10 @@ export function wakePathOn(shelf: Shelf, random: Random = systemRandom): WakePat
       return word
     },
     noticed: () => read().arrival ?? 0,
+    retract(arrival) {
+      const { word: _word, ...noted } = read()
+      write({ ...noted, arrival })
+    },
     echo(word, nowMs) {
       const noted = read()
       if (noted.word === undefined || noted.word !== word) return false

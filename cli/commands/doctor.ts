@@ -5,6 +5,7 @@ import type { Command } from '../context.ts'
 import type { Finding, Level } from '../doctor/finding.ts'
 import { lookAtFiles, lookAtKey, lookAtOutbox, lookAtStrangers, openHome } from '../doctor/home.ts'
 import { visitRelay } from '../doctor/relay.ts'
+import { lookAtWake } from '../doctor/wake.ts'
 import { exitCodeOf } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { Paint } from '../output.ts'
@@ -58,6 +59,7 @@ async function examine(context: Parameters<typeof doctor>[0]): Promise<readonly 
       mail,
       ...visits.flat(),
       ...(view === undefined ? [] : [lookAtOutbox(view, seconds(clock)), lookAtStrangers(view)]),
+      lookAtWake(profile.found),
       verifier,
     ]
   } finally {

@@ -41,6 +41,11 @@ export const COMMANDS: { readonly [V in CommandName]: () => Promise<Command<V>> 
   'presence watch': async () => (await import('./presence-watch.ts')).presenceWatch,
   'presence set': async () => (await import('./presence-set.ts')).presenceSet,
 
+  // Coding agents
+  mcp: async () => (await import('./mcp.ts')).mcp,
+  wake: async () => (await import('./wake.ts')).wake,
+  install: async () => (await import('./install.ts')).install,
+
   // Run a relay
   relay: async () => (await import('./relay.ts')).relay,
   'relay top': async () => (await import('./relay-top.ts')).relayTop,

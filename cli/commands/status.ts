@@ -1,5 +1,6 @@
 import type { RelayStatus } from '../../sdk/index.ts'
 import type { Command } from '../context.ts'
+import { wakeStatus } from '../doctor/wake.ts'
 import { hintOfReason } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { fetchMail, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
@@ -26,6 +27,7 @@ export const status: Command<'status'> = async context => {
     const relays = agent && !options.offline ? agent.status().relays : []
     const { queue, unread, unknownSenders } = mailbox.counts()
     const givenUp = mailbox.deadLetters()
+    const wake = wakeStatus(profile)
     const lines = [
       out.paint.bold(escapeText(profile.name)),
       ...relays.map(relay => relayLine(relay, out.paint)),
@@ -34,6 +36,7 @@ export const status: Command<'status'> = async context => {
       `  unread  ${unread}${unknownSenders > 0 ? `, among them from ${plural(unknownSenders, 'unknown sender')}` : ''}`,
       ...(givenUp === 0 ? [] : [`  failed  ${plural(givenUp, 'message')} given up`]),
       ...(agent ? [] : ['  agent   running; it keeps itself caught up']),
+      ...(wake.state === 'none' ? [] : [`  wake    ${escapeText(wake.host ?? '')}, ${wake.state}`]),
     ]
     out.result(lines.join('\n'), {
       name: profile.name,
@@ -43,6 +46,7 @@ export const status: Command<'status'> = async context => {
       unread,
       unknownSenders,
       deadLetters: givenUp,
+      wake,
     })
     const refusal = options.offline ? undefined : refusalOf(mailbox)
     const hint = refusal === undefined ? undefined : hintOfReason(refusal)

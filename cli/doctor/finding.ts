@@ -5,7 +5,17 @@ export type Level = 'ok' | 'warn' | 'fail'
 
 export interface Finding {
   /** What was looked at: one word, stable. */
-  readonly check: 'profile' | 'key' | 'files' | 'mail' | 'relay' | 'clock' | 'outbox' | 'strangers' | 'verifier'
+  readonly check:
+    | 'profile'
+    | 'key'
+    | 'files'
+    | 'mail'
+    | 'relay'
+    | 'clock'
+    | 'outbox'
+    | 'strangers'
+    | 'wake'
+    | 'verifier'
   readonly level: Level
   /** Which of several: a relay's URL. */
   readonly about?: string

@@ -1,6 +1,7 @@
 import { AGENT_VERBS } from './agents.ts'
 import { EVENT_VERBS } from './events.ts'
 import { HELP_VERBS } from './help.ts'
+import { HOST_VERBS } from './hosts.ts'
 import { MAIL_VERBS } from './mail.ts'
 import { PEOPLE_VERBS } from './people.ts'
 import { RELAY_VERBS } from './relay.ts'
@@ -17,6 +18,7 @@ export const VERBS = {
   ...MAIL_VERBS,
   ...PEOPLE_VERBS,
   ...AGENT_VERBS,
+  ...HOST_VERBS,
   ...RELAY_VERBS,
   ...EVENT_VERBS,
   ...HELP_VERBS,
@@ -28,6 +30,7 @@ export const VERB_GROUPS: readonly (readonly [title: string, verbs: Readonly<Rec
   ['Mail', MAIL_VERBS],
   ['People', PEOPLE_VERBS],
   ['Agents', AGENT_VERBS],
+  ['Coding agents', HOST_VERBS],
   ['Run a relay', RELAY_VERBS],
   ['Events of any kind', EVENT_VERBS],
   ['Help', HELP_VERBS],

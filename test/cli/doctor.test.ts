@@ -44,7 +44,7 @@ test('all well: exit 0, every part looked at, in words and as JSON; beside a run
   expect(said.code).toBe(0)
   expect(said.stderr).toContain('all well')
   expect(said.lines.map(line => line.trim().split(/\s+/).slice(0, 2).join(' '))).toEqual(
-    ['profile', 'key', 'files', 'mail', 'relay', 'clock', 'outbox', 'strangers', 'verifier'].map(
+    ['profile', 'key', 'files', 'mail', 'relay', 'clock', 'outbox', 'strangers', 'wake', 'verifier'].map(
       check => `ok ${check}`,
     ),
   )

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { Writable } from 'node:stream'
+import { Readable, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished } from 'vitest'
 import { main } from '#dist/cli/main.js'
@@ -24,6 +24,8 @@ export interface RunOptions {
   readonly nodeArgs?: readonly string[]
   /** Answers of a person at the terminal; `inProcess` only. */
   readonly readSecret?: (prompt: string) => Promise<string>
+  /** The same for yes and no. */
+  readonly confirm?: (question: string) => Promise<boolean>
 }
 
 /**
@@ -39,9 +41,11 @@ export async function inProcess(args: readonly string[], options: RunOptions = {
     signal: new AbortController().signal,
     clock: systemClock,
     timers: systemTimers,
+    stdin: Readable.from([options.input ?? '']),
     readStdin: async () => options.input ?? '',
     stdinIsTerminal: false,
     readSecret: options.readSecret,
+    confirm: options.confirm,
   })
   return outcome(code, out.text(), err.text())
 }

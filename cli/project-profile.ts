@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto'
+import { existsSync, realpathSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { basename, dirname, join, resolve } from 'node:path'
+import { createProfile, DEFAULT_PROFILE, ProfileError, profileHome, profilesRoot, readProfile } from '../sdk/index.ts'
+import { chosenHome, type ProfileOptions } from './profile.ts'
+
+type Env = Readonly<Record<string, string | undefined>>
+
+export interface ProjectOptions extends ProfileOptions {
+  /** `--dir`: the project, instead of the folder a command runs in. */
+  readonly dir?: string | undefined
+}
+
+/** The project that a folder belongs to: the nearest one above with a `.git`, else the folder itself. Never a home directory. */
+export function projectFolder(dir: string): string {
+  const from = realpathSync(resolve(dir))
+  const home = homedir()
+  for (let folder = from; folder !== home && dirname(folder) !== folder; folder = dirname(folder))
+    if (existsSync(join(folder, '.git'))) return folder
+  return from
+}
+
+const NAME_CHARS = 40
+const HASH_CHARS = 6
+
+/** Each project has a profile of its own: readable, and another one for each folder of the same name. */
+export function projectProfileName(folder: string): string {
+  const readable = basename(folder)
+    .replace(/[^A-Za-z0-9._-]+/g, '-')
+    .replace(/^[^A-Za-z0-9]+/, '')
+    .slice(0, NAME_CHARS)
+  return `${readable || 'project'}-${createHash('sha256').update(folder).digest('hex').slice(0, HASH_CHARS)}`
+}
+
+/** The home for a coding agent: what `--as`, `--home` or POSTHORN_HOME choose, else that of the project. */
+export function agentHome(options: ProjectOptions, env: Env, cwd: string): string {
+  const isChosen = options.as !== undefined || options.home !== undefined
+  if (isChosen || (env['POSTHORN_HOME'] && options.dir === undefined)) return chosenHome(options, env)
+  const folder = projectFolder(options.dir ?? env['CLAUDE_PROJECT_DIR'] ?? cwd)
+  return join(profilesRoot(env), projectProfileName(folder))
+}
+
+/** Makes the profile of a project at its first use, on the relays of the default profile. One that was chosen by name must be there. */
+export function ensureProjectProfile(home: string, relays: readonly string[] | undefined, env: Env): void {
+  try {
+    readProfile(home)
+    return
+  } catch (error) {
+    const isMissing = error instanceof ProfileError && error.code === 'profile-missing'
+    if (!isMissing || dirname(home) !== profilesRoot(env)) throw error
+  }
+  try {
+    createProfile({ home, relays: relays ?? defaultRelays(env) })
+  } catch (error) {
+    // Another server of the same project was faster.
+    if (!(error instanceof ProfileError && error.code === 'profile-exists')) throw error
+  }
+}
+
+function defaultRelays(env: Env): readonly string[] | undefined {
+  try {
+    return readProfile(profileHome({ as: DEFAULT_PROFILE, env })).relays
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,109 @@
+import { PASSPHRASE, PROFILE, RELAYS } from './common.ts'
+import type { OptionSpec, VerbSpec } from './spec.ts'
+
+const DIR = {
+  dir: { type: 'text', value: 'DIR', is: 'folder', help: 'the project (default: the one this folder is in)' },
+} as const satisfies Record<string, OptionSpec>
+
+const HOST = {
+  host: {
+    type: 'text',
+    value: 'HOST',
+    is: ['claude-code', 'codex', 'opencode'],
+    help: 'claude-code, codex or opencode',
+  },
+} as const satisfies Record<string, OptionSpec>
+
+export const HOST_VERBS = {
+  mcp: {
+    summary: 'serve mail to a coding agent, as an MCP server on stdin and stdout',
+    operands: '',
+    arity: [0, 0],
+    options: {
+      ...PROFILE,
+      ...DIR,
+      ...PASSPHRASE,
+      ...RELAYS,
+      ...HOST,
+      profile: {
+        type: 'text',
+        value: 'NAME',
+        is: ['base', 'full'],
+        default: 'base',
+        help: 'which tools: base, or full (adds asking)',
+      },
+      http: { type: 'text', value: '[HOST:]PORT', help: 'streamable HTTP at /mcp instead (default host: 127.0.0.1)' },
+      'token-file': {
+        type: 'text',
+        value: 'FILE',
+        is: 'file',
+        env: ['POSTHORN_MCP_TOKEN_FILE'],
+        help: 'where the token is that HTTP clients must show; needed unless bound to loopback',
+      },
+      'allow-host': {
+        type: 'list',
+        value: 'NAME',
+        help: 'with --http: a name it is reached under, for the Host and Origin checks; repeatable',
+      },
+    },
+    exits: { empty: 'there is no such profile', refused: 'the passphrase does not open the key' },
+    examples: [
+      ['posthorn mcp', 'as the profile of this project, made at the first start'],
+      ['posthorn mcp --as reviewer --profile full', 'as a profile of yours, with all tools'],
+      ['posthorn mcp --http 7680', 'streamable HTTP on http://127.0.0.1:7680/mcp'],
+    ],
+    notes: [
+      'Each project has an identity of its own, named after its folder; --as or --home choose another. Profiles of one machine know each other by name. Several servers of one project share its mail.',
+      'Tools: whoami, list_agents, send_message, check_inbox, read_message, ack_message, message_status, set_presence; with --profile full also ask_agent. None touches keys, contacts or relays. posthorn install sets it up for a host.',
+    ],
+  },
+  wake: {
+    summary: 'wait for mail and wake a coding agent with a pointer to it; what hooks call',
+    operands: '',
+    arity: [0, 0],
+    options: {
+      ...PROFILE,
+      ...DIR,
+      ...PASSPHRASE,
+      ...HOST,
+      wait: { type: 'seconds', value: 'S', default: 0, help: 'wait so long for mail' },
+      thread: { type: 'text', value: 'ID', help: 'with --host codex: the thread to queue the notice for' },
+    },
+    exits: { refused: 'the passphrase does not open the key' },
+    examples: [['posthorn wake --host claude-code --wait 3500', 'what the stop hook of Claude Code runs']],
+    notes: [
+      'A notice says how many messages wait and which tool to call; never who wrote, or what. Only mail of contacts wakes, and each message once. Hooks give the project on stdin.',
+      'Exits 0 if there is nothing to tell. With --host claude-code a notice goes to stderr with exit code 2, which is how that host is woken.',
+    ],
+  },
+  install: {
+    summary: 'set up a coding agent: its MCP entry and what wakes it; shows the changes first',
+    operands: '',
+    arity: [0, 0],
+    options: {
+      ...HOST,
+      user: { type: 'flag', help: 'for all projects of this user' },
+      project: { type: 'flag', help: 'for this project (default)' },
+      ...DIR,
+      profile: {
+        type: 'text',
+        value: 'NAME',
+        is: ['base', 'full'],
+        default: 'base',
+        help: 'which tools: base or full',
+      },
+      'dry-run': { type: 'flag', help: 'only show the changes' },
+      yes: { type: 'flag', short: 'y', help: 'do not ask' },
+      uninstall: { type: 'flag', help: 'take it out again' },
+    },
+    examples: [
+      ['posthorn install --host claude-code', '.mcp.json and .claude/settings.json of this project'],
+      ['posthorn install --host codex --user --dry-run', 'what would change in ~/.codex/config.toml'],
+      ['posthorn install --host opencode --uninstall', 'as it was'],
+    ],
+    notes: [
+      'Keeps comments, layout and everything else in the files; doing it twice changes nothing. Uninstalling restores a file byte for byte unless it was changed since; then only what was added is taken out.',
+      'Whether the host is really woken shows only when a notice was echoed: posthorn doctor says verified or unverified.',
+    ],
+  },
+} as const satisfies Record<string, VerbSpec>
