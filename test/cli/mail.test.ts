@@ -174,6 +174,7 @@ describe('mail', () => {
       unread: 2,
       unknownSenders: 1,
       deadLetters: 0,
+      wake: { state: 'none' },
     })
   })
 
