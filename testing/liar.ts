@@ -43,7 +43,7 @@ export function lieOn(
 
   function forged(text: string): string {
     const [verb, sub, event, ...seq] = JSON.parse(text) as EventFrame
-    const damage = chosen(0.5) ? { content: `${event.content}!` } : { sig: event.sig.split('').reverse().join('') }
+    const damage = chosen(0.5) ? { content: `${event.content}!` } : { sig: event.sig.slice(1) + event.sig.slice(0, 1) }
     return JSON.stringify([verb, sub, { ...event, ...damage }, ...seq])
   }
 

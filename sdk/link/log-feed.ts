@@ -150,6 +150,7 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
       }
       const good: Received[] = []
       const before = reached
+      const { invalid } = counters
       for (const { event, seq, valid } of events) {
         if (!valid) {
           counters.invalid += 1
@@ -167,6 +168,8 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
           broken()
         }
       }
+      // Told before the position passes it.
+      if (counters.invalid > invalid) options.onChange()
       if (!live) paged += events.length
       if (paged > limit) link.drop(`a page of ${limit} has no end`, true)
       if (good.length > 0) await options.record('log', good, reached > before ? at(reached) : undefined)

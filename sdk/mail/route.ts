@@ -36,7 +36,7 @@ export interface RouteOptions extends Host {
   take(batch: MailBatch): number
   onOutcome(outcome: Outcome): void
   onChange(): void
-  /** This relay may have had what we were never given: its log went back, its order has gaps, or it pruned what was not fetched yet. */
+  /** This relay may have what we were never given: its log went back, its order has gaps, it served damaged events, or it pruned what was not fetched yet. */
   onSuspect(): void
 }
 
@@ -116,7 +116,7 @@ export function createRoute(options: RouteOptions): Route {
   /** The link takes requests. */
   let mayAsk = false
   let unreadable = 0
-  let gaps = 0
+  let faults = 0
   const losing = new Set<() => void>()
   const inOrder = createInOrder()
   let cancelWait: Cancel = () => {}
@@ -164,8 +164,10 @@ export function createRoute(options: RouteOptions): Route {
     record: recordFor(filter),
     onLost: options.onSuspect,
     onChange() {
-      if (feed.counters.gaps > gaps) options.onSuspect()
-      gaps = feed.counters.gaps
+      // A position passes what came damaged too: under that id there may be mail.
+      const { gaps, invalid } = feed.counters
+      if (gaps + invalid > faults) options.onSuspect()
+      faults = gaps + invalid
       if (feed.dialectKnown && feed.epoch !== undefined) acknowledged.check(feed.epoch)
       if (feed.dialectKnown || isRefusal(feed.error)) openLane()
       options.onChange()

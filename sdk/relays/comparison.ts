@@ -23,11 +23,11 @@ export interface ComparisonOptions {
   isClosed(): boolean
 }
 
-/** Compares the inbox with one relay and fetches what it lacks. Loaded when first needed: it brings negentropy with it. */
+/** Compares the inbox with one relay and fetches what it lacks; false if that could not be had, or not undamaged. Loaded when first needed: it brings negentropy with it. */
 export async function compareInbox(
   route: Route,
   { pubkey, store, clock, timers, isClosed }: ComparisonOptions,
-): Promise<void> {
+): Promise<boolean> {
   const { events: seen, since } = store.seen()
   // A message that came wrapped is known to relays by its wrap alone.
   const kept = [...store.list({}), ...store.list({ held: true })].filter(({ wrap }) => wrap === undefined)
@@ -39,25 +39,32 @@ export async function compareInbox(
     lacking = [...(await reconcile(localSide('the inbox', held), route.side, filter, options)).second]
   } catch (error) {
     if (!(error instanceof RelayRefusedError)) throw error
-    await listAll(route, filter, seconds(clock), isClosed)
-    return
+    return listAll(route, filter, seconds(clock), isClosed)
   }
+  let lackedStill = lacking.length > MAX_FETCHED
   for (let at = 0; at < Math.min(lacking.length, MAX_FETCHED) && !isClosed(); at += CHUNK) {
     const ids = lacking.slice(at, at + CHUNK)
     const { events, complete } = await route.ask({ ...filter, ids, limit: CHUNK }, CHUNK)
     if (events.length > 0) await route.take(events)
-    if (!complete) return
+    if (!complete) return false
+    // What we threw away ourselves was served; nothing else is as good as had.
+    if (new Set(events.map(({ id }) => id)).size < ids.length) lackedStill = true
   }
+  return !lackedStill
 }
 
 /** A relay without NIP-77: whole pages, back in time. The inbox knows what it has. */
-async function listAll(route: Route, filter: FilterJson, now: number, isClosed: () => boolean): Promise<void> {
+async function listAll(route: Route, filter: FilterJson, now: number, isClosed: () => boolean): Promise<boolean> {
   let until = now
+  let damaged = false
   for (let page = 0; page < MAX_PAGES && !isClosed(); page += 1) {
-    const { events, complete } = await route.ask({ ...filter, until, limit: PAGE }, PAGE)
+    const { events, invalid, complete } = await route.ask({ ...filter, until, limit: PAGE }, PAGE)
+    damaged ||= invalid > 0
     if (events.length > 0) await route.take(events)
     const oldest = events.reduce((least, { created_at }) => Math.min(least, created_at), until)
-    if (!complete || events.length === 0) return
+    if (!complete) return false
+    if (events.length === 0) return !damaged
     until = oldest < until ? oldest : oldest - 1
   }
+  return !damaged
 }

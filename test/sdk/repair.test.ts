@@ -73,6 +73,26 @@ test('wraps and receipts are compared too; what was dropped, or read before, is 
   await mesh.close()
 })
 
+test('what a relay served damaged is fetched once it has it undamaged, though the agent died in between', async () => {
+  const mesh = await testMesh({ seed: 33, keys: 'stand-in' })
+  const [relay] = mesh.relays
+  const ada = await mesh.agent('ada')
+  const bob = await mesh.agent('bob')
+  await mesh.advance(3_000)
+  relay?.lie({ forge: 1 })
+  await ada.send('bob', 'damaged on its way')
+  await mesh.advance(20_000)
+  expect([texts(bob), bob.status().relays[0]?.state]).toEqual([[], 'live'])
+  await mesh.kill('bob')
+  relay?.lie({})
+  const woken = await mesh.wake('bob')
+  await mesh.advance(90_000)
+  expect(texts(woken)).toEqual(['damaged on its way'])
+  // Nothing is left to be compared.
+  expect(mesh.snapshot('bob').rows.get('relay-notes')?.get('suspected')).toMatchObject({ text: '[]' })
+  await mesh.close()
+})
+
 const EPOCH = '0000000000010000'
 const now = nowSeconds()
 const hidden = Array.from({ length: 7 }, (_, n) => messageTo(alice, bob, `hidden ${n}`, now - n * 10))

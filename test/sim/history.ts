@@ -27,8 +27,9 @@ export interface Home {
 export interface World {
   readonly mesh: TestMesh
   readonly homes: Map<string, Home>
-  /** Relays that lied, or went back. */
+  /** Relays that lied, those of them that hid what they had been given, and relays that went back. */
   readonly liars: Set<string>
+  readonly hiders: Set<string>
   readonly rewound: Set<string>
   /** Messages that `send` had promised to keep, by home; forgotten when its mail is put back. */
   readonly promised: Map<string, Set<string>>
@@ -68,6 +69,7 @@ export async function live(plan: Plan, keys: 'real' | 'stand-in'): Promise<Told>
     mesh,
     homes: new Map(),
     liars: new Set(),
+    hiders: new Set(),
     rewound: new Set(),
     promised: new Map(),
     seen: new Map(),
@@ -260,6 +262,7 @@ async function take(
     case 'lie':
       if (relay) {
         world.liars.add(relay.url)
+        if (step.lies.withhold || step.lies.drop) world.hiders.add(relay.url)
         relay.lie(step.lies)
       }
   }
