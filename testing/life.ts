@@ -115,17 +115,25 @@ export function createLife(onEnd: () => void): Life {
     }),
     store(store) {
       // What it still does after its death happens to an empty store that nobody ever reads.
-      const afterlife = createMemoryMailStore()
+      let empty: MailStore | undefined
+      const afterlife = () => {
+        empty ??= createMemoryMailStore()
+        return empty
+      }
+      const writes = new Map<string, unknown>()
       return new Proxy(store, {
         get(_target, name) {
-          const member = memberOf(isAlive ? store : afterlife, name)
-          if (!isWrite(name)) return member
-          return (...args: readonly unknown[]) =>
+          if (!isWrite(name)) return memberOf(isAlive ? store : afterlife(), name)
+          const known = writes.get(name)
+          if (known) return known
+          const write = (...args: readonly unknown[]) =>
             pass(
               name,
               () => call(memberOf(store, name), args),
-              () => call(memberOf(afterlife, name), args),
+              () => call(memberOf(afterlife(), name), args),
             )
+          writes.set(name, write)
+          return write
         },
       })
     },
@@ -190,7 +198,8 @@ export function createLife(onEnd: () => void): Life {
   }
 }
 
-const isWrite = (name: unknown): name is Write => WRITES.some(write => write === name)
+const WRITE_NAMES: ReadonlySet<unknown> = new Set(WRITES)
+const isWrite = (name: unknown): name is Write => WRITE_NAMES.has(name)
 
 function memberOf(store: MailStore, name: string | symbol): unknown {
   const member: unknown = Reflect.get(store, name, store)

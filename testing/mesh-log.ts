@@ -13,6 +13,7 @@ const WRITES = [
   'prune',
 ] as const
 type Write = (typeof WRITES)[number]
+const WRITE_NAMES: ReadonlySet<unknown> = new Set(WRITES)
 
 /** A relay's log as it was at one moment. */
 export interface LogSnapshot {
@@ -34,7 +35,7 @@ export async function createMeshLog(from?: LogSnapshot): Promise<MeshLog> {
   const call = (write: Write, args: readonly unknown[]): unknown =>
     (inner[write] as (...args: readonly unknown[]) => unknown)(...args)
   for (const [write, args] of journal) await call(write, args)
-  const isWrite = (name: unknown): name is Write => WRITES.some(write => write === name)
+  const isWrite = (name: unknown): name is Write => WRITE_NAMES.has(name)
   const store = new Proxy(inner, {
     get(target, name) {
       if (name === 'close') return async () => {}

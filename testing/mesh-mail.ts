@@ -16,13 +16,32 @@ export interface MeshMail {
   snapshot(): MailSnapshot
 }
 
+/** A table that gives the same copy of itself until it changes. */
+class Copied<Row extends object> extends Map<string, Row> {
+  #copy: ReadonlyMap<string, Row> | undefined
+  override set(key: string, row: Row): this {
+    this.#copy = undefined
+    return super.set(key, row)
+  }
+  override delete(key: string): boolean {
+    this.#copy = undefined
+    return super.delete(key)
+  }
+  copy(): ReadonlyMap<string, Row> {
+    this.#copy ??= new Map(this)
+    return this.#copy
+  }
+}
+
 export function createMeshMail(from?: MailSnapshot): MeshMail {
-  const tables = new Map<string, Map<string, object>>()
+  const tables = new Map<string, Copied<object>>()
+  let last: MailSnapshot | undefined
   const open = <Row extends object>(name: string) => {
     const known = tables.get(name)
-    if (known) return known as Map<string, Row>
-    const table = new Map<string, Row>(from?.rows.get(name) as ReadonlyMap<string, Row> | undefined)
-    tables.set(name, table)
+    if (known) return known as Copied<Row>
+    const table = new Copied<Row>()
+    for (const [key, row] of from?.rows.get(name) ?? []) table.set(key, row as Row)
+    tables.set(name, table as Copied<object>)
     return table
   }
   // What nobody has opened since is in the copy of a copy, too.
@@ -30,6 +49,11 @@ export function createMeshMail(from?: MailSnapshot): MeshMail {
   return {
     store: createMemoryMailStore(open),
     state: tableStateStore(name => open(`state ${name}`)),
-    snapshot: () => ({ rows: new Map([...tables].map(([name, table]) => [name, new Map(table)])) }),
+    snapshot() {
+      const rows = new Map([...tables].map(([name, table]) => [name, table.copy()]))
+      const isSame = [...rows].every(([name, copy]) => last?.rows.get(name) === copy)
+      last = last && isSame ? last : { rows }
+      return last
+    },
   }
 }

@@ -3,6 +3,7 @@ import type { SocketEvents } from '../platform/socket.ts'
 import type { Verifier } from '../platform/verifier.ts'
 import { defaultLimits } from '../protocol/limits.ts'
 import { createRelayCore, type RelayCore } from '../relay/core.ts'
+import type { RelayKey } from '../relay/policy/relay-key.ts'
 import { type Lies, lieOn } from './liar.ts'
 import { createMeshLog, type LogSnapshot, type MeshLog } from './mesh-log.ts'
 import { createPipe, type Pipe } from './pipe.ts'
@@ -46,11 +47,13 @@ export interface MeshRelayOptions {
   readonly time: VirtualTime
   readonly random: Random
   readonly verifier: Verifier
+  /** The relay's own, kept over restarts. Default: a fresh one at each start. */
+  readonly key?: RelayKey | undefined
 }
 
 export async function startMeshRelay(
   url: string,
-  { time, random, verifier }: MeshRelayOptions,
+  { time, random, verifier, key }: MeshRelayOptions,
 ): Promise<RunningMeshRelay> {
   const liar = forkRandom(random)
   const pipes = new Set<Pipe>()
@@ -65,6 +68,7 @@ export async function startMeshRelay(
       timers: time.timers,
       random,
       verifier,
+      key,
       limits: defaultLimits,
       urls: new Set([url]),
       onError: (where, error) => {

@@ -183,10 +183,11 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
   const count = options.relays ?? 1
   const urlOf = (index: number) => (count === 1 ? 'ws://mesh.test' : `ws://${index + 1}.mesh.test`)
   // The only relay draws from the mesh itself: runs recorded before there were several stay the same.
-  for (let index = 0; index < count; index += 1)
-    relays.push(
-      await startMeshRelay(urlOf(index), { time, verifier, random: count === 1 ? random : forkRandom(random) }),
-    )
+  for (let index = 0; index < count; index += 1) {
+    const own = count === 1 ? random : forkRandom(random)
+    const key = standIn ? standInSigner(own.bytes(32), own) : undefined
+    relays.push(await startMeshRelay(urlOf(index), { time, verifier, random: own, key }))
+  }
   const [first] = relays
   if (first === undefined) throw new RangeError('a mesh has at least one relay')
 

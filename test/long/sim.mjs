@@ -10,7 +10,13 @@ const share = Math.ceil(rounds / shards)
 
 const ends = await Promise.all(
   Array.from({ length: shards }, async (_, n) => {
-    const env = { ...process.env, SEED: String(seed + n * share), ROUNDS: String(Math.min(share, rounds - n * share)) }
+    const env = {
+      ...process.env,
+      SEED: String(seed + n * share),
+      ROUNDS: String(Math.min(share, rounds - n * share)),
+      // A history is over before its garbage needs a second look.
+      NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --max-semi-space-size=64`,
+    }
     const child = spawn('npx', ['vitest', 'run', 'test/sim/history.test.ts'], { env, stdio: 'inherit' })
     const [code] = await once(child, 'exit')
     return code

@@ -38,7 +38,18 @@ function sentOf(row: SentRow): Sent {
   return sent
 }
 
-export function mailboxOf({ rows }: MailSnapshot): Mailbox {
+/** Snapshots of mail that nothing has changed are one. */
+const mailboxes = new WeakMap<MailSnapshot, Mailbox>()
+
+export function mailboxOf(snapshot: MailSnapshot): Mailbox {
+  const known = mailboxes.get(snapshot)
+  if (known) return known
+  const mailbox = readMailbox(snapshot)
+  mailboxes.set(snapshot, mailbox)
+  return mailbox
+}
+
+function readMailbox({ rows }: MailSnapshot): Mailbox {
   const table = <Row>(name: string) => (rows.get(name) ?? new Map()) as ReadonlyMap<string, Row>
   return {
     inbox: [...table<Mailbox['inbox'][number]>('inbox').values()],
