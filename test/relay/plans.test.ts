@@ -3,7 +3,7 @@ import { openSqliteStore } from 'posthorn/relay'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { addFunctions, type Database } from '#dist/platform/sqlite.js'
 import { loadDriver } from '#dist/platform/sqlite-driver.js'
-import { ID_SQL, LANE_SQL, lanesOf, NEXT_KIND_SQL } from '#dist/relay/log/sqlite/lanes.js'
+import { ID_SQL, LANE_SQL, lanesOf, NEXT_KIND_SQL, sampleSql, spanOf } from '#dist/relay/log/sqlite/lanes.js'
 import { AUTHOR_SEQS_SQL, LOG_KINDS_SQL, LOG_SQL, MAIL_SQL, TAG_SEQS_SQL } from '#dist/relay/log/sqlite/log-rows.js'
 import { countPlan } from '#dist/relay/log/sqlite/plan.js'
 import { ROWS_SQL } from '#dist/relay/log/sqlite/rows.js'
@@ -57,6 +57,11 @@ describe('every shape of query is read along an index that has its order', () =>
     ['newest with a tag', LANE_SQL.tag, /^SEARCH tags USING PRIMARY KEY \(key=\? AND /],
     ['by id', ID_SQL, /^SEARCH events USING INDEX events_id \(rank=\?\)$/],
     ['the kinds of an author', NEXT_KIND_SQL, /COVERING INDEX events_author \(author=\? AND kind>\?\)$/],
+    [
+      'authors of what is new',
+      sampleSql(LANE_SQL.time),
+      /COVERING INDEX events_time .*\n.*SEARCH e USING INTEGER PRIMARY KEY/s,
+    ],
     ['rows by seq', ROWS_SQL, /^SCAN j VIRTUAL TABLE.*\nSEARCH e USING INTEGER PRIMARY KEY \(rowid=\?\)$/],
     ['log order', LOG_SQL, /^SEARCH e USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)$/],
     ['log order of kinds', LOG_KINDS_SQL, /^SEARCH e USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)\n/],
@@ -88,7 +93,11 @@ describe('every shape of query is read along an index that has its order', () =>
 })
 
 describe('of several conditions the narrower one leads', () => {
-  const lead = (json: Parameters<typeof filter>[0]) => lanesOf(filter(json), new Statements(db)).map(({ sql }) => sql)
+  const lanes = (json: Parameters<typeof filter>[0]) => {
+    const asked = filter(json)
+    return lanesOf(asked, new Statements(db), spanOf(asked, undefined), 100)
+  }
+  const lead = (json: Parameters<typeof filter>[0]) => lanes(json).map(({ sql }) => sql)
 
   test('whichever it is', () => {
     expect(lead({ authors: [BOB], '#p': [ALICE] })).toEqual(lead({ authors: [BOB] }))
@@ -96,7 +105,19 @@ describe('of several conditions the narrower one leads', () => {
   })
 
   test('an author without kinds is read kind by kind, of the kinds there are', () => {
-    expect(lanesOf(filter({ authors: [ALICE] }), new Statements(db)).map(({ prefix }) => prefix[1])).toEqual([0, 1, 2])
+    expect(lanes({ authors: [ALICE] }).map(({ prefix }) => prefix[1])).toEqual([0, 1, 2])
+  })
+
+  test('of many authors the ranges, unless most of what is new is theirs', () => {
+    const silent = Array.from({ length: 99 }, (_, n) => n.toString(16).padStart(64, '0'))
+    expect(lead({ authors: [...silent, ALICE] })).toEqual([LANE_SQL.time])
+    expect(lead({ authors: [...silent, ALICE], kinds: [0, 1] })).toEqual([LANE_SQL.kind, LANE_SQL.kind])
+    expect(lead({ authors: [...silent, ALICE], kinds: [7] })).toHaveLength(1)
+    expect(lead({ authors: silent, kinds: [1, 2] })).toEqual([...silent, ...silent].map(() => LANE_SQL.author))
+    // All that there is of that kind is soon read through.
+    expect(lead({ authors: silent, kinds: [0] })).toEqual([LANE_SQL.kind])
+    // Few need no look around.
+    expect(lead({ authors: [...silent.slice(0, 5), ALICE] })).toEqual([0, 1, 2].map(() => LANE_SQL.author))
   })
 
   test('more ranges than are merged give way to a wider one', () => {

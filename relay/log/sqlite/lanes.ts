@@ -48,10 +48,22 @@ const MAX_KINDS = 64
 const PROBE = 256
 const PROBED_LANES = 8
 
-/** The fewest index ranges that hold everything a filter finds. `ids` are looked up one by one elsewhere. */
-export function lanesOf(filter: Filter, statements: Statements): readonly Lane[] {
+/** So many ranges of authors that a look for a way around them pays. */
+const MANY_LANES = 64
+/** Entries of the wider range that are asked for their author. */
+const SAMPLE = 256
+/** What beginning to read a range costs, in rows read. */
+const LANE_COST = 4
+/** Kinds that an author is taken to have written, where a filter names none. */
+const USUAL_KINDS = 4
+
+/**
+ * The fewest index ranges that hold everything a filter finds. `ids` are looked up one by one elsewhere. Of many authors who wrote much of
+ * what is new, the first `wanted` matches from `span` on are found sooner by going through all that is new.
+ */
+export function lanesOf(filter: Filter, statements: Statements, span: Span, wanted: number): readonly Lane[] {
   const choices: (readonly Lane[])[] = []
-  if (filter.authors !== undefined) {
+  if (filter.authors !== undefined && !isDense(filter, statements, span, wanted)) {
     const lanes = authorLanes(filter.authors, filter.kinds, statements)
     if (lanes !== undefined) choices.push(lanes)
   }
@@ -60,8 +72,39 @@ export function lanesOf(filter: Filter, statements: Statements): readonly Lane[]
   const [only, ...others] = choices
   if (only !== undefined && others.length === 0) return only
   if (only !== undefined) return smallest(choices, statements)
-  if (filter.kinds === undefined || filter.kinds.size > MAX_LANES) return [{ sql: LANE_SQL.time, prefix: [] }]
-  return [...filter.kinds].map(kind => ({ sql: LANE_SQL.kind, prefix: [kind] }))
+  return wideLanes(filter)
+}
+
+/** Everything of a filter's time and kinds. */
+const wideLanes = ({ kinds }: Filter): readonly Lane[] =>
+  kinds === undefined || kinds.size > MAX_LANES
+    ? [{ sql: LANE_SQL.time, prefix: [] }]
+    : [...kinds].map(kind => ({ sql: LANE_SQL.kind, prefix: [kind] }))
+
+/** The authors of a range's first entries. */
+export const sampleSql = (lane: string): string =>
+  `SELECT e.author FROM (${lane}) i CROSS JOIN events e ON e.seq = i.seq`
+
+/** Whether so much of all that is new is by these authors that reading it through costs less than their ranges. */
+function isDense(filter: Filter, statements: Statements, { from, since }: Span, wanted: number): boolean {
+  const { authors, kinds, tags } = filter
+  if (authors === undefined || (tags !== undefined && tags.size > 0)) return false
+  const ranges = authors.size * (kinds?.size ?? USUAL_KINDS)
+  const wide = wideLanes(filter)
+  if (ranges < MANY_LANES || wide.length > PROBED_LANES) return false
+  const keys = new Set([...authors].map(authorKey))
+  let entries = 0
+  let matches = 0
+  let all = true
+  const share = Math.ceil(SAMPLE / wide.length)
+  for (const { sql, prefix } of wide) {
+    const some = statements.values(sampleSql(sql)).all(...prefix, ...from, since, share)
+    entries += some.length
+    all &&= some.length < share
+    for (const author of some as number[]) if (keys.has(author)) matches += 1
+  }
+  const rows = all ? entries : (wanted * entries) / Math.max(matches, 0.5)
+  return rows < ranges * LANE_COST
 }
 
 function authorLanes(

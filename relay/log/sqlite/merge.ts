@@ -4,6 +4,14 @@ import type { Statements } from './statements.ts'
 /** Entries fetched at a time along one range, at the most and, of several, at first: most of them give little. */
 const CHUNK = 256
 const SMALL_CHUNK = 8
+const FIRST_MORE = 32
+
+/** How many entries will probably still be asked for, of all ranges together. */
+interface Need {
+  left: number
+  /** What is looked for further each time that more is asked for than was guessed, because much is passed over. */
+  more: number
+}
 
 /** One range, a chunk at a time. */
 class LaneReader {
@@ -12,13 +20,15 @@ class LaneReader {
   readonly #since: number
   #from: readonly [number, number]
   #size: number
+  readonly #need: Need
   #buffer: readonly Entry[] = []
   #at = 0
   #ended = false
   /** Entries at `from` that were handed out: they come once more with the next chunk. */
   #seen: Set<number> = new Set()
 
-  constructor(statements: Statements, lane: Lane, { from, since }: Span, size: number) {
+  constructor(statements: Statements, lane: Lane, { from, since }: Span, size: number, need: Need) {
+    this.#need = need
     this.#statements = statements
     this.#lane = lane
     this.#from = from
@@ -38,12 +48,12 @@ class LaneReader {
   #fetch(): void {
     const { sql, prefix } = this.#lane
     const [time, rank] = this.#from
-    const limit = this.#size + this.#seen.size
+    const limit = Math.max(SMALL_CHUNK, Math.min(this.#size, this.#need.left)) + this.#seen.size
     const rows = this.#statements.raw(sql).all(...prefix, time, rank, this.#since, limit) as Entry[]
     this.#ended = rows.length < limit
     this.#buffer = this.#seen.size === 0 ? rows : rows.filter(entry => !this.#seen.has(entry[2]))
     this.#at = 0
-    this.#size = Math.min(CHUNK, this.#size * 4)
+    this.#size = Math.min(CHUNK, this.#size * 2)
     const end = rows.at(-1)
     if (end === undefined) return
     if (!isAt(end, time, rank)) this.#seen = new Set()
@@ -65,10 +75,10 @@ export function* mergeLanes(
   span: Span,
   wanted: number,
 ): Generator<Entry, undefined> {
-  const share = lanes.length === 1 ? wanted : Math.max(SMALL_CHUNK, Math.ceil((2 * wanted) / lanes.length))
-  const size = Math.max(1, Math.min(CHUNK, share))
+  const share = Math.max(SMALL_CHUNK, Math.ceil(wanted / lanes.length))
+  const need: Need = { left: wanted, more: FIRST_MORE }
   const heap = new Heap()
-  for (const lane of lanes) heap.push(new LaneReader(statements, lane, span, size))
+  for (const lane of lanes) heap.push(new LaneReader(statements, lane, span, Math.min(CHUNK, share), need))
   // An event that is in two ranges has the same place in both.
   const here = new Set<number>()
   let last: Entry | undefined
@@ -77,6 +87,11 @@ export function* mergeLanes(
     if (!here.has(head[2])) {
       here.add(head[2])
       last = head
+      need.left -= 1
+      if (need.left <= 0) {
+        need.left = need.more
+        need.more = Math.min(CHUNK, need.more * 2)
+      }
       yield head
     }
     heap.advance()

@@ -47,7 +47,7 @@ export function* rowsInTime(context: ScanContext, scan: TimeScan, reader: Reader
   const entries =
     filter.ids === undefined
       ? // One more tells that the place of the last one is complete, without another look.
-        mergeLanes(statements, lanesOf(filter, statements), span, scan.wanted + 1)
+        mergeLanes(statements, lanesOf(filter, statements, span, scan.wanted), span, scan.wanted + 1)
       : entriesOf(filter.ids, span, statements)
   const test = createRowTest([filter], reader)
   // Rows that nobody but their parties may have need not even be read.
