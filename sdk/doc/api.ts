@@ -1,3 +1,4 @@
+import type { Awareness } from 'y-protocols/awareness'
 import type * as Y from 'yjs'
 import type { HistoryEntry } from './kept.ts'
 import type { Role } from './members/roles.ts'
@@ -26,6 +27,8 @@ export interface DocAlert {
 export interface DocStatus {
   /** Everything that a relay and this agent have is in the document. */
   readonly synced: boolean
+  /** At least one relay was caught up with, and is there. */
+  readonly connected: boolean
   /** Something is known to be missing, or no relay was caught up with. Reading and editing go on. */
   readonly behind: boolean
   readonly generation: number
@@ -72,6 +75,11 @@ export interface SharedDoc {
   whenSynced(options?: { readonly timeoutMs?: number }): Promise<boolean>
   /** Writes what is waiting now rather than in a moment. False: not possible yet; it is kept. */
   flush(): Promise<boolean>
+  /** Local changes are kept and nothing is taken in until `resume`. */
+  pause(): void
+  resume(): void
+  /** Tells members of a y-protocols Awareness (cursors, names), and it of theirs, until the function it returns is called. */
+  joinAwareness(awareness: Awareness): () => void
   /** Makes somebody (npub, hex or contact name) a member, or gives it more. Default role `snapshot`. Rejects with DocError. */
   invite(who: string, role?: Role): Promise<void>
   /** To give less begins a new generation, as `remove` does. */

@@ -65,6 +65,8 @@ export interface Generation {
   /** What is in the document, and published. */
   readonly whole: Cover
   history(): readonly HistoryEntry[]
+  /** Nothing is written and nothing taken in while it is held. */
+  hold(held: boolean): void
   /** Writes local changes now. False: not possible yet; they are kept. */
   flush(): Promise<boolean>
   /** The published state and what is in it; only while nothing local is unwritten. */
@@ -92,9 +94,13 @@ export function openGeneration(options: GenerationOptions): Generation {
   const writers = new Map<number, { readonly author: string; readonly session: string }>()
   /** What own deltas have said that they come after. */
   const said: MutableCover = new Map()
+  /** States by others that are not in the document yet. */
+  const arrived: KeptState[] = []
   let before: Cover | undefined
   let hasBase = base === undefined
   let ready = false
+  let held = false
+  let opened = false
   let writing: Promise<boolean> | undefined
   let closed = false
 
@@ -146,6 +152,8 @@ export function openGeneration(options: GenerationOptions): Generation {
   doc.clientID = client
   const edits = gatherLocalEdits(doc, host.timers, () => void flush())
   takeUpUnwritten()
+  opened = true
+  considerFolding()
   log.ready().then(async isReady => {
     if (!isReady || closed) return
     ready = true
@@ -159,7 +167,7 @@ export function openGeneration(options: GenerationOptions): Generation {
     for (const state of states) join(state)
     for (const { author, session: of, n } of kept.ends()) gate.freeze(author, of, n)
     for (const delta of kept.deltas()) gate.offer(delta)
-    if (hasBase) incoming.pump()
+    pump()
   }
 
   function join(state: KeptState): boolean {
@@ -181,7 +189,7 @@ export function openGeneration(options: GenerationOptions): Generation {
     kept.addDelta(delta, at)
     // For what finds no room, a snapshot comes.
     gate.offer(delta)
-    if (hasBase) incoming.pump()
+    pump()
   }
 
   function believe({ author, cover, payload }: Snapshot<StatePayload>): boolean {
@@ -193,9 +201,8 @@ export function openGeneration(options: GenerationOptions): Generation {
     kept.addState(author, state)
     // Not inside the transaction of the store, and in one piece with what waits for it.
     queueMicrotask(() => {
-      if (closed) return
-      if (!replica.together(() => void join(state))) options.onBroken('Yjs holds back a change that all have')
-      incoming.pump()
+      arrived.push(state)
+      pump()
     })
     return true
   }
@@ -218,6 +225,13 @@ export function openGeneration(options: GenerationOptions): Generation {
     return whole
   }
 
+  function pump(): void {
+    if (held || closed) return
+    for (const state of arrived.splice(0))
+      if (!replica.together(() => void join(state))) options.onBroken('Yjs holds back a change that all have')
+    if (hasBase) incoming.pump()
+  }
+
   function changed(): void {
     if (closed) return
     news.beat()
@@ -225,7 +239,7 @@ export function openGeneration(options: GenerationOptions): Generation {
   }
 
   function considerFolding(): void {
-    if (kept.unfolded < FOLD_AT) return
+    if (!opened || kept.unfolded < FOLD_AT) return
     const state = published()
     if (state) host.store.transaction(() => kept.fold(state, self))
   }
@@ -274,7 +288,7 @@ export function openGeneration(options: GenerationOptions): Generation {
         options.onUnwritten('this key may read the document, not write; ask an admin for the role "write".')
         return false
       }
-      if (!ready || !hasBase || closed) {
+      if (!ready || !hasBase || held || closed) {
         kept.keepLocal(client, edits.list())
         return false
       }
@@ -356,7 +370,8 @@ export function openGeneration(options: GenerationOptions): Generation {
     return deps
   }
 
-  const synced = () => ready && hasBase && !log.status.behind && gate.waiting === 0 && !incoming.busy
+  const synced = () =>
+    ready && hasBase && !held && arrived.length === 0 && !log.status.behind && gate.waiting === 0 && !incoming.busy
 
   return {
     number,
@@ -374,6 +389,13 @@ export function openGeneration(options: GenerationOptions): Generation {
     },
     whole,
     history: kept.history,
+    hold(now) {
+      held = now
+      if (held) return
+      pump()
+      void flush()
+      changed()
+    },
     flush,
     published,
     async whenSynced() {

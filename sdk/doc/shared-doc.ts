@@ -6,6 +6,7 @@ import { bytesToHex } from '../../protocol/hex.ts'
 import { createNotices } from '../notices.ts'
 import { npubOf } from '../npub.ts'
 import type { DocAlert, DocEvents, DocMember, DocStatus, SharedDoc } from './api.ts'
+import { bridgeAwareness } from './awareness.ts'
 import { DocError } from './errors.ts'
 import { type Generation, openGeneration } from './generation.ts'
 import type { DocHost } from './host.ts'
@@ -50,6 +51,7 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
   let following: Promise<void> = Promise.resolve()
   let lastStatus = ''
   let lastMembers = ''
+  let paused = false
   let closing: Promise<void> | undefined
   const takeBack = host.onClosing(ms => close({ timeoutMs: ms }))
 
@@ -145,6 +147,7 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
       },
     })
     generation = opened
+    if (paused) opened.hold(true)
     if (left) notices.emit('replaced', doc)
     if (last.generation > 0) void carryOver(opened, last.generation - 1)
     changed()
@@ -154,6 +157,11 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
     const { count, whole } = await to.carryOver(openKept(host.store, logOf(id, from)))
     if (!whole)
       alert({ code: 'lost', message: `some of ${count} own changes stood on what is no part of the document any more` })
+  }
+
+  function hold(held: boolean): void {
+    paused = held
+    generation?.hold(held)
   }
 
   function changed(): void {
@@ -173,6 +181,7 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
     const mine = role()
     return Object.freeze({
       synced: generation?.synced ?? false,
+      connected: (log?.caughtUp ?? 0) > 0,
       behind: log?.behind ?? true,
       generation: generation?.number ?? 0,
       ...(mine === undefined ? {} : { role: mine }),
@@ -351,6 +360,14 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
       return done
     },
     flush: () => current().flush(),
+    pause: () => hold(true),
+    resume: () => hold(false),
+    joinAwareness(awareness) {
+      const { number, session } = current()
+      const key = keys.get(number)
+      const place = { o: logOf(id, number), session, seal: key && createDocSeal(key) }
+      return bridgeAwareness({ host, awareness, place, isMember: pubkey => roleIn(book.last, pubkey) !== undefined })
+    },
     async invite(who, wanted = 'snapshot') {
       const pubkey = host.resolve(who)
       const { members: list } = ensureAdmin()
