@@ -66,11 +66,11 @@ export function bridgeAwareness({ host, awareness, place, isMember }: AwarenessB
       { background: true },
     )
     due = false
-    void publish()
+    void publish(awareness.getLocalState())
   }
 
-  async function publish(): Promise<void> {
-    const text = JSON.stringify(awareness.getLocalState())
+  async function publish(state: object | null): Promise<void> {
+    const text = JSON.stringify(state)
     if (byteLength(text) > MAX_STATE_BYTES) return
     n += 1
     const bytes = new TextEncoder().encode(text)
@@ -124,6 +124,8 @@ export function bridgeAwareness({ host, awareness, place, isMember }: AwarenessB
     if (closed) return
     awareness.off('update', onUpdate)
     cancelNext?.()
+    // Goodbye: nobody has to wait until it is forgotten.
+    void publish(null)
     closed = true
     for (const stop of stops) stop()
     removeAwarenessStates(awareness, [...heard.keys()], 'posthorn')
