@@ -36,7 +36,11 @@ test(`${ROUNDS} histories of cut, killed, rewound, lying relays and of agents th
     lived += 1
     const plan = planOf(seed + n)
     const { faults, figures } = await live(plan, keysOf(n))
-    if (faults.length > 0) broken.push({ seed: seed + n, fault: faults[0] })
+    if (faults.length > 0) {
+      broken.push({ seed: seed + n, fault: faults[0] })
+      // A run that is stopped has said this much.
+      console.log(`sim: SEED=${seed + n} ${faults[0]}`)
+    }
     if (broken.length > MAX_BROKEN) break
     for (const [name, value] of Object.entries(figures))
       total[name as keyof Figures] = (total[name as keyof Figures] ?? 0) + value

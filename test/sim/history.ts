@@ -17,6 +17,7 @@ export interface Home {
   saved: MailSnapshot[]
   /** Counts its starts. */
   life: number
+  isDead: boolean
   /** Its life was never interrupted, nor its mail put back. */
   untroubled: boolean
   /** What this home had ended when its present life began, or has ended since. */
@@ -45,7 +46,8 @@ export interface Figures {
   sent: number
   received: number
   handled: number
-  crashes: number
+  /** Of agents, by a crash point or a kill. */
+  deaths: number
   restores: number
   rewinds: number
   virtualSeconds: number
@@ -62,8 +64,15 @@ const idsIn = (book: Map<string, Set<string>>, key: string): Set<string> => {
   return known
 }
 
-/** Lives through a plan, heals everything, and says what is not as it must be. */
-export async function live(plan: Plan, keys: 'real' | 'stand-in'): Promise<Told> {
+/**
+ * Lives through a plan, heals everything, and says what is not as it must be. `harm` does what no agent or relay may, before they heal:
+ * it has to be found.
+ */
+export async function live(
+  plan: Plan,
+  keys: 'real' | 'stand-in',
+  harm?: (world: World) => Promise<void>,
+): Promise<Told> {
   const mesh = await testMesh({ seed: plan.seed, relays: plan.relays, keys })
   const world: World = {
     mesh,
@@ -76,7 +85,7 @@ export async function live(plan: Plan, keys: 'real' | 'stand-in'): Promise<Told>
     worked: new Map(),
     asks: [],
     faults: [],
-    figures: { sent: 0, received: 0, handled: 0, crashes: 0, restores: 0, rewinds: 0, virtualSeconds: 0 },
+    figures: { sent: 0, received: 0, handled: 0, deaths: 0, restores: 0, rewinds: 0, virtualSeconds: 0 },
   }
   const chance = dice(plan.seed + 1)
   const logs = new Map<MeshRelay, LogSnapshot[]>(mesh.relays.map(relay => [relay, [relay.snapshot()]]))
@@ -92,6 +101,7 @@ export async function live(plan: Plan, keys: 'real' | 'stand-in'): Promise<Told>
       agent,
       saved: [],
       life: 0,
+      isDead: false,
       untroubled: true,
       finished: new Set(),
     }
@@ -104,6 +114,7 @@ export async function live(plan: Plan, keys: 'real' | 'stand-in'): Promise<Told>
     await look(world)
     if (world.faults.length > 0) break
   }
+  await harm?.(world)
   await heal(world, plan.failing, chance)
   for (const name of world.homes.keys()) world.figures.received += mailboxOf(mesh.snapshot(name)).inbox.length
   world.figures.virtualSeconds = (mesh.now - start) / 1000
@@ -117,8 +128,10 @@ async function look(world: World): Promise<void> {
     const mailbox = mailboxOf(world.mesh.snapshot(home.name))
     const seen = idsIn(world.seen, home.pubkey)
     for (const { id } of mailbox.inbox) seen.add(id)
-    const troubled = !world.mesh.isAwake(home.name)
-    if (troubled) home.untroubled = false
+    if (world.mesh.isAwake(home.name) || home.isDead) continue
+    home.isDead = true
+    home.untroubled = false
+    world.figures.deaths += 1
   }
   await checkCursors(world)
 }
@@ -126,6 +139,7 @@ async function look(world: World): Promise<void> {
 /** A new life of a home: handlers, and what it had ended before. */
 function begin(world: World, home: Home, failing: number, chance: Dice): void {
   home.life += 1
+  home.isDead = false
   const { life, agent } = home
   const { inbox } = mailboxOf(world.mesh.snapshot(home.name))
   home.finished = new Set(inbox.filter(({ state }) => state === 'done').map(effectOf))
@@ -203,7 +217,6 @@ async function take(
       break
     case 'crash':
       if (home) mesh.killAt(home.name, step.point)
-      if (isAwake) figures.crashes += 1
       break
     case 'wake':
       if (home && !isAwake) await wake(world, home, plan.failing, chance)

@@ -50,7 +50,7 @@ function stepOf(d: Dice, names: readonly string[], relays: number): Step {
     [3, () => ({ do: 'send', who, to: names.filter(name => name !== who), act: d.of(['inform', 'request']) })],
     [4, () => ({ do: 'ask', who, to: other() })],
     [5, () => ({ do: 'job', who, to: other(), key: `job-${d.below(2)}` })],
-    [10, () => ({ do: 'crash', who, point: pointOf(d) })],
+    [14, () => ({ do: 'crash', who, point: pointOf(d) })],
     [2, () => ({ do: 'kill', who })],
     [11, () => ({ do: 'wake', who })],
     [3, () => ({ do: 'cut', who })],
@@ -75,10 +75,16 @@ function stepOf(d: Dice, names: readonly string[], relays: number): Step {
   return { do: 'pass', ms: 1 }
 }
 
+const CRASHES = [
+  ...(['write', 'write', 'write', 'sign', 'sign', 'send', 'send', 'send', 'hear', 'hear'] as const),
+  // On the way out: kept, addressed, offered again; on the way in: recorded, worked on, answered, acknowledged.
+  ...(['enqueue', 'address', 'settle', 'carryOver', 'record', 'beginWork', 'endWork', 'acknowledge'] as const),
+]
+
 /** Before or after any write, signature or frame. */
 const pointOf = (d: Dice): CrashPoint => ({
-  at: d.of(['write', 'write', 'record', 'settle', 'endWork', 'acknowledge', 'sign', 'send', 'send', 'hear'] as const),
-  nth: 1 + d.below(d.of([1, 4, 12])),
+  at: d.of(CRASHES),
+  nth: 1 + d.below(d.of([1, 3, 8])),
   after: d.chance(0.5),
 })
 
