@@ -38,6 +38,13 @@ interface Attempt {
   readonly afterRefusal: boolean
 }
 
+/** A subscription to a page, which comes to pass when it is released. */
+interface Page {
+  readonly from: Cursor | undefined
+  release(): void
+  end(): void
+}
+
 /** Log order (docs/protocol.md, "SEQ"): page by page from the last recorded position, then live, position and mail moving together. */
 export function createLogFeed(options: DialectOptions): DialectFeed {
   const { link, timers, random, counters } = options
@@ -50,6 +57,8 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
   /** Since the feed was opened or refreshed. */
   let pages = 0
   let isCatchingUp = true
+  /** The page behind the current one, asked for early. */
+  let ahead: Page | undefined
   let stopCounting: Cancel = () => {}
 
   function begin(): void {
@@ -85,6 +94,32 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
 
   function subscribe(attempt: Attempt, assumedScope: string): void {
     stopCurrent()
+    turnTo(openPage(attempt, assumedScope))
+  }
+
+  function turnTo(page: Page): void {
+    stopCurrent = () => {
+      page.end()
+      ahead?.end()
+      ahead = undefined
+    }
+    page.release()
+  }
+
+  /** Behind a page that is recorded. */
+  function goOn(from: Cursor, assumedScope: string): void {
+    const next = ahead
+    ahead = undefined
+    stopCurrent()
+    if (next?.from?.seq === from.seq && next.from.epoch === from.epoch) turnTo(next)
+    else {
+      next?.end()
+      subscribe({ from, older: [], afterRefusal: false }, assumedScope)
+    }
+  }
+
+  /** Asks for a page. Its signatures are checked at once; everything else waits for its release. */
+  function openPage(attempt: Attempt, assumedScope: string): Page {
     const since = attempt.from?.seq ?? 0
     let epoch: string | undefined
     /** Highest position believed so far on this subscription. */
@@ -95,12 +130,19 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
     let paged = 0
     const limit = scope === undefined ? FIRST_PAGE : PAGE
     let cancelStall: Cancel = () => {}
+    let isReleased = false
+    /** How the relay ended the page, while that is not read yet. */
+    let ending: EoseHints | undefined
+    let release = () => {}
+    const released = new Promise<void>(resolve => {
+      release = resolve
+    })
 
     const pump = createFramePump({
       verifier: options.verifier,
       wanted: [options.wanted],
-      onEvents: take,
-      onFrame: read,
+      onEvents: events => (isReleased ? take(events) : released.then(() => take(events))),
+      onFrame: frame => (isReleased ? read(frame) : released.then(() => read(frame))),
       onOverflow: () => cancel(),
       onDrained: () => resume(scope),
       onError: error => link.drop(`events could not be taken: ${String(error)}`, false),
@@ -116,8 +158,10 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
         },
       ],
       frame => {
+        if (frame.type === 'EOSE') ending ??= frame.hints
         watchStall()
         pump.push(frame)
+        if (isReleased) lookAhead()
       },
     )
     const end = () => {
@@ -125,12 +169,19 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
       pump.stop()
       cancel()
     }
-    stopCurrent = end
     watchStall()
+
+    /** The relay makes the next page ready, and signatures are checked, while this one is recorded. */
+    function lookAhead(): void {
+      if (ahead || live || scope === undefined || ending?.complete !== 'more') return
+      const { seq, epoch: told } = ending
+      if (seq === undefined || told === undefined || seq <= since || ending.scope !== scope) return
+      ahead = openPage({ from: { epoch: told, seq }, older: [], afterRefusal: false }, scope)
+    }
 
     function watchStall(): void {
       cancelStall()
-      if (live) return
+      if (live || ending) return
       cancelStall = timers.after(STALLED_MS, () => link.drop('the relay stopped in the middle of a page', false), {
         background: true,
       })
@@ -223,7 +274,7 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
         if (hints.complete !== 'more') becomeLive()
         else if (reached > since) {
           countRest(epoch, reached)
-          subscribe({ from: { epoch, seq: reached }, older: [], afterRefusal: false }, told)
+          goOn({ epoch, seq: reached }, told)
         } else link.drop(`a page from ${since} made no progress`, true)
       }
     }
@@ -261,6 +312,16 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
     function unsupported(): void {
       end()
       options.onUnsupported()
+    }
+
+    return {
+      from: attempt.from,
+      end,
+      release() {
+        isReleased = true
+        release()
+        lookAhead()
+      },
     }
   }
 
