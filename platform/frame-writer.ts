@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream'
+import type { FrameRun } from './frame-run.ts'
 import type { SharedText } from './shared-text.ts'
 
 /** Handed to the system in one piece; also how fine the progress of a slow reader is seen. */
@@ -60,6 +61,70 @@ interface Frame {
   readonly tail: string
 }
 
+/** A run of frames, and how far it has been laid out. */
+class Run {
+  readonly #run: FrameRun
+  readonly #bytes: Buffer
+  #index = 0
+  #at = 0
+  /** Bytes of payload that are left. */
+  left = 0
+
+  constructor(run: FrameRun) {
+    const { head, texts, numbers, tail } = run
+    const { bytes, ends } = texts
+    this.#run = run
+    this.#bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    this.left = bytes.length + ends.length * (head.bytes.length + tail.length)
+    if (numbers !== undefined) for (const number of numbers) this.left += 1 + digitsOf(number)
+  }
+
+  get ended(): boolean {
+    return this.#index === this.#run.texts.ends.length
+  }
+
+  /** Bytes that are left, with their headers, at the most. */
+  get most(): number {
+    return this.left + (this.#run.texts.ends.length - this.#index) * MOST_HEADER_BYTES
+  }
+
+  /** Bytes of payload of the next frame. */
+  get nextSize(): number {
+    const { head, texts, numbers, tail } = this.#run
+    const text = (texts.ends[this.#index] ?? 0) - this.#at
+    const number = numbers === undefined ? 0 : 1 + digitsOf(numbers[this.#index] ?? 0)
+    return head.bytes.length + text + number + tail.length
+  }
+
+  /** Lays out as many frames as fit, and one at least if `at` is 0. Returns where the last one ends. */
+  layOut(target: Buffer, at: number): number {
+    const { head, texts, numbers, tail } = this.#run
+    let end = at
+    while (!this.ended) {
+      const size = this.nextSize
+      if (end > 0 && end + size + MOST_HEADER_BYTES > target.length) break
+      const textEnd = texts.ends[this.#index] ?? 0
+      end = layOutHeader(target, end, size)
+      target.set(head.bytes, end)
+      end += head.bytes.length
+      end += this.#bytes.copy(target, end, this.#at, textEnd)
+      if (numbers !== undefined) end = layOutAscii(`,${numbers[this.#index] ?? 0}`, target, end)
+      end = layOutAscii(tail, target, end)
+      this.left -= size
+      this.#at = textEnd
+      this.#index += 1
+    }
+    return end
+  }
+}
+
+/** Of a whole number that is not negative. */
+function digitsOf(number: number): number {
+  let digits = 1
+  for (let least = 10; number >= least; least *= 10) digits += 1
+  return digits
+}
+
 /**
  * The text frames of one WebSocket, server side (RFC 6455: unmasked): all of one turn leave in few large writes, and what the
  * system does not take at once waits here, as references to what is shared. Control frames that others write past it stand
@@ -69,7 +134,7 @@ export class FrameWriter {
   readonly #writers: FrameWriters
   readonly #stream: Duplex
   readonly #source: FrameSource
-  #queue: Frame[] = []
+  #queue: (Frame | Run)[] = []
   #queuedBytes = 0
   /** Writes of ours that the stream has not finished. */
   #underway = 0
@@ -102,6 +167,19 @@ export class FrameWriter {
     }
   }
 
+  /** Queues a frame for each text of a run. */
+  sendRun(frames: FrameRun): void {
+    const run = new Run(frames)
+    if (run.ended) return
+    this.#queue.push(run)
+    this.#queuedBytes += run.left
+    if (this.#queuedBytes >= WRITE_BYTES) this.flush()
+    else if (!this.#awake) {
+      this.#awake = true
+      this.#writers.wake(this)
+    }
+  }
+
   /** Writes as much as the system takes, and the rest when it has. */
   flush(): void {
     this.#awake = false
@@ -115,13 +193,24 @@ export class FrameWriter {
 
   #write(): void {
     if (!this.#stream.writable) return this.#drop()
-    const [frames, most] = this.#nextFrames()
-    const target = this.#writers.take(most)
+    const target = this.#writers.take(this.#nextBytes())
     let end = 0
-    for (const frame of frames) {
-      end = layOut(frame, target, end)
-      this.#queuedBytes -= frame.size
+    let done = 0
+    for (const item of this.#queue) {
+      if (item instanceof Run) {
+        this.#queuedBytes -= item.left
+        end = item.layOut(target, end)
+        this.#queuedBytes += item.left
+        if (!item.ended) break
+      } else {
+        if (end > 0 && end + item.size + MOST_HEADER_BYTES > target.length) break
+        end = layOut(item, target, end)
+        this.#queuedBytes -= item.size
+      }
+      done += 1
     }
+    if (done === this.#queue.length) this.#queue = []
+    else this.#queue.splice(0, done)
     this.#underway += 1
     this.#onWritten ??= error => {
       this.#underway -= 1
@@ -135,19 +224,16 @@ export class FrameWriter {
     if (this.#stream.writableLength > 0) this.#writers.keep(end)
   }
 
-  /** Takes off the queue what fits into one write, and says how many bytes it has at most. */
-  #nextFrames(): [frames: Frame[], bytes: number] {
-    let count = 0
+  /** What the next write takes at most: a frame that is larger than a write goes alone. */
+  #nextBytes(): number {
     let bytes = 0
-    for (const { size } of this.#queue) {
-      if (count > 0 && bytes + size + MOST_HEADER_BYTES > WRITE_BYTES) break
-      bytes += size + MOST_HEADER_BYTES
-      count += 1
+    for (const item of this.#queue) {
+      const first = (item instanceof Run ? item.nextSize : item.size) + MOST_HEADER_BYTES
+      if (bytes > 0 && bytes + first > WRITE_BYTES) break
+      bytes += item instanceof Run ? Math.max(first, Math.min(item.most, WRITE_BYTES - bytes)) : first
+      if (bytes >= WRITE_BYTES) break
     }
-    if (count < this.#queue.length) return [this.#queue.splice(0, count), bytes]
-    const frames = this.#queue
-    this.#queue = []
-    return [frames, bytes]
+    return bytes
   }
 
   #drop(): void {
@@ -172,8 +258,12 @@ function layOut({ size, head, body, tail }: Frame, target: Buffer, at: number): 
     target.set(body.bytes, end)
     end += body.bytes.length
   }
-  for (let index = 0; index < tail.length; index += 1) target[end + index] = tail.charCodeAt(index)
-  return end + tail.length
+  return layOutAscii(tail, target, end)
+}
+
+function layOutAscii(text: string, target: Buffer, at: number): number {
+  for (let index = 0; index < text.length; index += 1) target[at + index] = text.charCodeAt(index)
+  return at + text.length
 }
 
 function layOutHeader(target: Buffer, at: number, size: number): number {

@@ -1,3 +1,4 @@
+import type { FrameRun } from './frame-run.ts'
 import type { SharedText } from './shared-text.ts'
 
 /** One end of an open text-frame connection: a WebSocket, or a pipe inside one process. */
@@ -9,6 +10,8 @@ export interface Socket {
    * `tail` is ASCII. Default: `send` of the three joined.
    */
   sendParts?(head: SharedText, body: string | SharedText, tail: string): void
+  /** Queues many text frames that lie together. Default: `send` of each. */
+  sendRun?(run: FrameRun): void
   /** Starts the closing handshake; `onClose` follows. */
   close(code: number, reason: string): void
   /** Drops the connection without a handshake. */

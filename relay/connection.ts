@@ -1,3 +1,4 @@
+import type { FrameRun } from '../platform/frame-run.ts'
 import type { SharedText } from '../platform/shared-text.ts'
 import type { Socket, SocketEvents } from '../platform/socket.ts'
 import type { Timers } from '../platform/timers.ts'
@@ -139,6 +140,10 @@ export class Connection implements Outlet, OutflowOwner, Sender, SocketEvents {
 
   sendParts(head: SharedText, body: string | SharedText, tail: string): void {
     this.#outflow.sendParts(head, body, tail)
+  }
+
+  sendRun(run: FrameRun): void {
+    this.#outflow.sendRun(run)
   }
 
   get ended(): boolean {

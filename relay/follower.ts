@@ -1,4 +1,4 @@
-import { textsIn } from '../platform/packed-texts.ts'
+import type { FrameRun } from '../platform/frame-run.ts'
 import { SharedText } from '../platform/shared-text.ts'
 import type { NostrEvent } from '../protocol/event.ts'
 import { expirationOf } from '../protocol/event.ts'
@@ -21,6 +21,8 @@ export interface Outlet {
   send(text: string): void
   /** Sends the three joined; what is shared is not copied for each receiver. The tail is ASCII. */
   sendParts(head: SharedText, body: string | SharedText, tail: string): void
+  /** Sends many that lie together. */
+  sendRun(run: FrameRun): void
   /** True above the high-water mark: stop pushing, the log remembers. */
   readonly congested: boolean
   /**
@@ -281,12 +283,13 @@ export class Follower {
       return
     }
     const { seqs } = batch.packed
-    let index = 0
-    for (const text of textsIn(batch.packed)) {
-      this.#told = seqs[index] ?? this.#told
-      this.#sendEvent(text, this.#told)
-      index += 1
-    }
+    this.#told = seqs.at(-1) ?? this.#told
+    this.#outlet.sendRun({
+      head: this.#eventHead,
+      texts: batch.packed,
+      ...(this.mode === 'log' ? { numbers: seqs } : {}),
+      tail: encode.eventTail(),
+    })
   }
 
   #sendRow(row: LogRow): void {
@@ -296,7 +299,11 @@ export class Follower {
   }
 
   #sendEvent(body: string | SharedText, seq?: number): void {
+    this.#outlet.sendParts(this.#eventHead, body, encode.eventTail(this.mode === 'log' ? seq : undefined))
+  }
+
+  get #eventHead(): SharedText {
     this.#head ??= new SharedText(encode.eventHead(this.sub))
-    this.#outlet.sendParts(this.#head, body, encode.eventTail(this.mode === 'log' ? seq : undefined))
+    return this.#head
   }
 }

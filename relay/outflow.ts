@@ -1,3 +1,4 @@
+import { type FrameRun, messagesOf } from '../platform/frame-run.ts'
 import type { SharedText } from '../platform/shared-text.ts'
 import type { Socket } from '../platform/socket.ts'
 import type { Cancel, Timers } from '../platform/timers.ts'
@@ -61,6 +62,14 @@ export class Outflow {
     if (this.#ended) return
     if (socket.sendParts !== undefined) socket.sendParts(head, body, tail)
     else socket.send(`${head.text}${typeof body === 'string' ? body : body.text}${tail}`)
+    this.#weigh()
+  }
+
+  sendRun(run: FrameRun): void {
+    const socket = this.#socket
+    if (this.#ended) return
+    if (socket.sendRun !== undefined) socket.sendRun(run)
+    else for (const message of messagesOf(run)) socket.send(message)
     this.#weigh()
   }
 

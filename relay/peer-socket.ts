@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { type RawData, WebSocket } from 'ws'
+import type { FrameRun } from '../platform/frame-run.ts'
 import type { FrameWriter, FrameWriters } from '../platform/frame-writer.ts'
 import type { SharedText } from '../platform/shared-text.ts'
 import type { Socket, SocketEvents } from '../platform/socket.ts'
@@ -52,6 +53,10 @@ export class PeerSocket extends WebSocket implements Socket {
 
   sendParts(head: SharedText, body: string | SharedText, tail: string): void {
     if (this.readyState === WebSocket.OPEN) this.#writer?.send(body, head, tail)
+  }
+
+  sendRun(run: FrameRun): void {
+    if (this.readyState === WebSocket.OPEN) this.#writer?.sendRun(run)
   }
 
   get unsentBytes(): number {

@@ -3,7 +3,6 @@ import type { Filter } from '../protocol/filter.ts'
 import { encode } from '../protocol/frames.ts'
 import type { Limits } from '../protocol/limits.ts'
 import type { Outlet, Source } from './follower.ts'
-import { eventsOf } from './log/packed-page.ts'
 import type { QueryFilter, QueryRequest } from './log/store.ts'
 
 /** Where a stored query ended: the log position it covers, and whether limits left older matches out (unknown if none was asked for). */
@@ -40,7 +39,8 @@ export async function sendStored(
       if (cancelled()) return undefined
       const read = await source.store.query({ ...request, now: source.now() })
       if (cancelled()) return undefined
-      for (const text of eventsOf(read)) outlet.sendParts(head, text, tail)
+      if (read.packed !== undefined) outlet.sendRun({ head, texts: read.packed, tail })
+      else for (const text of read.events) outlet.sendParts(head, text, tail)
       return read
     })
     if (page === undefined) return undefined

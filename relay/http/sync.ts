@@ -99,6 +99,7 @@ function arrival(
     const outlet: Outlet = {
       send: done,
       sendParts: done,
+      sendRun: done,
       closeSubscription: done,
       congested: false,
       inTurn: run => run(),

@@ -1,5 +1,4 @@
-import { type PackedTexts, packTexts, textsIn, unpackTexts } from '../../platform/packed-texts.ts'
-import type { SharedText } from '../../platform/shared-text.ts'
+import { type PackedTexts, packTexts, unpackTexts } from '../../platform/packed-texts.ts'
 import type { LogBatch, LogRow, QueryPage } from './store.ts'
 
 /** Below this, copying costs less than giving memory away. */
@@ -58,10 +57,6 @@ export function unpackBatch(batch: LogBatch): LogBatch {
 /** The memory of a packed answer, which may be given away with it. */
 export const memoryOf = ({ packed }: { readonly packed?: PackedTexts }): ArrayBuffer[] =>
   packed === undefined ? [] : [packed.bytes.buffer as ArrayBuffer]
-
-/** The events of a page as they are sent, without making strings of bytes. */
-export const eventsOf = (page: QueryPage): Iterable<string | SharedText> =>
-  page.packed === undefined ? page.events : textsIn(page.packed)
 
 export const countOf = (page: QueryPage): number => page.packed?.ends.length ?? page.events.length
 export const sizeOf = (batch: LogBatch): number => batch.packed?.ends.length ?? batch.entries.length

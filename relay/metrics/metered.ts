@@ -1,3 +1,4 @@
+import { type FrameRun, messagesOf } from '../../platform/frame-run.ts'
 import type { SharedText } from '../../platform/shared-text.ts'
 import type { Socket, SocketEvents } from '../../platform/socket.ts'
 import type { Verifier } from '../../platform/verifier.ts'
@@ -71,6 +72,16 @@ class MeteredSocket implements Socket {
     this.#meter.charsOut += head.text.length + body.length + tail.length
     if (socket.sendParts) socket.sendParts(head, body, tail)
     else socket.send(`${head.text}${typeof body === 'string' ? body : body.text}${tail}`)
+  }
+
+  sendRun(run: FrameRun): void {
+    const { head, texts } = run
+    const count = texts.ends.length
+    this.#meter.framesOut += count
+    this.#meter.deliveries += count
+    this.#meter.charsOut += texts.bytes.length + count * (head.text.length + run.tail.length)
+    if (this.#socket.sendRun) this.#socket.sendRun(run)
+    else for (const message of messagesOf(run)) this.#socket.send(message)
   }
 
   get unsentBytes(): number {

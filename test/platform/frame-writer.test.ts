@@ -1,7 +1,9 @@
 import { Duplex } from 'node:stream'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { messagesOf } from '#dist/platform/frame-run.js'
 import { type FrameWriter, FrameWriters } from '#dist/platform/frame-writer.js'
+import { packTexts } from '#dist/platform/packed-texts.js'
 import { SharedText } from '#dist/platform/shared-text.js'
 import { testSeed } from '../helpers/seed.ts'
 
@@ -76,6 +78,28 @@ test('all frames of one turn leave in one write, in order', async () => {
   expect(texts(network)).toEqual(['first', '["EVENT","é",{"shared":"ü"},7]', '["EVENT","é",["plain €"]]'])
   expect(writer.unsentBytes).toBe(0)
   expect(taken()).toBe(1)
+})
+
+test('a run: a frame for each text, as its messages one by one, in writes of bounded size', async () => {
+  const { network, writer } = open()
+  const bodies = Array.from({ length: 400 }, (_, n) => `"${'é'.repeat(n % 7)}${'x'.repeat(n)}"`)
+  const run = {
+    head: new SharedText('["EVENT","é",'),
+    texts: packTexts(bodies),
+    numbers: Float64Array.from(bodies, (_, n) => n * 99),
+    tail: ']',
+  }
+  const expected = bodies.map((body, n) => `["EVENT","é",${body},${n * 99}]`)
+  expect([...messagesOf(run)]).toEqual(expected)
+  writer.send('before')
+  writer.sendRun(run)
+  writer.sendRun({ ...run, texts: packTexts([]) })
+  writer.send('behind')
+  await turn()
+  expect(texts(network)).toEqual(['before', ...expected, 'behind'])
+  expect(Math.max(...network.taken.map(({ length }) => length))).toBeLessThanOrEqual(65_536)
+  expect(network.writes).toBeLessThan(5)
+  expect(writer.unsentBytes).toBe(0)
 })
 
 test.each([0, 1, 125, 126, 127, 65_525, 65_526, 65_535, 65_536, 300_000])('a frame of %i bytes', async size => {
@@ -155,6 +179,14 @@ test('many sockets, slow and fast, share memory and never each other’s bytes',
       weight: 6,
       arbitrary: fc.record({ to: fc.nat(3), size: fc.oneof(fc.nat(300), fc.nat(80_000)), wide: fc.boolean() }),
     },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        run: fc.nat(3),
+        sizes: fc.array(fc.oneof(fc.nat(300), fc.nat(80_000)), { maxLength: 8 }),
+        numbered: fc.boolean(),
+      }),
+    },
     { weight: 2, arbitrary: fc.record({ take: fc.nat(3) }) },
     { weight: 1, arbitrary: fc.record({ flow: fc.nat(3) }) },
     { weight: 1, arbitrary: fc.record({ stall: fc.nat(3) }) },
@@ -168,7 +200,16 @@ test('many sockets, slow and fast, share memory and never each other’s bytes',
       let count = 0
       for (const each of steps) {
         if (each === 'turn') await turn()
-        else if ('take' in each) peer(each.take).network.accept()
+        else if ('run' in each) {
+          const bodies = each.sizes.map((size, n) => `${n}${(n % 2 === 0 ? 'é' : 'e').repeat(size)}`)
+          const numbers = bodies.map((_, n) => 10 ** (n % 7) - (n % 2))
+          const head = new SharedText('["é",')
+          const run = { head, texts: packTexts(bodies), tail: ']' }
+          peer(each.run).writer.sendRun(each.numbered ? { ...run, numbers: Float64Array.from(numbers) } : run)
+          peers[each.run]?.sent.push(
+            ...bodies.map((body, n) => `["é",${body}${each.numbered ? `,${numbers[n]}` : ''}]`),
+          )
+        } else if ('take' in each) peer(each.take).network.accept()
         else if ('flow' in each) {
           peer(each.flow).network.flowing = true
           peer(each.flow).network.accept()

@@ -46,6 +46,7 @@ test('whoever a plain comparison finds is found, once, and nobody else', () => {
       const outlet = (sub: string): Outlet => ({
         send: () => {},
         sendParts: () => heard.push(sub),
+        sendRun: () => heard.push(sub),
         congested: false,
         inTurn: run => run(),
         closeSubscription: () => {},
