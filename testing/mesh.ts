@@ -2,8 +2,9 @@ import { forkRandom, seededRandom } from '../platform/random.ts'
 import { createLocalSign } from '../platform/sign-local.ts'
 import type { Dial } from '../platform/socket.ts'
 import { nobleVerifier } from '../platform/verifier.ts'
+import type { NostrEvent } from '../protocol/event.ts'
 import { publicKeyOf } from '../protocol/signature.ts'
-import { localSigner } from '../sdk/identity/local-signer.ts'
+import { type LocalSigner, localSigner } from '../sdk/identity/local-signer.ts'
 import { type Agent, type Contact, type OpenAgentOptions, openAgent } from '../sdk/index.ts'
 import { loadTimeFeed } from '../sdk/link/feed.ts'
 import { loadObserver } from '../sdk/presence/index.ts'
@@ -26,6 +27,8 @@ export interface TestMeshOptions {
    * real keys, but nothing can be wrapped. Default `real`.
    */
   readonly keys?: 'real' | 'stand-in'
+  /** Told of every event that an agent signs, sent or not. */
+  onSigned?(event: NostrEvent): void
 }
 
 export interface MeshAgentOptions extends Pick<OpenAgentOptions, 'accept'> {
@@ -69,6 +72,8 @@ export interface TestMesh {
   killRelay(): Promise<void>
   /** Brings the first relay back on the same log, under a new epoch. */
   startRelay(): Promise<void>
+  /** Moves the wall clock, ms since 1970, of all agents and relays; what waits goes on waiting as long as before. */
+  setWallClock(ms: number): void
   /** Lets `ms` pass, with everything that is due in them. */
   advance(ms: number): Promise<void>
   /** Lets everything happen that needs no time passing. */
@@ -102,6 +107,15 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
 
   const standIn = options.keys === 'stand-in'
   const verifier = standIn ? standInVerifier : nobleVerifier
+
+  const witnessed = (signer: LocalSigner): LocalSigner => ({
+    ...signer,
+    sign(template) {
+      const event = signer.sign(template)
+      options.onSigned?.(event)
+      return event
+    },
+  })
 
   const contacts = (): Contact[] => [...residents].map(([name, { pubkey }]) => ({ name, pubkey }))
 
@@ -138,7 +152,7 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
         store: life.store(resident.mail.store),
         state: life.state(resident.mail.state),
         signer: life.signer(
-          standIn ? standInSigner(resident.secretKey, own) : localSigner(resident.secretKey, own, sign),
+          witnessed(standIn ? standInSigner(resident.secretKey, own) : localSigner(resident.secretKey, own, sign)),
         ),
         contacts,
       },
@@ -232,6 +246,7 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
     unblock: (name, relay) => void residentOf(name).blocked.delete(relay),
     killRelay: first.kill,
     startRelay: first.start,
+    setWallClock: time.setWallClock,
     advance: time.advance,
     settle: time.settle,
     async close() {

@@ -15,6 +15,9 @@ const ASK_MS = 10_000
 /** Snapshots and pieces taken from one answer. */
 const MAX_SNAPSHOTS = 2_000
 const WINDOW = 32
+/** What a relay refuses for good is offered again all the same, ever more rarely: clocks and policies change. */
+const AGAIN_MS = 60_000
+const LONGEST_AGAIN_MS = 3_600_000
 const KEPT_POSITIONS = 8
 
 export interface CursorRow {
@@ -78,6 +81,8 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
   let failures = 0
   let error: string | undefined
   let pausedBy: Cancel | undefined
+  let again: Cancel | undefined
+  let refusals = 0
   let cancelRetry: Cancel = () => {}
   let stopped = false
   let arriving = false
@@ -171,6 +176,7 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
     if (accepted || prefix === 'duplicate') {
       error = undefined
       failures = 0
+      refusals = 0
       done(true)
     } else if (accepted === false && prefix !== 'rate-limited' && prefix !== 'auth-required' && prefix !== 'error') {
       // Outdated: this key has written there from elsewhere, which is about to be read.
@@ -178,6 +184,7 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
       else error = message
       refused.add(event.id)
       done(false)
+      planAgain()
     } else if (line.isOpen) {
       error = message
       failures += 1
@@ -189,6 +196,18 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
     }
     offer()
     options.onChange()
+  }
+
+  function planAgain(): void {
+    if (again) return
+    const ms = Math.min(LONGEST_AGAIN_MS, AGAIN_MS * 2 ** refusals)
+    refusals += 1
+    const run = () => {
+      again = undefined
+      refused.clear()
+      offer()
+    }
+    again = timers.after(ms, run, { background: true })
   }
 
   const unfollow = line.follow({
@@ -236,6 +255,7 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
       stopped = true
       cancelRetry()
       pausedBy?.()
+      again?.()
       unfollow()
       feed?.stop()
     },

@@ -1,24 +1,11 @@
 import { type TestMesh, testMesh } from 'posthorn/testing'
 import { expect, it, onTestFinished } from 'vitest'
+import { passing } from './passing.ts'
 
 async function mesh(relays = 1): Promise<TestMesh> {
   const made = await testMesh({ keys: 'stand-in', relays })
   onTestFinished(() => made.close())
   return made
-}
-
-/** Lets virtual time pass until it is settled. */
-async function passing<T>(on: TestMesh, task: Promise<T>): Promise<T> {
-  let settled = false
-  const end = () => {
-    settled = true
-  }
-  task.then(end, end)
-  for (let tries = 0; !settled && tries < 400; tries += 1) {
-    await on.advance(100)
-    await new Promise(resolve => setImmediate(resolve))
-  }
-  return task
 }
 
 it('what is set is read at once here, and soon by others; sets, counters and gauges too', async () => {
