@@ -66,9 +66,17 @@ export function foldCounters(live: Map<string, Json>): void {
 /** Elements of an add-wins set, oldest dot first. */
 export function setValues(entries: Entries, name: string): Json[] {
   const found = new Map<string, Json>()
-  for (const [, value] of entries.under(dotsOf(name)))
-    if (!found.has(canonical(value))) found.set(canonical(value), value)
+  const dots = [...entries.under(dotsOf(name))].sort(([a], [b]) => compareDots(a, b))
+  for (const [, value] of dots) if (!found.has(canonical(value))) found.set(canonical(value), value)
   return [...found.values()]
+}
+
+/** `process.count`: by process, then as they were made. */
+function compareDots(a: string, b: string): number {
+  const [left, right] = [a.lastIndexOf('.'), b.lastIndexOf('.')]
+  const [first, second] = [a.slice(0, left), b.slice(0, right)]
+  if (first !== second) return first < second ? -1 : 1
+  return Number(a.slice(left + 1)) - Number(b.slice(right + 1))
 }
 
 export const hasElement = (entries: Entries, name: string, element: Json): boolean =>

@@ -62,12 +62,13 @@ async function tell(at: number, withOthers: boolean): Promise<Story & { views: S
       const key = `key${Math.floor(randomFloat(random) * 40)}`
       // Long values, so that it soon goes by deltas and snapshots.
       const number = count
-      const keptIt = () => kept.set(key, Math.max(number, kept.get(key) ?? 0))
+      const keptIt = () => on.isAwake(name) && kept.set(key, Math.max(number, kept.get(key) ?? 0))
       void agent.state.set(key, `${number} ${'x'.repeat(40)}`).then(keptIt, () => {})
       written.set(key, (written.get(key) ?? new Set()).add(number))
       hits.tried += 1
       const counted = () => {
-        hits.kept += 1
+        // The dead say so, too.
+        if (on.isAwake(name)) hits.kept += 1
       }
       void agent.state.count('hits').then(counted, () => {})
       if (draw < 0.1) void agent.state.add('tags', count % 7).catch(() => {})
