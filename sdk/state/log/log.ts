@@ -1,3 +1,4 @@
+import { randomFloat } from '../../../platform/random.ts'
 import { type Cancel, sleep } from '../../../platform/timers.ts'
 import type { Cursor } from '../../../protocol/cursor.ts'
 import type { NostrEvent } from '../../../protocol/event.ts'
@@ -6,7 +7,7 @@ import { isDocumentId } from '../../../protocol/state.ts'
 import { StateError } from '../../errors.ts'
 import type { Line } from '../../link/line.ts'
 import { createPulse } from '../../notices.ts'
-import { type Cover, covers, joinCovers, type MutableCover } from './cover.ts'
+import { type Cover, covers, includes, joinCovers, type MutableCover } from './cover.ts'
 import { createIntake } from './intake.ts'
 import { createMarks, type MarkRow } from './marks.ts'
 import { type CursorRow, createRelaySide, type Offer, type RelaySide } from './relay-side.ts'
@@ -26,6 +27,7 @@ const FLUSH_MS = 5_000
 const CLOSE_MS = 5_000
 /** Relays are asked for what is missing at most so often. */
 const REPAIR_MS = 60_000
+const REWRITE_MS = 1_000
 const SHOWN_GAPS = 16
 /** Snapshots by others, or by earlier lives, whose cover counts as acknowledged where they were seen. */
 const MAX_FOUND = 16
@@ -69,7 +71,9 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
     onOwn(event, place) {
       writer.saw(event)
       const mine = writer.session
-      if (place && mine !== undefined && place.session > mine) options.onOtherSession?.(place)
+      if (!place || place.session === mine) return
+      if (retained.clashes(place)) superseded()
+      if (mine !== undefined && place.session > mine) options.onOtherSession?.(place)
     },
     onFork(fork) {
       // Whoever we are beside: this process goes on above both.
@@ -83,6 +87,7 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
   let cancelIdle: Cancel = () => {}
   let repairedAt = Number.NEGATIVE_INFINITY
   let cancelRepair: Cancel | undefined
+  let rewrite: Cancel | undefined
   let closed = false
   let closing: Promise<void> | undefined
 
@@ -106,6 +111,7 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
           retained.forget(line.url)
           sides.get(line)?.offer()
         },
+        onOutdated: superseded,
         onChange: changed,
       })
       sides.set(line, side)
@@ -140,7 +146,12 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
     found.set(event.id, known)
     const [oldest] = found.keys()
     if (found.size > MAX_FOUND && oldest !== undefined) found.delete(oldest)
-    if (event.pubkey === self) retained.ackSnapshot(event.id, line.url)
+    if (event.pubkey === self) {
+      retained.ackSnapshot(event.id, line.url)
+      const mine = retained.newest()
+      if (mine && mine.id !== event.id && mine.createdAt <= event.created_at && !includes(cover, mine.cover))
+        superseded()
+    }
     // Who is not named there may have written below it.
     const isForAll = [...options.authors()].every(author => cover.has(author))
     for (const [url, at] of isForAll ? low : []) {
@@ -213,6 +224,8 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
 
   function changed(): void {
     if (closed) return
+    // A relay may have been added.
+    if (host.lines().length !== sides.size) enlist()
     if (marks.gaps(1).length > 0) planRepair()
     considerSnapshot()
     news.beat()
@@ -292,8 +305,8 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
   /** Every own event is at a relay at least: what a snapshot covers has to be out. */
   const isPublished = () => retained.own().every(row => acksOf(row) > 0)
 
-  async function takeSnapshot(ms: number): Promise<boolean> {
-    if (caughtUp() === 0 || !(await until(isPublished, ms)) || closed) return false
+  async function takeSnapshot(ms: number, forced = false): Promise<boolean> {
+    if (caughtUp() === 0 || !(forced || (await until(isPublished, ms))) || closed) return false
     const written = await writer.snapshot()
     if (!written) return false
     offerAll()
@@ -310,6 +323,19 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
     const last = retained.newest()?.events.reduce((sum, text) => sum + text.length, 0) ?? 0
     if (count >= TAIL_EVENTS || retained.ownBytes() >= Math.max(TAIL_BYTES, last)) planSnapshot()
     else if (count >= IDLE_EVENTS) cancelIdle = timers.after(IDLE_MS, planSnapshot, { background: true })
+  }
+
+  /** Two processes of one key write to the same addresses: what one has overwritten of the other is published anew, all together. */
+  function superseded(): void {
+    if (rewrite || closed || closing) return
+    // Not both at the same moment.
+    const ms = REWRITE_MS * (1 + 4 * randomFloat(host.random))
+    rewrite = timers.after(ms, () => {
+      rewrite = undefined
+      options.onSuperseded?.()
+      if (options.auto === false || closed || closing || caughtUp() === 0) return
+      inTurn(() => takeSnapshot(FLUSH_MS, true)).catch(() => {})
+    })
   }
 
   function planSnapshot(): void {
@@ -330,6 +356,7 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
     const left = () => Math.max(0, end - host.clock.monotonic())
     cancelIdle()
     cancelRepair?.()
+    rewrite?.()
     const over = new AbortController()
     const timeout = sleep(timers, ms, over.signal)
     await Promise.race([writing, timeout])

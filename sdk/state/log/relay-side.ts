@@ -44,6 +44,8 @@ export interface RelaySideOptions {
   take(events: readonly NostrEvent[], line: Line, keep: () => void): Promise<void>
   /** Own events that this relay lacks, in the order in which they should come. */
   offers(refused: ReadonlySet<string>): readonly Offer[]
+  /** An own event is not taken, because the key has written to its address from elsewhere. */
+  onOutdated(): void
   /** The relay's log went back. */
   onLost(): void
   onChange(): void
@@ -180,8 +182,10 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
       done(true)
     } else if (accepted === false && prefix !== 'rate-limited' && prefix !== 'auth-required' && prefix !== 'error') {
       // Outdated: this key has written there from elsewhere, which is about to be read.
-      if (isOutdated(message)) feed?.refresh()
-      else error = message
+      if (isOutdated(message)) {
+        feed?.refresh()
+        options.onOutdated()
+      } else error = message
       refused.add(event.id)
       done(false)
       planAgain()

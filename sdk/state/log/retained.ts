@@ -39,6 +39,8 @@ export interface Retained {
   count(): number
   /** The ring slot of number n holds an event that is not covered for good. */
   occupied(n: number): boolean
+  /** Another own event than this one, not covered for good, has its ring slot. */
+  clashes(place: Pick<TailRow, 'session' | 'n'>): boolean
   /** Where the next snapshot goes: not where the newest is. */
   nextSlot(): SnapshotSlot
   putSnapshot(slot: SnapshotSlot, row: Omit<SnapshotRow, 'cover'> & { readonly cover: Cover }): void
@@ -98,6 +100,9 @@ export function createRetained(self: string, tail: Table<TailRow>, snapshots: Ta
     ownBytes: () => ownBytes,
     count: () => tail.size,
     occupied: n => (slots.get(ringSlot(n)) ?? 0) > 0,
+    clashes: ({ session, n }) =>
+      (slots.get(ringSlot(n)) ?? 0) > 0 &&
+      own().some(row => ringSlot(row.n) === ringSlot(n) && (row.session !== session || row.n !== n)),
     nextSlot: () => (newest()?.slot === 'A' ? 'B' : 'A'),
     putSnapshot: (slot, { cover, ...row }) => void snapshots.set(slot, { ...row, cover: coverJson(cover, self) }),
     newest,

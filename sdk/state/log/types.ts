@@ -107,6 +107,11 @@ export interface LogOptions<P, S> {
   onChange?(): void
   onFork?(fork: Fork): void
   onOtherSession?(other: OtherSession): void
+  /**
+   * At some relay an event of the own key, written elsewhere, has taken the place of one of this log's that it does not contain. With
+   * `auto` a snapshot follows by itself; otherwise one is wanted.
+   */
+  onSuperseded?(): void
   /** An event that was signed well and made badly: not decodable, not in its place. For counting and logging. */
   onRefused?(event: { readonly id: string; readonly author: string }, reason: string): void
 }

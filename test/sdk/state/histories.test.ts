@@ -8,7 +8,7 @@ import { passing } from './passing.ts'
 
 const seed = testSeed('state histories')
 /** `HISTORIES=200` for a longer look. */
-const HISTORIES = Number(process.env['HISTORIES'] ?? 10)
+const HISTORIES = Number(process.env['HISTORIES'] ?? 6)
 
 interface Story {
   readonly on: TestMesh
