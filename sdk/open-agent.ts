@@ -1,3 +1,4 @@
+import { hmacSha256 } from '../platform/hmac-node.ts'
 import { acquireLock, LockedError } from '../platform/lock.ts'
 import { createLocalSign } from '../platform/sign-local.ts'
 import type { Cancel } from '../platform/timers.ts'
@@ -48,7 +49,7 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
   } = options.host ?? {}
   const host: Host = { ...nodeHost, telemetry: given.telemetry ?? (await hostTelemetry()), ...given }
   const { secretKey, store } = options.host ?? {}
-  const signer = options.host?.signer ?? (secretKey && localSigner(secretKey, host.random, sign))
+  const signer = options.host?.signer ?? (secretKey && localSigner(secretKey, host.random, sign, hmacSha256))
   if (signer && store)
     return startAgent({
       ...rulesOf(options),
@@ -78,7 +79,7 @@ async function openHome(options: OpenAgentOptions, host: Host): Promise<Agent> {
   const release = lockHome(home)
   const undo: Cancel[] = [release]
   try {
-    const signer = localSigner(await openKeyFile(files.key, options), host.random, sign)
+    const signer = localSigner(await openKeyFile(files.key, options), host.random, sign, hmacSha256)
     if (signer.pubkey !== profile.pubkey)
       throw new KeyFileError(
         'key-malformed',

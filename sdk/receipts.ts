@@ -2,7 +2,7 @@ import type { Cancel, Timers } from '../platform/timers.ts'
 import type { MaybePromise } from './identity/signer.ts'
 import type { ReceiptComposition } from './mail/compose.ts'
 import { MAX_RECEIPTED } from './mail/receipt.ts'
-import type { MailStore, OutgoingMail, StoredMail } from './mail/store.ts'
+import type { MailStore, OutgoingMail, ReceiptDue } from './mail/store.ts'
 
 /** What is received together is receipted together. */
 const COALESCE_MS = 250
@@ -92,23 +92,23 @@ export function createReceiptClerk({ store, timers, isBusy, sign, onQueued }: Re
   }
 }
 
-type Batch = readonly [StoredMail, ...StoredMail[]]
+type Batch = readonly [ReceiptDue, ...ReceiptDue[]]
 
-function batches(due: readonly StoredMail[]): Batch[] {
+function batches(due: readonly ReceiptDue[]): Batch[] {
   return [...byWay(due).values()]
     .flatMap(mails =>
-      Array.from({ length: Math.ceil(mails.length / MAX_RECEIPTED) }, (_, n): readonly StoredMail[] =>
+      Array.from({ length: Math.ceil(mails.length / MAX_RECEIPTED) }, (_, n): readonly ReceiptDue[] =>
         mails.slice(n * MAX_RECEIPTED, (n + 1) * MAX_RECEIPTED),
       ),
     )
     .filter(isBatch)
 }
 
-const isBatch = (mails: readonly StoredMail[]): mails is Batch => mails.length > 0
+const isBatch = (mails: readonly ReceiptDue[]): mails is Batch => mails.length > 0
 
 /** By sender; what came wrapped apart from what did not. */
-function byWay(due: readonly StoredMail[]): Map<string, StoredMail[]> {
-  const groups = new Map<string, StoredMail[]>()
+function byWay(due: readonly ReceiptDue[]): Map<string, ReceiptDue[]> {
+  const groups = new Map<string, ReceiptDue[]>()
   for (const mail of due) {
     const key = `${mail.from} ${mail.wrap ?? ''}`
     const group = groups.get(key) ?? []

@@ -1,5 +1,5 @@
 import { receivedAt } from '../mail/memory-copies.ts'
-import type { Mail, OutgoingMail, StoredMail } from '../mail/store.ts'
+import type { Mail, OutgoingMail, ReceiptDue, StoredMail } from '../mail/store.ts'
 import type { Delivery, Priority, Receipt, WorkState } from '../mail/types.ts'
 
 export interface InboxRow {
@@ -112,6 +112,11 @@ export function toMail(row: InboxRow): StoredMail {
     ...(row.stranger === null ? {} : { stranger: row.stranger }),
     ...(row.result === null ? {} : { result: JSON.parse(row.result) }),
   })
+}
+
+export function toReceiptDue(row: Pick<InboxRow, 'id' | 'sender' | 'private' | 'envelope'>): ReceiptDue {
+  const { wrap } = JSON.parse(row.envelope) as Pick<Mail, 'wrap'>
+  return { id: row.id, from: row.sender, private: row.private === 1, ...(wrap === undefined ? {} : { wrap }) }
 }
 
 export const toSent = ({ id, recipient, event, expires, idem }: SentRow): OutgoingMail => ({

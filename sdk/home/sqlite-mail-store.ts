@@ -23,6 +23,7 @@ import {
   toDelivery,
   toMail,
   toReceipt,
+  toReceiptDue,
   toSent,
 } from './mail-rows.ts'
 import { MAIL_APPLICATION_ID, MAIL_MIGRATIONS } from './mail-schema.ts'
@@ -223,7 +224,12 @@ function mailStoreOn(db: Database, later: SyncLater): MailStore {
         sql(`SELECT * FROM inbox WHERE sender = ? AND idem = ? AND state IN ('done', 'set-aside')
           ORDER BY ordinal LIMIT 1`).get(from, idem),
       ),
-    receiptsDue: limit => mailsOf(sql('SELECT * FROM inbox WHERE receipt_due = 1 ORDER BY ordinal LIMIT ?').all(limit)),
+    receiptsDue: limit =>
+      (
+        sql('SELECT id, sender, private, envelope FROM inbox WHERE receipt_due = 1 ORDER BY ordinal LIMIT ?').all(
+          limit,
+        ) as Pick<InboxRow, 'id' | 'sender' | 'private' | 'envelope'>[]
+      ).map(toReceiptDue),
     acknowledge: db.transaction((ids: readonly string[], outgoing: readonly OutgoingMail[]) => {
       for (const id of ids) sql('UPDATE inbox SET receipt_due = 0 WHERE id = ?').run(id)
       queueAll(outgoing)

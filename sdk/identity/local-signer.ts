@@ -1,6 +1,6 @@
 import type { Random } from '../../platform/random.ts'
 import { publicKeyOf, type SchnorrSign, schnorrSign, signEvent } from '../../protocol/signature.ts'
-import { conversationKey, decrypt, encrypt } from './nip44.ts'
+import { conversationKey, decrypt, encrypt, type Mac } from './nip44.ts'
 import type { Signer } from './signer.ts'
 
 /** Conversation keys kept: one costs an elliptic-curve multiplication. */
@@ -13,8 +13,13 @@ export interface LocalSigner extends Signer {
   decrypt(payload: string, from: string): string
 }
 
-/** The key in this process; `sign` may be faster than the reference. Throws on 32 bytes that are no secret key. */
-export function localSigner(secretKey: Uint8Array, random: Random, sign: SchnorrSign = schnorrSign): LocalSigner {
+/** The key in this process; `sign` and `mac` may be faster than the reference. Throws on 32 bytes that are no secret key. */
+export function localSigner(
+  secretKey: Uint8Array,
+  random: Random,
+  sign: SchnorrSign = schnorrSign,
+  mac?: Mac,
+): LocalSigner {
   const key = Uint8Array.from(secretKey)
   const pubkey = publicKeyOf(key)
   const keys = new Map<string, Uint8Array>()
@@ -33,7 +38,7 @@ export function localSigner(secretKey: Uint8Array, random: Random, sign: Schnorr
   return {
     pubkey,
     sign: template => signEvent(template, key, random.bytes(32), pubkey, sign),
-    encrypt: (text, to) => encrypt(text, keyWith(to), random.bytes(32)),
-    decrypt: (payload, from) => decrypt(payload, keyWith(from)),
+    encrypt: (text, to) => encrypt(text, keyWith(to), random.bytes(32), mac),
+    decrypt: (payload, from) => decrypt(payload, keyWith(from), mac),
   }
 }

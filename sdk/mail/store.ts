@@ -27,6 +27,9 @@ export interface Mail extends Envelope {
   readonly event: string
 }
 
+/** What a receipt has to know of the message that it is for. */
+export type ReceiptDue = Pick<Mail, 'id' | 'from' | 'private' | 'wrap'>
+
 export interface StoredMail extends Mail {
   /** Arrival order in this store, from 1. */
   readonly ordinal: number
@@ -245,7 +248,7 @@ export interface MailStore {
   /** The first finished message of that sender with that `idem` key. */
   finished(from: string, idem: string): StoredMail | undefined
   /** Messages whose `received` is due, oldest first. */
-  receiptsDue(limit: number): readonly StoredMail[]
+  receiptsDue(limit: number): readonly ReceiptDue[]
   /** In one transaction: nothing is due for these any more, and the receipts are queued. */
   acknowledge(ids: readonly string[], receipts: readonly OutgoingMail[]): void
   /** Receipts of a sent message by `at` and id; the newest of each state alone. */

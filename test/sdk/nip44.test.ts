@@ -1,6 +1,7 @@
 import { nip19, nip44 } from 'nostr-tools'
 import { seededRandom } from 'posthorn/testing'
 import { expect, test } from 'vitest'
+import { hmacSha256 } from '#dist/platform/hmac-node.js'
 import { conversationKey, decrypt, encrypt } from '#dist/sdk/identity/nip44.js'
 import { fromNpub, npubOf } from '#dist/sdk/npub.js'
 import { testSeed } from '../helpers/seed.ts'
@@ -42,6 +43,9 @@ test('what one seals the other opens, byte for byte: every padding step, any tex
     const payload = encrypt(text, key, nonce)
     expect(payload === nip44.encrypt(text, key, nonce), `${text.length} characters`).toBe(true)
     expect(decrypt(payload, key) === text).toBe(true)
+    // With the host's HMAC.
+    expect(encrypt(text, key, nonce, hmacSha256) === payload).toBe(true)
+    expect(decrypt(payload, key, hmacSha256) === text).toBe(true)
   }
 })
 
@@ -53,6 +57,7 @@ test('anything but a sealed text under this key throws', () => {
     const changed = Buffer.from(bytes)
     changed[at] = (changed[at] ?? 0) ^ 1
     expect(() => decrypt(changed.toString('base64'), key), `byte ${at}`).toThrow()
+    expect(() => decrypt(changed.toString('base64'), key, hmacSha256), `byte ${at}`).toThrow()
   }
   for (const cut of [0, 1, 33, 65, 98, bytes.length - 1])
     expect(() => decrypt(bytes.subarray(0, cut).toString('base64'), key), `${cut} bytes`).toThrow()
