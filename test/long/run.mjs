@@ -27,6 +27,8 @@ const PLAN = [
   { name: 'frames', file: 'test/fuzz/frames.test.ts', rounds: 1_000_000 },
   { name: 'differential', file: 'test/fuzz/differential.test.ts', rounds: 100 },
   { name: 'sim', script: 'test/long/sim.mjs', rounds: 50_000 },
+  // A round is a message.
+  { name: 'waking', script: 'test/long/waking.mjs', rounds: 10_000 },
   // A round is a second.
   { name: 'chaos', script: 'test/chaos/run.mjs', rounds: 200 },
   { name: 'soak', script: 'test/long/soak.mjs', rounds: 600 },
