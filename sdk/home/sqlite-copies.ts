@@ -13,6 +13,7 @@ type CopyMethods = Pick<
   | 'overdue'
   | 'prune'
   | 'requeue'
+  | 'unheard'
   | 'acknowledged'
   | 'carryOver'
 >
@@ -124,6 +125,12 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
       for (const relay of refused) wait.run(id, relay)
       return true
     }).immediate,
+    unheard: () =>
+      sql(`SELECT DISTINCT copies.relay FROM copies JOIN outbox ON outbox.id = copies.id
+        WHERE copies.state = 'stored' AND copies.seq IS NOT NULL AND outbox.state = 'stored'
+        AND NOT EXISTS (SELECT 1 FROM receipts WHERE message = outbox.id)`)
+        .pluck()
+        .all() as string[],
     acknowledged: relay =>
       (
         sql(`SELECT epoch, max(seq) AS seq FROM copies WHERE state = 'stored' AND relay = ? AND seq IS NOT NULL

@@ -13,6 +13,8 @@ export interface AcknowledgedOptions {
   readonly filter: FilterJson
   /** The relay has lost what it had acknowledged; the copies wait for it again. */
   onLost(): void
+  /** Nothing is left to be asked for. */
+  onChecked?(): void
 }
 
 /**
@@ -26,7 +28,14 @@ export interface Acknowledged {
   stop(): void
 }
 
-export function createAcknowledged({ link, store, timers, filter, onLost }: AcknowledgedOptions): Acknowledged {
+export function createAcknowledged({
+  link,
+  store,
+  timers,
+  filter,
+  onLost,
+  onChecked,
+}: AcknowledgedOptions): Acknowledged {
   let current: string | undefined
   let cancel: Cancel = () => {}
 
@@ -38,7 +47,10 @@ export function createAcknowledged({ link, store, timers, filter, onLost }: Ackn
     const run = current
     if (run === undefined) return
     const earlier = store.acknowledged(link.url).find(({ epoch }) => epoch !== run)
-    if (!earlier) return
+    if (!earlier) {
+      onChecked?.()
+      return
+    }
     const { epoch, seq } = earlier
     // Told before the run was known: nobody can say what the number meant.
     if (epoch === undefined) {

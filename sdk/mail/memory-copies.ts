@@ -156,6 +156,14 @@ export function createCopyIndex<Row extends CopiedRow>(
       const row = outbox.get(id)
       return row !== undefined && isGivenUp(row) && remove(id)
     },
+    unheard() {
+      const relays = new Set<string>()
+      for (const { id, delivery, copies } of outbox.values()) {
+        if (delivery.state !== 'stored' || receiptsOf(id).length > 0) continue
+        for (const copy of copies) if (copy.state === 'stored' && copy.seq !== undefined) relays.add(copy.relay)
+      }
+      return [...relays]
+    },
     acknowledged(relay) {
       const highest = new Map<string | undefined, number>()
       for (const { copies } of outbox.values()) {
@@ -196,6 +204,7 @@ export function createCopyIndex<Row extends CopiedRow>(
     | 'prune'
     | 'requeue'
     | 'forget'
+    | 'unheard'
     | 'acknowledged'
     | 'carryOver'
   > & { of: MailStore['copies']; told(id: string, nowMs: number): void }

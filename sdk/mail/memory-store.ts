@@ -220,6 +220,7 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
     requeue: copies.requeue,
     forget: copies.forget,
     recipient: id => outbox.get(id)?.to,
+    unheard: copies.unheard,
     acknowledged: copies.acknowledged,
     carryOver: copies.carryOver,
     relayNote: pubkey => relayNotes.get(pubkey),

@@ -315,6 +315,8 @@ export interface MailStore {
   forget(id: string): boolean
   /** Recipient of a sent message. */
   recipient(id: string): string | undefined
+  /** Relays that acknowledged a message which nothing was heard of since. */
+  unheard(): readonly string[]
   /** The highest position a relay acknowledged in each of its runs. */
   acknowledged(relay: string): readonly AcknowledgedRun[]
   /**

@@ -1,4 +1,4 @@
-import type { Cancel } from '../../platform/timers.ts'
+import { type Cancel, every } from '../../platform/timers.ts'
 import { encodeEvent, type NostrEvent } from '../../protocol/event.ts'
 import { MESSAGE } from '../../protocol/kinds.ts'
 import type { Host } from '../api.ts'
@@ -18,6 +18,10 @@ const PATIENCE_MS = 60_000
 /** A relay that does not answer a question may still take mail. */
 const EPOCH_WAIT_MS = 3_000
 const OK_WAIT_MS = 5_000
+/** Foreign relays are asked so often whether they still have what they acknowledged, as long as its recipient says nothing. */
+const REVISIT_MS = 6 * 3_600_000
+/** Under which name the store keeps when that was, among what is known of keys: no key is named so. */
+const NOTE = 'revisited'
 const UNREACHED: PublishOutcome = Object.freeze({ accepted: undefined, message: 'the relay was not reached' })
 const FIRST_REST_MS = 5_000
 const LONGEST_REST_MS = 15 * 60_000
@@ -57,6 +61,8 @@ export function createCouriers(options: CouriersOptions): Couriers {
   /** Relays that failed: how often, and not to be tried again yet. */
   const failures = new Map<string, number>()
   const resting = new Map<string, Cancel>()
+  /** Relays to be asked. */
+  const toAsk = new Set<string>()
   let closed = false
 
   const waits = (url: string) => store.waiting(url, 0, 1).length > 0
@@ -64,10 +70,22 @@ export function createCouriers(options: CouriersOptions): Couriers {
   function fill(): void {
     if (closed) return
     for (const courier of running.values()) courier.kick()
-    for (const url of store.waitingRelays()) {
+    for (const url of [...store.waitingRelays(), ...toAsk]) {
       if (running.size >= MAX_OPEN) return
       if (!isOwn(url) && !running.has(url) && !resting.has(url)) running.set(url, start(url))
     }
+  }
+
+  /** A relay that went back, and that nothing else leads to, would keep what it lost to itself. */
+  function revisit(): void {
+    const now = options.clock.now()
+    const age = now - (store.relayNote(NOTE)?.askedMs ?? 0)
+    if (age >= 0 && age < REVISIT_MS) return
+    const foreign = store.unheard().filter(url => !isOwn(url))
+    if (foreign.length === 0) return
+    store.keepRelayNote(NOTE, { text: '', askedMs: now })
+    for (const url of foreign) toAsk.add(url)
+    fill()
   }
 
   function rest(url: string): void {
@@ -85,6 +103,7 @@ export function createCouriers(options: CouriersOptions): Couriers {
     let cancelIdle: Cancel = () => {}
     let ended = false
     let begun = false
+    let checking = false
     let epoch: string | undefined
     /** Of events that are not kept, until the relay can be written to. */
     let errands: ((reached: boolean) => void)[] = []
@@ -122,6 +141,10 @@ export function createCouriers(options: CouriersOptions): Couriers {
       onLost() {
         if (begun && !ended) lane.open()
       },
+      onChecked() {
+        checking = false
+        watchIdle()
+      },
     })
 
     /** An OK's seq is worth something only with its epoch; and what was acknowledged before may be lost there by now. */
@@ -131,9 +154,12 @@ export function createCouriers(options: CouriersOptions): Couriers {
         if (begun || ended) return
         begun = true
         epoch = told
+        toAsk.delete(url)
+        checking = told !== undefined
         if (told !== undefined) acknowledged.check(told)
         lane.open()
         runErrands(true)
+        watchIdle()
       }
       const cancelWait = timers.after(EPOCH_WAIT_MS, begin, { background: true })
       askEpoch(link, filter).then(begin)
@@ -159,8 +185,8 @@ export function createCouriers(options: CouriersOptions): Couriers {
       if (ended) return
       // Outcomes are written a moment later.
       cancelIdle = timers.after(0, () => {
-        if (!lane.isIdle || underWay > 0 || waits(url)) return
-        const others = store.waitingRelays().some(each => !isOwn(each) && !running.has(each))
+        if (!begun || checking || !lane.isIdle || underWay > 0 || waits(url)) return
+        const others = [...store.waitingRelays(), ...toAsk].some(each => !isOwn(each) && !running.has(each))
         if (others) end(false)
         else cancelIdle = timers.after(IDLE_MS, () => end(false), { background: true })
       })
@@ -171,6 +197,7 @@ export function createCouriers(options: CouriersOptions): Couriers {
       ended = true
       close()
       running.delete(url)
+      toAsk.delete(url)
       if (failed && !closed) rest(url)
       options.onChange()
       fill()
@@ -198,6 +225,8 @@ export function createCouriers(options: CouriersOptions): Couriers {
   }
 
   fill()
+  revisit()
+  const cancelRevisits = every(timers, REVISIT_MS, revisit)
   return {
     kick: fill,
     async publish(url, event) {
@@ -212,6 +241,7 @@ export function createCouriers(options: CouriersOptions): Couriers {
     },
     async close() {
       closed = true
+      cancelRevisits()
       for (const cancel of resting.values()) cancel()
       resting.clear()
       await Promise.all([...running.values()].map(courier => courier.close()))

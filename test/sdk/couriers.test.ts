@@ -63,3 +63,31 @@ test('a foreign relay that went back is offered again what it had acknowledged, 
   expect(bob.inbox().map(({ text }) => text)).toEqual(['one', 'two'])
   await mesh.close()
 })
+
+test('a foreign relay that went back is asked at the next start, though nothing else leads there; not at every start', async () => {
+  const mesh = await testMesh({ seed: 43, relays: 2, keys: 'stand-in' })
+  const [hub, theirs] = mesh.relays
+  if (!hub || !theirs) throw new Error('no relays')
+  await mesh.agent('bob')
+  await mesh.advance(5_000)
+  await mesh.kill('bob')
+  const ada = await mesh.agent('ada', { relays: [hub.url] })
+  const before = theirs.snapshot()
+  const first = await ada.send('bob', 'one')
+  await mesh.advance(30_000)
+  expect(await theirs.has(first)).toBe(true)
+
+  await mesh.kill('ada')
+  await theirs.rewind(before)
+  await mesh.wake('ada')
+  await mesh.advance(2_000)
+  expect([await theirs.has(first), theirs.connections]).toEqual([true, 1])
+  await mesh.advance(30_000)
+  expect(theirs.connections).toBe(0)
+
+  await mesh.kill('ada')
+  await mesh.wake('ada')
+  await mesh.advance(2_000)
+  expect(theirs.connections).toBe(0)
+  await mesh.close()
+})

@@ -247,6 +247,11 @@ describe.each(subjects)('mail store: %s', (_, make) => {
     expect(again.carryOver(relay, { from: B, to: C, upTo: 1 })).toBe(2)
     expect(waiting()).toEqual([id(4), id(2), id(3)])
     expect(again.acknowledged(relay)).toEqual([{ epoch: C, seq: 1 }])
+    // Of the one that it still has nothing was heard.
+    expect(again.unheard()).toEqual([relay])
+    const receipt = { id: id(99), of: id(1), from: 'c'.repeat(64), state: 'received', at: 1, private: false } as const
+    again.record({ feed, mail: [], receipts: [receipt] })
+    expect(again.unheard()).toEqual([])
   })
 
   test('every field of the envelope; nothing that was not there', async () => {

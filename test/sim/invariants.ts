@@ -151,8 +151,8 @@ function checkGrowth(world: World, home: Home, { inbox, outbox, feeds, sizes }: 
     outbox: outbox.filter(({ event }) => event.kind === MESSAGE).length + 6 * inbox.length,
     feeds: 3 * mesh.relays.length,
     receipts: outbox.length,
-    // Of every key, of the own lists, and of relays to be compared.
-    'relay-notes': homes.size + 2,
+    // Of every key, of the own lists, of relays to be compared, and of foreign ones asked again.
+    'relay-notes': homes.size + 3,
     strangers: 0,
     // Receipts: a few for each message of any life of this key.
     seen: 6 * [...world.seen.values()].reduce((sum, { size }) => sum + size, 0),
