@@ -7,7 +7,7 @@ const reportFile = process.env['POSTHORN_TEST_REPORT']
 // These collect what their modules register, or trace the process: each file gets one of its own. All others share workers,
 // which halves the cost of starting nearly a hundred files.
 const ALONE = ['test/conformance/**/*.test.ts']
-// Longer, or with more than Node: scripts of their own (`test:abuse`, `test:bench`, `test:cli`, `test:docs`, `test:drill`, `test:power`, `test:long`, `test:packed`), all but the long one run by CI.
+// Longer, or with more than Node: scripts of their own (`test:abuse`, `test:bench`, `test:cli`, `test:docs`, `test:drill`, `test:power`, `test:long`, `test:mcp`, `test:packed`), all but the long one run by CI.
 const ELSEWHERE = [
   'test/long/**',
   'test/packed/**',
@@ -17,6 +17,7 @@ const ELSEWHERE = [
   ...(process.env['TEST_BENCH'] ? [] : ['test/bench/quick.test.ts']),
   ...(process.env['TEST_CLI'] ? [] : ['test/cli/{demo,relay,relay-reload}.test.ts', 'test/cli/user/**']),
   ...(process.env['TEST_DRILL'] ? [] : ['test/crash/drill.test.ts']),
+  ...(process.env['TEST_MCP'] ? [] : ['test/mcp/{conformance,hosts,http,processes}.test.ts']),
   ...(process.env['TEST_DOCS'] ? [] : ['test/docs/blocks.test.ts']),
   ...(process.env['TRACED_EVENTS'] ? [] : ['test/crash/power-loss.test.ts']),
 ]

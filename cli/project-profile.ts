@@ -2,7 +2,15 @@ import { createHash } from 'node:crypto'
 import { existsSync, realpathSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
-import { createProfile, DEFAULT_PROFILE, ProfileError, profileHome, profilesRoot, readProfile } from '../sdk/index.ts'
+import {
+  createProfile,
+  DEFAULT_PROFILE,
+  type Profile,
+  ProfileError,
+  profileHome,
+  profilesRoot,
+  readProfile,
+} from '../sdk/index.ts'
 import { chosenHome, type ProfileOptions } from './profile.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -33,28 +41,39 @@ export function projectProfileName(folder: string): string {
   return `${readable || 'project'}-${createHash('sha256').update(folder).digest('hex').slice(0, HASH_CHARS)}`
 }
 
-/** The home for a coding agent: what `--as`, `--home` or POSTHORN_HOME choose, else that of the project. */
-export function agentHome(options: ProjectOptions, env: Env, cwd: string): string {
-  const isChosen = options.as !== undefined || options.home !== undefined
-  if (isChosen || (env['POSTHORN_HOME'] && options.dir === undefined)) return chosenHome(options, env)
-  const folder = projectFolder(options.dir ?? env['CLAUDE_PROJECT_DIR'] ?? cwd)
-  return join(profilesRoot(env), projectProfileName(folder))
+export interface AgentHome {
+  readonly home: string
+  /** The project's own, made at its first use; one that was chosen must be there. */
+  readonly isProject: boolean
 }
 
-/** Makes the profile of a project at its first use, on the relays of the default profile. One that was chosen by name must be there. */
-export function ensureProjectProfile(home: string, relays: readonly string[] | undefined, env: Env): void {
+/** The home for a coding agent: what `--as`, `--home` or POSTHORN_HOME choose, else that of the project. */
+export function agentHome(options: ProjectOptions, env: Env, cwd: string): AgentHome {
+  const isChosen = options.as !== undefined || options.home !== undefined
+  if (isChosen || (env['POSTHORN_HOME'] && options.dir === undefined))
+    return { home: chosenHome(options, env), isProject: false }
+  const folder = projectFolder(options.dir ?? env['CLAUDE_PROJECT_DIR'] ?? cwd)
+  return { home: join(profilesRoot(env), projectProfileName(folder)), isProject: true }
+}
+
+/** Its profile. A project's first one is on the relays of the default profile. */
+export function openAgentProfile(
+  { home, isProject }: AgentHome,
+  relays: readonly string[] | undefined,
+  env: Env,
+): Profile {
   try {
-    readProfile(home)
-    return
+    return readProfile(home)
   } catch (error) {
     const isMissing = error instanceof ProfileError && error.code === 'profile-missing'
-    if (!isMissing || dirname(home) !== profilesRoot(env)) throw error
+    if (!isMissing || !isProject) throw error
   }
   try {
-    createProfile({ home, relays: relays ?? defaultRelays(env) })
+    return createProfile({ home, relays: relays ?? defaultRelays(env) })
   } catch (error) {
     // Another server of the same project was faster.
-    if (!(error instanceof ProfileError && error.code === 'profile-exists')) throw error
+    if (error instanceof ProfileError && error.code === 'profile-exists') return readProfile(home)
+    throw error
   }
 }
 

@@ -47,7 +47,8 @@ export function createMcpServer(post: Post, { era, notify }: McpServerOptions): 
   const server = new McpServer(
     { name: 'posthorn', title: 'Posthorn: mail for agents that sleep', version: post.version },
     {
-      capabilities: { resources: { subscribe: true, listChanged: true }, tools: {}, prompts: {} },
+      // A legacy HTTP request ends with its answer: there is nobody to tell.
+      capabilities: { resources: { subscribe: notify || era === 'modern', listChanged: true }, tools: {}, prompts: {} },
       instructions: INSTRUCTIONS,
       maxToolInputElements: MAX_INPUT_ELEMENTS,
     },

@@ -4,7 +4,7 @@ import type { Mailbox as McpMailbox } from '../../mcp/index.ts'
 import { isLoopbackHost, type Post, serveMcp, serveMcpHttp, type ToolProfile, wakePathOn } from '../../mcp/index.ts'
 import { systemRandom } from '../../platform/random.ts'
 import { fileShelf } from '../../sdk/home/file-shelf.ts'
-import { npubOf, openLookout, presenceBeside, readProfile } from '../../sdk/index.ts'
+import { npubOf, openLookout, presenceBeside } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
 import { CliError, UsageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -12,7 +12,7 @@ import { agentHostNamed } from '../install/agent-hosts.ts'
 import { type Mailbox, openMailbox } from '../mailbox.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { givenRelays } from '../profile.ts'
-import { agentHome, ensureProjectProfile } from '../project-profile.ts'
+import { agentHome, openAgentProfile } from '../project-profile.ts'
 import { version } from '../version.ts'
 
 /** `posthorn mcp`: mail as MCP tools, for as long as the client or the signal lets it. */
@@ -22,9 +22,8 @@ export const mcp: Command<'mcp'> = async context => {
   const http = options.http === undefined ? undefined : httpAddress(options.http, options['token-file'])
   const host = options.host === undefined ? undefined : agentHostNamed(options.host)
   const relays = givenRelays(options.relay)
-  const home = agentHome(options, env, process.cwd())
-  ensureProjectProfile(home, relays, env)
-  const self = readProfile(home)
+  const self = openAgentProfile(agentHome(options, env, process.cwd()), relays, env)
+  const { home } = self
   const mailbox = await openMailbox({ home, relays, timers, presence: true, passphrase: passphraseOf(context) })
   try {
     const wakePath = wakePathOn(fileShelf(home))

@@ -22,7 +22,7 @@ export const wake: Command<'wake'> = async context => {
   const { options, env } = context
   const host = agentHostNamed(options.host)
   const asked = await hookInput(context)
-  const home = agentHome(options, env, asked.cwd ?? process.cwd())
+  const { home } = agentHome(options, env, asked.cwd ?? process.cwd())
   // The MCP server makes the profile; before its first start there is no mail.
   if (!existsSync(homeFiles(home).profile)) return EXIT.ok
   const wakePath = wakePathOn(fileShelf(home))

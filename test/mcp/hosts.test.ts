@@ -1,0 +1,103 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { pathToFileURL } from 'node:url'
+import { createProfile, openAgent } from 'posthorn'
+import { expect, onTestFinished, test } from 'vitest'
+import { BIN, inProcess, posthorn } from '../cli/posthorn.ts'
+import { startRelay } from '../helpers/start-relay.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
+
+// The hosts themselves are not here: what they would run is taken out of the files that were written for them, and run.
+
+/** A project with a profile and a friend who can write to it; `posthorn` and a `codex` that notes how it was called are on the path. */
+async function project(relay: string) {
+  const root = tempDir()
+  const [folder, bin] = [join(root, 'p'), join(root, 'bin')]
+  mkdirSync(join(folder, '.git'), { recursive: true })
+  mkdirSync(bin)
+  const program = (name: string, script: string) =>
+    writeFileSync(join(bin, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 })
+  program('posthorn', `exec '${process.execPath}' '${BIN}' "$@"`)
+  program('codex', `printf '%s\\n' "$@" > '${root}/called.tmp'; mv '${root}/called.tmp' '${root}/called'`)
+  const env = { HOME: root, PATH: `${bin}:/usr/bin:/bin` }
+  const started = await posthorn(['mcp', '--dir', folder, '--relay', relay], { env, input: '' })
+  expect(started.code).toBe(0)
+  const friend = join(root, '.local/share/posthorn/friend')
+  createProfile({ home: friend, relays: [relay] })
+  const agent = await openAgent({ home: friend, presence: false, announce: false })
+  onTestFinished(async () => void (await agent.close({ timeoutMs: 100 })))
+  const to = agent.contacts.list().find(({ name }) => name.startsWith('p-'))?.name ?? ''
+  const install = (host: string) => inProcess(['install', '--host', host, '--dir', folder, '--yes'], { env })
+  return { root, folder, env, install, send: async () => void (await agent.stored(await agent.send(to, 'xyzzy'))) }
+}
+
+/** As a host runs a hook. The relay is in this process, so nothing here may block it. */
+async function shell(line: string, { input, ...how }: { cwd: string; env: Record<string, string>; input: string }) {
+  const child = spawn('/bin/sh', ['-c', line], how)
+  child.stdin.end(input)
+  const [stdout, stderr, [status]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')])
+  return { status, stdout, stderr }
+}
+
+const NOTICE = /^posthorn: 1 new message from other agents\. Call the posthorn tool check_inbox with wake "[0-9a-f]{8}"/
+
+test('Claude Code: the hook of settings.json wakes by exit code 2 and stderr', async () => {
+  await using relay = await startRelay()
+  const { folder, env, install, send } = await project(relay.url)
+  await install('claude-code')
+  const [{ hooks }] = JSON.parse(readFileSync(join(folder, '.claude/settings.json'), 'utf8')).hooks.Stop
+  await send()
+  const input = JSON.stringify({ session_id: 's', cwd: folder, hook_event_name: 'Stop', stop_hook_active: false })
+  const ran = await shell(hooks[0].command, { cwd: '/', env, input })
+  expect(ran).toMatchObject({ status: 2, stdout: '', stderr: expect.stringMatching(NOTICE) })
+})
+
+test('Codex: the hook lets the turn end, and mail that comes later is queued for the thread', async () => {
+  await using relay = await startRelay()
+  const { root, folder, env, install, send } = await project(relay.url)
+  await install('codex')
+  const config = readFileSync(join(folder, '.codex/config.toml'), 'utf8')
+  const [, command = ''] = /^command = "(posthorn wake[^"]*)"/m.exec(config) ?? []
+  const run = () => {
+    const input = JSON.stringify({ session_id: 'thread-7', cwd: folder, hook_event_name: 'Stop' })
+    return shell(command, { cwd: folder, env, input })
+  }
+  expect(await run()).toMatchObject({ status: 0, stdout: '', stderr: '' })
+  await send()
+  await expect.poll(() => existsSync(join(root, 'called'))).toBe(true)
+  const [queue, flag, thread, message] = readFileSync(join(root, 'called'), 'utf8').split('\n')
+  expect([queue, flag, thread]).toEqual(['queue', '--thread', 'thread-7'])
+  expect(message?.replace('--message=', '')).toMatch(NOTICE)
+  // Mail that is there when the turn ends makes it go on; what was told of is not told again.
+  expect(await run()).toMatchObject({ status: 0, stdout: '' })
+})
+
+test('opencode: the plugin prompts the session that went idle, and only a main one', async () => {
+  await using relay = await startRelay()
+  const { folder, env, install, send } = await project(relay.url)
+  await install('opencode')
+  const { PosthornWake } = await import(pathToFileURL(join(folder, '.opencode/plugins/posthorn.js')).href)
+  const prompts: { path: { id: string }; body: { parts: { text: string }[] } }[] = []
+  const client = {
+    session: {
+      get: async ({ path }: { path: { id: string } }) => ({ data: path.id === 'child' ? { parentID: 'main' } : {} }),
+      promptAsync: async (request: (typeof prompts)[number]) => void prompts.push(request),
+    },
+  }
+  const before = { ...process.env }
+  Object.assign(process.env, env)
+  onTestFinished(() => void Object.assign(process.env, before))
+  const { event } = await PosthornWake({ client, directory: folder })
+  await event({ event: { type: 'session.idle', properties: { sessionID: 'child' } } })
+  await event({ event: { type: 'session.idle', properties: { sessionID: 'main' } } })
+  onTestFinished(() => event({ event: { type: 'session.deleted', properties: {} } }))
+  await send()
+  await expect.poll(() => prompts.length).toBe(1)
+  expect(prompts[0]).toMatchObject({
+    path: { id: 'main' },
+    body: { parts: [{ type: 'text', text: expect.stringMatching(NOTICE) }] },
+  })
+})
