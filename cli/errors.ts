@@ -39,6 +39,8 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   'damaged-log': EXIT.integrity,
   'no-log': EXIT.empty,
   'relay-unreachable': EXIT.unreachable,
+  'signer-unreachable': EXIT.unreachable,
+  'signer-refused': EXIT.refused,
 }
 
 /** A relay's refusal: whether the key is at fault can be told from the standard prefix of its reason. */

@@ -7,7 +7,7 @@ import { exposure } from '../sdk/home/files.ts'
 import type { CliHost } from './context.ts'
 import { UsageError } from './errors.ts'
 
-const MAX_BYTES = 1_024
+const MAX_BYTES = 4_096
 
 interface Asking extends Pick<CliHost, 'readSecret'> {
   readonly options: { readonly 'passphrase-file'?: string | undefined }
@@ -21,7 +21,7 @@ export function passphraseOf({ options, readSecret }: Asking): () => Promise<str
   let known: Promise<string> | undefined
   const ask = async () => {
     const file = options['passphrase-file']
-    if (file !== undefined) return readPassphraseFile(file)
+    if (file !== undefined) return readSecretFile(file, 'the passphrase')
     if (readSecret === undefined)
       throw new KeyFileError(
         'key-encrypted',
@@ -45,21 +45,21 @@ export async function newPassphrase(asking: Asking): Promise<string> {
 }
 
 /** One line. A file must be the user's own and closed to others; a pipe (`<(pass show …)`) is taken as it is. */
-function readPassphraseFile(path: string): string {
+export function readSecretFile(path: string, what: string): string {
   let file: number
   try {
     file = openSync(path, 'r')
   } catch (cause) {
-    throw new KeyFileError('key-passphrase', `the passphrase file ${path} cannot be read.`, { cause })
+    throw new KeyFileError('key-passphrase', `the file of ${what}, ${path}, cannot be read.`, { cause })
   }
   try {
     const stats = fstatSync(file)
     const openFile = stats.isFile() ? exposure(stats) : undefined
     if (openFile) throw new KeyFileError('key-too-open', `${path} ${openFile}; make it yours alone: chmod 600 ${path}`)
-    if (stats.size > MAX_BYTES) throw new KeyFileError('key-passphrase', `${path} is too large for a passphrase.`)
+    if (stats.size > MAX_BYTES) throw new KeyFileError('key-passphrase', `${path} is too large to hold ${what}.`)
     const passphrase = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
     if (passphrase === '' || /[\r\n]/.test(passphrase))
-      throw new KeyFileError('key-passphrase', `${path} is to hold one line, the passphrase.`)
+      throw new KeyFileError('key-passphrase', `${path} is to hold one line, ${what}.`)
     return passphrase
   } finally {
     closeSync(file)
@@ -80,7 +80,7 @@ export async function readSecretFrom(
     return await new Promise<string>((resolve, reject) => {
       lines.once('line', resolve)
       lines.once('SIGINT', onInterrupt)
-      lines.once('close', () => reject(new UsageError('no passphrase was given')))
+      lines.once('close', () => reject(new UsageError('nothing was given')))
       signal.addEventListener('abort', () => reject(signal.reason), { once: true })
     })
   } finally {

@@ -9,6 +9,7 @@ export const profileFields = (profile: Profile) => ({
   pubkey: profile.pubkey,
   relays: profile.relays,
   home: profile.home,
+  ...(profile.signer ? { signer: profile.signer } : {}),
 })
 
 export const profileText = (profile: Profile, paint: Paint): string =>

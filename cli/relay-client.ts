@@ -1,12 +1,9 @@
-import { join } from 'node:path'
-import { systemRandom } from '../platform/random.ts'
-import { signEvent } from '../protocol/index.ts'
 import {
   type Authenticate,
   type ConnectOptions,
   connect,
   type OpenKeyOptions,
-  openKeyFile,
+  openHomeSigner,
   type RelayClient,
 } from '../sdk/index.ts'
 import { chosenProfile, type ProfileOptions } from './profile.ts'
@@ -19,11 +16,11 @@ export const authenticateAs =
     passphrase: OpenKeyOptions['passphrase'],
   ): Authenticate =>
   async template => {
-    const key = await openKeyFile(join(chosenProfile(profile, env).home, 'key'), { passphrase })
+    const signer = await openHomeSigner(chosenProfile(profile, env), { passphrase })
     try {
-      return signEvent(template, key, systemRandom.bytes(32))
+      return await signer.sign(template)
     } finally {
-      key.fill(0)
+      await signer.close?.()
     }
   }
 

@@ -24,6 +24,7 @@ import type {
   Topic,
   TypedHandler,
 } from './messaging.ts'
+import type { RemoteSignerOptions } from './remote-signer/index.ts'
 import type { Unfinished } from './shutdown.ts'
 import type { Telemetry } from './telemetry.ts'
 import type { TypedAct } from './typed-act.ts'
@@ -91,6 +92,11 @@ export interface OpenAgentOptions {
    * keeps no key files.
    */
   readonly passphrase?: () => string | Promise<string>
+  /**
+   * The key stays with a remote signer (NIP-46), connected to at the first start; the home keeps the key that it knows this profile by.
+   * Later starts wait for nothing: mail that cannot be opened yet waits. In Node: a page gives `host.signer`.
+   */
+  readonly signer?: Omit<RemoteSignerOptions, 'clientKey' | 'host'>
   /** Highest scrypt cost (log_n of NIP-49) that the key file may demand; default 18, which takes 256 MiB. */
   readonly maxLogN?: number
   /** Overrides the profile's relays; at most 16. */

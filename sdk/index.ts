@@ -1,13 +1,24 @@
 /** Agents that sleep: mail, profiles, and a small relay client. @module */
 export * from './exports.ts'
 export { cardBeside, contactsBeside, invitesBeside, presenceBeside } from './home/beside.ts'
-export { encryptKeyFile, isKeyFileEncrypted, type OpenKeyOptions, openKeyFile, readKeyFile } from './home/key-file.ts'
+export { type HomeSignerOptions, openHomeSigner } from './home/home-signer.ts'
+export {
+  type ChangePassphrase,
+  changeKeyPassphrase,
+  encryptKeyFile,
+  isKeyFileEncrypted,
+  type OpenKeyOptions,
+  openKeyFile,
+  readKeyFile,
+} from './home/key-file.ts'
 export { type HomeChoice, profileHome, profilesRoot } from './home/paths.ts'
 export {
   type CreateEncryptedProfileOptions,
   type CreateProfileOptions,
+  type CreateRemoteProfileOptions,
   createEncryptedProfile,
   createProfile,
+  createRemoteProfile,
   listProfiles,
   type Profile,
   readProfile,

@@ -5,15 +5,16 @@ import type { Cancel } from '../platform/timers.ts'
 import { startAgent } from './agent.ts'
 import { rulesOf } from './agent-rules.ts'
 import type { Agent, Host, OpenAgentOptions } from './api.ts'
-import { HomeInUseError, KeyFileError } from './errors.ts'
+import { HomeInUseError, KeyFileError, ProfileError } from './errors.ts'
 import { fileShelf } from './home/file-shelf.ts'
 import { exposure, lstatOrUndefined, statOrUndefined } from './home/files.ts'
-import { openKeyFile } from './home/key-file.ts'
+import { openHomeSigner } from './home/home-signer.ts'
 import { DEFAULT_PROFILE, homeFiles, profileHome } from './home/paths.ts'
 import {
   addProfileRelays,
   createEncryptedProfile,
   createProfile,
+  createRemoteProfile,
   DEFAULT_RELAY,
   type Profile,
   readProfile,
@@ -26,6 +27,7 @@ import { hostTelemetry } from './host-telemetry.ts'
 import { localSigner } from './identity/local-signer.ts'
 import { nodeHost } from './node-host.ts'
 import { ownRelays } from './relay-url.ts'
+import { createRemoteSigner } from './remote-signer/index.ts'
 import { memoryShelf, sessionOn } from './shelf.ts'
 import { tableStateStore } from './state/store.ts'
 
@@ -79,12 +81,8 @@ async function openHome(options: OpenAgentOptions, host: Host): Promise<Agent> {
   const release = lockHome(home)
   const undo: Cancel[] = [release]
   try {
-    const signer = localSigner(await openKeyFile(files.key, options), host.random, sign, hmacSha256)
-    if (signer.pubkey !== profile.pubkey)
-      throw new KeyFileError(
-        'key-malformed',
-        `${files.key} is not the key of ${files.profile}; put the right one back.`,
-      )
+    const signer = await openHomeSigner(profile, { ...options, host, sign })
+    undo.unshift(() => void signer.close?.())
     const store = openSqliteMailStore(files.mail)
     const shelf = options.host?.shelf ?? fileShelf(home, host.random)
     undo.unshift(() => store.close())
@@ -126,18 +124,28 @@ async function openHome(options: OpenAgentOptions, host: Host): Promise<Agent> {
   }
 }
 
-async function findProfile(home: string, options: OpenAgentOptions, { random }: Host): Promise<Profile> {
+async function findProfile(home: string, options: OpenAgentOptions, host: Host): Promise<Profile> {
   const stats = statOrUndefined(home)
   const exposed = stats && exposure(stats)
   if (exposed)
     throw new KeyFileError('key-too-open', `${home} ${exposed}; if nobody else has read the key: chmod 700 ${home}`)
   if (options.create !== false && !lstatOrUndefined(homeFiles(home).profile)) {
-    const fresh = { home, name: options.name, relays: options.relays, random }
+    const fresh = { home, name: options.name, relays: options.relays, random: host.random }
+    const { signer } = options
+    if (signer)
+      return createRemoteProfile({
+        ...fresh,
+        passphrase: await options.passphrase?.(),
+        connect: clientKey => createRemoteSigner(host)({ ...signer, clientKey }),
+      })
     return options.passphrase
       ? createEncryptedProfile({ ...fresh, passphrase: await options.passphrase() })
       : createProfile(fresh)
   }
-  return readProfile(home)
+  const profile = readProfile(home)
+  if (options.signer && !profile.signer)
+    throw new ProfileError('profile-exists', `profile ${profile.name} has a key of its own; choose another name.`)
+  return profile
 }
 
 function lockHome(home: string): () => void {

@@ -9,6 +9,7 @@ export const COMMANDS: { readonly [V in CommandName]: () => Promise<Command<V>> 
   demo: async () => (await import('./demo.ts')).demo,
   init: async () => (await import('./init.ts')).init,
   whoami: async () => (await import('./whoami.ts')).whoami,
+  'key passphrase': async () => (await import('./key-passphrase.ts')).keyPassphrase,
   status: async () => (await import('./status.ts')).status,
   doctor: async () => (await import('./doctor.ts')).doctor,
 

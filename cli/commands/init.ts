@@ -1,8 +1,9 @@
 import { systemRandom } from '../../platform/random.ts'
-import { homeFiles } from '../../sdk/home/paths.ts'
+import { homeFiles, nameOfFolder } from '../../sdk/home/paths.ts'
 import {
   createEncryptedProfile,
   createProfile,
+  createRemoteProfile,
   encryptKeyFile,
   isKeyFileEncrypted,
   type Profile,
@@ -11,10 +12,12 @@ import {
   setProfileRelays,
 } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
+import { UsageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { newPassphrase } from '../passphrase.ts'
 import { chosenHome, givenRelays } from '../profile.ts'
 import { profileFields, profileText } from '../profile-text.ts'
+import { connectingOf } from '../remote-signer.ts'
 
 /** `posthorn init`: makes a profile, or changes the relays of one. The key of an existing profile stays the same, and is put under a passphrase if that is asked for. */
 export const init: Command<'init'> = async context => {
@@ -22,6 +25,8 @@ export const init: Command<'init'> = async context => {
   const home = chosenHome(options, env)
   const relays = givenRelays(options.relay)
   const before = existing(home)
+  if (before && !before.signer && (options.signer || options.nostrconnect))
+    throw new UsageError(`the profile ${before.name} has a key of its own; choose another name (--as) or folder`)
   const profile = before === undefined ? await create(context, home, relays) : keep(before, relays)
   const keyFile = homeFiles(home).key
   const encrypts = before !== undefined && options.encrypt && !isKeyFileEncrypted(keyFile)
@@ -35,7 +40,7 @@ export const init: Command<'init'> = async context => {
   const who = options.home !== undefined ? ` --home ${home}` : options.as !== undefined ? ` --as ${options.as}` : ''
   if (before === undefined) {
     out.say(
-      `made profile ${profile.name}; its secret key stays in ${home} ${options.encrypt ? 'under your passphrase; without that it is lost' : 'and is readable by you alone'}`,
+      `made profile ${profile.name}; ${profile.signer ? 'its key stays with the signer, and what the signer knows it by' : 'its secret key'} stays in ${home} ${options.encrypt ? 'under your passphrase; without that it is lost' : 'and is readable by you alone'}`,
     )
     out.say(`next: posthorn send${who} ${profile.name} "note to self", then posthorn inbox${who}`)
   } else {
@@ -62,9 +67,16 @@ function existing(home: string): Profile | undefined {
 }
 
 async function create(context: Context<'init'>, home: string, relays: readonly string[] | undefined): Promise<Profile> {
-  const { encrypt, as: name } = context.options
-  if (!encrypt) return createProfile({ home, name, relays })
-  return createEncryptedProfile({ home, name, relays, passphrase: await newPassphrase(context) })
+  const { encrypt, as: name, signer, nostrconnect } = context.options
+  if (signer && nostrconnect) throw new UsageError('--signer and --nostrconnect are two ways to the same; choose one')
+  const passphrase = encrypt ? await newPassphrase(context) : undefined
+  if (signer || nostrconnect) {
+    const connect = await connectingOf(context, name ?? nameOfFolder(home), relays)
+    return createRemoteProfile({ home, name, relays, passphrase, connect })
+  }
+  return passphrase === undefined
+    ? createProfile({ home, name, relays })
+    : createEncryptedProfile({ home, name, relays, passphrase })
 }
 
 const keep = (profile: Profile, relays: readonly string[] | undefined): Profile =>

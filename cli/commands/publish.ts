@@ -1,9 +1,7 @@
-import { join } from 'node:path'
 import { seconds } from '../../platform/clock.ts'
-import { systemRandom } from '../../platform/random.ts'
-import { type NostrEvent, parseEvent, signEvent, type Tag, verifyEvent } from '../../protocol/index.ts'
+import { type NostrEvent, parseEvent, type Tag, verifyEvent } from '../../protocol/index.ts'
 import { parseJson } from '../../protocol/json.ts'
-import { openKeyFile, type PublishResult } from '../../sdk/index.ts'
+import { openHomeSigner, type PublishResult } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
 import { CliError, exitCodeOfReason, hintOfReason, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
@@ -64,15 +62,15 @@ async function sign(context: Context<'publish'>, kind: number, passphrase: () =>
   const { options, operands, env, clock } = context
   const profile = chosenProfile(options, env)
   const content = operands[0] === '-' ? (await context.readStdin()).replace(/\r?\n$/, '') : (operands[0] ?? '')
-  const key = await openKeyFile(join(profile.home, 'key'), { passphrase })
+  const signer = await openHomeSigner(profile, { passphrase })
   try {
     const template = { kind, created_at: seconds(clock), tags: options.tag.map(parseTag), content }
-    return signEvent(template, key, systemRandom.bytes(32))
+    return await signer.sign(template)
   } catch (error) {
     if (error instanceof TypeError) throw new UsageError(error.message)
     throw error
   } finally {
-    key.fill(0)
+    await signer.close?.()
   }
 }
 

@@ -18,7 +18,7 @@ const LOCK = /^lock\./
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** The key is there, closed to others, and the profile's. */
-export function lookAtKey({ home, pubkey }: Profile): Finding {
+export function lookAtKey({ home, pubkey, signer }: Profile): Finding {
   const check = 'key'
   try {
     const file = join(home, 'key')
@@ -27,6 +27,12 @@ export function lookAtKey({ home, pubkey }: Profile): Finding {
     const key = readKeyFile(file)
     const own = publicKeyOf(key)
     key.fill(0)
+    if (signer)
+      return {
+        check,
+        level: 'ok',
+        what: `with a remote signer at ${signer.relays.join(', ')}; ours for it is closed to others`,
+      }
     if (own === pubkey) return { check, level: 'ok', what: 'there, closed to others' }
     return {
       check,

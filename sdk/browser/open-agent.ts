@@ -24,6 +24,8 @@ import { type BrowserProfile, type BrowserProfiles, openProfiles } from './profi
 export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> {
   if (options.home !== undefined)
     throw new TypeError('there are no folders in a browser; name the profile with `name`.')
+  if (options.signer !== undefined)
+    throw new TypeError('a browser keeps no remote signer; connect with remoteSigner() and give host.signer.')
   if (options.passphrase !== undefined)
     throw new TypeError('a browser keeps no key files; open one with decryptKey() and give host.secretKey.')
   const {

@@ -6,7 +6,7 @@ import type { AgentCard } from '../card/shape.ts'
 import { createContactBook } from '../contacts/book.ts'
 import type { AgentContacts } from '../contacts/index.ts'
 import { ContactError } from '../errors.ts'
-import { localSigner } from '../identity/local-signer.ts'
+import type { Signer } from '../identity/signer.ts'
 import type { AgentInvites } from '../invites/index.ts'
 import { findInvite, listed, readInvites } from '../invites/ledger.ts'
 import { makeInvite } from '../invites/make.ts'
@@ -21,8 +21,8 @@ import { relaysIn, resolveRecipient } from '../recipient.ts'
 import { announceable } from '../relays/lists.ts'
 import { homeContacts } from './contacts.ts'
 import { fileShelf } from './file-shelf.ts'
-import { type OpenKeyOptions, openKeyFile } from './key-file.ts'
-import { homeFiles } from './paths.ts'
+import { openHomeSigner } from './home-signer.ts'
+import type { OpenKeyOptions } from './key-file.ts'
 import { readProfile } from './profile.ts'
 import { layOrder } from './spool.ts'
 
@@ -57,13 +57,20 @@ export function invitesBeside(home: string, key: OpenKeyOptions = {}): AgentInvi
   const clock = systemClock
   const shelf = fileShelf(home)
   const self = () => ({ ...readProfile(home), clock, random: systemRandom })
-  const signer = async () => localSigner(await openKeyFile(homeFiles(home).key, key), systemRandom)
-  const door = async (): Promise<RelayDoor> => ({ signer: await signer(), clock, timers: systemTimers, connect })
+  async function signing<T>(use: (signer: Signer) => Promise<T>): Promise<T> {
+    const signer = await openHomeSigner(readProfile(home), key)
+    try {
+      return await use(signer)
+    } finally {
+      await signer.close?.()
+    }
+  }
+  const door = (signer: Signer): RelayDoor => ({ signer, clock, timers: systemTimers, connect })
 
   return {
     async create({ relayCode = false, ...terms } = {}) {
       const [first = ''] = announceable(self().relays)
-      const code = relayCode ? await requestRelayCode(first, await door()) : undefined
+      const code = relayCode ? await signing(signer => requestRelayCode(first, door(signer))) : undefined
       const { created, record } = makeInvite(self(), terms, code)
       layOrder(home, { invite: record })
       return created
@@ -71,10 +78,13 @@ export function invitesBeside(home: string, key: OpenKeyOptions = {}): AgentInvi
     async accept(text, { name } = {}) {
       const taken = takeUp(text, { ...self(), contacts: homeContacts(home) }, name)
       const { contact, added, join, body, act, idem, relays } = taken
-      if (join) await joinRelay(join.relay, join.claim, await door())
-      const compose = createCompose({ signer: await signer(), clock, random: systemRandom })
       const how = { act, idem, contentType: body.contentType }
-      const [mail] = await compose(compositionOf(contact.pubkey, body.text, how, undefined, clock))
+      const mail = await signing(async signer => {
+        if (join) await joinRelay(join.relay, join.claim, door(signer))
+        const compose = createCompose({ signer, clock, random: systemRandom })
+        const [signed] = await compose(compositionOf(contact.pubkey, body.text, how, undefined, clock))
+        return signed
+      })
       layOrder(home, { meet: contact, added, mail })
       return Object.freeze({ id: mail.id, contact, relays })
     },

@@ -5,7 +5,7 @@ import { nodeScrypt } from '../../platform/scrypt-node.ts'
 import { bytesToHex, hexToBytes, isHex64 } from '../../protocol/hex.ts'
 import { publicKeyOf } from '../../protocol/signature.ts'
 import { KeyFileError } from '../errors.ts'
-import { type DecryptKeyOptions, decryptKey, encryptKey, isEncryptedKey } from '../identity/nip49.ts'
+import { type DecryptKeyOptions, decryptKey, encryptKey, isEncryptedKey, keySecurityOf } from '../identity/nip49.ts'
 import type { MaybePromise } from '../identity/signer.ts'
 import { exposure, isMissing, isTaken, statOrUndefined, writePrivateFile } from './files.ts'
 
@@ -51,6 +51,29 @@ export async function encryptKeyFile(path: string, passphrase: string, random: R
   const key = readKeyFile(path)
   try {
     const text = await encryptKey(key, passphrase, { security: 0, random, scrypt: nodeScrypt })
+    writePrivateFile(path, `${text}\n`, randomHex(random, 16))
+  } finally {
+    key.fill(0)
+  }
+}
+
+export interface ChangePassphrase extends OpenKeyOptions {
+  /** Undefined: the key is to lie in clear. */
+  readonly next: string | undefined
+  readonly random: Random
+}
+
+/**
+ * Replaces the key's file, encrypted or not, by the same key under another passphrase or none. Copies of the old file keep the old
+ * one. Rejects with {@link KeyFileError}; then nothing was changed.
+ */
+export async function changeKeyPassphrase(path: string, { next, random, ...opening }: ChangePassphrase): Promise<void> {
+  const before = readKeyText(path)
+  const key = await openKeyFile(path, opening)
+  try {
+    const security = isEncryptedKey(before) ? keySecurityOf(before) : 0
+    const text =
+      next === undefined ? bytesToHex(key) : await encryptKey(key, next, { security, random, scrypt: nodeScrypt })
     writePrivateFile(path, `${text}\n`, randomHex(random, 16))
   } finally {
     key.fill(0)

@@ -9,6 +9,8 @@ import type { Contact } from '../api.ts'
 import { ProfileError } from '../errors.ts'
 import { encryptKey } from '../identity/nip49.ts'
 import { checkRelayUrl, DEFAULT_RELAY, ownRelays } from '../relay-url.ts'
+import type { SignerAddress } from '../remote-signer/bunker-url.ts'
+import type { RemoteSigner } from '../remote-signer/index.ts'
 import { makeSecretKey } from '../secret-key.ts'
 import { exposure, isMissing, lstatOrUndefined, makePrivateFolder, writePrivateFile } from './files.ts'
 import { encryptKeyFile, holdsKeyText, isKeyFileEncrypted, openKeyFile, readKeyFile, writeKeyFile } from './key-file.ts'
@@ -23,6 +25,8 @@ export interface Profile {
   /** 64 hex. */
   readonly pubkey: string
   readonly relays: readonly string[]
+  /** Where the key is, if it is elsewhere (NIP-46); the key in the home is then the one that this signer knows us by. */
+  readonly signer?: SignerAddress
 }
 
 export interface CreateProfileOptions {
@@ -41,7 +45,7 @@ export function createProfile(options: CreateProfileOptions): Profile {
   const { random = systemRandom } = options
   const { key } = begin(options)
   writeKeyFile(key, options.secretKey ?? makeSecretKey(random), random)
-  return finish(options, readKeyFile(key))
+  return finish(options, ownKey(options, readKeyFile(key)))
 }
 
 export interface CreateEncryptedProfileOptions extends CreateProfileOptions {
@@ -52,17 +56,44 @@ export interface CreateEncryptedProfileOptions extends CreateProfileOptions {
 
 /** The same with the key encrypted by a passphrase (NIP-49): it never lies on the disk in clear. */
 export async function createEncryptedProfile(options: CreateEncryptedProfileOptions): Promise<Profile> {
-  const { random = systemRandom, passphrase, logN } = options
+  begin(options)
+  return finish(options, ownKey(options, await layEncryptedKey(options)))
+}
+
+export interface CreateRemoteProfileOptions extends Omit<CreateProfileOptions, 'secretKey'> {
+  /** Encrypts the client's key, as for a profile with a key of its own. */
+  readonly passphrase?: string | undefined
+  /** Connects to the signer with the key that the home keeps for it. */
+  connect(clientKey: Uint8Array): Promise<RemoteSigner>
+}
+
+/**
+ * A profile whose key stays with a remote signer (NIP-46). The home keeps the key that the signer knows it by, as safely as one of
+ * its own: whoever has it may sign as long as the signer lets it. Rejects with SignerError; then another try goes on with that key.
+ */
+export async function createRemoteProfile(options: CreateRemoteProfileOptions): Promise<Profile> {
+  const { random = systemRandom, passphrase } = options
   const { key } = begin(options)
+  if (passphrase === undefined) writeKeyFile(key, makeSecretKey(random), random)
+  const clientKey = passphrase === undefined ? readKeyFile(key) : await layEncryptedKey({ ...options, passphrase })
+  const signer = await options.connect(clientKey)
+  await signer.close?.()
+  return finish(options, signer.pubkey, signer.at)
+}
+
+/** The key that is there then, which may be one that an earlier start left behind. */
+async function layEncryptedKey(options: CreateEncryptedProfileOptions): Promise<Uint8Array> {
+  const { random = systemRandom, passphrase, logN } = options
+  const { key } = homeFiles(options.home)
   const secretKey = options.secretKey ?? makeSecretKey(random)
   const security = options.secretKey ? 2 : 1
   const cost = logN === undefined ? {} : { logN }
   const text = await encryptKey(secretKey, passphrase, { security, random, scrypt: nodeScrypt, ...cost })
   writeKeyFile(key, text, random)
-  if (holdsKeyText(key, text)) return finish(options, secretKey)
+  if (holdsKeyText(key, text)) return secretKey
   // One that an earlier start left behind was kept.
   if (!isKeyFileEncrypted(key)) await encryptKeyFile(key, passphrase, random)
-  return finish(options, await openKeyFile(key, { passphrase: () => passphrase }))
+  return openKeyFile(key, { passphrase: () => passphrase })
 }
 
 function begin({ home, name, relays }: CreateProfileOptions): ReturnType<typeof homeFiles> {
@@ -75,22 +106,31 @@ function begin({ home, name, relays }: CreateProfileOptions): ReturnType<typeof 
   return files
 }
 
-function finish({ home, name, relays, secretKey, random }: CreateProfileOptions, key: Uint8Array): Profile {
-  const files = homeFiles(home)
+/** The public key of what lies in the home, which may not be what was to be imported. */
+function ownKey({ home, secretKey }: CreateProfileOptions, key: Uint8Array): string {
   const pubkey = publicKeyOf(key)
   if (secretKey && publicKeyOf(secretKey) !== pubkey)
-    throw new ProfileError('profile-exists', `${files.key} holds another key already; move it away first.`)
-  makePrivateFolder(files.spool)
+    throw new ProfileError('profile-exists', `${homeFiles(home).key} holds another key already; move it away first.`)
+  return pubkey
+}
+
+function finish(
+  { home, name, relays, random }: Omit<CreateProfileOptions, 'secretKey'>,
+  pubkey: string,
+  signer?: SignerAddress,
+): Profile {
+  makePrivateFolder(homeFiles(home).spool)
   const urls = (relays ?? [DEFAULT_RELAY]).map(checkRelayUrl)
-  return writeProfile({ home, name: checkName(name ?? nameOfFolder(home)), pubkey, relays: urls }, random)
+  const profile = { home, name: checkName(name ?? nameOfFolder(home)), pubkey, relays: urls }
+  return writeProfile(signer ? { ...profile, signer } : profile, random)
 }
 
 /** Replaces profile.json atomically. */
 export function writeProfile(profile: Profile, random: Random = systemRandom): Profile {
-  const { home, name, pubkey, relays } = profile
-  const text = `${JSON.stringify({ v: 1, name, pubkey, relays }, null, 2)}\n`
+  const { home, name, pubkey, relays, signer } = profile
+  const text = `${JSON.stringify({ v: 1, name, pubkey, relays, signer }, null, 2)}\n`
   writePrivateFile(homeFiles(home).profile, text, randomHex(random, 16))
-  return Object.freeze({ home, name, pubkey, relays: Object.freeze([...relays]) })
+  return frozen({ home, name, pubkey, relays, ...(signer ? { signer } : {}) })
 }
 
 /** Remembers other relays for an existing profile. */
@@ -115,11 +155,18 @@ export function readProfile(home: string): Profile {
   }
   const json = parseJson(text)
   const record = json.ok && isRecord(json.value) ? json.value : {}
-  const [v, name, pubkey, relays] = ['v', 'name', 'pubkey', 'relays'].map(field => own(record, field))
-  if (v !== 1 || typeof name !== 'string' || !isHex64(pubkey) || !isRelayList(relays))
+  const [v, name, pubkey, relays, signer] = ['v', 'name', 'pubkey', 'relays', 'signer'].map(field => own(record, field))
+  // Without its signer a profile would be taken for one whose key is in the home.
+  const isSound = signer === undefined || isAddress(signer)
+  if (v !== 1 || typeof name !== 'string' || !isHex64(pubkey) || !isRelayList(relays) || !isSound)
     throw new ProfileError('profile-malformed', `${path} is not a profile of this version; repair or remove it.`)
-  return Object.freeze({ home, name: checkName(name), pubkey, relays: Object.freeze([...relays]) })
+  return frozen({ home, name: checkName(name), pubkey, relays, ...(signer ? { signer } : {}) })
 }
+
+const frozen = (profile: Profile): Profile => Object.freeze({ ...profile, relays: Object.freeze([...profile.relays]) })
+
+const isAddress = (value: unknown): value is SignerAddress =>
+  isRecord(value) && isHex64(own(value, 'pubkey')) && isRelayList(own(value, 'relays'))
 
 const isRelayList = (value: unknown): value is string[] =>
   Array.isArray(value) && value.every(url => typeof url === 'string')

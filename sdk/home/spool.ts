@@ -10,7 +10,6 @@ import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import { GIFT_WRAP, MESSAGE } from '../../protocol/kinds.ts'
 import { verifyEvent } from '../../protocol/signature.ts'
 import type { SendOptions } from '../api.ts'
-import { localSigner } from '../identity/local-signer.ts'
 import { compositionOf, createCompose, type WrapForm } from '../mail/compose.ts'
 import { encodeMessage } from '../mail/message.ts'
 import { isReceiptState } from '../mail/receipt-order.ts'
@@ -20,8 +19,10 @@ import { type Order, parseOrder } from '../orders.ts'
 import { resolveRecipient } from '../recipient.ts'
 import { homeContacts } from './contacts.ts'
 import { exposure, isMissing, lstatOrUndefined, writePrivateFile } from './files.ts'
-import { type OpenKeyOptions, openKeyFile } from './key-file.ts'
+import { openHomeSigner } from './home-signer.ts'
+import type { OpenKeyOptions } from './key-file.ts'
 import { homeFiles } from './paths.ts'
+import { readProfile } from './profile.ts'
 import { readHome } from './read-home.ts'
 
 /** The running agent looks this often even if the system tells it of no change. */
@@ -44,13 +45,17 @@ export async function handOver(
   text: string,
   { key, ...options }: HandOverOptions = {},
 ): Promise<string> {
-  const signer = localSigner(await openKeyFile(homeFiles(home).key, key), systemRandom)
   const recipient = resolveRecipient(to, homeContacts(home))
   const parent = options.replyTo === undefined ? undefined : parentIn(home, options.replyTo)
-  const compose = createCompose({ signer, clock: systemClock, random: systemRandom })
-  const [mail, ...copies] = await compose(compositionOf(recipient, text, options, parent, systemClock))
-  for (const each of [mail, ...copies]) lay(home, { v: 1, send: each })
-  return mail.id
+  const signer = await openHomeSigner(readProfile(home), key)
+  try {
+    const compose = createCompose({ signer, clock: systemClock, random: systemRandom })
+    const [mail, ...copies] = await compose(compositionOf(recipient, text, options, parent, systemClock))
+    for (const each of [mail, ...copies]) lay(home, { v: 1, send: each })
+    return mail.id
+  } finally {
+    await signer.close?.()
+  }
 }
 
 /** Beside a running agent: has it mark a message as read. `id` is the full id. */

@@ -84,6 +84,12 @@ export async function decryptKey(
   }
 }
 
+/** How an encrypted key says it was treated before; unknown where it says nothing sound. */
+export function keySecurityOf(text: string): KeySecurity {
+  const security = payloadOf(text)?.[42]
+  return security === 0 || security === 1 ? security : 2
+}
+
 function payloadOf(text: string): Uint8Array | undefined {
   if (text.length > MAX_CHARS) return undefined
   const decoded = bech32.decodeUnsafe(text, MAX_CHARS)

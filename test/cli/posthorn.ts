@@ -26,6 +26,8 @@ export interface RunOptions {
   readonly readSecret?: (prompt: string) => Promise<string>
   /** The same for yes and no. */
   readonly confirm?: (question: string) => Promise<boolean>
+  /** Told what goes to stdout as it goes; `inProcess` only. */
+  readonly onStdout?: (text: string) => void
 }
 
 /**
@@ -33,7 +35,7 @@ export interface RunOptions {
  * each verb runs in `npm run test:cli`, from the packed package.
  */
 export async function inProcess(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
-  const [out, err] = [collector(), collector()]
+  const [out, err] = [collector(options.onStdout), collector()]
   const code = await main(args, {
     stdout: out.stream,
     stderr: err.stream,
@@ -50,11 +52,12 @@ export async function inProcess(args: readonly string[], options: RunOptions = {
   return outcome(code, out.text(), err.text())
 }
 
-function collector() {
+function collector(onText: (text: string) => void = () => {}) {
   let text = ''
   const stream = new Writable({
     write(chunk, _encoding, done) {
       text += String(chunk)
+      onText(String(chunk))
       done()
     },
   })

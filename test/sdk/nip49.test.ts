@@ -13,6 +13,7 @@ import {
 } from 'posthorn'
 import { bytesToHex, publicKeyOf } from 'posthorn/protocol'
 import { expect, test } from 'vitest'
+import { keySecurityOf } from '#dist/sdk/identity/nip49.js'
 import { inProcess, json } from '../cli/posthorn.ts'
 import { person } from '../helpers/events.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -145,4 +146,39 @@ test('posthorn init --encrypt, from a file and from the terminal; exit 4 without
     stderr: expect.stringContaining('nothing changed'),
   })
   expect(await run('inbox --offline --as tom', typing('one'))).toMatchObject({ code: 3 })
+})
+
+test('posthorn key passphrase: another, none, a first one; the key and what it says of itself stay', async () => {
+  const folder = tempDir()
+  const home = join(folder, 'posthorn', 'eve')
+  const { pubkey } = await createEncryptedProfile({ home, passphrase: 'one', ...cheap })
+  const key = join(home, 'key')
+  const asked: string[] = []
+  const run = (args: string, ...answers: string[]) =>
+    inProcess(['key', 'passphrase', '--as', 'eve', ...args.split(' ').filter(Boolean)], {
+      env: { XDG_DATA_HOME: folder },
+      readSecret: async prompt => {
+        asked.push(prompt)
+        return answers.shift() ?? ''
+      },
+    })
+  const before = readFileSync(key, 'utf8')
+  expect(await run('', 'wrong', 'two', 'two')).toMatchObject({ code: 4 })
+  expect(await run('', 'one', 'two', 'too')).toMatchObject({ code: 2 })
+  expect(await run('', 'one', '', '')).toMatchObject({ code: 2 })
+  expect(readFileSync(key, 'utf8')).toBe(before)
+  asked.length = 0
+  const file = join(folder, 'next')
+  writeFileSync(file, 'two\n', { mode: 0o600 })
+  const changed = await run(`--new-passphrase-file ${file} --json`, 'one')
+  expect([json(changed), asked]).toEqual([{ v: 1, changed: true, encrypted: true }, ['passphrase: ']])
+  expect(keySecurityOf(readFileSync(key, 'utf8').trim())).toBe(1)
+  expect(await run('--remove', 'two')).toMatchObject({ code: 0 })
+  expect(publicKeyOf(readKeyFile(key))).toBe(pubkey)
+  expect(await run('--remove')).toMatchObject({ code: 2 })
+  asked.length = 0
+  expect(await run('', 'three', 'three')).toMatchObject({ code: 0, stderr: expect.stringContaining('in clear') })
+  expect(asked).toEqual(['new passphrase: ', 'new again: '])
+  expect(keySecurityOf(readFileSync(key, 'utf8').trim())).toBe(0)
+  expect(statSync(key).mode & 0o777).toBe(0o600)
 })

@@ -1,10 +1,14 @@
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { nip44 } from 'nostr-tools'
 import { createNostrConnectURI } from 'nostr-tools/nip46'
-import { connect, remoteSigner } from 'posthorn'
+import { connect, createProfile, handOver, openAgent, readProfile, remoteSigner, setProfileRelays } from 'posthorn'
 import { expect, onTestFinished, test } from 'vitest'
+import { inProcess, json } from '../cli/posthorn.ts'
 import { nowSeconds, type Person, person } from '../helpers/events.ts'
 import { startRelay } from '../helpers/start-relay.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
 import { alice, bob, memoryAgent } from './agents.ts'
 
 type Answer = { readonly result?: string; readonly error?: string }
@@ -42,7 +46,7 @@ async function bunker(
       if (given !== 'silent') answer(signerKey, given)
     },
   })
-  return { asked }
+  return { asked, stop: () => client.close() }
 }
 
 function asAlice({ method, params: [first = '', second = ''] }: Question): Answer {
@@ -178,4 +182,74 @@ test('a connection offered by the client: whoever read the secret becomes the si
   const fields = (text: string) => [...new URLSearchParams(text.split('?')[1])].sort()
   expect(fields(shown[0] ?? '')).toEqual(fields(theirs))
   await expect(remoteSigner({})).rejects.toThrow(TypeError)
+})
+
+test('a profile on disk whose key is with a bunker: let in once, opened without waiting, no secret kept', async () => {
+  await using relay = await startRelay()
+  const home = join(tempDir(), 'alice')
+  const first = await bunker(relay.url)
+  const opened = await openAgent({ home, relays: [relay.url], presence: false, signer: { url: url(relay.url) } })
+  expect(opened.pubkey).toBe(alice.pubkey)
+  const receiver = await memoryAgent(bob, relay.url)
+  await opened.stored(await opened.send(receiver.npub, 'signed elsewhere'))
+  await opened.close()
+  expect(first.asked.filter(method => method === 'connect')).toHaveLength(1)
+  const files = ['key', 'profile.json'].map(name => readFileSync(join(home, name), 'utf8'))
+  expect(files.join()).not.toContain(SECRET)
+  expect(JSON.parse(files[1] ?? '')).toMatchObject({ pubkey: alice.pubkey, signer: { pubkey: signerKey.pubkey } })
+  expect(statSync(join(home, 'key')).mode & 0o777).toBe(0o600)
+  setProfileRelays(home, [relay.url])
+  expect(readProfile(home).signer).toEqual({ pubkey: signerKey.pubkey, relays: [relay.url] })
+
+  // The bunker is away: what comes waits at the relay.
+  await first.stop()
+  await receiver.send(alice.pubkey, 'opened later')
+  const again = await openAgent({ home, presence: false })
+  onTestFinished(async () => void (await again.close()))
+  expect(again.pubkey).toBe(alice.pubkey)
+  const second = await bunker(relay.url)
+  await expect.poll(() => again.inbox().map(({ text }) => text), { timeout: 20_000 }).toContain('opened later')
+  // Beside it: signed through the same bunker, sent by the agent.
+  const id = await handOver(home, receiver.npub, 'from beside')
+  await expect.poll(() => receiver.inbox().find(mail => mail.id === id)?.text, { timeout: 20_000 }).toBe('from beside')
+  expect(second.asked).not.toContain('connect')
+
+  writeFileSync(join(home, 'profile.json'), JSON.stringify({ ...JSON.parse(files[1] ?? ''), signer: {} }))
+  expect(() => readProfile(home)).toThrow(expect.objectContaining({ code: 'profile-malformed' }))
+  const plain = join(tempDir(), 'plain')
+  createProfile({ home: plain })
+  await expect(openAgent({ home: plain, signer: { url: url(relay.url) } })).rejects.toMatchObject({
+    code: 'profile-exists',
+  })
+})
+
+test('posthorn init --signer and --nostrconnect; then a verb signs through the bunker', async () => {
+  await using relay = await startRelay()
+  await bunker(relay.url)
+  const folder = tempDir()
+  const env = { XDG_DATA_HOME: folder, HOME: folder }
+  const file = join(folder, 'token')
+  writeFileSync(file, `${url(relay.url)}\n`, { mode: 0o600 })
+  const run = (...args: string[]) => inProcess(args, { env: { ...env, POSTHORN_SIGNER_FILE: file } })
+  const made = await run('init', '--as', 'far', '--signer', '--relay', relay.url, '--json')
+  expect(json(made)).toMatchObject({ created: true, pubkey: alice.pubkey, signer: { pubkey: signerKey.pubkey } })
+  expect(made.stdout + made.stderr).not.toContain(SECRET)
+  expect(await run('publish', '--as', 'far', '--kind', '1', 'signed far away')).toMatchObject({ code: 0 })
+  expect((await run('init', '--as', 'near')).code).toBe(0)
+  expect(await run('init', '--as', 'near', '--signer')).toMatchObject({ code: 2 })
+  expect(await inProcess(['init', '--as', 'third', '--signer'], { env })).toMatchObject({ code: 2 })
+
+  const shown: string[] = []
+  const offered = inProcess(['init', '--as', 'other', '--nostrconnect', '--relay', relay.url], {
+    env,
+    onStdout: text => shown.push(text),
+  })
+  await expect.poll(() => shown.join(''), { timeout: 10_000 }).toContain('nostrconnect://')
+  const { host, searchParams } = new URL(shown.join('').trim().replace('nostrconnect:', 'http:'))
+  const client = await connect(relay.url)
+  onTestFinished(() => client.close())
+  const sealing = nip44.getConversationKey(signerKey.secretKey, host)
+  const content = nip44.encrypt(JSON.stringify({ id: '1', result: searchParams.get('secret') }), sealing)
+  await client.publish(signerKey.sign({ kind: 24133, created_at: nowSeconds(), tags: [['p', host]], content }))
+  expect(await offered).toMatchObject({ code: 0, stdout: expect.stringContaining(alice.pubkey) })
 })
