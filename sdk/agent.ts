@@ -240,6 +240,7 @@ export function startAgent(options: StartOptions): RunningAgent {
     contacts,
     card,
     presence,
+    state: states.api.state,
     addRelay: pool.add,
     onQueued: kick,
   })

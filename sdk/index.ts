@@ -27,6 +27,7 @@ export {
 } from './home/profile.ts'
 export { type HomeView, readHome } from './home/read-home.ts'
 export { type HandOverOptions, handOver, handOverMark, handOverRead } from './home/spool.ts'
+export { type StateBeside, stateBeside } from './home/state-beside.ts'
 export type { Lookout, LookoutRelay } from './lookout.ts'
 export { connect, openLookout, remoteSigner } from './node-host.ts'
 export { openAgent } from './open-agent.ts'

@@ -1,12 +1,18 @@
 import type { Cancel } from '../platform/timers.ts'
 import type { Contact, Host } from './api.ts'
 import { type CardSearch, createCardSearch } from './card/search.ts'
+import { localSigner } from './identity/local-signer.ts'
 import type { Authenticate } from './link/authenticator.ts'
 import { createLine } from './link/line.ts'
 import { createLines } from './link/lines.ts'
 import { createLink } from './link/link.ts'
 import { type Observation, observe, type Presence } from './presence/observer.ts'
 import { resolveRecipient } from './recipient.ts'
+import { makeSecretKey } from './secret-key.ts'
+import { OWN_RECORD } from './state/desk.ts'
+import { openSections } from './state/owned/sections.ts'
+import type { StateView } from './state/owned/types.ts'
+import { tableStateStore } from './state/store.ts'
 
 /**
  * Looks at other agents over relays without being one: no home is opened, no mail touched, nothing said. For programs that
@@ -20,6 +26,8 @@ export interface Lookout {
     onChange: (presence: Presence) => void,
     onTold?: () => void,
   ): Observation
+  /** An agent's state (npub, hex, contact name), kept up to date until it is closed. Throws UnknownRecipientError. */
+  state(who: string): StateView
   /** One each, in the order given. */
   relays(): readonly LookoutRelay[]
   /** Calls back whenever a relay is reached or lost. Returns the function that stops it. */
@@ -72,6 +80,15 @@ export function createLookout(options: LookoutOptions): Lookout {
   return {
     cards: createCardSearch({ ...options, lines, resolve: who => resolveRecipient(who, options.contacts) }),
     observe: (pubkeys, onChange, onTold) => observe({ ...options, lines }, pubkeys, onChange, onTold),
+    state(who) {
+      const author = resolveRecipient(who, options.contacts)
+      const authors = new Set([author])
+      // Nothing is ever signed with it.
+      const signer = localSigner(makeSecretKey(options.random), options.random)
+      const host = { ...options, lines: () => lines.all, signer, store: tableStateStore() }
+      const sections = openSections(host, { o: OWN_RECORD, authors: () => authors })
+      return sections.view(author, () => sections.log.close({ timeoutMs: 0 }))
+    },
     relays: () => ends.map(({ status }) => status()),
     onChange(listener) {
       listeners.add(listener)

@@ -9,6 +9,7 @@ import type { Life } from './life.ts'
 import type { MailStore, OutgoingMail } from './mail/store.ts'
 import { type Order, statusOf } from './orders.ts'
 import type { AgentPresence } from './presence/index.ts'
+import type { AgentStates } from './state/agent-state.ts'
 
 export interface ObeyingOptions {
   readonly store: MailStore
@@ -18,6 +19,7 @@ export interface ObeyingOptions {
   readonly contacts: AgentContacts
   readonly card: Pick<AgentCards, 'set'>
   readonly presence: Pick<AgentPresence, 'set'>
+  readonly state: AgentStates['state']
   /** Relays that were added are to be there at the next start, too. */
   rememberRelays?(added: readonly string[]): MaybePromise<unknown>
   addRelay(url: string): void
@@ -35,7 +37,7 @@ export interface Obeying {
 }
 
 export function createObeying(options: ObeyingOptions): Obeying {
-  const { store, clock, life, ledger, contacts, card, presence } = options
+  const { store, clock, life, ledger, contacts, card, presence, state } = options
 
   function meet({ contact, added }: Pick<TakeUp, 'contact' | 'added'>): MaybePromise<unknown> {
     contacts.add(contact.name, contact.pubkey, { relays: contact.relays })
@@ -56,7 +58,10 @@ export function createObeying(options: ObeyingOptions): Obeying {
     else if ('revoke' in order) ledger.revoke(order.revoke, seconds(clock))
     else if ('card' in order) void card.set(order.card).catch(() => {})
     else if ('presence' in order) void presence.set(statusOf(order.presence)).catch(() => {})
-    else if ('meet' in order) {
+    else if ('state' in order) {
+      // What is malformed is refused here as anywhere.
+      void (order.private ? state.private : state).update(order.state).catch(() => {})
+    } else if ('meet' in order) {
       meet({ contact: order.meet, added: order.added })
       adopt(order.mail)
     } else if (order.contact === 'add') contacts.add(order.name, order.pubkey, { relays: order.relays })

@@ -5,6 +5,7 @@ import type { CardDraft } from './card/index.ts'
 import { type InviteRecord, readRecord } from './invites/ledger.ts'
 import type { OutgoingMail } from './mail/store.ts'
 import type { PresenceStatus } from './presence/status.ts'
+import type { Json } from './state/owned/record.ts'
 
 /** What another program of the same home has the running agent do, because a home has one writer. */
 export type Order =
@@ -16,6 +17,8 @@ export type Order =
   | { readonly card: CardDraft }
   /** Null takes back what was said before. */
   | { readonly presence: PresenceChange }
+  /** Changes to the own state, or the private one; null removes. */
+  | { readonly state: Readonly<Record<string, Json>>; readonly private: boolean }
   /** An invite was accepted: whom to know, relays to add, and what tells the inviter. */
   | { readonly meet: Contact; readonly added: readonly string[]; readonly mail: OutgoingMail }
 
@@ -38,6 +41,8 @@ export function parseOrder(
   // Whoever obeys judges the fields, as of any other caller.
   if (isRecord(card)) return { card }
   if (isRecord(presence)) return { presence }
+  const state = own(value, 'state')
+  if (isRecord(state)) return { state: state as Record<string, Json>, private: own(value, 'private') === true }
   const [meet, added, mail] = [own(value, 'meet'), own(value, 'added'), readMail(own(value, 'mail'))]
   if (!isRecord(meet) || !Array.isArray(added) || !added.every(isText) || !mail) return undefined
   const [called, key] = [own(meet, 'name'), own(meet, 'pubkey')]

@@ -47,6 +47,12 @@ export const COMMANDS: { readonly [V in CommandName]: () => Promise<Command<V>> 
   wake: async () => (await import('./wake.ts')).wake,
   install: async () => (await import('./install.ts')).install,
 
+  // State
+  'state get': async () => (await import('./state-get.ts')).stateGet,
+  'state set': async () => (await import('./state-set.ts')).stateSet,
+  'state del': async () => (await import('./state-set.ts')).stateDel,
+  'state watch': async () => (await import('./state-watch.ts')).stateWatch,
+
   // Run a relay
   relay: async () => (await import('./relay.ts')).relay,
   'relay top': async () => (await import('./relay-top.ts')).relayTop,

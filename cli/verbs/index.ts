@@ -7,6 +7,7 @@ import { PEOPLE_VERBS } from './people.ts'
 import { RELAY_VERBS } from './relay.ts'
 import type { VerbSpec } from './spec.ts'
 import { START_VERBS } from './start.ts'
+import { STATE_VERBS } from './state.ts'
 
 export { COMMON } from './common.ts'
 export { RELAY_SETTINGS } from './relay-settings.ts'
@@ -18,6 +19,7 @@ export const VERBS = {
   ...MAIL_VERBS,
   ...PEOPLE_VERBS,
   ...AGENT_VERBS,
+  ...STATE_VERBS,
   ...HOST_VERBS,
   ...RELAY_VERBS,
   ...EVENT_VERBS,
@@ -30,6 +32,7 @@ export const VERB_GROUPS: readonly (readonly [title: string, verbs: Readonly<Rec
   ['Mail', MAIL_VERBS],
   ['People', PEOPLE_VERBS],
   ['Agents', AGENT_VERBS],
+  ['State', STATE_VERBS],
   ['Coding agents', HOST_VERBS],
   ['Run a relay', RELAY_VERBS],
   ['Events of any kind', EVENT_VERBS],

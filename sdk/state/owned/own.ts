@@ -4,21 +4,11 @@ import { byteLength } from '../../../protocol/event.ts'
 import { StateError } from '../../errors.ts'
 import { type Cover, entryOf } from '../log/cover.ts'
 import type { LogHost, OtherSession, Place, SnapshotDraft } from '../log/types.ts'
-import { encodeRecord, MAX_KEY_BYTES, MAX_KEYS, MAX_VALUE_BYTES, privateCodecs, publicCodecs } from './codec.ts'
+import { checkEntry, plainKey } from './check.ts'
+import { encodeRecord, MAX_KEYS, privateCodecs, publicCodecs } from './codec.ts'
 import { createDrafts, type DraftRow } from './drafts.ts'
 import { createPace } from './pace.ts'
-import {
-  COUNTER,
-  canonical,
-  DOT,
-  digestOf,
-  GAUGE,
-  type Json,
-  joinRecords,
-  type OwnedRecord,
-  rebase,
-  recordOf,
-} from './record.ts'
+import { canonical, digestOf, type Json, joinRecords, type OwnedRecord, rebase, recordOf } from './record.ts'
 import { openSections, type Sections } from './sections.ts'
 import { added, counted, type Entries, foldCounters, gaugeAt, gauged, gaugeOf, removed } from './typed.ts'
 import type { OwnState } from './types.ts'
@@ -210,7 +200,11 @@ export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): Runn
   async function change(changes: Iterable<readonly [string, Json]>, epsilon?: number): Promise<void> {
     if (closed || closing.now) throw new StateError('state-closed', 'this state is closed; open the agent again.')
     const list = [...changes]
-    for (const [key, value] of list) check(key, value)
+    for (const [key, value] of list) {
+      checkEntry(key, value)
+      if (section.record.entries.size >= MAX_KEYS && !section.record.entries.has(key))
+        throw new StateError('state-too-large', `a record has at most ${MAX_KEYS} keys; delete some.`)
+    }
     if (section.size + list.length > MAX_RECORD)
       throw new StateError('state-too-large', 'the state is full; delete some of it first.')
     const touched = list.filter(([key, value]) => drafts.put(key, value, epsilon)).map(([key]) => key)
@@ -225,22 +219,6 @@ export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): Runn
     return keeping
   }
 
-  function check(key: string, value: Json): void {
-    if (byteLength(key) > MAX_KEY_BYTES || key === '')
-      throw new StateError('state-malformed', `a key has 1 to ${MAX_KEY_BYTES} bytes.`)
-    if (!key.isWellFormed()) throw new StateError('state-malformed', 'a key is well-formed Unicode.')
-    const text = canonicalOf(value)
-    if (byteLength(text) > MAX_VALUE_BYTES)
-      throw new StateError('state-too-large', `a value has at most ${MAX_VALUE_BYTES / 1024} KiB as JSON.`)
-    if (section.record.entries.size >= MAX_KEYS && !section.record.entries.has(key))
-      throw new StateError('state-too-large', `a record has at most ${MAX_KEYS} keys; delete some.`)
-  }
-
-  const plain = (key: string): string => {
-    if ([COUNTER, DOT, GAUGE].includes(key[0] ?? ''))
-      throw new StateError('state-malformed', `keys do not begin with ${COUNTER}, ${DOT} or ${GAUGE}.`)
-    return key
-  }
   const named = (name: string): string => {
     if (name === '' || name.includes('/'))
       throw new StateError('state-malformed', 'a name is not empty and has no slash.')
@@ -277,9 +255,10 @@ export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): Runn
     sections,
     entries,
     view: createView({ ...host, section, log, entries, onFork: sections.onFork, close }),
-    set: (key, value, options) => asyncly(() => change([[plain(key), value]], options?.epsilon)),
-    delete: key => asyncly(() => change([[plain(key), null]])),
-    update: values => asyncly(() => change(Object.entries(values).map(([key, value]) => [plain(key), value] as const))),
+    set: (key, value, options) => asyncly(() => change([[plainKey(key), value]], options?.epsilon)),
+    delete: key => asyncly(() => change([[plainKey(key), null]])),
+    update: values =>
+      asyncly(() => change(Object.entries(values).map(([key, value]) => [plainKey(key), value] as const))),
     count: (name, by = 1) => asyncly(() => change([counted(entries, named(name), slot, finite(by))])),
     add: (name, element) => asyncly(() => change(added(entries, named(name), element, nextDot()))),
     remove: (name, element) => asyncly(() => change(removed(entries, named(name), element))),
@@ -326,15 +305,4 @@ function firstOf(changes: ReadonlyMap<string, Json>): Map<string, Json> {
     first.set(key, value)
   }
   return first
-}
-
-/** Throws StateError where JSON cannot hold it. */
-function canonicalOf(value: Json): string {
-  try {
-    const text = JSON.stringify(value)
-    if (text?.isWellFormed()) return text
-  } catch {
-    // Circular, or a bigint.
-  }
-  throw new StateError('state-malformed', 'a value is what JSON can hold.')
 }

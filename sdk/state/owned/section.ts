@@ -1,6 +1,6 @@
 import type { Cancel } from '../../../platform/timers.ts'
 import type { Table } from '../../tables.ts'
-import { EMPTY, type Entry, joinEntries, type OwnedRecord } from './record.ts'
+import { canonical, EMPTY, type Entry, type Json, joinEntries, type OwnedRecord } from './record.ts'
 import { nameOfKey } from './typed.ts'
 import type { StateChange } from './types.ts'
 
@@ -25,10 +25,15 @@ const sizeOf = (key: string, { value }: Entry): number => key.length + JSON.stri
 
 export function createSection(author: string, entries: Table<Entry>, bases: Table<BaseRow>): Section {
   const listeners = new Set<{ readonly key: string | undefined; run(change: StateChange): void }>()
-  let changed = new Set<string>()
+  /** Values as they were when they were last told of. */
+  let changed = new Map<string, Json>()
   let size = 0
   for (const [key, entry] of entries) size += sizeOf(key, entry)
   let base = bases.get(author)?.base ?? EMPTY.base
+
+  function note(key: string, before: Entry | undefined): void {
+    if (!changed.has(key)) changed.set(key, before?.value ?? null)
+  }
 
   return {
     author,
@@ -48,7 +53,7 @@ export function createSection(author: string, entries: Table<Entry>, bases: Tabl
           if (entry.session >= base) continue
           entries.delete(key)
           size -= sizeOf(key, entry)
-          changed.add(key)
+          note(key, entry)
         }
       }
       for (const [key, entry] of other.entries) {
@@ -57,7 +62,7 @@ export function createSection(author: string, entries: Table<Entry>, bases: Tabl
         if (before && joinEntries(before, entry) === before) continue
         size += sizeOf(key, entry) - (before ? sizeOf(key, before) : 0)
         entries.set(key, entry)
-        changed.add(key)
+        note(key, before)
         any = true
       }
       return any
@@ -68,8 +73,9 @@ export function createSection(author: string, entries: Table<Entry>, bases: Tabl
       return () => void listeners.delete(listener)
     },
     tell(extra = []) {
-      const keys = new Set([...changed, ...extra])
-      changed = new Set()
+      const news = [...changed].filter(([key, was]) => canonical(was) !== canonical(entries.get(key)?.value ?? null))
+      const keys = new Set([...news.map(([key]) => key), ...extra])
+      changed = new Map()
       const told = new Map<string, StateChange>()
       for (const key of keys) {
         const { kind, name } = nameOfKey(key)

@@ -2,10 +2,11 @@ import type { Clock } from '../../../platform/clock.ts'
 import type { Cancel, Timers } from '../../../platform/timers.ts'
 import { sleep } from '../../../platform/timers.ts'
 import type { Fork, Log } from '../log/types.ts'
-import { digestOf, type Json } from './record.ts'
+import { contentOf, gaugeNow, namesOf } from './content.ts'
+import { digestOf } from './record.ts'
 import type { Section } from './section.ts'
-import { counterValue, type Entries, gaugeAt, gaugeOf, nameOfKey, setValues } from './typed.ts'
-import type { StateContent, StateView } from './types.ts'
+import { counterValue, type Entries, setValues } from './typed.ts'
+import type { StateView } from './types.ts'
 
 export interface ViewOptions {
   readonly section: Section
@@ -19,35 +20,14 @@ export interface ViewOptions {
 }
 
 export function createView({ section, log, clock, timers, entries, ...options }: ViewOptions): StateView {
-  const gauge = (name: string) => {
-    const found = gaugeOf(entries, name)
-    return found && gaugeAt(found, clock.now())
-  }
-
-  function names(kind: StateContent extends infer T ? keyof T : never): string[] {
-    const wanted = kind.slice(0, -1)
-    const found = [...entries.under('')].map(([key]) => nameOfKey(key)).filter(each => each.kind === wanted)
-    return [...new Set(found.map(({ name }) => name))].sort()
-  }
-
-  /** Names are data: `__proto__` is one like others. */
-  const record = <T>(keys: readonly string[], read: (key: string) => T): Readonly<Record<string, T>> =>
-    Object.freeze(Object.fromEntries(keys.map(key => [key, read(key)])))
-
   return {
     author: section.author,
     get: key => entries.get(key),
-    keys: () => names('values'),
+    keys: () => namesOf(entries, 'value'),
     counter: name => counterValue(entries, name),
     set: name => setValues(entries, name),
-    gauge,
-    content: () =>
-      Object.freeze({
-        values: record(names('values'), key => entries.get(key) as Json),
-        counters: record(names('counters'), name => counterValue(entries, name)),
-        sets: record(names('sets'), name => setValues(entries, name)),
-        gauges: record(names('gauges'), name => gauge(name) ?? 0),
-      }),
+    gauge: name => gaugeNow(entries, name, clock.now()),
+    content: () => contentOf(entries, clock.now()),
     subscribe: (key, listener) => section.subscribe(key, listener),
     get cover() {
       const sessions = log.cover().get(section.author) ?? new Map()
