@@ -27,6 +27,7 @@ export default defineConfig({
     pool: 'forks',
     // More than the cores of a small machine: many tests wait more than they work.
     maxWorkers: 3,
+    globalSetup: process.env['TEST_CLI'] ? ['test/cli/user/pack.ts'] : [],
     setupFiles: ['test/helpers/warm-threads.ts'],
     testTimeout: 30_000,
     hookTimeout: 30_000,

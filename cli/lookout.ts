@@ -2,13 +2,15 @@ import { homeContacts } from '../sdk/home/contacts.ts'
 import { type Contact, DEFAULT_RELAY, type Lookout, openLookout, ProfileError } from '../sdk/index.ts'
 import type { CliHost } from './context.ts'
 import { CliError, exitCodeOfReason, hintOfReason } from './errors.ts'
-import { EXIT } from './exit-codes.ts'
+import { EXIT, type ExitCode } from './exit-codes.ts'
+import type { Output } from './output.ts'
 import { passphraseOf } from './passphrase.ts'
 import { chosenProfile, givenRelays, type ProfileOptions } from './profile.ts'
 import { authenticateAs } from './relay-client.ts'
 import { poll } from './wait.ts'
 
 interface Looking extends Pick<CliHost, 'env' | 'timers' | 'signal' | 'readSecret'> {
+  readonly out: Output
   readonly options: ProfileOptions & {
     readonly relay: readonly string[]
     readonly timeout: number
@@ -27,8 +29,11 @@ export interface LookingAround {
  * Looks at agents from a verb, beside a running agent, too: no home is locked. Once every relay was tried; throws if none was
  * reached. Without a profile at the default relay, as a stranger.
  */
-export async function withLookout<T>(context: Looking, use: (around: LookingAround) => Promise<T>): Promise<T> {
-  const { options, env, timers, signal } = context
+export async function withLookout(
+  context: Looking,
+  use: (around: LookingAround) => Promise<ExitCode>,
+): Promise<ExitCode> {
+  const { options, env, timers, signal, out } = context
   const profile = maybeProfile(options, env)
   const contacts = profile === undefined ? [] : homeContacts(profile.home)
   const lookout = openLookout({
@@ -46,7 +51,8 @@ export async function withLookout<T>(context: Looking, use: (around: LookingArou
       },
     )
     if (!signal.aborted && !lookout.relays().some(({ isOpen }) => isOpen)) throw unreached(lookout)
-    return await use({ lookout, contacts, self: profile?.pubkey })
+    const code = await use({ lookout, contacts, self: profile?.pubkey })
+    return code === EXIT.empty ? refusedOr(code, lookout, out) : code
   } finally {
     await lookout.close()
   }
@@ -60,6 +66,15 @@ function maybeProfile(options: ProfileOptions, env: CliHost['env']) {
     if (!chosen && error instanceof ProfileError && error.code === 'profile-missing') return undefined
     throw error
   }
+}
+
+/** Nothing was found: because a relay does not answer this key? */
+function refusedOr(code: ExitCode, lookout: Lookout, out: Output): ExitCode {
+  const found = lookout.relays().find(({ refusal }) => refusal !== undefined)
+  if (found?.refusal === undefined) return code
+  const error = new CliError('refused', EXIT.refused, `${found.url} refused: ${found.refusal}`)
+  out.fail(undefined, error, hintOfReason(found.refusal))
+  return EXIT.refused
 }
 
 function unreached(lookout: Lookout): CliError {

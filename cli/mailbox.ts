@@ -215,7 +215,7 @@ const ofView = (view: HomeView, passphrase: () => Promise<string>): Mailbox => (
 })
 
 /** Every relay was tried and none let us in: known at once, while trying again goes on in the background. */
-export const isUnreachable = ({ agent }: Mailbox): boolean =>
+export const isUnreachable = ({ agent }: Pick<Mailbox, 'agent'>): boolean =>
   agent?.status().relays.every(relay => relay.state === 'offline' && relay.error !== undefined) ?? false
 
 /** A relay's reason, if it is there but does not serve this key, or not without an AUTH that failed, and no other relay does. */
@@ -225,9 +225,9 @@ export function refusalOf({ agent }: Pick<Mailbox, 'agent'>): string | undefined
   return relays.map(({ error }) => error ?? '').find(error => exitCodeOfReason(error) === EXIT.refused)
 }
 
-/** Catches up for at most `ms`, but gives up as soon as no relay is found reachable. Undefined: not caught up. */
+/** Catches up for at most `ms`, but gives up as soon as no relay is found reachable. Undefined: interrupted, or no agent here. */
 export async function fetchMail(
-  mailbox: Mailbox,
+  mailbox: Pick<Mailbox, 'agent' | 'counts'>,
   { timers, signal, ms }: { readonly timers: Timers; readonly signal: AbortSignal; readonly ms: number },
 ): Promise<SyncSummary | undefined> {
   const { agent } = mailbox
@@ -237,7 +237,7 @@ export async function fetchMail(
   const foundDown = poll(() => isUnreachable(mailbox) || undefined, { timers, signal: stop, ms })
   try {
     const synced = within(agent.sync({ maxMs: ms }), { timers, signal, ms })
-    const summary = await Promise.race([synced, foundDown.then(() => undefined)])
+    const summary = await Promise.race([synced, foundDown.then(down => (down ? agent.sync({ maxMs: 1 }) : synced))])
     if (summary?.complete) await flushed(mailbox, { timers, signal })
     return summary
   } finally {
@@ -247,7 +247,7 @@ export async function fetchMail(
 
 /** Mail queued earlier goes out beside the catch-up; its OK may take a moment longer. */
 export const flushed = (
-  mailbox: Mailbox,
+  mailbox: Pick<Mailbox, 'counts'>,
   { timers, signal }: { readonly timers: Timers; readonly signal: AbortSignal },
 ): Promise<true | undefined> => poll(() => mailbox.counts().queue === 0 || undefined, { timers, signal, ms: FLUSH_MS })
 

@@ -22,10 +22,10 @@ export async function main(argv: readonly string[], host: CliHost): Promise<Exit
   })
   try {
     if (first === '--version' || first === '-v') return showVersion(out)
-    if (first === undefined || first === '--help' || first === '-h') return showHelp(out)
+    if (first === undefined || first === '--help' || first === '-h') return await showHelp(out)
     if (!isVerb(first)) return noVerb(first, rest, out)
-    if (wantsHelp(rest)) return showHelp(out, first)
-    if (first === 'help') return runHelp(rest, out)
+    if (wantsHelp(rest)) return await showHelp(out, first)
+    if (first === 'help') return await runHelp(rest, out)
     return await runVerb(first, rest, out, host)
   } catch (error) {
     if (host.signal.aborted) return EXIT.interrupted
@@ -48,17 +48,19 @@ async function runVerb<V extends CommandName>(
   return host.signal.aborted && verb !== 'relay' ? EXIT.interrupted : code
 }
 
-function runHelp(args: readonly string[], out: Output): ExitCode {
+function runHelp(args: readonly string[], out: Output): Promise<ExitCode> | ExitCode {
   const { operands } = parseVerbArgs('help', args)
   const topic = operands.length === 0 ? undefined : operands.join(' ')
   if (topic !== undefined && !isVerb(topic)) return showFamily(topic, out)
   return showHelp(out, topic)
 }
 
-function showHelp(out: Output, verb?: VerbName): ExitCode {
+async function showHelp(out: Output, verb?: VerbName): Promise<ExitCode> {
+  // Loaded by who asks for it.
+  const output = verb !== undefined && out.json ? (await import('./schemas/index.ts')).OUTPUTS[verb] : undefined
   out.result(
     verb === undefined ? overview(out.paint) : verbHelp(verb, out.paint),
-    verb === undefined ? { verbs: VERBS } : { verb, ...VERBS[verb] },
+    verb === undefined ? { verbs: VERBS } : { verb, ...VERBS[verb], ...(output === undefined ? {} : { output }) },
   )
   return EXIT.ok
 }

@@ -1,9 +1,10 @@
 import type { Cancel } from '../platform/timers.ts'
+import { parseReason } from '../protocol/reasons.ts'
 import type { Contact, Host } from './api.ts'
 import { type CardSearch, createCardSearch } from './card/search.ts'
 import { localSigner } from './identity/local-signer.ts'
 import type { Authenticate } from './link/authenticator.ts'
-import { createLine } from './link/line.ts'
+import { createLine, type Line } from './link/line.ts'
 import { createLines } from './link/lines.ts'
 import { createLink } from './link/link.ts'
 import { type Observation, observe, type Presence } from './presence/observer.ts'
@@ -40,6 +41,8 @@ export interface LookoutRelay {
   readonly isOpen: boolean
   /** Why not, once an attempt failed. */
   readonly error: string | undefined
+  /** Its last words to a question that it does not answer this key. */
+  readonly refusal: string | undefined
 }
 
 export interface LookoutOptions extends Pick<Host, 'clock' | 'timers' | 'random' | 'verifier' | 'dial'> {
@@ -74,9 +77,25 @@ export function createLookout(options: LookoutOptions): Lookout {
       },
     })
     const line = createLine(link, options)
-    return { link, line, status: (): LookoutRelay => ({ url, isOpen: line.isOpen, error }) }
+    let refusal: string | undefined
+    const listening: Line = {
+      ...line,
+      get isOpen() {
+        return line.isOpen
+      },
+      watch: (filters, handlers) =>
+        line.watch(filters, {
+          ...handlers,
+          onEnd(reason) {
+            const { prefix } = parseReason(reason)
+            if (prefix === 'auth-required' || prefix === 'restricted') refusal = reason
+            handlers.onEnd?.(reason)
+          },
+        }),
+    }
+    return { link, line, listening, status: (): LookoutRelay => ({ url, isOpen: line.isOpen, error, refusal }) }
   })
-  const lines = createLines(ends.map(({ line }) => line))
+  const lines = createLines(ends.map(({ listening }) => listening))
   return {
     cards: createCardSearch({ ...options, lines, resolve: who => resolveRecipient(who, options.contacts) }),
     observe: (pubkeys, onChange, onTold) => observe({ ...options, lines }, pubkeys, onChange, onTold),

@@ -3,15 +3,12 @@ import type { Agent, SyncSummary } from '../../sdk/index.ts'
 import type { Command } from '../context.ts'
 import { hintOfReason } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { flushed, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
+import { fetchMail, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
 import type { Output } from '../output.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
 import { bytesText, catchingUpText, escapeText, plural } from '../text.ts'
-import { within } from '../wait.ts'
 
-/** Beyond `--max-ms` before a sync that does not return is left alone, in ms. */
-const GRACE_MS = 1_000
 /** Between two words about a catch-up that takes its time, and before the first. */
 const TOLD_MS = 1_000
 
@@ -34,9 +31,8 @@ export const catchup: Command<'catchup'> = async context => {
     }
     const maxMs = options['max-ms']
     const stop = tellProgress(mailbox.agent, out, timers)
-    const summary = await within(mailbox.agent.sync({ maxMs }), { timers, signal, ms: maxMs + GRACE_MS }).finally(stop)
+    const summary = await fetchMail(mailbox, { timers, signal, ms: maxMs }).finally(stop)
     if (summary === undefined) return EXIT.unreachable
-    if (summary.complete) await flushed(mailbox, { timers, signal })
     const { unread, queue } = mailbox.counts()
     out.result(summaryText(summary), {
       running: false,

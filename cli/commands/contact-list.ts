@@ -15,9 +15,11 @@ interface Known {
 export const contactList: Command<'contact list'> = context =>
   withMailbox(context, ({ contacts, strangers }) => {
     const { out, options, env } = context
-    const beside = new Set(siblingContacts(chosenProfile(options, env).home).map(({ pubkey }) => pubkey))
+    const { home, pubkey: self } = chosenProfile(options, env)
+    const beside = new Set(siblingContacts(home).map(({ pubkey }) => pubkey))
     const named = contacts
       .list()
+      .filter(({ pubkey }) => pubkey !== self)
       .map((each): Known => ({ ...each, standing: beside.has(each.pubkey) ? 'machine' : 'contact' }))
     const judged = strangers().flatMap(({ pubkey, verdict }): Known[] =>
       verdict === undefined || named.some(each => each.pubkey === pubkey)

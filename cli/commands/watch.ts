@@ -10,12 +10,12 @@ import {
 import type { Command, Context } from '../context.ts'
 import { CliError, hintOfReason, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { refusalOf } from '../mailbox.ts'
+import { fetchMail, refusalOf } from '../mailbox.ts'
 import { senderText } from '../message-text.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
 import { escapeLine, escapeText } from '../text.ts'
-import { poll, within } from '../wait.ts'
+import { poll } from '../wait.ts'
 import { messageEnvironment } from '../watch/environment.ts'
 import { runCommand } from '../watch/run-command.ts'
 import { createSlots } from '../watch/slots.ts'
@@ -29,7 +29,6 @@ const LOOK_BACK = 10_000
 const RECENT = 200
 /** The time limit is the command's own; waiting for a free slot does not count. */
 const NO_LIMIT_MS = 2 ** 31 - 1
-const GRACE_MS = 1_000
 const CLOSE_MS = 6_000
 
 interface Work {
@@ -228,8 +227,8 @@ async function untilStopped(work: Work, { out, timers }: Context<'watch'>, stop:
 async function untilDone(work: Work, context: Context<'watch'>, stop: AbortSignal): Promise<ExitCode> {
   const { agent, ended } = work
   const { options, out, timers } = context
-  const wait = { timers, signal: stop, ms: options.timeout + GRACE_MS }
-  const summary = await within(agent.sync({ maxMs: options.timeout }), wait)
+  const mailbox = { agent, counts: () => agent.status() }
+  const summary = await fetchMail(mailbox, { timers, signal: stop, ms: options.timeout })
   const waits = () =>
     agent
       .inbox({ limit: LOOK_BACK })

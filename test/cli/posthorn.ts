@@ -22,6 +22,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly input?: string
   readonly nodeArgs?: readonly string[]
+  /** Another copy of the command. */
+  readonly bin?: string
   /** Answers of a person at the terminal; `inProcess` only. */
   readonly readSecret?: (prompt: string) => Promise<string>
   /** The same for yes and no. */
@@ -52,7 +54,7 @@ export async function inProcess(args: readonly string[], options: RunOptions = {
   return outcome(code, out.text(), err.text())
 }
 
-function collector(onText: (text: string) => void = () => {}) {
+export function collector(onText: (text: string) => void = () => {}) {
   let text = ''
   const stream = new Writable({
     write(chunk, _encoding, done) {
@@ -64,7 +66,7 @@ function collector(onText: (text: string) => void = () => {}) {
   return { stream, text: () => text }
 }
 
-const outcome = (code: number | null, stdout: string, stderr: string): Outcome => ({
+export const outcome = (code: number | null, stdout: string, stderr: string): Outcome => ({
   code,
   stdout,
   stderr,
@@ -100,7 +102,7 @@ const LONGEST_MS = 28_000
 function launch(args: readonly string[], options: RunOptions): Running {
   const { PATH = '', TMPDIR } = process.env
   const env = { PATH, HOME: '/nonexistent', ...(TMPDIR === undefined ? {} : { TMPDIR }), ...options.env }
-  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), BIN, ...args], {
+  const child = spawn(process.execPath, [...(options.nodeArgs ?? []), options.bin ?? BIN, ...args], {
     env,
     timeout: LONGEST_MS,
     killSignal: 'SIGKILL',

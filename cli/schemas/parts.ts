@@ -1,0 +1,146 @@
+import {
+  amount,
+  anything,
+  count,
+  either,
+  flag,
+  hex16,
+  hex64,
+  list,
+  mapOf,
+  npub,
+  object,
+  text,
+  time,
+  words,
+} from './build.ts'
+
+/** What several outputs have in common. */
+
+export const profile = { name: text, npub, pubkey: hex64, relays: list(text), home: text }
+
+export const message = {
+  required: {
+    id: hex64,
+    from: hex64,
+    npub,
+    known: flag,
+    act: text,
+    text,
+    private: flag,
+    at: time,
+    read: flag,
+    state: words('new', 'working', 'done', 'failed', 'set-aside', 'dropped'),
+    attempts: count,
+    relay: text,
+  },
+  optional: {
+    fromName: text,
+    contentType: text,
+    wrap: words('agent', 'chat'),
+    deadline: time,
+    root: hex64,
+    replyTo: hex64,
+    error: text,
+    seq: count,
+  },
+}
+
+export const deliveryState = words(
+  'queued',
+  'stored',
+  'refused',
+  'expired',
+  'undeliverable',
+  'sent',
+  'unheard',
+  'received',
+  'working',
+  'done',
+  'failed',
+  'rejected',
+)
+
+/** What is known of a message that was sent, beside its state. */
+export const delivery = { relay: text, seq: count, reason: text, at: time }
+
+export const standing = words('contact', 'machine', 'allowed', 'denied', 'stranger')
+
+const session = {
+  session: text,
+  state: words('online', 'suspect', 'asleep', 'offline', 'unknown'),
+  heard: flag,
+}
+const said = {
+  activity: text,
+  mood: text,
+  energy: { type: 'number', minimum: -1, maximum: 1 },
+  attention: { type: 'number', minimum: -1, maximum: 1 },
+  acceptsWork: flag,
+  wakesAt: time,
+}
+export const status = said
+export const presence = {
+  required: { npub, pubkey: hex64, ...session, sessions: list(object(session, { ...said, at: time })) },
+  optional: { contact: text, ...said, at: time },
+}
+
+export const card = object(
+  {
+    name: text,
+    description: text,
+    version: text,
+    supportedInterfaces: list(object({ url: text, protocolBinding: text, protocolVersion: text }, { tenant: text })),
+    capabilities: mapOf(anything),
+    defaultInputModes: list(text),
+    defaultOutputModes: list(text),
+    skills: list(
+      object(
+        { id: text, name: text, description: text, tags: list(text) },
+        { examples: list(text), inputModes: list(text), outputModes: list(text) },
+      ),
+    ),
+  },
+  { provider: object({ organization: text, url: text }), documentationUrl: text, iconUrl: text },
+)
+
+export const event = object({
+  id: hex64,
+  pubkey: hex64,
+  created_at: count,
+  kind: count,
+  tags: list(list(text)),
+  content: text,
+  sig: { type: 'string', pattern: '^[0-9a-f]{128}$' },
+})
+
+const sync = {
+  status: words('live', 'catching-up', 'offline'),
+  received: count,
+  new: count,
+  bytes: count,
+  invalid: count,
+  gaps: count,
+  unreadable: count,
+  mayMiss: flag,
+}
+export const summary = {
+  ...sync,
+  complete: flag,
+  ms: amount,
+  unreached: count,
+  relays: list(object({ relay: text, ...sync }, { error: text })),
+}
+
+export const relayStatus = either(
+  object({ url: text, state: { const: 'not-asked' } }),
+  object(
+    { url: text, state: words('live', 'catching-up', 'offline'), mayMiss: flag },
+    { received: count, expected: count, perSecond: amount, position: count, error: text },
+  ),
+)
+
+export const hints = object(
+  {},
+  { complete: words('finish', 'more'), seq: count, epoch: hex16, scope: text, floor: count, withheld: flag },
+)
