@@ -133,6 +133,7 @@ export const OUTPUTS: Readonly<Partial<Record<VerbName, Schema>>> = {
   wake: line({ notice: text }),
   install: line({
     host: text,
+    scope: words('user', 'project'),
     uninstall: flag,
     files: list(object({ path: text, change: text })),
     written: flag,
