@@ -10,8 +10,12 @@ const SOON_MS = 2_000
 const AGAIN_MS = 60_000
 /** Under which name the store keeps what is still to be compared, among what is known of keys: no key is named so. */
 const NOTE = 'suspected'
-/** A relay that is away, or names what it does not serve undamaged, is compared again so often; then not before the next suspicion. */
-const MAX_TRIES = 30
+/**
+ * A relay that is away, or names what it does not serve undamaged, is compared again: a few times soon, then at intervals that double, two
+ * hours in all; then not before the next suspicion. Relays that verify nothing keep some events damaged for ever.
+ */
+const SOON_TRIES = 3
+const MAX_TRIES = 10
 
 export interface RepairerOptions {
   readonly routes: readonly Route[]
@@ -43,7 +47,8 @@ export function createRepairer({ routes, clock, timers, ...options }: RepairerOp
   function plan(): void {
     if (closed || planned || running) return
     planned = true
-    const wait = Math.max(SOON_MS, lastMs + AGAIN_MS - clock.monotonic())
+    const again = AGAIN_MS * 2 ** Math.max(0, tries - SOON_TRIES)
+    const wait = Math.max(SOON_MS, lastMs + again - clock.monotonic())
     cancel = timers.after(wait, start, { background: true })
   }
 
@@ -84,6 +89,11 @@ export function createRepairer({ routes, clock, timers, ...options }: RepairerOp
   if (due.size > 0) plan()
   return {
     suspect() {
+      // What came anew does not wait for what is long overdue.
+      if (planned && tries > SOON_TRIES) {
+        cancel()
+        planned = false
+      }
       tries = 0
       for (const route of routes) due.add(route)
       keep()

@@ -1,6 +1,8 @@
 import { createMemoryMailStore } from 'posthorn'
-import { testMesh } from 'posthorn/testing'
+import { createVirtualTime, testMesh } from 'posthorn/testing'
 import { expect, test } from 'vitest'
+import type { Route } from '#dist/sdk/mail/route.js'
+import { createRepairer } from '#dist/sdk/relays/repairer.js'
 import { nowSeconds } from '../helpers/events.ts'
 import { alice, bob, eventually, memoryAgent, messageTo } from './agents.ts'
 import { type Script, scriptedRelay } from './scripted-relay.ts'
@@ -138,4 +140,29 @@ test('pruned before it was fetched: told as a gap', async () => {
     return gaps
   }
   expect([await gapsAt(20), await gapsAt(51), await gapsAt(52)]).toEqual([0, 0, 1])
+})
+
+test('a relay that stays away is compared again at growing intervals, then not before the next suspicion, which does not wait for them', async () => {
+  const time = createVirtualTime(0)
+  const tries: number[] = []
+  const route = {
+    url: 'ws://r',
+    get isOpen() {
+      tries.push(Math.round(time.clock.monotonic() / 1000))
+      return false
+    },
+  } as Route
+  const repairer = createRepairer({ ...time, routes: [route], pubkey: alice.pubkey, store: createMemoryMailStore() })
+  repairer.suspect()
+  repairer.suspect()
+  await time.advance(10_000_000)
+  expect(tries).toEqual([2, 62, 122, 182, 302, 542, 1022, 1982, 3902, 7742])
+  tries.length = 0
+  repairer.suspect()
+  await time.advance(400_000)
+  repairer.suspect()
+  await time.advance(3_000)
+  expect(tries).toEqual([10_002, 10_062, 10_122, 10_182, 10_302, 10_402])
+  repairer.close()
+  expect(time.pending).toBe(0)
 })

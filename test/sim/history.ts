@@ -6,7 +6,7 @@ import { checkCursors, faultsAtRest } from './invariants.ts'
 import type { Plan, Step } from './plan.ts'
 
 /** Most is well after the first; the last is long enough for every backoff, rest and comparison to have had its turn. */
-const HEALING_MS = [40_000, 40_000, 80_000]
+const HEALING_MS = [40_000, 40_000, 160_000]
 
 /** Where one key's mail lies: its first home, or a clone of it. */
 export interface Home {
