@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bundle, bundleAgent, bundleAll, LIMIT_BYTES } from './bundle.mjs'
 import { findChromium, openBrowser } from './chromium.mjs'
+import { docScenes } from './doc-scenes.mjs'
 import { makePageStage, pageScenes } from './relay-page.mjs'
 import { makeStage, scenes } from './scenes.mjs'
 import { serve } from './site.mjs'
@@ -45,7 +46,9 @@ else await inBrowser(chromium.path)
 
 async function inBrowser(path) {
   const work = mkdtempSync(join(tmpdir(), 'posthorn-browser-'))
-  const { files } = await bundle(`import * as posthorn from 'posthorn'\nglobalThis.posthorn = posthorn`)
+  const { files } = await bundle(
+    `import * as posthorn from 'posthorn'\nimport * as posthornDoc from 'posthorn/doc'\nimport * as yjs from 'yjs'\nObject.assign(globalThis, { posthorn, posthornDoc, yjs })`,
+  )
   const site = await serve({
     '/': {
       type: 'text/html',
@@ -57,7 +60,10 @@ async function inBrowser(path) {
   const browser = await openBrowser(path, join(work, 'chromium'))
   const stage = await makeStage(browser, site.url, join(work, 'relay'))
   const pageStage = await makePageStage(browser, join(work, 'page-relay'))
-  const played = [...scenes.map(scene => [...scene, stage]), ...pageScenes.map(scene => [...scene, pageStage])]
+  const played = [
+    ...[...scenes, ...docScenes].map(scene => [...scene, stage]),
+    ...pageScenes.map(scene => [...scene, pageStage]),
+  ]
   try {
     for (const [name, play, on] of played)
       await check(`Chromium ${browser.browser()?.version() ?? ''}: ${name}`, () => play(on))
