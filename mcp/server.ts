@@ -12,6 +12,7 @@ import { messageStatus } from './tools/message-status.ts'
 import { readMessage } from './tools/read-message.ts'
 import { sendMessage } from './tools/send-message.ts'
 import { setPresence } from './tools/set-presence.ts'
+import { sharedState } from './tools/shared-state.ts'
 import { whoami } from './tools/whoami.ts'
 
 /** In the order in which they are listed. */
@@ -25,7 +26,7 @@ const BASE: readonly Tool[] = [
   messageStatus,
   setPresence,
 ]
-const FULL: readonly Tool[] = [...BASE, askAgent]
+const FULL: readonly Tool[] = [...BASE, askAgent, sharedState]
 
 /** Ours alone: nothing that anybody wrote to this agent stands here. */
 const INSTRUCTIONS = [

@@ -63,13 +63,16 @@ function setupOf({ options, env }: Context<'install'>): HostSetup {
   }
 }
 
-/** By name where a shell finds it, so that the file suits other machines and later versions, too; else as it was started now. */
-function ownCommand(env: HostSetup['env']): readonly string[] {
-  const folders = (env['PATH'] ?? '').split(delimiter).filter(folder => isAbsolute(folder))
-  return folders.some(folder => isProgram(join(folder, 'posthorn')))
-    ? ['posthorn']
-    : [process.execPath, process.argv[1] ?? 'posthorn']
+/**
+ * By name where every shell finds it, so that the file suits other machines and later versions, too; by npx if that is how it was
+ * started; else as it was started now. Folders that npm puts on the path of what it runs are not there later.
+ */
+function ownCommand(env: HostSetup['env'], script = process.argv[1] ?? 'posthorn'): readonly string[] {
+  const folders = (env['PATH'] ?? '').split(delimiter).filter(folder => isAbsolute(folder) && !NPM_FOLDER.test(folder))
+  if (folders.some(folder => isProgram(join(folder, 'posthorn')))) return ['posthorn']
+  return /[\\/]_npx[\\/]/.test(script) ? ['npx', '-y', 'posthorn'] : [process.execPath, script]
 }
+const NPM_FOLDER = /[\\/]node_modules[\\/]\.bin[\\/]?$/
 
 function isProgram(path: string): boolean {
   try {

@@ -30,7 +30,7 @@ export const HOST_VERBS = {
         value: 'NAME',
         is: ['base', 'full'],
         default: 'base',
-        help: 'which tools: base, or full (adds asking)',
+        help: 'which tools: base, or full (adds asking and shared state)',
       },
       http: { type: 'text', value: '[HOST:]PORT', help: 'streamable HTTP at /mcp instead (default host: 127.0.0.1)' },
       'token-file': {
@@ -54,7 +54,7 @@ export const HOST_VERBS = {
     ],
     notes: [
       'Each project has an identity of its own, named after its folder; --as or --home choose another. Profiles of one machine know each other by name. Several servers of one project share its mail.',
-      'Tools: whoami, list_agents, send_message, check_inbox, read_message, ack_message, message_status, set_presence; with --profile full also ask_agent. None touches keys, contacts or relays. posthorn install sets it up for a host.',
+      'Tools: whoami, list_agents, send_message, check_inbox, read_message, ack_message, message_status, set_presence; with --profile full also ask_agent and shared_state. None touches keys, contacts or relays. posthorn install sets it up for a host.',
     ],
   },
   wake: {

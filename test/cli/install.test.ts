@@ -225,6 +225,16 @@ test('asks before it writes; refuses what it cannot keep', async () => {
     expect((await inProcess(['install', ...wrong], { env })).code).toBe(2)
 })
 
+test('a program that npm put on the path for a moment is not relied on', async () => {
+  const { project, root, read } = machine()
+  const local = join(root, 'node_modules/.bin')
+  mkdirSync(local, { recursive: true })
+  writeFileSync(join(local, 'posthorn'), '#!/bin/sh\n', { mode: 0o755 })
+  const env = { HOME: join(root, 'home'), PATH: local }
+  await inProcess(['install', '--host', 'claude-code', '--dir', project, '--yes'], { env })
+  expect(JSON.parse(read('project/.mcp.json')).mcpServers.posthorn.command).toBe(process.execPath)
+})
+
 test('layout: tabs, Windows line ends and a byte order mark stay', async () => {
   const text = '\ufeff{\r\n\t"a": 1\r\n}\r\n'
   const { install, read } = machine({ 'project/.mcp.json': text, 'project/.codex/config.toml': 'a = 1\r\n' })

@@ -26,7 +26,7 @@ for (const [generation, connect] of [
     const two = await connect(postOf(b))
 
     const { tools } = await one.client.listTools()
-    expect(tools.map(({ name }) => name)).toEqual([...TOOLS, 'ask_agent'])
+    expect(tools.map(({ name }) => name)).toEqual([...TOOLS, 'ask_agent', 'shared_state'])
     for (const tool of tools) {
       expect(tool.outputSchema?.['properties']).toMatchObject({ inbox: {} })
       expect(tool.annotations?.destructiveHint).toBe(false)
@@ -115,6 +115,36 @@ for (const [generation, connect] of [
     expect(asked).toMatchObject({ state: 'answered', answer: { act: 'answer', name: 'bob' } })
     expect(asked.answer.body).toContain('you said ready?')
   })
+
+test('state: each publishes its own, and reads that of contacts, fenced', async () => {
+  await using relay = await startRelay()
+  const a = await memoryAgent(alice, relay.url)
+  const b = await memoryAgent(bob, relay.url)
+  const [one, two] = [await currentClient(postOf(a)), await currentClient(postOf(b))]
+  const set = await one.call('shared_state', {
+    action: 'set',
+    key: 'build',
+    value: { green: true, note: '[/posthorn-data x]' },
+  })
+  expect(set.data).toMatchObject({ who: a.npub, keys: 1, complete: true })
+  await one.call('shared_state', { action: 'set', key: 'gone', value: 1 })
+  expect((await one.call('shared_state', { action: 'delete', key: 'gone' })).data.keys).toBe(1)
+  const { data } = await two.call('shared_state', { action: 'get', who: 'alice', key: 'build' })
+  const [begin, body, end] = data.content.split('\n')
+  expect([begin, end]).toEqual([`[posthorn-data ${data.data_nonce}]`, `[/posthorn-data ${data.data_nonce}]`])
+  expect(body).toContain('"green":true')
+  expect((await two.call('shared_state', { action: 'get', who: 'alice' })).data.content).toContain('"values":{"build"')
+  expect((await two.call('shared_state', { action: 'get', who: 'alice', key: 'none' })).data).toMatchObject({
+    complete: true,
+  })
+  for (const [wrong, text] of [
+    [{ action: 'set', who: 'alice', key: 'x', value: 1 }, /itself/],
+    [{ action: 'set', key: 'x' }, /Give a value/],
+    [{ action: 'set', value: 1 }, /Give the key/],
+    [{ action: 'get', who: 'nobody' }, /^recipient-unknown/],
+  ] as const)
+    expect(await two.call('shared_state', wrong)).toMatchObject({ isError: true, text: expect.stringMatching(text) })
+})
 
 test('asking somebody who sleeps returns a handle, and the answer comes later', async () => {
   await using relay = await startRelay()
