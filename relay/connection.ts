@@ -17,6 +17,7 @@ import { type NegentropyHost, NegentropySessions } from './negentropy.ts'
 import { Outflow, type OutflowOwner } from './outflow.ts'
 import type { Peer, Sender } from './policy/policy.ts'
 import { Probation } from './policy/probation.ts'
+import { ReadAhead, type ReadAheadHost } from './read-ahead.ts'
 import type { WillKeeper } from './wills.ts'
 
 /** What a connection needs of the relay. */
@@ -28,6 +29,7 @@ export interface ConnectionHost {
   readonly verifier: Verifier
   readonly wills: WillKeeper
   readonly negentropy: NegentropyHost
+  readonly readAhead: ReadAheadHost
   /** The relay's own URLs, normalised; empty = AUTH is not offered. */
   readonly urls: ReadonlySet<string>
   /** Nothing at all is done here before AUTH. */
@@ -54,6 +56,8 @@ export class Connection implements Outlet, OutflowOwner, Sender, SocketEvents {
   /** Made for the first one. */
   #negentropy: NegentropySessions | undefined
   readonly #outflow: Outflow
+  /** Made for the first page in log order. */
+  #readAhead: ReadAhead | undefined
   #ended = false
   /** How it ended, as wills see it: the client said goodbye. */
   #clean = false
@@ -125,6 +129,7 @@ export class Connection implements Outlet, OutflowOwner, Sender, SocketEvents {
     this.#host.wills.onEnd(this, this.#clean)
     for (const follower of this.#followers.values()) this.#drop(follower)
     this.#negentropy?.closeAll()
+    this.#readAhead?.drop()
     this.#outflow.end()
     this.#probation?.end()
     this.#host.leave(this, this.#peer)
@@ -144,6 +149,11 @@ export class Connection implements Outlet, OutflowOwner, Sender, SocketEvents {
 
   sendRun(run: FrameRun): void {
     this.#outflow.sendRun(run)
+  }
+
+  get readAhead(): ReadAhead {
+    this.#readAhead ??= new ReadAhead(this.#host.readAhead)
+    return this.#readAhead
   }
 
   get ended(): boolean {

@@ -104,6 +104,7 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
 
   // What live subscriptions have been handed, which trails the store's own head by a moment.
   let head: Head = store.head
+  const readAhead = { store, timers, now: () => source.now(), removals: 0, held: 0 }
   const source: Source = {
     store,
     get head() {
@@ -168,6 +169,7 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     terms,
     beforeCommit: checkEpoch,
     onCommit: commit => {
+      if (commit.entries.some(({ op }) => op !== 'stored')) readAhead.removals += 1
       live.publish(commit)
       head = { epoch: store.head.epoch, last: commit.last }
     },
@@ -203,6 +205,7 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     live,
     verifier,
     wills,
+    readAhead,
     negentropy: { store, timers, limits, now: source.now, onError, refuseRead: reads.refuse, held: 0 },
     urls,
     get authRequired() {

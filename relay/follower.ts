@@ -10,6 +10,7 @@ import { concernsVanished } from './log/entries.ts'
 import { sizeOf } from './log/packed-page.ts'
 import type { LogBatch, LogRow, RemovedEntry, Store, StoredEntry } from './log/store.ts'
 import type { Passing } from './passing.ts'
+import type { ReadAhead } from './read-ahead.ts'
 
 /** Entries kept while a batch is being read; more than these and the next batch reads them from the log instead. */
 const AHEAD = 512
@@ -51,7 +52,12 @@ export interface FollowerOptions {
   /** `log`: seqs and removals are told. `plain`: a NIP-01 client that never notices. */
   readonly mode: 'log' | 'plain'
   readonly gone: boolean
+  /** Where its first page may have been read already. */
+  readonly ahead?: ReadAhead
 }
+
+/** A page that misses less of its size than this share ends: another reading for the rest would cost as much as a page. */
+const NEARLY = 1 / 8
 
 /**
  * One subscription's way along the log: reads it in batches until it meets the head, then is fed live; when its connection
@@ -121,7 +127,7 @@ export class Follower {
       // Whatever was committed since is kept in `ahead`, above this position.
       this.#told = this.#position
       if (batch.met) return { complete: 'finish', seq: this.#position, floor }
-      if (left <= 0) return { complete: 'more', seq: this.#position, floor }
+      if (left <= size * NEARLY) return { complete: 'more', seq: this.#position, floor }
     }
     return undefined
   }
@@ -210,16 +216,10 @@ export class Follower {
     if (this.closed) return NOTHING_READ
     this.#ahead = []
     this.#aheadOverflow = false
-    const { filters, keys, gone } = this.#options
+    const { filters, keys, gone, ahead } = this.#options
     const from = this.#source.head.last
-    const batch = await this.#source.store.readLog({
-      filters,
-      keys,
-      gone,
-      after: this.#position,
-      limit,
-      now: this.#source.now(),
-    })
+    const request = { filters, keys, gone, after: this.#position, limit, now: this.#source.now() }
+    const batch = (await ahead?.take(request)) ?? (await this.#source.store.readLog(request))
     if (this.closed) return NOTHING_READ
     this.#sendBatch(batch)
     this.#position = Math.max(this.#position, batch.upTo)

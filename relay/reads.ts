@@ -110,7 +110,9 @@ export function createReads(options: ReadsOptions): Reads {
     if (!log.ok) return connection.send(encode.closed(sub, reason('invalid', log.error)))
     if (search.value.ranked) return find(connection, sub, filters)
     const mode = log.value === undefined ? 'plain' : 'log'
-    const follower = new Follower({ sub, filters, keys, mode, gone: log.value?.gone === true }, connection, source)
+    const gone = log.value?.gone === true
+    const ahead = log.value === undefined ? {} : { ahead: connection.readAhead }
+    const follower = new Follower({ sub, filters, keys, mode, gone, ...ahead }, connection, source)
     connection.adopt(follower)
     const answer = async () => {
       if (log.value === undefined) {
@@ -128,8 +130,9 @@ export function createReads(options: ReadsOptions): Reads {
       const page = await follower.page(cursor.seq, size)
       if (page === undefined) return
       connection.send(encode.eose(sub, { ...hints(filters, keys), ...page }))
-      if (page.complete === 'finish') follower.goLive()
-      else connection.retire(sub)
+      if (page.complete === 'finish') return follower.goLive()
+      connection.retire(sub)
+      connection.readAhead.prepare(cursor.seq, { filters, keys, gone, after: page.seq, limit: size })
     }
     attempt(answer, message => {
       // Its id may meanwhile belong to another subscription.
