@@ -7,7 +7,17 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { addFunctions, backupName, type Database } from '#dist/platform/sqlite.js'
 import { loadDriver } from '#dist/platform/sqlite-driver.js'
 import { LogReader } from '#dist/relay/log/sqlite/reader.js'
-import { eventOf, eventOfText, rowSum, sigSum } from '#dist/relay/log/sqlite/row.js'
+import {
+  type EventRow,
+  eventOf,
+  eventOfText,
+  idIn,
+  pubkeyIn,
+  readRow,
+  rowSum,
+  SQL_ROW,
+  sigSum,
+} from '#dist/relay/log/sqlite/row.js'
 import { LOG_APPLICATION_ID, LOG_FUNCTIONS, LOG_MIGRATIONS } from '#dist/relay/log/sqlite/schema.js'
 import { backupLog, checkFile, checkFolder, restoreLog } from '#dist/relay/tools.js'
 import { nowSeconds, person } from '../helpers/events.ts'
@@ -79,6 +89,16 @@ describe('a stored row', () => {
   test('under another seq, time, kind or expiry is not', () => {
     for (const change of [{ seq: 8 }, { created_at: 1 }, { kind: 2 }, { expires_at: 5 }, { sum: '' }])
       expect(eventOf({ ...stored, ...change }), JSON.stringify(change)).toBeUndefined()
+  })
+
+  test('of which a flipped bit in the header of its record has made NULLs is damaged, and has a seq', () => {
+    const db = new Driver(':memory:')
+    const columns = 'SELECT 7 AS seq, NULL AS created_at, NULL AS kind, NULL AS expires_at, NULL AS json, NULL AS sum'
+    const text = db.prepare(`SELECT ${SQL_ROW} FROM (${columns}) e`).pluck().get() as string
+    expect(readRow(text)).toMatchObject({ seq: 7, intact: false })
+    expect(eventOf(db.prepare(columns).get() as EventRow)).toBeUndefined()
+    expect([idIn(null), pubkeyIn(null)]).toEqual(['', ''])
+    db.close()
   })
 
   test('with any one bit changed is not', () => {

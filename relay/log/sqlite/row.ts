@@ -12,6 +12,7 @@ export interface EventRow {
   readonly kind: number
   readonly expires_at: number | null
   readonly sum: string
+  /** One flipped bit can make it NULL; nothing intact is. */
   readonly json: string
 }
 export const ROW_COLUMNS = 'seq, created_at, kind, expires_at, sum, json'
@@ -23,8 +24,11 @@ const SUM_CHARS = 11
 export const rowSum = ({ seq, created_at, kind, expires_at, json }: Omit<EventRow, 'sum'>): string =>
   hash('sha256', `${seq},${created_at},${kind},${expires_at ?? ''},${json}`, 'base64').slice(0, SUM_CHARS)
 
-/** A row as one text: what its checksum covers and, at the end, the checksum. Each further column would cost the reader as much as all of this. */
-export const SQL_ROW = `e.seq || ',' || e.created_at || ',' || e.kind || ',' || ifnull(e.expires_at, '') || ',' || e.json || e.sum`
+/**
+ * A row as one text: what its checksum covers and, at the end, the checksum. Each further column would cost the reader as much as all of this.
+ * Of a column that damage has made NULL it takes nothing, where `||` would make a NULL of it all.
+ */
+export const SQL_ROW = `format('%d,%d,%d,%s,%s%s', e.seq, e.created_at, e.kind, e.expires_at, e.json, e.sum)`
 
 /** A row that was read for sending. Not to be believed unless `intact`. */
 export interface ReadRow extends Omit<EventRow, 'sum'> {
@@ -70,8 +74,8 @@ export const provenEvent = (row: EventRow): NostrEvent | undefined =>
 /** `{"id":"` and `","pubkey":"` stand before these in every text that `encodeEvent` wrote. */
 const ID_AT = 7
 const PUBKEY_AT = 83
-export const idIn = (json: string): string => json.slice(ID_AT, ID_AT + 64)
-export const pubkeyIn = (json: string): string => json.slice(PUBKEY_AT, PUBKEY_AT + 64)
+export const idIn = (json: string | null): string => json?.slice(ID_AT, ID_AT + 64) ?? ''
+export const pubkeyIn = (json: string | null): string => json?.slice(PUBKEY_AT, PUBKEY_AT + 64) ?? ''
 /** The same for SQL, which counts from 1. */
 export const SQL_ID = `substr(e.json, ${ID_AT + 1}, 64)`
 export const SQL_PUBKEY = `substr(e.json, ${PUBKEY_AT + 1}, 64)`
