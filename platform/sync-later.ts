@@ -3,6 +3,8 @@ import { promisify } from 'node:util'
 import type { Database } from './sqlite.ts'
 
 const sync = promisify(fdatasync)
+/** 16 MB: each time the journal is moved into the file the thread that writes does wait for the disk. */
+const JOURNAL_PAGES = 4_000
 
 /** Commits whose flush to the disk is waited for by whoever needs it, not by the thread that writes. */
 export interface SyncLater {
@@ -25,7 +27,10 @@ export function createSyncLater(db: Database, path: string, readonly = false): S
   let flushed = changes.get()
   let running: Promise<void> | undefined
   let next: Promise<void> | undefined
-  if (!readonly) db.pragma('synchronous = NORMAL')
+  if (!readonly) {
+    db.pragma('synchronous = NORMAL')
+    db.pragma(`wal_autocheckpoint = ${JOURNAL_PAGES}`)
+  }
 
   async function flush(before: Promise<void> | undefined): Promise<void> {
     // How the one before ended is its callers' matter.

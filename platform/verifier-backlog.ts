@@ -2,7 +2,7 @@ import type { Cancel, Timers } from './timers.ts'
 import type { Verifier } from './verifier.ts'
 
 /** Starting a thread costs about as much as checking so many signatures where they are. */
-const BACKLOG = 256
+const BACKLOG = 128
 /** A thread holds some ten megabytes, and is let go after so long without work. */
 const IDLE_MS = 10_000
 

@@ -8,7 +8,8 @@ import { startRelay } from '../helpers/start-relay.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { alice, bob, carol, contactsOf, eventually, memoryAgent } from './agents.ts'
 
-const MISSED = 700
+/** A small page, two whole ones, and a rest: how much there is is asked for behind the first two. */
+const MISSED = 1_200
 const REQUESTS = 10
 
 /** Messages of two senders to alice, the first few of bob's requests. */
@@ -28,7 +29,9 @@ function missed(): NostrEvent[] {
   )
 }
 
-test('an agent that wakes to hundreds of messages: all here, handled, receipted in batches, and how far it is', async () => {
+test('an agent that wakes to a thousand messages: all here, handled, receipted in batches, and how far it is', {
+  timeout: 60_000,
+}, async () => {
   await using relay = await startRelay()
   const client = await connect(relay.url)
   const sent = missed()
