@@ -6,7 +6,7 @@ import { loadDriver } from '#dist/platform/sqlite-driver.js'
 import { requireRules } from '#dist/relay/log/retention.js'
 import { prune } from '#dist/relay/retention.js'
 import { checkFolder, pruneFolder } from '#dist/relay/tools.js'
-import { notes, nowSeconds, person } from '../helpers/events.ts'
+import { person } from '../helpers/events.ts'
 import { handClock } from '../helpers/hand-clock.ts'
 import { startRelay } from '../helpers/start-relay.ts'
 import { makeTempDir, removeDir, tempDir } from '../helpers/temp-dir.ts'
@@ -181,14 +181,18 @@ describe('nothing is pruned beside damage', () => {
 
 describe('a relay with retention', () => {
   const alice = person('alice')
+  /** Dated by the relay's own clock, which stands still: the test's may be a second further by now. */
+  const notesAt = (at: number) =>
+    Array.from({ length: 3 }, (_, n) => alice.sign({ created_at: at, content: `note ${n}` }))
 
   test('prunes from time to time, tells floors, refuses what it would prune, goes on', async () => {
     const clock = handClock()
+    const start = Math.floor(clock.now() / 1000)
     await using running = await startRelay({ clock, retention: [{ kinds: [1], maxAgeS: 60 }] })
     const wire = await connect(running.url)
-    const events = notes(alice, 3)
+    const events = notesAt(start)
     for (const event of events) await wire.publish(event)
-    const other = alice.sign({ kind: 7, created_at: nowSeconds() })
+    const other = alice.sign({ kind: 7, created_at: start })
     await wire.publish(other)
     clock.advance(61_000)
     expect(await running.relay.prune()).toEqual({ events: 3, removals: 0 })
@@ -197,11 +201,12 @@ describe('a relay with retention', () => {
     expect([await ask([1]), await ask([7]), await ask([1, 7])]).toEqual(['4', '1', '4'])
     const again = await wire.publish(events[0] as NostrEvent)
     expect(again.slice(2)).toEqual([false, 'invalid: created_at is older than this relay keeps such events'])
-    expect(await wire.publish(alice.sign({ created_at: nowSeconds() + 61 }))).toMatchObject({ 2: true })
+    expect(await wire.publish(alice.sign({ created_at: start + 61 }))).toMatchObject({ 2: true })
   })
 
   test('tells the operator, and serves on, when what is to go is damaged', async () => {
     const clock = handClock()
+    const start = Math.floor(clock.now() / 1000)
     const errors: unknown[] = []
     await using running = await startRelay({
       clock,
@@ -209,7 +214,7 @@ describe('a relay with retention', () => {
       onError: (_, error) => errors.push(error),
     })
     const wire = await connect(running.url)
-    const events = notes(alice, 3)
+    const events = notesAt(start)
     for (const event of events) await wire.publish(event)
     const Driver = loadDriver()
     const db = new Driver(join(running.data, 'log.db'))
