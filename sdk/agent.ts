@@ -73,7 +73,7 @@ export interface StartOptions extends Host, AgentRules {
 }
 
 /** What runs when an agent runs. */
-export type RunningAgent = Agent & Pick<Obeying, 'adopt' | 'obey'>
+export type RunningAgent = Agent & Pick<Obeying, 'adopt' | 'tell' | 'obey'>
 
 /** An agent on given surroundings; `openAgent` finds these on a machine. */
 export function startAgent(options: StartOptions): RunningAgent {
@@ -243,6 +243,7 @@ export function startAgent(options: StartOptions): RunningAgent {
     state: states.api.state,
     addRelay: pool.add,
     onQueued: kick,
+    express: express.send,
   })
   const desk = createInviteDesk({
     store,
@@ -294,6 +295,7 @@ export function startAgent(options: StartOptions): RunningAgent {
     ...tracking,
     ...states.api,
     adopt: obeying.adopt,
+    tell: obeying.tell,
     obey: obeying.obey,
     handle(what: unknown, handler: unknown, handle?: HandleOptions) {
       life.ensureOpen()

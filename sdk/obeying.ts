@@ -24,6 +24,8 @@ export interface ObeyingOptions {
   rememberRelays?(added: readonly string[]): MaybePromise<unknown>
   addRelay(url: string): void
   onQueued(mail: OutgoingMail): void
+  /** Tells it now, without keeping it. */
+  express(mails: readonly OutgoingMail[]): Promise<void>
 }
 
 /** What other programs of the home, which has one writer, have this agent do. */
@@ -32,6 +34,8 @@ export interface Obeying {
   meet(taken: Pick<TakeUp, 'contact' | 'added'>): MaybePromise<unknown>
   /** Takes over an event that was signed elsewhere with this agent's key. False once it is closing. */
   adopt(mail: OutgoingMail): boolean
+  /** Tells an ephemeral message that was signed elsewhere; nobody is there to hear what became of it. */
+  tell(mail: OutgoingMail): void
   /** What cannot be done any more is let go. False once it is closing. */
   obey(order: Order): boolean
 }
@@ -71,6 +75,7 @@ export function createObeying(options: ObeyingOptions): Obeying {
   return {
     meet,
     adopt,
+    tell: mail => void options.express([mail]).catch(() => {}),
     obey(order) {
       if (life.isClosing) return false
       try {

@@ -111,6 +111,7 @@ async function openHome(options: OpenAgentOptions, host: Host): Promise<Agent> {
     })
     const stopSpool = watchSpool(home, signer.pubkey, host.timers, {
       onMail: agent.adopt,
+      onTell: agent.tell,
       onRead: id => store.markRead(id),
       // Gone, or the agent is closing: there is nobody left to tell.
       onMark: (id, mark, reason) => void agent.mark(id, mark, reason).catch(() => {}),

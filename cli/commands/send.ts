@@ -14,6 +14,8 @@ import { poll } from '../wait.ts'
 export const send: Command<'send'> = async context => {
   const { options, operands, env, timers } = context
   const [to = '', given = ''] = operands
+  if (options.ephemeral && (options.chat || options.deadline !== undefined || options.wait !== undefined))
+    throw new UsageError('--ephemeral is heard now or never: without --chat, --deadline and --wait')
   const profile = chosenProfile(options, env)
   const text = given === '-' ? await readText(context) : given
   if (text === '') throw new UsageError('there is no text to send')
@@ -25,6 +27,7 @@ export const send: Command<'send'> = async context => {
   })
   try {
     const id = await mailbox.send(to, text, sendOptions(context))
+    if (options.ephemeral) return reportTold(context, id, mailbox.agent && mailbox.delivery(id))
     const delivery = await delivered(mailbox, id, { timers, signal: context.signal, ms: options.timeout })
     const reply = isWithRelay(delivery) && options.wait !== undefined ? await replyTo(mailbox, id, context) : undefined
     return report(context, { id, delivery, reply, refusal: refusalOf(mailbox) })
@@ -42,6 +45,7 @@ async function readText({ readStdin, stdinIsTerminal, out }: Context<'send'>): P
 const sendOptions = ({ options }: Context<'send'>): SendOptions => ({
   ...(options.act === undefined ? {} : { act: options.act }),
   ...(options.public ? { public: true } : {}),
+  ...(options.ephemeral ? { ephemeral: true } : {}),
   ...(options.chat ? { wrap: 'chat' as const } : options.wrap ? { wrap: true } : {}),
   ...(options.deadline === undefined ? {} : { deadline: options.deadline / 1000 }),
 })
@@ -109,6 +113,26 @@ function report(
       return EXIT.unreachable
     }
   }
+}
+
+/** Undefined: a running agent tells it, and what became of it is not told here. */
+function reportTold(
+  { out, operands: [to = ''] }: Context<'send'>,
+  id: string,
+  delivery: Delivery | undefined,
+): ExitCode {
+  out.result(id, { id, ...(delivery ?? { state: 'handed-over' }) })
+  if (delivery === undefined) {
+    out.say('handed to the running agent, which tells it')
+    return EXIT.ok
+  }
+  if (delivery.state === 'sent') {
+    out.say(`passed on by ${escapeText(delivery.relay)} to who listens for ${escapeText(to)}`)
+    return EXIT.ok
+  }
+  const why = 'reason' in delivery ? escapeLine(delivery.reason ?? '', 160) : delivery.state
+  out.say(`nobody heard it: ${why}`)
+  return why.startsWith('mute') ? EXIT.empty : EXIT.unreachable
 }
 
 /** A relay has it, or had it before the recipient took it from there. */

@@ -23,12 +23,16 @@ export const MAIL_VERBS = {
       public: { type: 'flag', help: 'clear text that anyone may read (default: sealed to the recipient)' },
       wrap: { type: 'flag', help: 'hide who writes to whom, too: a gift wrap (NIP-59)' },
       chat: { type: 'flag', help: 'as a private message that any Nostr client reads (NIP-17); text alone, no act' },
+      ephemeral: {
+        type: 'flag',
+        help: 'for who listens at this moment; kept nowhere (without --chat, --deadline, --wait)',
+      },
       deadline: { type: 'seconds', value: 'S', help: 'S seconds from now nobody needs it any more (default: never)' },
       wait: { type: 'seconds', value: 'S', max: MAX_SECONDS, help: 'wait S seconds for a reply and print it' },
       timeout: { type: 'seconds', value: 'S', default: 5, max: MAX_SECONDS, help: "wait S seconds for the relay's OK" },
     },
     exits: {
-      empty: 'nobody of that name is known',
+      empty: 'nobody of that name is known; or, with --ephemeral, nobody listened',
       refused: 'the relay takes nothing from this key; the message stays queued',
       unreachable: 'the message is queued; or, with --wait, no reply came yet',
     },

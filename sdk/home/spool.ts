@@ -7,7 +7,7 @@ import { every, type Timers } from '../../platform/timers.ts'
 import { expirationOf, parseEvent, tagValue } from '../../protocol/event.ts'
 import { isHex64 } from '../../protocol/hex.ts'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
-import { GIFT_WRAP, MESSAGE } from '../../protocol/kinds.ts'
+import { EPHEMERAL_MESSAGE, EPHEMERAL_WRAP, GIFT_WRAP, MESSAGE } from '../../protocol/kinds.ts'
 import { verifyEvent } from '../../protocol/signature.ts'
 import type { SendOptions } from '../api.ts'
 import { compositionOf, createCompose, type WrapForm } from '../mail/compose.ts'
@@ -99,6 +99,8 @@ function lay(
 export interface SpoolReader {
   /** False: not now; the file stays for the next one to look. */
   onMail(mail: OutgoingMail): boolean
+  /** An ephemeral message: to be told now, or never. */
+  onTell(mail: OutgoingMail): void
   onRead(id: string): void
   onMark(id: string, mark: Mark, reason: string | undefined): void
   /** False: not now. */
@@ -117,6 +119,7 @@ export function watchSpool(home: string, pubkey: string, timers: Timers, reader:
       const order = readOrder(path, pubkey)
       if (order === undefined) continue
       if ('mail' in order && !reader.onMail(order.mail)) return
+      if ('tell' in order) reader.onTell(order.tell)
       if ('read' in order) reader.onRead(order.read)
       if ('mark' in order) reader.onMark(order.mark.id, order.mark.as, order.mark.reason)
       if ('order' in order && !reader.onOrder(order.order)) return
@@ -147,7 +150,14 @@ export function watchSpool(home: string, pubkey: string, timers: Timers, reader:
 function readOrder(
   path: string,
   pubkey: string,
-): { mail: OutgoingMail } | { read: string } | { mark: MarkOrder } | { order: Order } | { bad: true } | undefined {
+):
+  | { mail: OutgoingMail }
+  | { tell: OutgoingMail }
+  | { read: string }
+  | { mark: MarkOrder }
+  | { order: Order }
+  | { bad: true }
+  | undefined {
   let text: string
   try {
     const stats = lstatOrUndefined(path)
@@ -165,10 +175,13 @@ function readOrder(
   const mark = readMark(own(json.value, 'mark'))
   if (mark) return { mark }
   const given = own(json.value, 'order')
-  const order = isRecord(given) ? parseOrder(given, value => readSend(value, pubkey)) : undefined
+  const order = isRecord(given) ? parseOrder(given, value => readSend(value, pubkey, KEPT)) : undefined
   if (order) return { order }
-  const mail = readSend(own(json.value, 'send'), pubkey)
-  return mail === undefined ? { bad: true } : { mail }
+  const send = own(json.value, 'send')
+  const mail = readSend(send, pubkey, KEPT)
+  if (mail) return { mail }
+  const tell = readSend(send, pubkey, TOLD)
+  return tell ? { tell } : { bad: true }
 }
 
 function readMark(value: unknown): MarkOrder | undefined {
@@ -178,15 +191,18 @@ function readMark(value: unknown): MarkOrder | undefined {
   return { id, as, ...(typeof reason === 'string' ? { reason } : {}) }
 }
 
+const KEPT = { message: MESSAGE, wrap: GIFT_WRAP }
+const TOLD = { message: EPHEMERAL_MESSAGE, wrap: EPHEMERAL_WRAP }
+
 /** A message signed by this home's key, or a wrap: whose key that is nobody can tell, so the folder's privacy has to do. */
-function readSend(value: unknown, pubkey: string): OutgoingMail | undefined {
+function readSend(value: unknown, pubkey: string, { message, wrap }: typeof KEPT): OutgoingMail | undefined {
   if (!isRecord(value)) return undefined
   const [id, text] = [own(value, 'id'), own(value, 'event')]
   const json = parseJson(typeof text === 'string' ? text : '')
   const parsed = json.ok ? parseEvent(json.value) : json
   if (!parsed.ok || !isHex64(id)) return undefined
   const event = parsed.value
-  const isOurs = event.kind === GIFT_WRAP || (event.kind === MESSAGE && event.pubkey === pubkey && event.id === id)
+  const isOurs = event.kind === wrap || (event.kind === message && event.pubkey === pubkey && event.id === id)
   const to = tagValue(event, 'p')
   if (!isOurs || !isHex64(to) || !verifyEvent(event)) return undefined
   const expires = expirationOf(event)

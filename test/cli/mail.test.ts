@@ -385,3 +385,23 @@ test('secrets: a secret key is no recipient and is not repeated', async () => {
   expect(outcome.code).toBe(3)
   expect(outcome.stderr).not.toContain(secret)
 })
+
+test('send --ephemeral: nobody listens, somebody does, and through a running agent', async () => {
+  expect(await run('send bob --as alice --ephemeral --wait 1 psst')).toMatchObject({ code: 2 })
+  const unheard = await run('send bob --as alice --ephemeral --json psst')
+  expect([unheard.code, json(unheard)['state']]).toEqual([3, 'unheard'])
+  const heard: string[] = []
+  const bob = await openAgent({ home: home('bob'), presence: false })
+  onTestFinished(async () => void (await bob.close()))
+  bob.on('ephemeral', ({ text }) => void heard.push(text))
+  await bob.sync()
+  const sent = await run('send bob --as alice --ephemeral --json now')
+  expect([sent.code, json(sent)['state']]).toEqual([0, 'sent'])
+  const alice = await openAgent({ home: home('alice'), presence: false })
+  onTestFinished(async () => void (await alice.close()))
+  await alice.sync()
+  const handed = await run('send bob --as alice --ephemeral --json beside')
+  expect([handed.code, json(handed)['state']]).toEqual([0, 'handed-over'])
+  await expect.poll(() => heard, { timeout: 10_000 }).toEqual(['now', 'beside'])
+  expect(bob.inbox().filter(({ text }) => heard.includes(text))).toEqual([])
+})
