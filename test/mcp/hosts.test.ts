@@ -34,6 +34,9 @@ async function project(relay: string) {
   return { root, folder, env, install, send: async () => void (await agent.stored(await agent.send(to, 'xyzzy'))) }
 }
 
+/** Several processes one after the other; a busy machine is no failure. */
+const BUSY = { timeout: 120_000 }
+
 /** As a host runs a hook. The relay is in this process, so nothing here may block it. */
 async function shell(line: string, { input, ...how }: { cwd: string; env: Record<string, string>; input: string }) {
   const child = spawn('/bin/sh', ['-c', line], how)
@@ -44,7 +47,7 @@ async function shell(line: string, { input, ...how }: { cwd: string; env: Record
 
 const NOTICE = /^posthorn: 1 new message from other agents\. Call the posthorn tool check_inbox with wake "[0-9a-f]{8}"/
 
-test('Claude Code: the hook of settings.json wakes by exit code 2 and stderr', async () => {
+test('Claude Code: the hook of settings.json wakes by exit code 2 and stderr', BUSY, async () => {
   await using relay = await startRelay()
   const { folder, env, install, send } = await project(relay.url)
   await install('claude-code')
@@ -55,7 +58,7 @@ test('Claude Code: the hook of settings.json wakes by exit code 2 and stderr', a
   expect(ran).toMatchObject({ status: 2, stdout: '', stderr: expect.stringMatching(NOTICE) })
 })
 
-test('Codex: the hook lets the turn end, and mail that comes later is queued for the thread', async () => {
+test('Codex: the hook lets the turn end, and mail that comes later is queued for the thread', BUSY, async () => {
   await using relay = await startRelay()
   const { root, folder, env, install, send } = await project(relay.url)
   await install('codex')
@@ -75,7 +78,7 @@ test('Codex: the hook lets the turn end, and mail that comes later is queued for
   expect(await run()).toMatchObject({ status: 0, stdout: '' })
 })
 
-test('opencode: the plugin prompts the session that went idle, and only a main one', async () => {
+test('opencode: the plugin prompts the session that went idle, and only a main one', BUSY, async () => {
   await using relay = await startRelay()
   const { folder, env, install, send } = await project(relay.url)
   await install('opencode')

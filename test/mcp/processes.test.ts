@@ -6,6 +6,9 @@ import { startRelay } from '../helpers/start-relay.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { mcpProcess } from './stdio.ts'
 
+/** Half a dozen processes one after the other; a busy machine is no failure. */
+const BUSY = { timeout: 120_000 }
+
 /** A machine with two projects, each of which has an identity of its own. */
 function machine() {
   const root = tempDir()
@@ -14,7 +17,7 @@ function machine() {
   return { one, two, env: { HOME: root, PATH: process.env['PATH'] ?? '' } }
 }
 
-test('two servers with homes of their own: send, sleep, wake, reply, receipts', async () => {
+test('two servers with homes of their own: send, sleep, wake, reply, receipts', BUSY, async () => {
   await using relay = await startRelay()
   const { one, two, env } = machine()
   const start = (project: string) => mcpProcess(env, ['--dir', project, '--relay', relay.url, '--host', 'claude-code'])
@@ -59,7 +62,7 @@ test('two servers with homes of their own: send, sleep, wake, reply, receipts', 
     .toMatchObject({ state: 'done', replies: [reply.id] })
 })
 
-test('two editors on one project share its mail; the second takes over when the first ends', async () => {
+test('two editors on one project share its mail; the second takes over when the first ends', BUSY, async () => {
   await using relay = await startRelay()
   const { one, two, env } = machine()
   const start = (project: string) => mcpProcess(env, ['--dir', project, '--relay', relay.url])
@@ -91,7 +94,7 @@ test('two editors on one project share its mail; the second takes over when the 
   expect((await second.call('check_inbox', { wait_s: 20 })).data.messages.at(-1)).toMatchObject({ id: later.id })
 })
 
-test('a server ends with its client, and whoever starts it wrongly is told', async () => {
+test('a server ends with its client, and whoever starts it wrongly is told', BUSY, async () => {
   const { one, env } = machine()
   const ended = await posthorn(['mcp', '--dir', one], { env, input: '' })
   expect(ended).toMatchObject({ code: 0, stdout: '' })
