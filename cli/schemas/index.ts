@@ -53,6 +53,10 @@ export const OUTPUTS: Readonly<Partial<Record<VerbName, Schema>>> = {
     unread: count,
     unknownSenders: count,
     deadLetters: count,
+    wake: object(
+      { state: words('none', 'unverified', 'verified') },
+      { host: text, noticedAt: count, verifiedAt: count },
+    ),
   }),
   doctor: line({
     ok: flag,
