@@ -1,5 +1,4 @@
 import type { Clock } from '../../platform/clock.ts'
-import { onDemand } from '../../platform/on-demand.ts'
 import type { Random } from '../../platform/random.ts'
 import type { Timers } from '../../platform/timers.ts'
 import type { Verifier } from '../../platform/verifier.ts'
@@ -8,7 +7,8 @@ import type { NostrEvent } from '../../protocol/event.ts'
 import { type FilterJson, parseFilter } from '../../protocol/filter.ts'
 import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import type { Link } from './link.ts'
-import { createLogFeed, type DialectFeed } from './log-feed.ts'
+import { createLogFeed } from './log-feed.ts'
+import { createTimeFeed } from './time-feed.ts'
 
 /** A verified event, and where the relay's log has it. */
 export interface Received {
@@ -108,9 +108,6 @@ export function wantedBy(filter: FilterJson) {
   return parsed.value
 }
 
-/** Few relays need it: those that do not speak SEQ. */
-export const loadTimeFeed = onDemand(() => import('./time-feed.ts'))
-
 export function createFeed(options: FeedOptions): Feed {
   const counters: FeedCounters = { received: 0, receivedEver: 0, invalid: 0, gaps: 0, expected: undefined }
   let state: Feed['state'] = 'offline'
@@ -118,9 +115,6 @@ export function createFeed(options: FeedOptions): Feed {
   let error: string | undefined
   let epoch: string | undefined
   let mayMiss = false
-  let time: DialectFeed | undefined
-  /** Which connection this is. */
-  let run = 0
   /** When this catch-up began, and what had been received by then. */
   let begun = { ms: 0, received: 0 }
 
@@ -156,31 +150,16 @@ export function createFeed(options: FeedOptions): Feed {
       dialect = 'time'
       mayMiss = true
       log.stop()
-      openTime()
+      time.open()
       options.onChange()
     },
   }
   const log = createLogFeed(shared)
-
-  function openTime(): void {
-    const asked = run
-    loadTimeFeed().then(
-      ({ createTimeFeed }) => {
-        if (asked !== run) return
-        time ??= createTimeFeed(shared)
-        time.open()
-      },
-      // A page that could not fetch it tries again on the next connection.
-      () => {
-        if (asked === run) options.link.drop('the page could not load what a relay without SEQ needs', false)
-      },
-    )
-  }
+  const time = createTimeFeed(shared)
 
   function stopBoth(): void {
-    run += 1
     log.stop()
-    time?.stop()
+    time.stop()
   }
 
   return {
@@ -211,7 +190,7 @@ export function createFeed(options: FeedOptions): Feed {
       if (!options.link.isOpen || (dialect === undefined && error === undefined)) return
       begin()
       error = undefined
-      if (dialect === 'time') time?.refresh()
+      if (dialect === 'time') time.refresh()
       else log.refresh()
       options.onChange()
     },
