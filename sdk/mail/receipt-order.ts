@@ -8,11 +8,13 @@ export const isReceiptState = (text: string | undefined): text is ReceiptState =
 /** Nothing that is not terminal comes after these. */
 export const isTerminal = (state: ReceiptState): boolean => state !== 'received' && state !== 'working'
 
-/** Terminal beats non-terminal, later beats earlier, on a tie the higher id. Negative if `a` gives way to `b`. */
+/** Terminal beats non-terminal, later beats earlier; within a second `working` beats `received`, then the higher id. Negative if `a` gives way to `b`. */
 export function compareReceipts(a: Receipt, b: Receipt): number {
   const terminal = Number(isTerminal(a.state)) - Number(isTerminal(b.state))
   if (terminal !== 0) return terminal
   if (a.at !== b.at) return a.at - b.at
+  const begun = Number(a.state === 'working') - Number(b.state === 'working')
+  if (begun !== 0) return begun
   return a.id < b.id ? -1 : Number(a.id > b.id)
 }
 

@@ -1,8 +1,10 @@
 import { type Agent, connect, type OpenAgentOptions, Rejection } from 'posthorn'
 import { testMesh } from 'posthorn/testing'
 import { expect, onTestFinished, test } from 'vitest'
+import { compareReceipts } from '#dist/sdk/mail/receipt-order.js'
 import { readMail } from '#dist/sdk/mail/receive.js'
 import { createSealer } from '#dist/sdk/mail/seal.js'
+import type { Receipt } from '#dist/sdk/mail/types.js'
 import { nowSeconds, person } from '../helpers/events.ts'
 import { startRelay } from '../helpers/start-relay.ts'
 import { alice, bob, carol, contactsOf, eventually, memoryAgent } from './agents.ts'
@@ -163,4 +165,18 @@ test('a receipt that names a thousand messages counts for a hundred', async () =
     verifier: { tier: 'test', verify: async events => events.map(() => true), close: async () => {} },
   })
   expect(receipts.length).toBe(100)
+})
+
+test('within one second work that has begun comes after what was received, whatever their ids are', () => {
+  const receipt = (state: Receipt['state'], id: string, at = 5): Receipt => ({
+    ...{ id, of: 'm', from: 'p', state, at, private: false },
+  })
+  const orderOf = (...receipts: Receipt[]) => receipts.sort(compareReceipts).map(({ state, id }) => `${state} ${id}`)
+  expect(orderOf(receipt('working', 'a'), receipt('received', 'b'))).toEqual(['received b', 'working a'])
+  expect(orderOf(receipt('working', 'a', 4), receipt('received', 'b'))).toEqual(['working a', 'received b'])
+  expect(orderOf(receipt('done', 'b', 1), receipt('failed', 'a', 1), receipt('working', 'c'))).toEqual([
+    'working c',
+    'failed a',
+    'done b',
+  ])
 })
