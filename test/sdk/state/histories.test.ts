@@ -8,7 +8,7 @@ import { passing } from './passing.ts'
 
 const seed = testSeed('state histories')
 /** `HISTORIES=200` for a longer look. */
-const HISTORIES = Number(process.env['HISTORIES'] ?? 6)
+const HISTORIES = Number(process.env['HISTORIES'] ?? 4)
 
 interface Story {
   readonly on: TestMesh
@@ -52,7 +52,7 @@ async function tell(at: number, withOthers: boolean): Promise<Story & { views: S
   let count = 0
   const homes = () => [...agents.keys()]
 
-  for (let step = 0; step < 60; step += 1) {
+  for (let step = 0; step < 45; step += 1) {
     const name = pick(random, homes())
     const agent = agents.get(name) as Agent
     const draw = randomFloat(random)

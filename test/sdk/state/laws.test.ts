@@ -7,7 +7,7 @@ import { counted, counterValue, entriesOf, foldCounters, gaugeAt } from '#dist/s
 import { testSeed } from '../../helpers/seed.ts'
 
 const seed = testSeed('state laws')
-const runs = { seed, numRuns: 300 }
+const runs = { seed, numRuns: 100 }
 
 const sessions = ['0000000000010000', '0000000000020000', '0000000000030000'] as const
 const value = fc.oneof(

@@ -82,11 +82,11 @@ it('a cover per author misses nothing, wherever the snapshot was cut', () => {
       const story = history(at)
       expect(misses(story, each => !covers(story.cover, each))).toBe(false)
     }),
-    { seed, numRuns: 200 },
+    { seed, numRuns: 60 },
   )
 })
 
 it.each(Object.entries(strategies))('fetching what is %s loses some: kept as a warning', (_, strategy) => {
-  const stories = Array.from({ length: 200 }, (_each, index) => history(index))
-  expect(stories.filter(story => misses(story, strategy(story))).length).toBeGreaterThan(5)
+  const stories = Array.from({ length: 60 }, (_each, index) => history(index))
+  expect(stories.filter(story => misses(story, strategy(story))).length).toBeGreaterThan(2)
 })
