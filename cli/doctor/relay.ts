@@ -7,7 +7,7 @@ import { parseReason } from '../../protocol/reasons.ts'
 import type { RelayClient } from '../../sdk/index.ts'
 import { exitCodeOf, exitCodeOfReason, hintOf, hintOfReason } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
-import { escapeLine, plural } from '../text.ts'
+import { ago, escapeLine, plural } from '../text.ts'
 import { within } from '../wait.ts'
 import type { Finding } from './finding.ts'
 
@@ -72,8 +72,12 @@ async function askRelay(visit: RelayVisit): Promise<Finding> {
         do: 'it forges or is damaged; use another relay, and tell its operator',
         exit: EXIT.integrity,
       }
-    const words = [demanded ? 'reachable, knows this key' : 'reachable', waitingText(answer, position)]
     const { seq, epoch } = answer.hints
+    const words = [
+      demanded ? 'reachable, knows this key' : 'reachable',
+      waitingText(answer, position),
+      ...cursorText(position, answer.hints, visit.clock.now()),
+    ]
     if (seq !== undefined)
       return { check, level: 'ok', about, what: [...words, `log at ${seq}, epoch ${epoch}`].join('; ') }
     return {
@@ -121,6 +125,16 @@ function waitingText({ waiting, hints }: Answer, position: Cursor | undefined): 
   if (position === undefined) return 'not caught up with yet (posthorn catchup)'
   if (waiting === 0) return 'caught up'
   return `${hints.complete === 'more' ? 'at least ' : ''}${plural(waiting, 'message')} to fetch (posthorn catchup)`
+}
+
+/** How old what was told last is: the relay's run that told it, and how far its log has moved since. */
+function cursorText(position: Cursor | undefined, { seq, epoch }: EoseHints, nowMs: number): readonly string[] {
+  if (position === undefined || seq === undefined) return []
+  if (position.epoch === epoch)
+    return [seq > position.seq ? `cursor ${seq - position.seq} behind its log` : 'cursor at its end']
+  // The first 48 bits of an epoch are when its run began, in ms.
+  const began = Number.parseInt(position.epoch.slice(0, 12), 16) / 1_000
+  return [`cursor from an earlier run of it, begun ${ago(Math.floor(began), Math.floor(nowMs / 1_000))}`]
 }
 
 function refusedBy(about: string, why: string): Finding {

@@ -37,6 +37,15 @@ const contact = line({ npub, pubkey: hex64, standing }, { name: text })
 const invite = { id: text, uses: count, expires: time }
 const latency = object({ p50: orNull(amount), p99: orNull(amount) })
 
+/** All keys of a state, by what they are. */
+const content = line({
+  values: mapOf(anything),
+  counters: mapOf(anything),
+  sets: mapOf(anything),
+  gauges: mapOf(anything),
+})
+const change = line({ values: mapOf(anything), published: orNull(flag) })
+
 /** What each line of a verb's stdout is with `--json`. Part of the interface: fields are added, and change only with `v`. */
 export const OUTPUTS: Readonly<Partial<Record<VerbName, Schema>>> = {
   demo: line(
@@ -133,6 +142,10 @@ export const OUTPUTS: Readonly<Partial<Record<VerbName, Schema>>> = {
   'presence show': line(presence.required, presence.optional),
   'presence watch': line(presence.required, presence.optional),
   'presence set': line({ running: flag, presence: object({}, status) }, { state: words('asleep', 'offline') }),
+  'state get': either(line({ key: text, value: anything }), content),
+  'state set': change,
+  'state del': change,
+  'state watch': either(line({ key: text, value: anything }), content),
   mcp: line({ listening: text }),
   wake: line({ notice: text }),
   install: line({
