@@ -1,8 +1,11 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { delimiter } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { makeTempDir, removeDir } from '../../helpers/temp-dir.ts'
 import { BIN_FOLDER, inPackage } from './user.ts'
+
+// Dozens of processes one after the other: a busy machine is no failure.
+vi.setConfig({ testTimeout: 120_000 })
 
 // The scripts in the shells themselves. A shell that is not here is left out, and the test's name says which.
 

@@ -3,12 +3,15 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { connect, openAgent } from 'posthorn'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { nowSeconds, person } from '../../helpers/events.ts'
 import { type RunningRelay, startRelay } from '../../helpers/start-relay.ts'
 import { makeTempDir, removeDir } from '../../helpers/temp-dir.ts'
 import { scriptedRelay } from '../../sdk/scripted-relay.ts'
 import { inPackage, PACKED_BIN } from './user.ts'
+
+// Dozens of processes one after the other: a busy machine is no failure.
+vi.setConfig({ testTimeout: 120_000 })
 
 const eve = person('eve')
 let relay: RunningRelay
