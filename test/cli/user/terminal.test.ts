@@ -49,8 +49,8 @@ const CORPUS = [
 function expectInert(shown: string): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: looking for control characters
   const unstyled = shown.replace(/\u001b\[(?:[12]|22|3[129])m/g, '')
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: looking for control characters
   const harmful =
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: looking for control characters
     /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\u200e\u200f\u061c]|[\u{e0000}-\u{e007f}]/u
   expect(harmful.exec(unstyled)?.[0].codePointAt(0), shown).toBeUndefined()
 }
