@@ -53,6 +53,11 @@ export const COMMANDS: { readonly [V in CommandName]: () => Promise<Command<V>> 
   'state del': async () => (await import('./state-set.ts')).stateDel,
   'state watch': async () => (await import('./state-watch.ts')).stateWatch,
 
+  // Shared documents
+  'doc show': async () => (await import('./doc-look.ts')).docShow,
+  'doc members': async () => (await import('./doc-look.ts')).docMembers,
+  'doc history': async () => (await import('./doc-look.ts')).docHistory,
+
   // Run a relay
   relay: async () => (await import('./relay.ts')).relay,
   'relay top': async () => (await import('./relay-top.ts')).relayTop,

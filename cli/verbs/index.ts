@@ -1,4 +1,5 @@
 import { AGENT_VERBS } from './agents.ts'
+import { DOC_VERBS } from './docs.ts'
 import { EVENT_VERBS } from './events.ts'
 import { HELP_VERBS } from './help.ts'
 import { HOST_VERBS } from './hosts.ts'
@@ -20,6 +21,7 @@ export const VERBS = {
   ...PEOPLE_VERBS,
   ...AGENT_VERBS,
   ...STATE_VERBS,
+  ...DOC_VERBS,
   ...HOST_VERBS,
   ...RELAY_VERBS,
   ...EVENT_VERBS,
@@ -33,6 +35,7 @@ export const VERB_GROUPS: readonly (readonly [title: string, verbs: Readonly<Rec
   ['People', PEOPLE_VERBS],
   ['Agents', AGENT_VERBS],
   ['State', STATE_VERBS],
+  ['Shared documents', DOC_VERBS],
   ['Coding agents', HOST_VERBS],
   ['Run a relay', RELAY_VERBS],
   ['Events of any kind', EVENT_VERBS],

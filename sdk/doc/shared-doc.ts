@@ -284,7 +284,7 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
           await found()
           continue
         }
-        if (over.signal.aborted)
+        if (over.signal.aborted || (book.askedAll && book.last === undefined))
           throw book.asked ? unknown() : new DocError('doc-unreachable', `no relay has answered for ${label}.`)
         if (book.asked && book.last && !(await readable(book.last)))
           throw new DocError(

@@ -16,6 +16,8 @@ export interface ControlBook {
   readonly last: Control | undefined
   /** A relay was asked, and has told all it has. */
   readonly asked: boolean
+  /** So has every relay. */
+  readonly askedAll: boolean
   /** Signs one behind the last, keeps it, and offers it to every relay; at those that are not there, when they are. */
   add(template: EventTemplate, alongside?: () => void): Promise<Control>
   /** Resolves at the next change of `chain` or `asked`, or after closing. */
@@ -31,7 +33,7 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
   let chain: Chain = { controls: [], forks: [] }
   let watched = ''
   let stops: Cancel[] = []
-  let asked = false
+  const asked = new Set<string>()
   let closed = false
 
   for (const { event } of rows.values()) {
@@ -78,7 +80,7 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
           take(event)
         },
         onLive() {
-          asked = true
+          asked.add(line.url)
           for (const { event } of known.values()) if (!there.has(event.id)) void line.publish(event)
           changed()
         },
@@ -110,7 +112,10 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
       return chain.controls.at(-1)
     },
     get asked() {
-      return asked
+      return asked.size > 0
+    },
+    get askedAll() {
+      return host.lines().every(({ url }) => asked.has(url))
     },
     async add(template, alongside) {
       const event = await host.signer.sign(template)
