@@ -1,3 +1,4 @@
+import { ROLES } from '../../sdk/doc/members/roles.ts'
 import type { VerbName } from '../verbs/index.ts'
 import {
   amount,
@@ -146,6 +147,9 @@ export const OUTPUTS: Readonly<Partial<Record<VerbName, Schema>>> = {
   'state set': change,
   'state del': change,
   'state watch': either(line({ key: text, value: anything }), content),
+  'doc show': line({ document: text, content: mapOf(anything) }),
+  'doc members': line({ pubkey: hex64, role: words(...ROLES) }),
+  'doc history': line({ id: hex64, author: hex64, session: text, n: count, at: time, bytes: count }),
   mcp: line({ listening: text }),
   wake: line({ notice: text }),
   install: line({

@@ -388,7 +388,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'sync 6': 'test/cli/sync.test.ts',
 }
 
-/** test/mcp, test/cli/install.test.ts and test/cli/state.test.ts have these. */
+/** test/mcp, test/cli/install.test.ts, test/cli/state.test.ts and test/cli/user/documents.test.ts have these. */
 const OF_OTHERS = /^(?:mcp|wake|install|state \w+|doc \w+) /
 
 test('every exit code that the table names was seen', () => {
