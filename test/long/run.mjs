@@ -32,6 +32,8 @@ const PLAN = [
   // A round is a second.
   { name: 'chaos', script: 'test/chaos/run.mjs', rounds: 200 },
   { name: 'soak', script: 'test/long/soak.mjs', rounds: 600 },
+  // A round is an hour of virtual time.
+  { name: 'state', script: 'test/long/state.mjs', rounds: 24 },
 ]
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
