@@ -74,6 +74,8 @@ export interface Contact {
   readonly pubkey: string
   /** Where it was said to read mail: used besides the agent's own relays as long as no relay list of it was found. */
   readonly relays?: readonly string[]
+  /** The name of its profile on this machine, where the contact list has another one for it: both name it. */
+  readonly profile?: string
 }
 
 export type Accept = 'contacts' | 'anyone'

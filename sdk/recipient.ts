@@ -11,7 +11,9 @@ export function resolveRecipient(to: string, contacts: readonly Contact[]): stri
   if (text.startsWith('npub1') || text.startsWith('nprofile1')) return fromNpub(text)
   if (text.startsWith('nsec1'))
     throw new UnknownRecipientError('that is a secret key, not a recipient; never hand it to anybody.')
-  const named = contacts.filter(contact => contact.name === text)
+  const called = contacts.filter(contact => contact.name === text)
+  // A profile of this machine keeps its name, also where the book has another one for it.
+  const named = called.length > 0 ? called : contacts.filter(contact => contact.profile === text)
   const [contact] = named
   if (contact && named.every(other => other.pubkey === contact.pubkey)) return contact.pubkey
   const shown = JSON.stringify(text.slice(0, 80))

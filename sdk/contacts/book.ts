@@ -87,9 +87,13 @@ function entry(name: string, pubkey: string, hints: readonly unknown[]): Contact
   return Object.freeze({ name, pubkey, ...(relays.length > 0 ? { relays } : {}) })
 }
 
-/** Names of the book before those of the surroundings; a key is one contact. */
+/** Names of the book before those of the surroundings, which stay known beside them; a key is one contact. */
 export function mergeContacts(book: readonly Contact[], around: readonly Contact[]): readonly Contact[] {
   if (book.length === 0) return around
   const known = new Set(book.map(({ pubkey }) => pubkey))
-  return [...book, ...around.filter(({ pubkey }) => !known.has(pubkey))]
+  const named = book.map(contact => {
+    const profile = around.find(({ pubkey }) => pubkey === contact.pubkey)?.name
+    return profile === undefined || profile === contact.name ? contact : { ...contact, profile }
+  })
+  return [...named, ...around.filter(({ pubkey }) => !known.has(pubkey))]
 }

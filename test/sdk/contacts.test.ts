@@ -28,6 +28,17 @@ test('a contact is written to by name, its work is done, and it is one across re
   expect(again.contacts.list()).toEqual([])
 })
 
+test('a profile beside this one keeps its name when it is given another one; a name of the book comes first', async () => {
+  await using relay = await startRelay()
+  const b = await memoryAgent(bob, relay.url, { contacts: contactsOf(alice) })
+  b.contacts.add('helper', alice.pubkey)
+  expect(b.contacts.list()).toEqual([{ name: 'helper', pubkey: alice.pubkey, profile: 'alice' }])
+  const ids = ['helper', 'alice'].map(async to => b.sent(await b.send(to, 'hello'))?.to)
+  expect(await Promise.all(ids)).toEqual([alice.pubkey, alice.pubkey])
+  b.contacts.add('alice', carol.pubkey)
+  expect(b.sent(await b.send('alice', 'hello'))?.to).toBe(carol.pubkey)
+})
+
 test('what a denied key sends is not kept, not even where anyone is accepted', async () => {
   await using relay = await startRelay()
   const b = await memoryAgent(bob, relay.url, { accept: 'anyone', contacts: contactsOf(alice) })
