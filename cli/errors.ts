@@ -41,6 +41,11 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   'relay-unreachable': EXIT.unreachable,
   'signer-unreachable': EXIT.unreachable,
   'signer-refused': EXIT.refused,
+  'doc-unknown': EXIT.empty,
+  'doc-not-member': EXIT.refused,
+  'doc-role': EXIT.refused,
+  'doc-unreachable': EXIT.unreachable,
+  'doc-name': EXIT.usage,
 }
 
 /** A relay's refusal: whether the key is at fault can be told from the standard prefix of its reason. */

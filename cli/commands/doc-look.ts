@@ -1,56 +1,29 @@
 import * as Y from 'yjs'
-import { DocError, openDoc, type SharedDoc } from '../../sdk/doc/index.ts'
-import { npubOf, openAgent } from '../../sdk/index.ts'
+import { openDoc, type SharedDoc } from '../../sdk/doc/index.ts'
 import type { Command, Context } from '../context.ts'
+import { asMember, namesOf } from '../document.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { passphraseOf } from '../passphrase.ts'
-import { chosenProfile } from '../profile.ts'
 import { escapeLine, escapeText } from '../text.ts'
 
-type DocVerb = 'doc show' | 'doc members' | 'doc history'
+type LookVerb = 'doc show' | 'doc members' | 'doc history'
 
-const CODES: Partial<Record<DocError['code'], ExitCode>> = {
-  'doc-unknown': EXIT.empty,
-  'doc-not-member': EXIT.refused,
-  'doc-unreachable': EXIT.unreachable,
-  'doc-name': EXIT.usage,
-}
-
-/** Opens the document as its profile, shows it, and leaves nothing behind. */
-async function look<V extends DocVerb>(
+/** Shows the document as the profile has it. */
+async function look<V extends LookVerb>(
   context: Context<V>,
   show: (shared: SharedDoc, names: Names) => ExitCode,
 ): Promise<ExitCode> {
-  const { operands, out, env } = context
-  const options = context.options as Context<DocVerb>['options']
-  const [name = ''] = operands
-  const { home } = chosenProfile(options, env)
-  const passphrase = passphraseOf(context as Context<DocVerb>)
-  const agent = await openAgent({
-    home,
-    create: false,
-    presence: false,
-    announce: false,
-    ...(options.relay.length === 0 ? {} : { relays: options.relay }),
-    ...(passphrase === undefined ? {} : { passphrase }),
-  })
-  try {
-    const timeoutMs = options.timeout
+  const asked = context as Context<LookVerb>
+  const [name = ''] = asked.operands
+  const { timeout: timeoutMs } = asked.options
+  return asMember(asked, async agent => {
     const shared = await openDoc(agent, name, { create: false, timeoutMs })
-    if (!(await shared.whenSynced({ timeoutMs }))) out.say('not everything of it was reached; this is what there is')
-    const known = new Map(agent.contacts.list().map(contact => [contact.pubkey, contact.name]))
-    return show(shared, key => (key === agent.pubkey ? 'you' : known.get(key)) ?? npubOf(key))
-  } catch (error) {
-    const exit = error instanceof DocError ? CODES[error.code] : undefined
-    if (!(error instanceof DocError) || exit === undefined) throw error
-    out.say(escapeLine(error.message))
-    return exit
-  } finally {
-    await agent.close({ timeoutMs: 1_000 })
-  }
+    if (!(await shared.whenSynced({ timeoutMs })))
+      asked.out.say('not everything of it was reached; this is what there is')
+    return show(shared, namesOf(agent))
+  })
 }
 
-type Names = (pubkey: string) => string | undefined
+type Names = (pubkey: string) => string
 
 /** `posthorn doc show <document>` */
 export const docShow: Command<'doc show'> = context =>
@@ -69,7 +42,7 @@ export const docShow: Command<'doc show'> = context =>
 export const docMembers: Command<'doc members'> = context =>
   look(context, (shared, nameOf) => {
     for (const { pubkey, role } of shared.members())
-      context.out.result(`${role.padEnd(8)}  ${escapeLine(nameOf(pubkey) ?? pubkey)}`, { pubkey, role })
+      context.out.result(`${role.padEnd(8)}  ${escapeLine(nameOf(pubkey))}`, { pubkey, role })
     return EXIT.ok
   })
 
@@ -79,7 +52,7 @@ export const docHistory: Command<'doc history'> = context =>
     const entries = shared.history()
     for (const { id, author, at, n, session, bytes } of entries) {
       const when = new Date(at * 1_000).toISOString()
-      context.out.result(`${when}  ${String(bytes).padStart(6)} B  ${escapeLine(nameOf(author) ?? author)}`, {
+      context.out.result(`${when}  ${String(bytes).padStart(6)} B  ${escapeLine(nameOf(author))}`, {
         id,
         author,
         session,

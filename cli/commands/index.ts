@@ -56,6 +56,9 @@ export const COMMANDS: { readonly [V in CommandName]: () => Promise<Command<V>> 
   // Shared documents
   'doc show': async () => (await import('./doc-look.ts')).docShow,
   'doc members': async () => (await import('./doc-look.ts')).docMembers,
+  'doc create': async () => (await import('./doc-create.ts')).docCreate,
+  'doc invite': async () => (await import('./doc-decide.ts')).docInvite,
+  'doc remove': async () => (await import('./doc-decide.ts')).docRemove,
   'doc history': async () => (await import('./doc-look.ts')).docHistory,
 
   // Run a relay

@@ -45,6 +45,7 @@ const content = line({
   sets: mapOf(anything),
   gauges: mapOf(anything),
 })
+const role = words(...ROLES)
 const change = line({ values: mapOf(anything), published: orNull(flag) })
 
 /** What each line of a verb's stdout is with `--json`. Part of the interface: fields are added, and change only with `v`. */
@@ -148,8 +149,11 @@ export const OUTPUTS: Readonly<Partial<Record<VerbName, Schema>>> = {
   'state del': change,
   'state watch': either(line({ key: text, value: anything }), content),
   'doc show': line({ document: text, content: mapOf(anything) }),
-  'doc members': line({ pubkey: hex64, role: words(...ROLES) }),
-  'doc history': line({ id: hex64, author: hex64, session: text, n: count, at: time, bytes: count }),
+  'doc members': line({ pubkey: hex64, role }),
+  'doc history': line({ id: hex64, author: hex64, session: hex16, n: count, at: time, bytes: count }),
+  'doc create': line({ document: text, id: text, created: flag, public: flag }),
+  'doc invite': line({ document: text, npub, pubkey: hex64, role: orNull(role), generation: count }),
+  'doc remove': line({ document: text, npub, pubkey: hex64, role: orNull(role), generation: count }),
   mcp: line({ listening: text }),
   wake: line({ notice: text }),
   install: line({

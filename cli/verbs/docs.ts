@@ -7,6 +7,11 @@ const LOOK = {
   ...RELAYS,
   timeout: { type: 'seconds', value: 'S', default: 10, max: MAX_SECONDS, help: 'wait S seconds for relays' },
 } as const
+const DECIDE_EXITS = {
+  empty: 'there is no such document, or nobody called so',
+  refused: 'this key is no admin of it, or what was named is no member',
+  unreachable: 'no relay has answered; what was decided is kept, and told later',
+} as const
 const EXITS = {
   empty: 'there is no such document, or nothing in it',
   refused: 'this key is no member',
@@ -15,7 +20,24 @@ const EXITS = {
 const NOTE =
   'A document is <name> (own) or <owner>/<name>, the owner a contact, an npub or hex. What is kept here is shown, if no relay can be reached. Not beside a running agent of the profile: it has the document itself.'
 
+const DECIDE_NOTE =
+  'For admins. To give somebody less than before, or nothing, begins a new generation under a new key. Not beside a running agent of the profile.'
+
 export const DOC_VERBS = {
+  'doc create': {
+    summary: 'make a document to share',
+    operands: '<name>',
+    arity: [1, 1],
+    options: {
+      ...LOOK,
+      public: { type: 'flag', help: 'everybody who can read the relay may read it; nothing is sealed' },
+    },
+    exits: { unreachable: 'no relay has answered, and so nobody knows whether it is there already' },
+    examples: [['posthorn doc create plan', 'yours, with you as its admin']],
+    notes: [
+      'Programs write in it: openDoc of posthorn/doc, or an editor that works with Yjs. One that is there is left as it is.',
+    ],
+  },
   'doc show': {
     summary: 'what a shared document says',
     operands: '<document>',
@@ -36,6 +58,38 @@ export const DOC_VERBS = {
     exits: EXITS,
     examples: [['posthorn doc members alice/plan', 'keys and roles']],
     notes: [NOTE],
+  },
+  'doc invite': {
+    summary: 'make somebody a member of a shared document, or give it another role',
+    operands: '<document> <who>',
+    arity: [2, 2],
+    are: ['who', 'who'],
+    options: {
+      ...LOOK,
+      role: {
+        type: 'text',
+        value: 'ROLE',
+        default: 'snapshot',
+        is: ['read', 'write', 'snapshot', 'admin'],
+        help: 'read; write; snapshot: also fold what all wrote; admin: also decide about members',
+      },
+    },
+    exits: DECIDE_EXITS,
+    examples: [
+      ['posthorn doc invite plan bob', 'bob may read and write'],
+      ['posthorn doc invite plan npub1… --role read', 'a reader'],
+    ],
+    notes: [DECIDE_NOTE],
+  },
+  'doc remove': {
+    summary: 'end a membership: new key, and what that member writes counts nowhere any more',
+    operands: '<document> <who>',
+    arity: [2, 2],
+    are: ['who', 'who'],
+    options: LOOK,
+    exits: DECIDE_EXITS,
+    examples: [['posthorn doc remove plan bob', '']],
+    notes: [DECIDE_NOTE],
   },
   'doc history': {
     summary: 'who changed a shared document, and when',

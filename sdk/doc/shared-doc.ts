@@ -384,7 +384,10 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
     },
     async remove(who) {
       const pubkey = host.resolve(who)
-      await decide(ensureAdmin().members.filter(member => member.pubkey !== pubkey))
+      const { members: list } = ensureAdmin()
+      if (!list.some(member => member.pubkey === pubkey))
+        throw new DocError('doc-not-member', `${who} is no member of ${label}.`)
+      await decide(list.filter(member => member.pubkey !== pubkey))
     },
     on: notices.on,
     close,
