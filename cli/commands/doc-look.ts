@@ -27,7 +27,13 @@ type Names = (pubkey: string) => string
 
 /** `posthorn doc show <document>` */
 export const docShow: Command<'doc show'> = context =>
-  look(context, ({ doc, name }) => {
+  look(context, shared => {
+    const { doc, name } = shared
+    const { bytes, contentBytes, wantsCompaction } = shared.size()
+    if (wantsCompaction)
+      context.out.say(
+        `it takes ${bytes} B for ${contentBytes} B of content: an admin can begin it anew (posthorn doc compact)`,
+      )
     const content = Object.fromEntries([...doc.share.keys()].map(root => [root, contentOf(doc, root)]))
     const lines = Object.entries(content).map(([root, value]) => {
       const text = typeof value === 'string' ? value : JSON.stringify(value, undefined, 2)

@@ -59,6 +59,7 @@ export const COMMANDS: { readonly [V in CommandName]: () => Promise<Command<V>> 
   'doc create': async () => (await import('./doc-create.ts')).docCreate,
   'doc invite': async () => (await import('./doc-decide.ts')).docInvite,
   'doc remove': async () => (await import('./doc-decide.ts')).docRemove,
+  'doc compact': async () => (await import('./doc-compact.ts')).docCompact,
   'doc history': async () => (await import('./doc-look.ts')).docHistory,
 
   // Run a relay

@@ -154,6 +154,7 @@ export const OUTPUTS: Readonly<Partial<Record<VerbName, Schema>>> = {
   'doc create': line({ document: text, id: text, created: flag, public: flag }),
   'doc invite': line({ document: text, npub, pubkey: hex64, role: orNull(role), generation: count }),
   'doc remove': line({ document: text, npub, pubkey: hex64, role: orNull(role), generation: count }),
+  'doc compact': line({ document: text, before: count, bytes: count, generation: count }),
   mcp: line({ listening: text }),
   wake: line({ notice: text }),
   install: line({

@@ -91,6 +91,18 @@ export const DOC_VERBS = {
     examples: [['posthorn doc remove plan bob', '']],
     notes: [DECIDE_NOTE],
   },
+  'doc compact': {
+    summary: 'begin a shared document anew with the same content and without its past',
+    operands: '<document>',
+    arity: [1, 1],
+    options: LOOK,
+    exits: { ...DECIDE_EXITS, refused: 'this key is no admin of it' },
+    examples: [['posthorn doc compact plan', 'says how large it was, and is now']],
+    notes: [
+      'For a moment when the others are there: what one of them wrote unheard is said again only where its place can be told, which needs all the rest; else it is told as lost. doc show says when it is worth it.',
+      DECIDE_NOTE,
+    ],
+  },
   'doc history': {
     summary: 'who changed a shared document, and when',
     operands: '<document>',

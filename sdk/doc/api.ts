@@ -1,5 +1,6 @@
 import type { Awareness } from 'y-protocols/awareness'
 import type * as Y from 'yjs'
+import type { DocSize } from './compact.ts'
 import type { HistoryEntry } from './kept.ts'
 import type { Role } from './members/roles.ts'
 
@@ -69,6 +70,8 @@ export interface SharedDoc {
   members(): readonly DocMember[]
   /** Who wrote when: what is remembered of the current generation, at most 500, oldest first. */
   history(): readonly HistoryEntry[]
+  /** What it weighs; costs about what encoding it does. */
+  size(): DocSize
   /** 64 hex, equal for equal documents: same elements, same deletions. */
   digest(): string
   /** True once everything of a relay was applied; false after `timeoutMs` (default 30,000). First content belongs behind it. */
@@ -86,6 +89,13 @@ export interface SharedDoc {
   setRole(who: string, role: Role): Promise<void>
   /** What it writes from here on counts nowhere, and it cannot read on: a new generation with a new key begins. */
   remove(who: string): Promise<void>
+  /**
+   * Begins a new generation with the same content and without its past, as `size().wantsCompaction` may advise. For admins, and for a
+   * moment when the others are there: what one wrote unheard is said again only if its place in what the new one begins with can be
+   * told, which needs all the rest; else it is told as `lost`.
+   * Rejects with DocError `doc-not-compactable` when content would be lost.
+   */
+  compact(): Promise<void>
   /** Returns the function that stops listening. */
   on<K extends keyof DocEvents>(event: K, listener: (value: DocEvents[K]) => void): () => void
   /** Writes what is waiting, folds and ends; closing the agent does it, too. */

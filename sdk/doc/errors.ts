@@ -13,6 +13,7 @@ export class DocError extends Error {
     | 'doc-closed'
     | 'doc-unreachable'
     | 'doc-too-large'
+    | 'doc-not-compactable'
   constructor(code: DocError['code'], message: string, options?: ErrorOptions) {
     super(message, options)
     this.code = code

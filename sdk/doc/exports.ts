@@ -1,6 +1,7 @@
 /** What `posthorn/doc` gives on every host. */
 
 export type { DocAlert, DocEvents, DocMember, DocStatus, SharedDoc } from './api.ts'
+export type { DocSize } from './compact.ts'
 export { DocError } from './errors.ts'
 export type { HistoryEntry } from './kept.ts'
 export { ROLES, type Role } from './members/roles.ts'

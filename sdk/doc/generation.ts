@@ -15,6 +15,7 @@ import {
 } from '../state/log/cover.ts'
 import type { Delta, Fork, Log, Place, Snapshot, SnapshotDraft } from '../state/log/types.ts'
 import { clientIdOf } from './client-id.ts'
+import { isSameContent } from './compact.ts'
 import { createGate, type Gated } from './gate.ts'
 import type { DocHost } from './host.ts'
 import { createIncoming, type RefusedDelta } from './incoming.ts'
@@ -217,12 +218,24 @@ export function openGeneration(options: GenerationOptions): Generation {
 
   function again(updates: readonly Uint8Array[], from: Uint8Array): boolean {
     if (updates.length === 0) return true
-    const { update, whole } = reissue(from, updates, from, client)
+    const { update, whole } = reissue(from, updates, stateNow(), client)
     // Yjs gives up a client id whose clock an update moves; this one is ours all the same.
     doc.clientID = 0
     Y.applyUpdate(doc, update, 'again')
     doc.clientID = client
     return whole
+  }
+
+  /** What own changes of the generation before were made for: this one, or, if it began without its past, the same content there. */
+  function groundOf(updates: readonly Uint8Array[], earlier: Kept): Uint8Array {
+    const now = stateNow()
+    if (reissue(now, updates, now, client).whole) return now
+    const there = new Y.Doc()
+    for (const { state } of earlier.states()) Y.applyUpdate(there, state)
+    for (const update of joinedUpdates(earlier.deltas(), delta => covers(before ?? new Map(), delta)))
+      Y.applyUpdate(there, update)
+    const state = Y.encodeStateAsUpdate(there)
+    return isSameContent(state, now) ? state : now
   }
 
   function pump(): void {
@@ -409,7 +422,7 @@ export function openGeneration(options: GenerationOptions): Generation {
         ...joinedUpdates(earlier.own(self), delta => !covers(before ?? new Map(), delta)),
         ...(earlier.local()?.updates ?? []),
       ]
-      const whole = again(updates, stateNow())
+      const whole = again(updates, groundOf(updates, earlier))
       if (await flush()) host.store.transaction(() => earlier.clear())
       return { count: updates.length, whole }
     },
@@ -419,7 +432,8 @@ export function openGeneration(options: GenerationOptions): Generation {
       over.abort()
       kept.keepLocal(client, edits.list())
       const state = published()
-      if (state && kept.unfolded > 0) host.store.transaction(() => kept.fold(state, self))
+      // A generation that is left is kept in pieces: own changes may have to be told from the rest.
+      if (state && how.flush && kept.unfolded > 0) host.store.transaction(() => kept.fold(state, self))
       edits.stop()
       closed = true
       news.beat()

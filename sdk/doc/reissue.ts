@@ -101,7 +101,7 @@ function rootOf(doc: Y.Doc, name: string, root: object): Root {
   return adopt(doc, name, kindOf(root))
 }
 
-function kindOf(root: object): RootKind {
+export function kindOf(root: object): RootKind {
   if (root instanceof Y.Map) return 'map'
   if (root instanceof Y.Array) return 'array'
   if (root instanceof Y.Text) return 'text'
@@ -118,7 +118,7 @@ function kindOf(root: object): RootKind {
   return 'array'
 }
 
-function adopt(doc: Y.Doc, name: string, kind: RootKind): Root {
+export function adopt(doc: Y.Doc, name: string, kind: RootKind): Root {
   switch (kind) {
     case 'map':
       return doc.getMap(name)

@@ -7,6 +7,8 @@ import { createNotices } from '../notices.ts'
 import { npubOf } from '../npub.ts'
 import type { DocAlert, DocEvents, DocMember, DocStatus, SharedDoc } from './api.ts'
 import { bridgeAwareness } from './awareness.ts'
+import { clientIdOf } from './client-id.ts'
+import { compactState, sizeOf } from './compact.ts'
 import { DocError } from './errors.ts'
 import { type Generation, openGeneration } from './generation.ts'
 import type { DocHost } from './host.ts'
@@ -221,7 +223,7 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
       throw new DocError('doc-members-full', `${label} has ${MAX_MEMBERS} members, which is the most.`)
     if (roleIn({ ...last, members: list }, name.owner) !== 'admin')
       throw new DocError('doc-role', 'the owner of a document stays its admin.')
-    if (takesAway(last, { members: list })) return begin(list)
+    if (takesAway(last, { members: list })) return begin(list, { compact: false })
     const key = last.commitment === undefined ? undefined : await keyOf(last.generation)
     await write({ ...next(last), members: await wrapped(list, key) })
   }
@@ -236,7 +238,7 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
   })
 
   /** A new generation: what is here now, under a new key, for these members. */
-  async function begin(list: readonly Member[]): Promise<void> {
+  async function begin(list: readonly Member[], how: { readonly compact: boolean }): Promise<void> {
     const last = ensureAdmin()
     const old = generation
     if (!old) throw new DocError('doc-key', `the key of ${label} is not here.`)
@@ -244,10 +246,13 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
       throw new DocError('doc-unreachable', `${label} cannot be written to now; try again when a relay is there.`)
     const state = old.published()
     if (!state) throw new DocError('doc-unreachable', `${label} is being changed; try again.`)
-    const payload: StatePayload = { state: state.state, before: state.cover }
     const key = last.commitment === undefined ? undefined : makeDocKey(host.random)
     const { commitment: _, ...rest } = next(last)
     const number = last.generation + 1
+    const payload: StatePayload = {
+      state: how.compact ? compacted(state.state, number) : state.state,
+      before: state.cover,
+    }
     if (key) keys.set(number, key)
     await write(
       {
@@ -259,6 +264,13 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
       },
       () => openKept(host.store, logOf(id, number)).fold({ ...payload, cover: new Map() }, self),
     )
+  }
+
+  function compacted(state: Uint8Array, number: number): Uint8Array {
+    // No session is called so: nobody goes on under this client id.
+    const small = compactState(state, clientIdOf(self, logOf(id, number), 'base'))
+    if (small) return small
+    throw new DocError('doc-not-compactable', `${label} holds something that cannot be said anew; it stays as it is.`)
   }
 
   async function write(draft: ControlDraft, alongside?: () => void): Promise<void> {
@@ -351,6 +363,7 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
     },
     members,
     history: () => current().history(),
+    size: () => sizeOf(Y.encodeStateAsUpdate(current().doc)),
     digest: () => digestOf(current().doc),
     async whenSynced({ timeoutMs = 30_000 } = {}) {
       const over = new AbortController()
@@ -388,6 +401,10 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
       if (!list.some(member => member.pubkey === pubkey))
         throw new DocError('doc-not-member', `${who} is no member of ${label}.`)
       await decide(list.filter(member => member.pubkey !== pubkey))
+    },
+    async compact() {
+      const { members: list } = ensureAdmin()
+      await begin(list, { compact: true })
     },
     on: notices.on,
     close,

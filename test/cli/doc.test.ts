@@ -37,8 +37,9 @@ test('a document: made, shared, written by a program, shown, and taken away agai
   expect((await run('doc show plan --as ann')).stdout).toBe('title:\nchapter one\n')
   expect((await run('doc members plan --as ann')).lines).toEqual(['admin     you', 'write     bob'])
   expect(await run('doc remove ann/plan ann --as bob')).toMatchObject({ code: 4 })
+  expect(json(await run('doc compact plan --as ann --json'))).toMatchObject({ document: 'plan', generation: 1 })
   const removed = await run('doc remove plan bob --as ann --json')
-  expect(json(removed)).toMatchObject({ pubkey: bob.pubkey, role: null, generation: 1 })
+  expect(json(removed)).toMatchObject({ pubkey: bob.pubkey, role: null, generation: 2 })
   expect(await run('doc remove plan bob --as ann')).toMatchObject({ code: 4 })
 })
 

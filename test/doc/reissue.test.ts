@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import * as Y from 'yjs'
+import { compactState, sizeOf } from '#dist/sdk/doc/compact.js'
 import { reissue } from '#dist/sdk/doc/reissue.js'
 import { testSeed } from '../helpers/seed.ts'
 import { drawFrom, edit } from './updates.ts'
@@ -67,4 +68,30 @@ test('what stood on something that is not there is left out, and said', () => {
   doc.getText('text').insert(0, 'lost')
   doc.getText('text').insert(4, ' kept nowhere')
   expect(reissue(undefined, updates.slice(1), undefined, 5).whole).toBe(false)
+})
+
+test('compaction is advised for ten times the content or two hundred sessions, and refused where content would be lost', () => {
+  const doc = new Y.Doc()
+  doc.getText('text').insert(0, 'x'.repeat(70_000))
+  expect(sizeOf(Y.encodeStateAsUpdate(doc))).toMatchObject({ sessions: 1, wantsCompaction: false })
+  doc.getText('text').delete(0, 70_000)
+  for (let step = 0; step < 8_000; step += 1) doc.getMap('map').set(`k${step % 2}`, step)
+  const bloated = Y.encodeStateAsUpdate(doc)
+  expect(sizeOf(bloated)).toMatchObject({ bytes: bloated.length, wantsCompaction: true })
+  const small = compactState(bloated, 5) ?? new Uint8Array()
+  expect(sizeOf(small)).toMatchObject({ sessions: 1, wantsCompaction: false })
+  expect(small.length).toBeLessThan(100)
+  const many = new Y.Doc()
+  for (let client = 1; client <= 201; client += 1) {
+    many.clientID = client
+    many.getArray('list').push([client])
+    expect(client < 200 || sizeOf(Y.encodeStateAsUpdate(many)).wantsCompaction === client > 200).toBe(true)
+  }
+  // One name for two types is legal in Yjs, and cannot be told apart from outside.
+  const both = new Y.Doc()
+  both.getMap('both').set('a', 1)
+  const other = new Y.Doc()
+  other.getText('both').insert(0, 'b')
+  Y.applyUpdate(both, Y.encodeStateAsUpdate(other))
+  expect(compactState(Y.encodeStateAsUpdate(both), 5)).toBeUndefined()
 })
