@@ -1,12 +1,15 @@
 import type { Agent } from 'posthorn'
-import { openDoc, type SharedDoc } from 'posthorn/doc'
+import { type OpenDoc, openDoc, type SharedDoc } from 'posthorn/doc'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import * as Y from 'yjs'
+import { systemTimers } from '#dist/platform/timers.js'
 import { DOC_AWARENESS, STATE_DELTA } from '#dist/protocol/kinds.js'
 import { deltaTags } from '#dist/protocol/state.js'
 import { clientIdOf } from '#dist/sdk/doc/client-id.js'
 import { documentId, logOf } from '#dist/sdk/doc/name.js'
+import { createOpenDoc } from '#dist/sdk/doc/open-doc.js'
 import { deltaCodec } from '#dist/sdk/doc/payload.js'
+import { threadTrial } from '#dist/sdk/doc/trial-node.js'
 import { openLog } from '#dist/sdk/state/log/log.js'
 import { logHostOf, surroundingsOf } from '#dist/sdk/state/surroundings.js'
 import { during as duringOn, type Mesh, standInMesh } from './mesh.ts'
@@ -34,11 +37,11 @@ const open: SharedDoc[] = []
 
 let count = 0
 /** A public document of Alice's, open with her and Bob, with something in it. */
-async function scene() {
+async function scene(openWith: OpenDoc = openDoc) {
   const name = `doc${++count}`
-  const hers = await during(openDoc(alice, name, { public: true }))
+  const hers = await during(openWith(alice, name, { public: true }))
   for (const who of ['bob', 'mallory']) await during(hers.invite(who))
-  const his = await during(openDoc(bob, `alice/${name}`))
+  const his = await during(openWith(bob, `alice/${name}`))
   open.push(hers, his)
   hers.doc.getText('t').insert(0, 'honest')
   hers.doc.getMap('m').set('a', 1)
@@ -154,6 +157,24 @@ describe('what a member may send', () => {
     await during(log.close({ timeoutMs: 0 }))
   })
 
+  test('a change that takes longer than anybody waits: its thread is ended, it is refused, and everybody well', async () => {
+    const impatient = createOpenDoc(() => (state, updates) => threadTrial(systemTimers)(state, updates, 1))
+    const { hers, his, o } = await scene(impatient)
+    const { client, write, log } = await forger(o)
+    const alerts = [hers, his].map(shared => new Promise(resolve => shared.on('alert', resolve)))
+    const { id } = await write(
+      by(client, doc => {
+        for (let key = 0; key < 1_500; key += 1) doc.getMap('m').set(`k${key}`, key)
+      }),
+    )
+    await mesh.advance(1_000)
+    for (const alert of await Promise.all(alerts))
+      expect(alert).toMatchObject({ code: 'refused', author: mallory.pubkey, event: id })
+    expect(hers.doc.getMap('m').has('k0')).toBe(false)
+    await staysWell(hers, his)
+    await during(log.close({ timeoutMs: 0 }))
+  })
+
   test('two changes with one number: frozen before them, told, and everybody well', async () => {
     const { hers, his, o } = await scene()
     const { session, client, log } = await forger(o)
@@ -173,6 +194,7 @@ describe('what a member may send', () => {
     }
     for (const shared of [hers, his])
       expect(shared.status.alerts).toContainEqual(expect.objectContaining({ code: 'fork', author: mallory.pubkey }))
+    await staysWell(hers, his)
     await during(log.close({ timeoutMs: 0 }))
   })
 
