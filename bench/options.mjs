@@ -3,7 +3,18 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 
 /** In the order they run. The first group shares one server per round, the others have one each. */
-export const SCENARIOS = ['ingest', 'query', 'backfill', 'fanout', 'mixed', 'open', 'connections', 'waking', 'large']
+export const SCENARIOS = [
+  'ingest',
+  'query',
+  'backfill',
+  'fanout',
+  'mixed',
+  'open',
+  'connections',
+  'waking',
+  'state',
+  'large',
+]
 
 /** What a full run measures with; `--quick` only shows that everything works. */
 const FULL = {
@@ -26,6 +37,8 @@ const FULL = {
   idlePublishes: 200,
   idleRate: 100,
   waking: 10_000,
+  stateChanges: 2_000,
+  stateWrites: 100_000,
   large: 1_000_000,
   rounds: 3,
   minutes: 15,
@@ -48,6 +61,8 @@ const QUICK = {
   idlePublishes: 20,
   idleRate: 100,
   waking: 100,
+  stateChanges: 100,
+  stateWrites: 500,
   large: 3_000,
   rounds: 1,
   minutes: 2,
@@ -58,7 +73,7 @@ export const HELP = `npm run bench -- [options]
   --quick              small counts, under a minute: shows that everything works, its figures mean nothing
   --only a,b           of ${SCENARIOS.join(', ')}
   --tiers a,b          verifiers of our relay: native, wasm, noble (default: those that work here)
-  --peers a,b          peers to start: nostr-relay, none (default: nostr-relay; with --quick none)
+  --peers a,b          peers to start: nostr-relay, y-websocket, none (default: both; with --quick none)
   --peer NAME=URL      a relay that runs already, ws://…; may be repeated
   --peer-pid NAME=PID  its process, for CPU and memory
   --rounds N           of the first five scenarios (default 3); the median counts
@@ -106,7 +121,10 @@ export function readOptions(argv) {
     only: list(values.only, SCENARIOS, '--only') ?? SCENARIOS,
     tiers: list(values.tiers, ['native', 'wasm', 'noble'], '--tiers'),
     peers: (
-      list(values.peers ?? (values.quick ? 'none' : undefined), ['nostr-relay', 'none'], '--peers') ?? ['nostr-relay']
+      list(values.peers ?? (values.quick ? 'none' : undefined), ['nostr-relay', 'y-websocket', 'none'], '--peers') ?? [
+        'nostr-relay',
+        'y-websocket',
+      ]
     ).filter(name => name !== 'none'),
     externals: readExternals(values.peer, values['peer-pid']),
     cache,

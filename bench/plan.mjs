@@ -7,6 +7,7 @@ import { ingest, openIngest } from './scenarios/ingest.mjs'
 import { large } from './scenarios/large.mjs'
 import { mixed } from './scenarios/mixed.mjs'
 import { query } from './scenarios/query.mjs'
+import { state } from './scenarios/state.mjs'
 import { waking } from './scenarios/waking.mjs'
 
 const FILLED = [
@@ -19,6 +20,7 @@ const APART = [
   ['open', openIngest],
   ['connections', connections],
   ['waking', waking],
+  ['state', state],
   ['large', large],
 ]
 
@@ -27,9 +29,10 @@ export const SLOW_FILL_S = 20
 
 /** Which scenarios make sense for a target; `lead` is the tier that everything is measured with, the others differ in ingest only. */
 function suits(name, target, lead) {
+  if (target.only !== undefined) return target.only.includes(name)
   if (target.kind === 'ceiling') return ['ingest', 'query', 'fanout'].includes(name)
   if (target.kind === 'posthorn' && target !== lead) return name === 'ingest' || name === 'open'
-  if (name === 'waking' || name === 'large') return target.kind === 'posthorn'
+  if (name === 'waking' || name === 'state' || name === 'large') return target.kind === 'posthorn'
   return true
 }
 
@@ -70,6 +73,7 @@ function guess(scenarios, target, options) {
     open: options.openRates.filter(rate => rate < speed * 1.5).length * (options.openSeconds + 0.5) + 3,
     connections: options.connections / 1_500 + options.idlePublishes / options.idleRate + 4,
     large: options.large / 15_000 + 25,
+    state: options.stateChanges / 100 + options.stateWrites / 5_000 + 15,
     waking: options.waking / speed + options.waking / 500,
   }
   return scenarios.reduce((sum, [name]) => sum + seconds[name], 1)

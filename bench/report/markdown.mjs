@@ -50,7 +50,7 @@ function header(run, raw) {
 }
 
 const ours = run => run.targets.filter(({ kind }) => kind === 'posthorn')
-const peers = run => run.targets.filter(({ kind }) => kind === 'peer' || kind === 'external')
+const peersOf = run => run.targets.filter(({ kind }) => kind === 'peer' || kind === 'external')
 
 /** Our figures per row: `[{ row, target, figures }]`, only where something was measured. */
 function measured(run) {
@@ -85,11 +85,11 @@ function targetsTable(run) {
       spec.rules.map(bound).filter(Boolean).join(', ') || '–',
       spec.rules.map((rule, n) => `${number(figures[n])} ${rule.unit}`).join(', '),
       number(cpu(run, target, spec)),
-      ...peers(run).map(peer => ratio(run, entry, peer)),
+      ...peersOf(run).map(peer => ratio(run, entry, peer)),
       verdict(run, entry),
     ]
   })
-  const compared = peers(run).map(({ name }) => `× ${name}`)
+  const compared = peersOf(run).map(({ name }) => `× ${name}`)
   return table(['what', 'relay', 'target', 'measured', 'server µs CPU each', ...compared, ''], rows)
 }
 
@@ -111,18 +111,20 @@ function ratio(run, { spec, target, figures }, peer) {
 /** Queries against each peer, shape by shape. */
 function ratios(run) {
   const [lead] = ours(run)
-  const cases = [...new Set(run.results.filter(({ scenario }) => scenario === 'query').map(result => result.case))]
-  if (lead === undefined || cases.length === 0 || peers(run).length === 0) return []
+  const asked = run.results.filter(({ scenario }) => scenario === 'query')
+  const peers = peersOf(run).filter(({ name }) => asked.some(({ target }) => target === name))
+  const cases = [...new Set(asked.map(result => result.case))]
+  if (lead === undefined || cases.length === 0 || peers.length === 0) return []
   const of = (name, title) => median(run.results, name, 'query', title, ({ perSecond }) => perSecond)
   const rows = cases.map(title => [
     title,
     number(of(lead.name, title)),
-    ...peers(run).map(({ name }) => {
+    ...peers.map(({ name }) => {
       const theirs = of(name, title)
       return theirs === undefined ? '–' : `${number(of(lead.name, title) / theirs)}× (${number(theirs)})`
     }),
   ])
-  return ['## Queries, events/s', table(['shape', lead.name, ...peers(run).map(({ name }) => `× ${name}`)], rows)]
+  return ['## Queries, events/s', table(['shape', lead.name, ...peers.map(({ name }) => `× ${name}`)], rows)]
 }
 
 const FIGURES = [
@@ -146,6 +148,8 @@ const NOTES = {
   connections: 'RSS of the whole server process; KB per connection is its growth.',
   large:
     'Stored events with signatures that are none. Listening: from the start of the process, Node included. Cold: the first query after a start, the file not in memory. Warm: one connection.',
+  state:
+    'One agent writes, a raw connection listens; signatures are real and every change is synced before the next. The peer keeps documents in memory and signs nothing. Bytes are of WebSocket frames from the server, deflated as permessage-deflate with context takeover would have them, which nobody here negotiates; waking is the median of new agents in one process, without the connection, the first one apart.',
   waking: 'An SDK agent in its own process, from nothing to caught up: verified, opened, recorded in SQLite.',
 }
 
@@ -194,6 +198,15 @@ function extras(result) {
     result.shareOfVerifier === undefined
       ? ''
       : `${number(result.shareOfVerifier)} of the verifier’s ${number(result.verifierPerSecond)}/s (${number(result.verifierCpuUsPerOperation)} µs CPU each)`,
+    result.bytesPerChange === undefined
+      ? ''
+      : `${result.bytesPerChange} bytes each, ${result.deflatedPerChange} deflated${result.allBytesPerChange === undefined ? '' : `, ${result.allBytesPerChange} with snapshots`}`,
+    result.wakeKb === undefined
+      ? ''
+      : `${number(result.wakeKb)} KB in ${number(result.wakeMs)} ms, the first in its process ${number(result.firstWakeMs)} ms`,
+    result.recordBytes === undefined
+      ? ''
+      : `${number(result.recordBytes)} bytes for ${number(result.jsonBytes)} of JSON`,
     result.startMs === undefined ? '' : `listening after ${number(result.startMs)} ms`,
     result.fileMb === undefined ? '' : `${number(result.fileMb)} MB of files`,
     result.coldMs === undefined ? '' : `cold ${number(result.coldMs)} ms`,

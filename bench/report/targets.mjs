@@ -83,6 +83,51 @@ export const ROWS = [
       },
     ],
   },
+  {
+    what: 'state: one small change, framed',
+    lessIsBetter: true,
+    rules: [
+      {
+        scenario: 'state',
+        title: 'one small change',
+        pick: ({ bytesPerChange }) => bytesPerChange,
+        unit: 'bytes',
+        atMost: 450,
+      },
+      {
+        scenario: 'state',
+        title: 'one small change',
+        pick: ({ deflatedPerChange }) => deflatedPerChange,
+        unit: 'bytes if deflated',
+        atMost: 170,
+      },
+    ],
+  },
+  {
+    what: 'state: 500 writes over 8 keys',
+    lessIsBetter: true,
+    rules: [{ scenario: 'state', title: /writes over/, pick: rate, unit: 'events', atMost: 1 }],
+  },
+  {
+    what: 'state: changes behind the snapshot',
+    lessIsBetter: true,
+    rules: [
+      { scenario: 'state', title: 'one small change', pick: ({ mostTail }) => mostTail, unit: 'events', atMost: 64 },
+    ],
+  },
+  {
+    what: 'state: waking over 2,000 changes, WASM',
+    lessIsBetter: true,
+    rules: [
+      { scenario: 'state', title: /^waking/, pick: ({ wakeKb }) => wakeKb, unit: 'KB', atMost: 50 },
+      { scenario: 'state', title: /^waking/, pick: ({ wakeMs }) => wakeMs, unit: 'ms', atMost: 50 },
+    ],
+  },
+  {
+    what: 'state: a record after 100,000 writes',
+    lessIsBetter: true,
+    rules: [{ scenario: 'state', title: /^a record/, pick: rate, unit: '× its JSON', atMost: 2 }],
+  },
 ]
 
 /** Whether a figure holds a rule: true, false, or undefined if there is nothing to hold. */

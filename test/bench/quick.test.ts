@@ -44,6 +44,12 @@ test('`npm run bench -- --quick` measures every scenario and writes what it foun
   expect(cases('mixed').find(result => result.case === 'deliver')?.operations).toBe(20 * 5)
   expect(cases('connections')[0]?.connections).toBe(98)
   expect(cases('waking').map(({ operations }) => operations)).toEqual([100])
+  expect(cases('state').map(result => result.case)).toEqual([
+    'one small change',
+    '500 writes over 8 keys',
+    'waking over 100 changes',
+    'a record after 500 writes',
+  ])
   expect(cases('large').map(result => result.case)).toEqual(
     expect.arrayContaining(['start, cold', 'start, warm', 'latest 100', 'search']),
   )

@@ -76,7 +76,7 @@ test.each([
 })
 
 test('only a whole run of full size is what a published table is made of', () => {
-  expect(readOptions([])).toMatchObject({ full: true, rounds: 3, peers: ['nostr-relay'] })
+  expect(readOptions([])).toMatchObject({ full: true, rounds: 3, peers: ['nostr-relay', 'y-websocket'] })
   expect(readOptions(['--peer', 'strfry=ws://127.0.0.1:7777', '--peer-pid', 'strfry=12'])).toMatchObject({
     full: true,
     externals: [{ name: 'strfry', url: 'ws://127.0.0.1:7777', pid: 12 }],

@@ -264,7 +264,8 @@ let heapKbPerWrite
 const before = hours.filter(({ hour }) => hour <= WARM)
 const after = hours.filter(({ hour }) => hour > WARM)
 const most = (list, pickOf) => Math.max(...list.map(pickOf))
-if (after.length > 0) {
+// A short look has hardly begun to grow.
+if (hours.length >= 12) {
   if (most(after, ({ tail }) => tail) > MOST_TAIL) problems.push(`a tail of ${most(after, ({ tail }) => tail)}`)
   const growth = most(after, ({ rows }) => rows) / most(before, ({ rows }) => rows)
   const [first, last] = [before.at(-1), after.at(-1)]
