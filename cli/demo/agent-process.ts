@@ -1,9 +1,13 @@
 import { nobleVerifier, type Verifier } from '../../platform/verifier.ts'
-import { type IncomingMessage, openAgent } from '../../sdk/index.ts'
-import type { AgentOrder, AgentReport } from './protocol.ts'
+import { type Agent, type IncomingMessage, openAgent } from '../../sdk/index.ts'
+import { lookAt } from './look-at.ts'
+import type { AgentAnswers, AgentOrder, AgentReport } from './protocol.ts'
 
-/** The second agent of the demo as a process of its own: `node agent-process.js <home>`. It may be killed at any moment. */
-const [home = ''] = process.argv.slice(2)
+/**
+ * The second agent of the demo as a process of its own: `node agent-process.js <home> [<relay>…]`, the relays instead of the
+ * profile's. It may be killed at any moment.
+ */
+const [home = '', ...relays] = process.argv.slice(2)
 const tell = (report: AgentReport) => process.send?.(report)
 
 let verified = 0
@@ -17,8 +21,31 @@ const countingVerifier: Verifier = {
   },
 }
 
+async function obey(agent: Agent, order: AgentOrder): Promise<AgentAnswers[AgentOrder['type']]> {
+  switch (order.type) {
+    case 'list':
+      return agent.inbox().map(entry => entry.id)
+    case 'introduce':
+      await agent.card.set(order.card)
+      return null
+    case 'note':
+      await agent.state.update(order.values)
+      return agent.state.flush()
+    case 'look':
+      return lookAt(agent, order.at)
+    default:
+      return order satisfies never
+  }
+}
+
 async function live(): Promise<void> {
-  const agent = await openAgent({ home, create: false, host: { verifier: countingVerifier } })
+  const agent = await openAgent({
+    home,
+    create: false,
+    announce: false,
+    host: { verifier: countingVerifier },
+    ...(relays.length === 0 ? {} : { relays }),
+  })
   const report = ({ id, from, text, act, seq }: IncomingMessage) =>
     tell({ type: 'handled', message: { id, from, text, act, seq: seq ?? -1 } })
   agent.handle('request', message => {
@@ -28,17 +55,20 @@ async function live(): Promise<void> {
   agent.handle('inform', message => {
     report(message)
   })
+  let last: Promise<unknown> = Promise.resolve()
   process.on('message', (order: AgentOrder) => {
-    if (order.type === 'list') tell({ type: 'inbox', ids: agent.inbox().map(entry => entry.id) })
+    last = last.then(async () => tell({ type: 'answer', value: await obey(agent, order) })).catch(fail)
   })
   tell({ type: 'awake', pid: process.pid })
   const summary = await agent.sync()
   tell({ type: 'caught-up', summary, verified, rejected })
 }
 
-// Its parent gone, it has nobody to play for.
-process.on('disconnect', () => process.exit(0))
-live().catch(error => {
+function fail(error: unknown): void {
   tell({ type: 'failed', error: error instanceof Error ? error.message : String(error) })
   process.exitCode = 1
-})
+}
+
+// Its parent gone, it has nobody to play for.
+process.on('disconnect', () => process.exit(0))
+live().catch(fail)

@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import { see } from './claims.ts'
-import type { AgentOrder, AgentReport, HandledMessage } from './protocol.ts'
+import type { AgentAnswers, AgentOrder, AgentReport, HandledMessage } from './protocol.ts'
 
 /** A child process of the demo. */
 export interface Child {
@@ -25,14 +25,15 @@ export interface AgentChild extends Child {
   readonly handled: readonly HandledMessage[]
   /** Resolves once `count` handler runs were reported. */
   handledCount(count: number): Promise<void>
-  /** Ids of the inbox, in the order of arrival. */
-  list(): Promise<readonly string[]>
+  /** Has it do something and tell. */
+  order<T extends AgentOrder>(order: T): Promise<AgentAnswers[T['type']]>
 }
 
 /** Starts children and knows them all, so that none is left behind. */
 export interface Nursery {
   relay(dataFolder: string, port: number): Promise<RelayChild>
-  agent(home: string): AgentChild
+  /** `relays`: instead of its profile's. */
+  agent(home: string, relays?: readonly string[]): AgentChild
   /** Kills what still runs; synchronous, for the last moment of a process. */
   killAll(): void
 }
@@ -55,7 +56,7 @@ export function createNursery(): Nursery {
       const child = start(POSTHORN, ['relay', '--port', String(port), '--data', dataFolder, '--json'])
       return { ...base(child), url: await listeningAt(child) }
     },
-    agent: home => agentChild(start(AGENT, [home])),
+    agent: (home, relays = []) => agentChild(start(AGENT, [home, ...relays])),
     killAll() {
       for (const child of running) child.kill('SIGKILL')
     },
@@ -98,13 +99,14 @@ function agentChild(child: ChildProcess): AgentChild {
   const awake = deferred<void>()
   const caughtUp = deferred<CaughtUp>()
   const waiting = new Set<() => void>()
-  let listed: ((ids: readonly string[]) => void) | undefined
+  const orders: Deferred<unknown>[] = []
   let ended: Error | undefined
 
   const fail = (error: Error) => {
     ended ??= error
     awake.reject(error)
     caughtUp.reject(error)
+    for (const order of orders.splice(0)) order.reject(error)
     for (const look of [...waiting]) look()
   }
   // Whoever waits hears of a failure; nobody waiting is no reason to crash.
@@ -115,7 +117,7 @@ function agentChild(child: ChildProcess): AgentChild {
   child.on('message', (report: AgentReport) => {
     if (report.type === 'awake') awake.resolve()
     else if (report.type === 'caught-up') caughtUp.resolve(report)
-    else if (report.type === 'inbox') listed?.(report.ids)
+    else if (report.type === 'answer') orders.shift()?.resolve(report.value)
     else if (report.type === 'failed') fail(new Error(`the agent failed: ${report.error}`))
     else {
       handled.push(report.message)
@@ -140,12 +142,15 @@ function agentChild(child: ChildProcess): AgentChild {
         waiting.add(look)
         look()
       }),
-    list: () =>
-      new Promise((resolve, reject) => {
-        listed = resolve
-        const order: AgentOrder = { type: 'list' }
-        child.send(order, error => error && reject(error))
-      }),
+    order<T extends AgentOrder>(order: T) {
+      const answer = deferred<unknown>()
+      if (ended !== undefined) answer.reject(ended)
+      else {
+        orders.push(answer)
+        child.send(order, error => error && answer.reject(error))
+      }
+      return answer.promise as Promise<AgentAnswers[T['type']]>
+    },
   }
 }
 

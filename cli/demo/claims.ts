@@ -25,12 +25,14 @@ export interface Claims {
   readonly made: readonly Claim[]
   /** Runs the proof first and only then speaks; a proof that throws is printed with what was seen, and thrown on. */
   check<T>(name: string, text: string, prove: () => T | Promise<T>): Promise<T>
-  /** A heading between claims. */
-  chapter(title: string): void
+  /** A heading between claims, with what it is about; waits for the reader before all but the first. */
+  chapter(title: string, about: string): Promise<void>
 }
 
-export function createClaims(out: Output): Claims {
+/** `pause` resolves when the reader wants to go on; without it the claims run through. */
+export function createClaims(out: Output, pause?: () => Promise<void>): Claims {
   const made: Claim[] = []
+  let chapters = 0
   const speak = (line: string) => {
     if (!out.json) out.result(line, {})
   }
@@ -49,6 +51,10 @@ export function createClaims(out: Output): Claims {
         throw error
       }
     },
-    chapter: title => speak(`\n${out.paint.bold(title)}`),
+    async chapter(title, about) {
+      if (chapters > 0) await pause?.()
+      chapters += 1
+      speak(`\n${out.paint.bold(title)}\n  ${out.paint.dim(about)}`)
+    },
   }
 }

@@ -1,4 +1,4 @@
-import type { SyncSummary } from '../../sdk/index.ts'
+import type { CardDraft, Json, SyncSummary } from '../../sdk/index.ts'
 
 /** What the sleeping agent's process tells its parent over the process channel. */
 export type AgentReport =
@@ -12,8 +12,8 @@ export type AgentReport =
       readonly verified: number
       readonly rejected: number
     }
-  /** The answer to `list`: the whole inbox, in the order of arrival. */
-  | { readonly type: 'inbox'; readonly ids: readonly string[] }
+  /** To the oldest order that has none yet. */
+  | { readonly type: 'answer'; readonly value: unknown }
   | { readonly type: 'failed'; readonly error: string }
 
 export interface HandledMessage {
@@ -25,4 +25,28 @@ export interface HandledMessage {
   readonly seq: number
 }
 
-export type AgentOrder = { readonly type: 'list' }
+/** What the parent asks of it, one after the other. */
+export type AgentOrder =
+  | { readonly type: 'list' }
+  | { readonly type: 'introduce'; readonly card: CardDraft }
+  | { readonly type: 'note'; readonly values: Readonly<Record<string, Json>> }
+  | { readonly type: 'look'; readonly at: string }
+
+/** And what it answers. */
+export interface AgentAnswers {
+  /** Ids of the whole inbox, in the order of arrival. */
+  readonly list: readonly string[]
+  readonly introduce: null
+  /** The relays have it. */
+  readonly note: boolean
+  readonly look: SeenState
+}
+
+/** State as one agent reads it. */
+export interface SeenState {
+  /** A relay was read to its end. */
+  readonly ready: boolean
+  readonly values: Readonly<Record<string, Json>>
+  /** Equal for all who have come to the same state. */
+  readonly digest: string
+}

@@ -3,12 +3,13 @@ import type { VerbSpec } from './spec.ts'
 
 export const START_VERBS = {
   demo: {
-    summary: 'relay and two agents in one terminal: send to a sleeper, kill, wake, catch up, all checked',
+    summary: 'the tour: relays and two agents in one terminal, killed, woken, caught up, every line checked',
     operands: '',
     arity: [0, 0],
-    options: {},
+    options: { fast: { type: 'flag', help: 'do not wait for Enter between chapters (waits at a terminal only)' } },
     examples: [
-      ['posthorn demo', 'a few seconds; exits 0 only if every claim it prints held'],
+      ['posthorn demo', 'two minutes to read; exits 0 only if every claim it prints held'],
+      ['posthorn demo --fast', 'a few seconds'],
       ['posthorn demo --json', 'one object with each claim and the figures'],
     ],
     notes: ['Runs in a temporary folder on free ports and removes everything at the end.'],
