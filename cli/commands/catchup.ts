@@ -1,16 +1,12 @@
-import { type Cancel, every, type Timers } from '../../platform/timers.ts'
-import type { Agent, SyncSummary } from '../../sdk/index.ts'
+import type { SyncSummary } from '../../sdk/index.ts'
 import type { Command } from '../context.ts'
 import { hintOfReason } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { fetchMail, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
-import type { Output } from '../output.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
-import { bytesText, catchingUpText, escapeText, plural } from '../text.ts'
-
-/** Between two words about a catch-up that takes its time, and before the first. */
-const TOLD_MS = 1_000
+import { followCatchUp } from '../progress.ts'
+import { bytesText, escapeText, plural } from '../text.ts'
 
 /** `posthorn catchup`: sync, summary, exit. */
 export const catchup: Command<'catchup'> = async context => {
@@ -30,8 +26,8 @@ export const catchup: Command<'catchup'> = async context => {
       return EXIT.ok
     }
     const maxMs = options['max-ms']
-    const stop = tellProgress(mailbox.agent, out, timers)
-    const summary = await fetchMail(mailbox, { timers, signal, ms: maxMs }).finally(stop)
+    const progress = followCatchUp(mailbox.agent, context)
+    const summary = await fetchMail(mailbox, { timers, signal, ms: maxMs }).finally(progress.end)
     if (summary === undefined) return EXIT.unreachable
     const { unread, queue } = mailbox.counts()
     out.result(summaryText(summary), {
@@ -49,15 +45,6 @@ export const catchup: Command<'catchup'> = async context => {
   } finally {
     await mailbox.close()
   }
-}
-
-/** Says how far it is while that takes longer than a person notices. */
-function tellProgress(agent: Agent, out: Output, timers: Timers): Cancel {
-  return every(timers, TOLD_MS, () => {
-    for (const relay of agent.status().relays)
-      if (relay.state === 'catching-up' && relay.error === undefined)
-        out.say(`${escapeText(relay.url)}: ${catchingUpText(relay)}`)
-  })
 }
 
 function exitOf(summary: SyncSummary, refused: boolean): ExitCode {

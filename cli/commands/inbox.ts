@@ -7,6 +7,7 @@ import { fetchMail, type Mailbox, openMailbox, PATIENCE_MS, refusalOf } from '..
 import { messageFields, messageLine } from '../message-text.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
+import { followCatchUp } from '../progress.ts'
 import { escapeText } from '../text.ts'
 import { poll } from '../wait.ts'
 
@@ -51,9 +52,11 @@ export const inbox: Command<'inbox'> = async context => {
 }
 
 /** True if everything the relay had is here. */
-async function caughtUp(mailbox: Mailbox, { options, out, signal, timers }: Context<'inbox'>): Promise<boolean> {
+async function caughtUp(mailbox: Mailbox, context: Context<'inbox'>): Promise<boolean> {
+  const { options, out, signal, timers } = context
   if (mailbox.agent === undefined) return true
-  const summary = await fetchMail(mailbox, { timers, signal, ms: options.timeout })
+  const progress = followCatchUp(mailbox.agent, context)
+  const summary = await fetchMail(mailbox, { timers, signal, ms: options.timeout }).finally(progress.end)
   if (summary?.complete) return true
   const why = mailbox.agent.status().relays.find(({ error }) => error !== undefined)?.error
   out.say(`not caught up with the relay${why === undefined ? '' : ` (${escapeText(why)})`}; this is what is here`)

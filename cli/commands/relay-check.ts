@@ -3,6 +3,7 @@ import { type CheckOptions, type CheckReport, checkFile, checkFolder } from '../
 import type { Command } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
+import { startProgress } from '../progress.ts'
 import { relayFolder } from '../relay-folder.ts'
 import { escapeText } from '../text.ts'
 
@@ -10,18 +11,24 @@ import { escapeText } from '../text.ts'
 const SHOWN = 50
 
 /** `posthorn relay check`: is the log what was stored? Exit 6 if not. */
-export const relayCheck: Command<'relay check'> = async ({ options, operands: [file], out, env, signal }) => {
+export const relayCheck: Command<'relay check'> = async context => {
+  const { options, operands, out, env, signal } = context
+  const [file] = operands
   const verifier = options.deep ? await openVerifierPool({ threads: 1 }) : undefined
+  const progress = startProgress(context)
   const checks: CheckOptions = {
     signal,
+    onProgress: (seq, last) => progress.at('checking', seq, last),
     ...(verifier === undefined ? {} : { verify: events => verifier.verify(events) }),
   }
   try {
     const report = await (file === undefined
       ? checkFolder(relayFolder(options.data, env), checks)
       : checkFile(file, checks))
+    progress.end()
     return tellReport(out, report)
   } finally {
+    progress.end()
     await verifier?.close()
   }
 }

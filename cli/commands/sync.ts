@@ -7,8 +7,9 @@ import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { parseFilters } from '../filters.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { givenRelay } from '../profile.ts'
+import { startProgress } from '../progress.ts'
 import { connectAs } from '../relay-client.ts'
-import { bytesText, escapeText, plural } from '../text.ts'
+import { bytesText, escapeText } from '../text.ts'
 import { within } from '../wait.ts'
 
 /** One way: what the source alone has, and what became of it. */
@@ -29,6 +30,7 @@ export const sync: Command<'sync'> = async context => {
   if (urls[0] === urls[1]) throw new UsageError('both relays are the same')
   const patience = { timers, signal, timeoutMs: options.timeout }
   const auth = { timeoutMs: options.timeout, passphrase: passphraseOf(context) }
+  const progress = startProgress(context)
   const first = await connectAs(urls[0], {}, env, auth)
   try {
     const second = await connectAs(urls[1], {}, env, auth)
@@ -37,16 +39,18 @@ export const sync: Command<'sync'> = async context => {
       const difference = await reconcile(first, second, filter, {
         ...patience,
         now: seconds(clock),
-        onProgress: known => out.say(`comparing: ${plural(known, 'difference')} so far`),
+        onProgress: known => progress.at('comparing, differences so far', known),
       })
+      progress.end()
       if (difference.by === 'paging') out.say('compared by paging: not both relays reconcile (NIP-77) this filter')
       const ways: Way[] = []
       if (dir !== 'from') ways.push({ from: first, to: second, ids: difference.first })
       if (dir !== 'to') ways.push({ from: second, to: first, ids: difference.second })
       const results: Transfer[] = []
       for (const way of ways) {
-        const onProgress = (done: number) => out.say(`to ${way.to.url}: ${done} of ${way.ids.size}`)
+        const onProgress = (done: number) => progress.at(`to ${way.to.url}`, done, way.ids.size)
         const result = await transfer(way.from, way.to, way.ids, filter, { ...patience, onProgress })
+        progress.end()
         results.push(result)
         report(way, result, had[way.from === first ? 0 : 1], context)
       }
@@ -54,6 +58,7 @@ export const sync: Command<'sync'> = async context => {
       out.result(`${bytesText(bytes)} received`, { by: difference.by, bytes })
       return worst(results, difference.invalid)
     } finally {
+      progress.end()
       await second.close()
     }
   } finally {

@@ -33,6 +33,8 @@ export interface CheckOptions {
   readonly verify?: (events: readonly NostrEvent[]) => Promise<readonly boolean[]>
   /** Ends it early; rejects with the signal's reason. */
   readonly signal?: AbortSignal
+  /** Told now and then: the position reached, and where the log ends. */
+  onProgress?(seq: number, last: number): void
 }
 
 /** Rows read at a time. */
@@ -161,7 +163,7 @@ async function checkEvents(
   db: Database,
   findings: Findings,
   counts: { events: number; last: number },
-  { verify, signal }: CheckOptions,
+  { verify, signal, onProgress }: CheckOptions,
 ): Promise<void> {
   const shape = shapeOf(db)
   const page = db.prepare(shape.pageSql)
@@ -174,6 +176,7 @@ async function checkEvents(
     if (end === undefined) break
     after = end.seq
     counts.events += rows.length
+    onProgress?.(end.seq, counts.last)
     const sound: { readonly seq: number; readonly event: NostrEvent }[] = []
     for (const row of rows) {
       const { seq } = row
