@@ -65,7 +65,10 @@ function progressText(what: string, done: number, total: number | undefined, per
 }
 
 /** Follows an agent's catch-up until `end`. */
-export function followCatchUp(agent: Pick<Agent, 'status'>, context: ProgressOptions & { readonly timers: Timers }): Progress {
+export function followCatchUp(
+  agent: Pick<Agent, 'status'>,
+  context: ProgressOptions & { readonly timers: Timers },
+): Progress {
   const progress = startProgress(context)
   const cancel = every(context.timers, AGAIN_MS, () => {
     const busy = agent.status().relays.filter(({ state, error }) => state === 'catching-up' && error === undefined)
