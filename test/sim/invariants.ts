@@ -110,8 +110,8 @@ async function checkSent(world: World, home: Home, sent: Sent, boxes: ReadonlyMa
 }
 
 /**
- * Nothing can bring it: the recipient had it, in another home or before it was put back, and said so, which ended the sending; no relay has it
- * but those that hid things from who asked, and nobody who sent it believes otherwise.
+ * Nothing can bring it: the recipient had it, in another home or before it was put back, and said so, which ended the sending; no relay that it reads
+ * has it but those that hid things from who asked, and nobody who sent it believes otherwise.
  */
 async function isOutOfReach(
   { mesh, hiders, seen }: World,
@@ -121,7 +121,8 @@ async function isOutOfReach(
 ): Promise<boolean> {
   if (!seen.get(home.pubkey)?.has(id)) return false
   const copies = [...boxes.values()].flatMap(({ outbox }) => outbox.find(sent => sent.id === id)?.copies ?? [])
-  const others = mesh.relays.filter(({ url }) => !hiders.has(url))
+  // One that it does not read is where the sender kept a copy for itself.
+  const others = mesh.relays.filter(({ url }) => home.relays.includes(url) && !hiders.has(url))
   if (copies.some(({ relay, state }) => state === 'stored' && others.some(({ url }) => url === relay))) return false
   return (await Promise.all(others.map(relay => relay.has(id)))).every(has => !has)
 }
