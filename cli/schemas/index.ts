@@ -55,6 +55,7 @@ export const OUTPUTS: Readonly<Partial<Record<VerbName, Schema>>> = {
     { wake: object({ events: count, bytes: count, ms: count, totalMs: count }) },
   ),
   init: line({ created: flag, ...profile }, { encrypted: flag }),
+  'key passphrase': line({ encrypted: flag, changed: flag }),
   whoami: line(profile),
   status: line({
     name: text,

@@ -253,6 +253,24 @@ test('nothing there: 3', async () => {
     expect((await quick(`${verb} --as none --json`)).code, verb).toBe(3)
 })
 
+test('key passphrase: another one, a wrong one, none any more', async () => {
+  const file = (name: string, text: string) => {
+    writeFileSync(join(folder, name), text, { mode: 0o600 })
+    return join(folder, name)
+  }
+  const [old, next] = [file('old', 'correct horse\n'), file('next', 'battery staple\n')]
+  expect((await quick(`init --as locked --relay ${relay.url} --encrypt --passphrase-file ${old}`)).code).toBe(0)
+  const change = `key passphrase --as locked --passphrase-file`
+  expect(json(await quick(`${change} ${old} --new-passphrase-file ${next} --json`))).toMatchObject({ encrypted: true })
+  const refused = await quick(`${change} ${old} --new-passphrase-file ${next} --json`)
+  expect(refused.code).toBe(4)
+  expect(refused.stderr).not.toContain('correct horse')
+  expect((await quick(`card publish --as locked --passphrase-file ${next}`)).code).toBe(0)
+  expect(json(await run(`${change} ${next} --remove --json`))).toMatchObject({ encrypted: false })
+  expect((await quick('card publish --as locked')).code).toBe(0)
+  expect((await quick(`key passphrase --as none --passphrase-file ${old} --new-passphrase-file ${next}`)).code).toBe(3)
+})
+
 test('a relay that is down: 5, in time, and mail is kept', async () => {
   await quick(`init --as far --relay ${DOWN}`)
   expect(json(await run('send bob later --as far --json'))).toMatchObject({ queued: true })
