@@ -65,8 +65,10 @@ async function inBrowser(path) {
     ...pageScenes.map(scene => [...scene, pageStage]),
   ]
   try {
-    for (const [name, play, on] of played)
+    for (const [name, play, on] of played) {
       await check(`Chromium ${browser.browser()?.version() ?? ''}: ${name}`, () => play(on))
+      await stage.tidy()
+    }
   } finally {
     await pageStage.close()
     await browser.close()

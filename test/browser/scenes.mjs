@@ -70,14 +70,21 @@ export async function makeStage(browser, url, data) {
     meet: pubkey => known.push({ name: 'phone', pubkey }),
     async stopRelay() {
       await relay.close()
+      relay = undefined
     },
     async startRelay() {
       relay = await createRelay({ data })
       await relay.listen({ port: Number(new URL(relayUrl).port) })
     },
+    /** However a scene ended, the next finds the relay and no tab of it. */
+    async tidy() {
+      await browser.setOffline(false)
+      await Promise.all(browser.pages().map(page => page.url() === 'about:blank' || page.close()))
+      if (!relay) await this.startRelay()
+    },
     async close() {
       await desk.close({ timeoutMs: 100 })
-      await relay.close()
+      await relay?.close()
     },
   }
 }
@@ -125,6 +132,8 @@ export const scenes = [
       assert.equal(await openPhone(tab, stage), stage.phone, 'the key was kept')
       await until('all handled', () => tab.evaluate(() => handled.length >= 150))
       assert.deepEqual(await tab.evaluate(() => handled), texts(1, 150))
+      // What is kept, is kept in order: with this message the marks of those before it are.
+      await tab.evaluate(() => agent.send('desk', 'read all of them'))
       await tab.close()
       const again = await stage.browser.newPage()
       await openPhone(again, stage)
