@@ -1,13 +1,13 @@
 import { isInitiating } from './acts.ts'
 import type { AgentEvents } from './api.ts'
-import type { Asks } from './asks.ts'
-import type { Breaker } from './breaker.ts'
-import type { Counters } from './counters.ts'
 import type { MailStore, Outcome, StoredMail } from './mail/store.ts'
 import type { Delivery, Receipt } from './mail/types.ts'
 import type { View } from './mail/view.ts'
 import type { Notices } from './notices.ts'
-import type { Telemetry } from './telemetry.ts'
+import type { Asks } from './sending/asks.ts'
+import type { Breaker } from './sending/breaker.ts'
+import type { Counters } from './telemetry/counters.ts'
+import type { Telemetry } from './telemetry/telemetry.ts'
 
 export interface ArrivalsOptions {
   readonly store: MailStore

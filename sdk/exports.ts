@@ -25,7 +25,6 @@ export { type Body, json, jsonOf, markdown, multipart, type Part, partsOf } from
 export type { AgentCards, CardDraft, CardQuery, FoundCard } from './card/index.ts'
 export type { AgentCard, CardInterface, CardSkill } from './card/shape.ts'
 export type { AgentContacts } from './contacts/index.ts'
-export type { AgentCounters, HandlerCounters } from './counters.ts'
 export {
   AgentClosedError,
   AmbiguousIdError,
@@ -94,7 +93,6 @@ export type { Presence, PresenceState, SessionPresence } from './presence/observ
 export type { PresenceStatus } from './presence/status.ts'
 export { DEFAULT_PROFILE } from './profile-name.ts'
 export type { Rate } from './rate.ts'
-export { npubOf, resolveRecipient } from './recipient.ts'
 export { checkRelayUrl, DEFAULT_RELAY } from './relay-url.ts'
 export type {
   ConnectRemoteSigner,
@@ -103,6 +101,7 @@ export type {
   SignerAddress,
   SignerOffer,
 } from './remote-signer/index.ts'
+export { npubOf, resolveRecipient } from './sending/recipient.ts'
 export { memoryShelf, type Shelf } from './shelf.ts'
 export type { Unfinished } from './shutdown.ts'
 export type { AgentState, AgentStates } from './state/agent-state.ts'
@@ -112,5 +111,6 @@ export type { Json } from './state/owned/record.ts'
 export type { GaugeTerms } from './state/owned/typed.ts'
 export type { OwnState, SetOptions, StateChange, StateContent, StateView } from './state/owned/types.ts'
 export { type StateStore, tableStateStore } from './state/store.ts'
-export { type OpenTelemetryApi, openTelemetry, type Telemetry } from './telemetry.ts'
+export type { AgentCounters, HandlerCounters } from './telemetry/counters.ts'
+export { type OpenTelemetryApi, openTelemetry, type Telemetry } from './telemetry/telemetry.ts'
 export { act, type SchemaIssue, type SchemaResult, type StandardSchema, type TypedAct } from './typed-act.ts'

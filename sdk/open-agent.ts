@@ -23,13 +23,13 @@ import { createSiblings } from './home/siblings.ts'
 import { watchSpool } from './home/spool.ts'
 import { openSqliteMailStore } from './home/sqlite-mail-store.ts'
 import { openSqliteStateStore } from './home/sqlite-state-store.ts'
-import { hostTelemetry } from './host-telemetry.ts'
 import { localSigner } from './identity/local-signer.ts'
 import { nodeHost } from './node-host.ts'
 import { ownRelays } from './relay-url.ts'
 import { createRemoteSigner } from './remote-signer/index.ts'
 import { memoryShelf, sessionOn } from './shelf.ts'
 import { tableStateStore } from './state/store.ts'
+import { hostTelemetry } from './telemetry/host-telemetry.ts'
 
 /** Of all agents of this process: what it loads is loaded once. */
 const sign = createLocalSign()

@@ -3,7 +3,7 @@ import { parseJson } from '../../protocol/json.ts'
 import { AGENT_CARD } from '../../protocol/kinds.ts'
 import { verifyEvent } from '../../protocol/signature.ts'
 import { CardError } from '../errors.ts'
-import { npubOf } from '../recipient.ts'
+import { npubOf } from '../sending/recipient.ts'
 import type { Shelf } from '../shelf.ts'
 import { type AgentCard, parseCard } from './shape.ts'
 

@@ -4,7 +4,7 @@ import type { FilterJson } from '../../protocol/filter.ts'
 import { AGENT_CARD, supersedes } from '../../protocol/kinds.ts'
 import type { Line } from '../link/line.ts'
 import type { Lines } from '../link/lines.ts'
-import { npubOf } from '../recipient.ts'
+import { npubOf } from '../sending/recipient.ts'
 import { type AgentCard, mentions, parseCard, skillTags } from './shape.ts'
 
 /** A card as it was found: verified, its author's word. */

@@ -1,6 +1,6 @@
 import type { Contact } from '../api.ts'
 import type { Requests } from '../messaging.ts'
-import { relaysIn } from '../recipient.ts'
+import { relaysIn } from '../sending/recipient.ts'
 import { type ContactBook, mergeContacts } from './book.ts'
 
 /** Whom this agent knows: handlers run for them, and they can be written to by name. */

@@ -1,6 +1,6 @@
 import type { AgentStatus, Contact, InboxQuery } from '../api.ts'
 import { AmbiguousIdError } from '../errors.ts'
-import { resolveRecipient } from '../recipient.ts'
+import { resolveRecipient } from '../sending/recipient.ts'
 import { deliveryWith } from './receipt-order.ts'
 import type { Mail, MailStore, StoredMail } from './store.ts'
 import type { Delivery, InboxEntry, IncomingMessage, SentEntry } from './types.ts'

@@ -1,10 +1,10 @@
-import type { Clock } from '../platform/clock.ts'
-import type { Agent } from './api.ts'
-import { AgentClosedError, ExpiredError, RefusedError, TimeoutError } from './errors.ts'
-import type { Life } from './life.ts'
-import type { MailStore } from './mail/store.ts'
-import type { Delivery } from './mail/types.ts'
-import type { View } from './mail/view.ts'
+import type { Clock } from '../../platform/clock.ts'
+import type { Agent } from '../api.ts'
+import { AgentClosedError, ExpiredError, RefusedError, TimeoutError } from '../errors.ts'
+import type { Life } from '../life.ts'
+import type { MailStore } from '../mail/store.ts'
+import type { Delivery } from '../mail/types.ts'
+import type { View } from '../mail/view.ts'
 
 const STORED_TIMEOUT_MS = 30_000
 

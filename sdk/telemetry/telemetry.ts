@@ -1,6 +1,6 @@
-import { type OpenTelemetryApi, type OtelContext, type OtelSpanContext, spansThrough } from '../platform/otel.ts'
+import { type OpenTelemetryApi, type OtelContext, type OtelSpanContext, spansThrough } from '../../platform/otel.ts'
 
-export type { OpenTelemetryApi } from '../platform/otel.ts'
+export type { OpenTelemetryApi } from '../../platform/otel.ts'
 
 /** Of OpenTelemetry's messaging conventions. */
 const KINDS = { send: 3, ask: 2, receive: 4, handle: 4 } as const

@@ -1,7 +1,7 @@
-import { bodyFrom } from './body.ts'
-import { NotUnderstoodError, Rejection, SignerError } from './errors.ts'
-import type { StoredMail, WorkResult } from './mail/store.ts'
-import type { Amounts } from './mail/types.ts'
+import { bodyFrom } from '../body.ts'
+import { NotUnderstoodError, Rejection, SignerError } from '../errors.ts'
+import type { StoredMail, WorkResult } from '../mail/store.ts'
+import type { Amounts } from '../mail/types.ts'
 import type { Conclusion } from './outcome.ts'
 
 const MAX_REASON_CHARS = 500

@@ -1,8 +1,8 @@
-import type { ReceiptPolicy } from './api.ts'
-import type { MaybePromise } from './identity/signer.ts'
-import type { ComposeReceipt, ReceiptComposition } from './mail/compose.ts'
-import type { OutgoingMail, StoredMail } from './mail/store.ts'
-import type { ReceiptState } from './mail/types.ts'
+import type { ReceiptPolicy } from '../api.ts'
+import type { MaybePromise } from '../identity/signer.ts'
+import type { ComposeReceipt, ReceiptComposition } from '../mail/compose.ts'
+import type { OutgoingMail, StoredMail } from '../mail/store.ts'
+import type { ReceiptState } from '../mail/types.ts'
 
 export interface ReceiptingOptions {
   readonly receipts?: ReceiptPolicy | undefined

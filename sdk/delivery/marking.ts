@@ -1,9 +1,9 @@
-import { MessageError } from './errors.ts'
-import { andThen, type MaybePromise } from './identity/signer.ts'
-import type { ComposeReceipt } from './mail/compose.ts'
-import type { MailStore, OutgoingMail, StoredMail } from './mail/store.ts'
-import type { Mark } from './mail/types.ts'
-import { findOne } from './mail/view.ts'
+import { MessageError } from '../errors.ts'
+import { andThen, type MaybePromise } from '../identity/signer.ts'
+import type { ComposeReceipt } from '../mail/compose.ts'
+import type { MailStore, OutgoingMail, StoredMail } from '../mail/store.ts'
+import type { Mark } from '../mail/types.ts'
+import { findOne } from '../mail/view.ts'
 
 export interface MarkingOptions {
   readonly store: MailStore

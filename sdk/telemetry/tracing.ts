@@ -1,7 +1,7 @@
-import type { Ask, AskOptions, SendOptions } from './messaging.ts'
-import type { Sender, Under } from './sender.ts'
+import type { Ask, AskOptions, SendOptions } from '../messaging.ts'
+import type { Sender, Under } from '../sending/sender.ts'
+import { isTypedAct } from '../typed-act.ts'
 import type { Telemetry } from './telemetry.ts'
-import { isTypedAct } from './typed-act.ts'
 
 /** What caused a message: what its sender says, or the message it is sent on behalf of. Undefined: what is active here. */
 const causeOf = (send: SendOptions, under: Under | undefined): string | undefined =>

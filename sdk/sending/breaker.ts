@@ -1,5 +1,5 @@
-import type { Clock } from '../platform/clock.ts'
-import { PeerPausedError } from './errors.ts'
+import type { Clock } from '../../platform/clock.ts'
+import { PeerPausedError } from '../errors.ts'
 
 const FAILURES = 5
 const WINDOW_MS = 10_000

@@ -1,8 +1,8 @@
-import type { Cancel, Timers } from '../platform/timers.ts'
-import type { MaybePromise } from './identity/signer.ts'
-import type { ReceiptComposition } from './mail/compose.ts'
-import { MAX_RECEIPTED } from './mail/receipt.ts'
-import type { MailStore, OutgoingMail, ReceiptDue } from './mail/store.ts'
+import type { Cancel, Timers } from '../../platform/timers.ts'
+import type { MaybePromise } from '../identity/signer.ts'
+import type { ReceiptComposition } from '../mail/compose.ts'
+import { MAX_RECEIPTED } from '../mail/receipt.ts'
+import type { MailStore, OutgoingMail, ReceiptDue } from '../mail/store.ts'
 
 /** What is received together is receipted together. */
 const COALESCE_MS = 250

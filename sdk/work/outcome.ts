@@ -1,7 +1,7 @@
-import { mayReply, performativeOf, wantsUnderstanding } from './acts.ts'
-import type { MaybePromise } from './identity/signer.ts'
-import type { MailStore, OutgoingMail, Result, StoredMail, WorkResult } from './mail/store.ts'
-import type { Amounts, ReceiptState } from './mail/types.ts'
+import { mayReply, performativeOf, wantsUnderstanding } from '../acts.ts'
+import type { MaybePromise } from '../identity/signer.ts'
+import type { MailStore, OutgoingMail, Result, StoredMail, WorkResult } from '../mail/store.ts'
+import type { Amounts, ReceiptState } from '../mail/types.ts'
 
 /** How the work on one message ended. */
 export type Conclusion =

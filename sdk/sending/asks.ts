@@ -1,9 +1,9 @@
-import type { Timers } from '../platform/timers.ts'
-import { parseReason } from '../protocol/reasons.ts'
-import { isFinalReply } from './acts.ts'
-import { AgentClosedError, ExpiredError, FailedError, RefusedError, TimeoutError } from './errors.ts'
-import type { Outcome } from './mail/store.ts'
-import type { IncomingMessage, Receipt } from './mail/types.ts'
+import type { Timers } from '../../platform/timers.ts'
+import { parseReason } from '../../protocol/reasons.ts'
+import { isFinalReply } from '../acts.ts'
+import { AgentClosedError, ExpiredError, FailedError, RefusedError, TimeoutError } from '../errors.ts'
+import type { Outcome } from '../mail/store.ts'
+import type { IncomingMessage, Receipt } from '../mail/types.ts'
 
 interface Pending {
   /** Only this key's reply counts. */

@@ -1,9 +1,9 @@
-import { MessageError } from './errors.ts'
-import type { Handlers, Subscription } from './handlers.ts'
-import { checkTopic } from './mail/envelope.ts'
-import type { Handler, SubscribeOptions, Topic } from './messaging.ts'
+import { MessageError } from '../errors.ts'
+import { checkTopic } from '../mail/envelope.ts'
+import type { Handler, SubscribeOptions, Topic } from '../messaging.ts'
+import type { Handlers, Subscription } from '../work/handlers.ts'
+import type { Worker } from '../work/worker.ts'
 import type { Sender } from './sender.ts'
-import type { Worker } from './worker.ts'
 
 /** Each is a subscription on every relay, which allow 32 a connection. */
 export const MAX_SUBSCRIPTIONS = 16

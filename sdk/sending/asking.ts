@@ -1,9 +1,9 @@
+import { json } from '../body.ts'
+import type { IncomingMessage } from '../mail/types.ts'
+import type { Ask, AskOptions, Content } from '../messaging.ts'
+import { conforming, isTypedAct, receivedBody } from '../typed-act.ts'
 import type { Asks } from './asks.ts'
-import { json } from './body.ts'
-import type { IncomingMessage } from './mail/types.ts'
-import type { Ask, AskOptions, Content } from './messaging.ts'
 import type { Sender, Under } from './sender.ts'
-import { conforming, isTypedAct, receivedBody } from './typed-act.ts'
 
 export const ASK_TIMEOUT_MS = 30_000
 

@@ -1,6 +1,6 @@
-import type { Contact } from './api.ts'
-import { UnknownRecipientError } from './errors.ts'
-import { fromNprofile, npubOf, fromNpub as publicKeyIn } from './npub.ts'
+import type { Contact } from '../api.ts'
+import { UnknownRecipientError } from '../errors.ts'
+import { fromNprofile, npubOf, fromNpub as publicKeyIn } from '../npub.ts'
 
 export { npubOf }
 

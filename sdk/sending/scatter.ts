@@ -1,8 +1,8 @@
+import { AgentClosedError } from '../errors.ts'
+import type { IncomingMessage } from '../mail/types.ts'
+import type { Content, ScatterOptions, ScatterResult } from '../messaging.ts'
 import { ASK_TIMEOUT_MS } from './asking.ts'
 import type { Asks } from './asks.ts'
-import { AgentClosedError } from './errors.ts'
-import type { IncomingMessage } from './mail/types.ts'
-import type { Content, ScatterOptions, ScatterResult } from './messaging.ts'
 import type { Sender } from './sender.ts'
 
 /** Asks many at once, in one conversation. */

@@ -1,6 +1,6 @@
-import type { Clock } from '../platform/clock.ts'
-import type { RouteCounters } from './mail/route.ts'
-import type { Outcome } from './mail/store.ts'
+import type { Clock } from '../../platform/clock.ts'
+import type { RouteCounters } from '../mail/route.ts'
+import type { Outcome } from '../mail/store.ts'
 
 /** How often the handlers of one act ran, and how long. */
 export interface HandlerCounters {

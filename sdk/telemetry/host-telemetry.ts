@@ -1,4 +1,4 @@
-import { registeredOpenTelemetry } from '../platform/otel-host.ts'
+import { registeredOpenTelemetry } from '../../platform/otel-host.ts'
 import { noTelemetry, openTelemetry, type Telemetry } from './telemetry.ts'
 
 /** Spans go to OpenTelemetry if the program has set it up before; otherwise nowhere. */

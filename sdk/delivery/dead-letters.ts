@@ -1,6 +1,6 @@
-import type { MailStore, OutgoingMail, StoredMail } from './mail/store.ts'
-import type { InboxEntry } from './mail/types.ts'
-import type { DeadLetter, DeadLetters } from './messaging.ts'
+import type { MailStore, OutgoingMail, StoredMail } from '../mail/store.ts'
+import type { InboxEntry } from '../mail/types.ts'
+import type { DeadLetter, DeadLetters } from '../messaging.ts'
 
 export interface DeadLettersOptions {
   readonly store: MailStore

@@ -1,10 +1,10 @@
-import { type NostrEvent, parseEvent, tagValue } from '../protocol/event.ts'
-import { isHex64 } from '../protocol/hex.ts'
-import { isRecord, parseJson } from '../protocol/json.ts'
-import { isInitiating, mayReply } from './acts.ts'
-import { ChainError } from './errors.ts'
-import type { MailStore, StoredMail } from './mail/store.ts'
-import type { Amounts } from './mail/types.ts'
+import { type NostrEvent, parseEvent, tagValue } from '../../protocol/event.ts'
+import { isHex64 } from '../../protocol/hex.ts'
+import { isRecord, parseJson } from '../../protocol/json.ts'
+import { isInitiating, mayReply } from '../acts.ts'
+import { ChainError } from '../errors.ts'
+import type { MailStore, StoredMail } from '../mail/store.ts'
+import type { Amounts } from '../mail/types.ts'
 
 export const MAX_HOPS = 5
 
