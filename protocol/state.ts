@@ -1,5 +1,6 @@
+import { base64urlnopad } from '@scure/base'
 import { type NostrEvent, type Tag, tagValue } from './event.ts'
-import { isHex, isHex64 } from './hex.ts'
+import { bytesToHex, hexToBytes, isHex, isHex64 } from './hex.ts'
 import { STATE_DELTA, STATE_SNAPSHOT } from './kinds.ts'
 import { fail, ok, type Result } from './result.ts'
 
@@ -19,6 +20,9 @@ export const isDocumentId = (value: unknown): value is string =>
 
 /** 16 hex: 48 bits start time in ms, then 16 random bits, so that sessions sort; new for every process start. */
 export const isSession = (value: unknown): value is string => isHex(value, 16)
+
+/** base64url of 8 bytes. */
+const SHORT_CHARS = 11
 
 /** How events refer to each other within a log: the first 16 hex of the id. */
 export const shortId = (id: string): string => id.slice(0, 16)
@@ -73,16 +77,56 @@ export const deltaAddress = (o: string, n: number): string => `${o}:${ringSlot(n
 export const snapshotAddress = (o: string, slot: SnapshotSlot): string => `${o}:${slot}`
 export const chunkAddress = (o: string, slot: SnapshotSlot, index: number): string => `${o}:${slot}${index}`
 
-const optional = (name: string, value: string | number | undefined): Tag[] =>
-  value === undefined ? [] : [[name, String(value)]]
+const optional = (name: string, value: string | undefined): Tag[] => (value === undefined ? [] : [[name, value]])
+
+/** Where an event stands, in one tag and base64url: every small change carries it, and every relay indexes each tag of one letter. */
+const placeTag = (session: string, n: number, previous: string | undefined): Tag => [
+  'g',
+  shortened(session),
+  String(n),
+  ...(previous === undefined ? [] : [shortened(previous)]),
+]
+
+const shortened = (hex: string): string => base64urlnopad.encode(hexToBytes(hex))
+
+function lengthened(text: string | undefined): string | undefined {
+  if (text?.length !== SHORT_CHARS) return undefined
+  try {
+    return bytesToHex(base64urlnopad.decode(text))
+  } catch {
+    return undefined
+  }
+}
+
+/** What an event says of its place, as text: undefined is not there, null is there and malformed. */
+interface SaidPlace {
+  readonly session: string | null | undefined
+  readonly number: string | undefined
+  readonly previous: string | null | undefined
+}
+
+function placeOf(event: NostrEvent): SaidPlace {
+  const [, session, number, previous] = event.tags.find(([name]) => name === 'g') ?? []
+  if (number !== undefined)
+    return {
+      session: lengthened(session) ?? null,
+      number,
+      previous: previous === undefined ? undefined : (lengthened(previous) ?? null),
+    }
+  // As events were written at first: three tags, in hex.
+  const before = tagValue(event, 'b')
+  return {
+    session: session === undefined || isSession(session) ? session : null,
+    number: tagValue(event, 'n'),
+    previous: before === undefined || isHex(before, 16) ? before : null,
+  }
+}
 
 export function deltaTags(delta: DeltaTags): Tag[] {
   return [
     ['d', deltaAddress(delta.o, delta.n)],
     ['o', delta.o],
-    ['n', String(delta.n)],
-    ['g', delta.session],
-    ...optional('b', delta.previous),
+    placeTag(delta.session, delta.n, delta.previous),
     ...optional('c', delta.control),
     ...(delta.deps.length === 0 ? [] : [['deps', ...delta.deps.map(textOf)]]),
   ]
@@ -92,9 +136,7 @@ export function snapshotTags(snapshot: SnapshotTags): Tag[] {
   return [
     ['d', snapshotAddress(snapshot.o, snapshot.slot)],
     ['o', snapshot.o],
-    ...optional('n', snapshot.n),
-    ...optional('g', snapshot.session),
-    ...optional('b', snapshot.previous),
+    ...(snapshot.session === undefined ? [] : [placeTag(snapshot.session, snapshot.n ?? 0, snapshot.previous)]),
     ...optional('x', snapshot.digest),
     ...optional('c', snapshot.control),
   ]
@@ -110,17 +152,16 @@ export const chunkTags = (chunk: ChunkTags): Tag[] => [
 export function parseDelta(event: NostrEvent): Result<DeltaTags> {
   if (event.kind !== STATE_DELTA) return fail('not a state delta')
   const o = tagValue(event, 'o')
-  const session = tagValue(event, 'g')
-  const n = countOf(tagValue(event, 'n'))
-  const previous = tagValue(event, 'b')
+  const { session, number, previous } = placeOf(event)
+  const n = countOf(number)
   const control = tagValue(event, 'c')
   if (!isDocumentId(o)) return fail('tag o names no document')
-  if (!isSession(session)) return fail('tag g is not 16 hex')
-  if (n === undefined) return fail('tag n is no number from 1')
+  if (!session) return fail('tag g names no session')
+  if (n === undefined) return fail('its number is none from 1')
   if (tagValue(event, 'd') !== deltaAddress(o, n)) return fail('tag d is not the address of this document and number')
-  if (previous !== undefined && !isHex(previous, 16)) return fail('tag b is not 16 hex')
+  if (previous === null) return fail('what it follows is no id')
   if (n === 1 ? previous !== undefined : previous === undefined)
-    return fail('tag b belongs to every delta but the first')
+    return fail('every delta but the first names the one before')
   if (control !== undefined && !isHex64(control)) return fail('tag c is not 64 hex')
   const deps = parseDeps(event)
   if (!deps.ok) return deps
@@ -137,16 +178,14 @@ export function parseSnapshot(event: NostrEvent): Result<SnapshotTags | ChunkTag
   if (piece !== undefined) return parseChunk(event, o, piece)
   const slot = SNAPSHOT_SLOTS.find(each => d === snapshotAddress(o, each))
   if (slot === undefined) return fail('tag d is none of the two addresses of this document')
-  const session = tagValue(event, 'g')
-  const number = tagValue(event, 'n')
+  const { session, number, previous } = placeOf(event)
   const n = countOf(number)
-  const previous = tagValue(event, 'b')
   const control = tagValue(event, 'c')
   const digest = tagValue(event, 'x')
-  if (session !== undefined && !isSession(session)) return fail('tag g is not 16 hex')
-  if (number !== undefined && n === undefined) return fail('tag n is no number from 1')
-  if ((session === undefined) !== (n === undefined)) return fail('tags g and n belong together')
-  if (previous !== undefined && !isHex(previous, 16)) return fail('tag b is not 16 hex')
+  if (session === null) return fail('tag g names no session')
+  if (number !== undefined && n === undefined) return fail('its number is none from 1')
+  if ((session === undefined) !== (n === undefined)) return fail('session and number belong together')
+  if (previous === null) return fail('what it follows is no id')
   if (control !== undefined && !isHex64(control)) return fail('tag c is not 64 hex')
   if (digest !== undefined && !/^[0-9a-f]{16,64}$/.test(digest)) return fail('tag x is no digest')
   return ok({ o, slot, ...given({ session, n, previous, control, digest }) })

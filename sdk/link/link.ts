@@ -83,7 +83,7 @@ export function createLink(options: LinkOptions): Link {
       send: frame => socket?.send(frame),
       onAuthenticated: () => greeting.authenticated(),
     })
-  const questions = createQuestions({ timers, random, auth, send: text => socket?.send(text), onStranger: renewLater })
+  const questions = createQuestions({ timers, auth, send: text => socket?.send(text), onStranger: renewLater })
   const greeting = createGreeting({
     timers,
     auth: options.introduce ? auth : undefined,

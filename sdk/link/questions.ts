@@ -1,4 +1,3 @@
-import { type Random, randomHex } from '../../platform/random.ts'
 import type { Cancel, Timers } from '../../platform/timers.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
@@ -15,7 +14,6 @@ export type PublishOutcome = PublishResult | { readonly accepted: undefined; rea
 
 export interface QuestionsOptions {
   readonly timers: Timers
-  readonly random: Random
   readonly auth: Authenticator | undefined
   send(text: string): void
   /** Something was refused for want of AUTH, and our AUTH failed; with both reasons. */
@@ -65,8 +63,12 @@ export function createQuestions(options: QuestionsOptions): Questions {
   const { timers, auth, send } = options
   const subscriptions = new Map<string, Subscription>()
   const publishing = new Map<string, Publishing>()
-  const sessionTag = randomHex(options.random, 8)
-  let nextSub = 0
+  let subs = 0
+  /** Every live event carries it: short. Never the same twice, so that late frames of an ended subscription find nobody. */
+  const nextSub = () => {
+    subs += 1
+    return subs.toString(36)
+  }
 
   /** A refusal for want of AUTH: proves who we are and asks once more. False: this refusal stands. */
   function repeated(
@@ -121,8 +123,7 @@ export function createQuestions(options: QuestionsOptions): Questions {
     onFrame: (frame: SubscriptionFrame) => void,
     fresh = true,
   ): Cancel {
-    nextSub += 1
-    const sub = `${sessionTag}.${nextSub}`
+    const sub = nextSub()
     const start = () => send(verb === 'REQ' ? encode.req(sub, ...filters) : encode.countReq(sub, ...filters))
     subscriptions.set(sub, { onFrame, start, fresh })
     start()
@@ -132,8 +133,7 @@ export function createQuestions(options: QuestionsOptions): Questions {
   }
 
   function negotiate(filter: FilterJson, message: string, onFrame: (frame: SubscriptionFrame) => void) {
-    nextSub += 1
-    const sub = `${sessionTag}.${nextSub}`
+    const sub = nextSub()
     const start = () => send(encode.negOpen(sub, filter, message))
     subscriptions.set(sub, { onFrame, start, fresh: true })
     start()

@@ -1,8 +1,9 @@
 import type { Agent, StateView } from 'posthorn'
-import { type NostrEvent, tagValue } from 'posthorn/protocol'
+import type { NostrEvent } from 'posthorn/protocol'
 import { type MailSnapshot, type TestMesh, testMesh } from 'posthorn/testing'
 import { expect, it } from 'vitest'
 import { type Random, randomFloat, seededRandom } from '#dist/platform/random.js'
+import { parseDelta } from '#dist/protocol/state.js'
 import { testSeed } from '../../helpers/seed.ts'
 import { passing } from './passing.ts'
 
@@ -34,7 +35,10 @@ async function tell(at: number, withOthers: boolean): Promise<Story & { views: S
     relays: 3,
     onSigned(event) {
       if (event.kind !== 34_701) return
-      const place = `${event.pubkey.slice(0, 8)} ${tagValue(event, 'o')} ${tagValue(event, 'g')} ${tagValue(event, 'n')}`
+      const delta = parseDelta(event)
+      if (!delta.ok) throw new Error(delta.error)
+      const { o, session, n } = delta.value
+      const place = `${event.pubkey.slice(0, 8)} ${o} ${session} ${n}`
       if (signed.has(place) && signed.get(place)?.id !== event.id) twice.push(place)
       signed.set(place, event)
     },

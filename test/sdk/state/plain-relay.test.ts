@@ -60,7 +60,4 @@ it('a relay that speaks NIP-01 alone carries state: written, read by who comes l
   await own.flush(60_000)
   await eventually('it is told', () => view.get('mood') === 'calm')
   expect(view.digest).toBe(own.view.digest)
-  // One small change of a large record: what travels is one event of this size.
-  const last = [...events.values()].filter(({ kind }) => kind === 34_701).at(-1)
-  expect(JSON.stringify(last).length).toBeLessThanOrEqual(450)
 })
