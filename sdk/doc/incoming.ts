@@ -1,6 +1,7 @@
 import { fail, type Result } from '../../protocol/result.ts'
 import { coveredUpTo, type MutableCover, setEntry } from '../state/log/cover.ts'
 import type { Gate, Gated } from './gate.ts'
+import { concat } from './parts.ts'
 import type { Replica } from './replica.ts'
 import { STEPS_AT_ONCE, TRIAL_MS, type Trial } from './trial.ts'
 import { decodeUpdate } from './update/decode.ts'
@@ -81,14 +82,7 @@ export function createIncoming(options: IncomingOptions): Incoming {
       return undefined
     }
     parts.delete(key)
-    if (pieces.length === 1) return delta.bytes
-    const whole = new Uint8Array(length)
-    let at = 0
-    for (const piece of pieces) {
-      whole.set(piece, at)
-      at += piece.length
-    }
-    return whole
+    return pieces.length === 1 ? delta.bytes : concat(pieces)
   }
 
   function applyAll(changes: readonly Change[]): void {
