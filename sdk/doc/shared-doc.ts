@@ -1,26 +1,23 @@
-import { sha256 } from '@noble/hashes/sha2.js'
 import * as Y from 'yjs'
-import { seconds } from '../../platform/clock.ts'
 import { sleep } from '../../platform/timers.ts'
-import { bytesToHex } from '../../protocol/hex.ts'
 import { createNotices } from '../notices.ts'
 import { npubOf } from '../npub.ts'
 import type { DocAlert, DocEvents, DocMember, DocStatus, SharedDoc } from './api.ts'
 import { bridgeAwareness } from './awareness.ts'
-import { clientIdOf } from './client-id.ts'
-import { compactState, sizeOf } from './compact.ts'
+import { sizeOf } from './compact.ts'
+import { createDeciding } from './deciding.ts'
 import { DocError } from './errors.ts'
 import { type Generation, openGeneration } from './generation.ts'
 import type { DocHost } from './host.ts'
 import { openKept } from './kept.ts'
 import { openControlBook } from './members/book.ts'
-import { roleIn, takesAway } from './members/chain.ts'
-import { type Control, type ControlDraft, controlTemplate, MAX_MEMBERS, type Member } from './members/control.ts'
-import { may, type Role } from './members/roles.ts'
+import { roleIn } from './members/chain.ts'
+import type { Control } from './members/control.ts'
+import type { Role } from './members/roles.ts'
 import { type DocName, documentId, logOf } from './name.ts'
-import { type StatePayload, stateBytes } from './payload.ts'
 import { digestOf } from './replica.ts'
-import { commitmentOf, type DocKey, makeDocKey, unwrapDocKey, wrapDocKey } from './secret/doc-key.ts'
+import type { DocKey } from './secret/doc-key.ts'
+import { createKeyRing } from './secret/key-ring.ts'
 import { createDocSeal } from './secret/seal.ts'
 import type { Trial } from './trial.ts'
 
@@ -48,13 +45,24 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
   const notices = createNotices<DocEvents>()
   const alerts: DocAlert[] = []
   const book = openControlBook(host, id, name.owner, () => void follow())
-  const keys = new Map<number, DocKey>()
+  const keys = createKeyRing(signer, host.random)
   let generation: Generation | undefined
   let following: Promise<void> = Promise.resolve()
   let lastStatus = ''
   let lastMembers = ''
   let paused = false
   let closing: Promise<void> | undefined
+  const deciding = createDeciding({
+    host,
+    id,
+    owner: name.owner,
+    label,
+    book,
+    keys,
+    generation: () => generation,
+    isClosing: () => closing !== undefined,
+    follow,
+  })
   const takeBack = host.onClosing(ms => close({ timeoutMs: ms }))
 
   function alert(what: DocAlert): void {
@@ -64,28 +72,9 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
     changed()
   }
 
-  /** In force, as this agent can follow it. */
-  const control = (): Control => {
-    const { last } = book
-    if (!last) throw new DocError('doc-unknown', `${label} has no members yet.`)
-    return last
-  }
-
   const role = (): Role | undefined => roleIn(book.last, self)
 
-  async function keyOf(number: number): Promise<DocKey | undefined> {
-    const known = keys.get(number)
-    if (known) return known
-    for (const each of [...book.chain.controls].reverse()) {
-      if (each.generation !== number) continue
-      const key = await unwrapDocKey(each, signer)
-      if (key) {
-        keys.set(number, key)
-        return key
-      }
-    }
-    return undefined
-  }
+  const keyOf = (number: number) => keys.find(number, book.chain.controls)
 
   /** One change of generation after the other. */
   function follow(): Promise<void> {
@@ -200,89 +189,6 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
   const members = (): readonly DocMember[] =>
     Object.freeze((book.last?.members ?? []).map(({ pubkey, role: each }) => Object.freeze({ pubkey, role: each })))
 
-  function ensureAdmin(): Control {
-    if (closing) throw new DocError('doc-closed', `${label} is closed.`)
-    if (!may(role(), 'admin'))
-      throw new DocError('doc-role', `only an admin of ${label} decides who is a member; ask one of them.`)
-    return control()
-  }
-
-  async function wrapped(list: readonly Member[], key: DocKey | undefined): Promise<Member[]> {
-    return Promise.all(
-      list.map(async ({ pubkey, role: each }) =>
-        key === undefined
-          ? { pubkey, role: each }
-          : { pubkey, role: each, wrap: await wrapDocKey(key, signer, pubkey) },
-      ),
-    )
-  }
-
-  async function decide(list: readonly Member[]): Promise<void> {
-    const last = ensureAdmin()
-    if (list.length > MAX_MEMBERS)
-      throw new DocError('doc-members-full', `${label} has ${MAX_MEMBERS} members, which is the most.`)
-    if (roleIn({ ...last, members: list }, name.owner) !== 'admin')
-      throw new DocError('doc-role', 'the owner of a document stays its admin.')
-    if (takesAway(last, { members: list })) return begin(list, { compact: false })
-    const key = last.commitment === undefined ? undefined : await keyOf(last.generation)
-    await write({ ...next(last), members: await wrapped(list, key) })
-  }
-
-  const next = (last: Control): Omit<ControlDraft, 'members'> => ({
-    o: id,
-    n: last.n + 1,
-    previous: last.id,
-    generation: last.generation,
-    ...(last.commitment === undefined ? {} : { commitment: last.commitment }),
-    ...(last.base === undefined ? {} : { base: last.base }),
-  })
-
-  /** A new generation: what is here now, under a new key, for these members. */
-  async function begin(list: readonly Member[], how: { readonly compact: boolean }): Promise<void> {
-    const last = ensureAdmin()
-    const old = generation
-    if (!old) throw new DocError('doc-key', `the key of ${label} is not here.`)
-    if (!(await old.flush()))
-      throw new DocError('doc-unreachable', `${label} cannot be written to now; try again when a relay is there.`)
-    const state = old.published()
-    if (!state) throw new DocError('doc-unreachable', `${label} is being changed; try again.`)
-    const key = last.commitment === undefined ? undefined : makeDocKey(host.random)
-    const { commitment: _, ...rest } = next(last)
-    const number = last.generation + 1
-    const payload: StatePayload = {
-      state: how.compact ? compacted(state.state, number) : state.state,
-      before: state.cover,
-    }
-    if (key) keys.set(number, key)
-    await write(
-      {
-        ...rest,
-        generation: number,
-        ...(key ? { commitment: commitmentOf(key) } : {}),
-        base: bytesToHex(sha256(stateBytes(payload))),
-        members: await wrapped(list, key),
-      },
-      () => openKept(host.store, logOf(id, number)).fold({ ...payload, cover: new Map() }, self),
-    )
-  }
-
-  function compacted(state: Uint8Array, number: number): Uint8Array {
-    // No session is called so: nobody goes on under this client id.
-    const small = compactState(state, clientIdOf(self, logOf(id, number), 'base'))
-    if (small) return small
-    throw new DocError('doc-not-compactable', `${label} holds something that cannot be said anew; it stays as it is.`)
-  }
-
-  async function write(draft: ControlDraft, alongside?: () => void): Promise<void> {
-    const written = await book.add(controlTemplate(draft, seconds(host.clock)), alongside)
-    await follow()
-    if (!book.chain.controls.some(({ id: each }) => each === written.id))
-      throw new DocError(
-        'doc-role',
-        'another admin has decided something else at the same time; look at the members and try again.',
-      )
-  }
-
   /** What is known once a relay, or what is kept here, has told: the document, or that there is none. */
   async function find(): Promise<void> {
     const over = new AbortController()
@@ -293,7 +199,7 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
         await following
         if (generation) return
         if (book.last === undefined && mayCreate && (book.asked || over.signal.aborted)) {
-          await found()
+          await deciding.found(options.isPublic)
           continue
         }
         if (over.signal.aborted || (book.askedAll && book.last === undefined))
@@ -313,19 +219,6 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
   const readable = async (last: Control) =>
     last.commitment === undefined || (await keyOf(last.generation)) !== undefined
   const unknown = () => new DocError('doc-unknown', `there is no document ${label} at the relays of this agent.`)
-
-  async function found(): Promise<void> {
-    const key = options.isPublic ? undefined : makeDocKey(host.random)
-    if (key) keys.set(0, key)
-    const owner = await wrapped([{ pubkey: self, role: 'admin' }], key)
-    await write({
-      o: id,
-      n: 0,
-      generation: 0,
-      ...(key ? { commitment: commitmentOf(key) } : {}),
-      members: owner,
-    })
-  }
 
   function close({ timeoutMs = CLOSE_MS } = {}): Promise<void> {
     closing ??= (async () => {
@@ -377,35 +270,14 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
     resume: () => hold(false),
     joinAwareness(awareness) {
       const { number, session } = current()
-      const key = keys.get(number)
+      const key = keys.known(number)
       const place = { o: logOf(id, number), session, seal: key && createDocSeal(key) }
       return bridgeAwareness({ host, awareness, place, isMember: pubkey => roleIn(book.last, pubkey) !== undefined })
     },
-    async invite(who, wanted = 'snapshot') {
-      const pubkey = host.resolve(who)
-      const { members: list } = ensureAdmin()
-      const isNew = !list.some(member => member.pubkey === pubkey)
-      const others = list.map(member => (member.pubkey === pubkey ? { pubkey, role: wanted } : member))
-      await decide(isNew ? [...others, { pubkey, role: wanted }] : others)
-    },
-    async setRole(who, wanted) {
-      const pubkey = host.resolve(who)
-      const { members: list } = ensureAdmin()
-      if (!list.some(member => member.pubkey === pubkey))
-        throw new DocError('doc-not-member', `${who} is no member of ${label}; invite it first.`)
-      await decide(list.map(member => (member.pubkey === pubkey ? { pubkey, role: wanted } : member)))
-    },
-    async remove(who) {
-      const pubkey = host.resolve(who)
-      const { members: list } = ensureAdmin()
-      if (!list.some(member => member.pubkey === pubkey))
-        throw new DocError('doc-not-member', `${who} is no member of ${label}.`)
-      await decide(list.filter(member => member.pubkey !== pubkey))
-    },
-    async compact() {
-      const { members: list } = ensureAdmin()
-      await begin(list, { compact: true })
-    },
+    invite: deciding.invite,
+    setRole: deciding.setRole,
+    remove: deciding.remove,
+    compact: deciding.compact,
     on: notices.on,
     close,
   }
