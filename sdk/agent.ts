@@ -226,7 +226,8 @@ export function startAgent(options: StartOptions): RunningAgent {
   const presence = createPresence(beside)
   const states = createStates({
     ...options,
-    lines: () => pool.routes.map(({ line }) => line),
+    lines: () => pool.lines.all,
+    eachLine: pool.lines.each,
     resolve,
     ensureOpen: life.ensureOpen,
   })

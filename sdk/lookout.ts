@@ -104,7 +104,7 @@ export function createLookout(options: LookoutOptions): Lookout {
       const authors = new Set([author])
       // Nothing is ever signed with it.
       const signer = localSigner(makeSecretKey(options.random), options.random)
-      const host = { ...options, lines: () => lines.all, signer, store: tableStateStore() }
+      const host = { ...options, lines: () => lines.all, eachLine: lines.each, signer, store: tableStateStore() }
       const sections = openSections(host, { o: OWN_RECORD, authors: () => authors })
       return sections.view(author, () => sections.log.close({ timeoutMs: 0 }))
     },

@@ -10,6 +10,7 @@ import { type StateSurroundings, surround } from './state/surroundings.ts'
 export interface StatesOptions extends Host {
   readonly signer: Signer
   lines(): readonly Line[]
+  eachLine(begin: (line: Line) => Cancel): Cancel
   resolve(who: string): string
   ensureOpen(): void
   openStateStore(): MaybePromise<StateStore>

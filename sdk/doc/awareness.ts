@@ -117,9 +117,9 @@ export function bridgeAwareness({ host, awareness, place, isMember }: AwarenessB
   }
 
   awareness.on('update', onUpdate)
-  const stops = host
-    .lines()
-    .map(line => line.watch([{ kinds: [DOC_AWARENESS], '#o': [o], limit: 0 }], { onEvent: hear, onLive: tell }))
+  const stop = host.eachLine(line =>
+    line.watch([{ kinds: [DOC_AWARENESS], '#o': [o], limit: 0 }], { onEvent: hear, onLive: tell }),
+  )
   return () => {
     if (closed) return
     awareness.off('update', onUpdate)
@@ -127,7 +127,7 @@ export function bridgeAwareness({ host, awareness, place, isMember }: AwarenessB
     // Goodbye: nobody has to wait until it is forgotten.
     void publish(null)
     closed = true
-    for (const stop of stops) stop()
+    stop()
     removeAwarenessStates(awareness, [...heard.keys()], 'posthorn')
   }
 }

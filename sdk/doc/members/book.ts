@@ -32,7 +32,7 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
   const news = createPulse()
   let chain: Chain = { controls: [], forks: [] }
   let watched = ''
-  let stops: Cancel[] = []
+  let stop: Cancel = () => {}
   const asked = new Set<string>()
   let closed = false
 
@@ -71,8 +71,8 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
     const authors = admins()
     if (closed || watched === authors.join()) return
     watched = authors.join()
-    for (const stop of stops) stop()
-    stops = host.lines().map(line => {
+    stop()
+    stop = host.eachLine(line => {
       const there = new Set<string>()
       return line.watch([{ kinds: [DOC_CONTROL], '#o': [id], authors }], {
         onEvent(event) {
@@ -136,7 +136,7 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
     next: news.next,
     close() {
       closed = true
-      for (const stop of stops) stop()
+      stop()
       news.beat()
     },
   }

@@ -224,8 +224,6 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
 
   function changed(): void {
     if (closed) return
-    // A relay may have been added.
-    if (host.lines().length !== sides.size) enlist()
     if (marks.gaps(1).length > 0) planRepair()
     considerSnapshot()
     news.beat()
@@ -366,6 +364,7 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
     await until(() => [...sides.values()].every(side => side.isIdle), left())
     over.abort()
     closed = true
+    stopEnlisting()
     for (const side of sides.values()) side.stop()
     news.beat()
     await store.durable?.()
@@ -396,7 +395,10 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
     return done()
   }
 
-  enlist()
+  const stopEnlisting = host.eachLine(() => {
+    enlist()
+    return () => {}
+  })
   return {
     o,
     get session() {

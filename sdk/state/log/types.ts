@@ -1,6 +1,6 @@
 import type { Clock } from '../../../platform/clock.ts'
 import type { Random } from '../../../platform/random.ts'
-import type { Timers } from '../../../platform/timers.ts'
+import type { Cancel, Timers } from '../../../platform/timers.ts'
 import type { Dependency } from '../../../protocol/state.ts'
 import type { MaybePromise, Signer } from '../../identity/signer.ts'
 import type { Line } from '../../link/line.ts'
@@ -11,6 +11,8 @@ import type { Cover } from './cover.ts'
 export interface LogHost {
   /** One per relay of the agent; may grow. */
   lines(): readonly Line[]
+  /** Begins something at each of them, and at each that joins, until it is cancelled. */
+  eachLine(begin: (line: Line) => Cancel): Cancel
   readonly signer: Signer
   readonly clock: Clock
   readonly timers: Timers
