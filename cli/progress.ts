@@ -8,7 +8,7 @@ import { escapeLine } from './text.ts'
 const FIRST_MS = 1_000
 /** Between two looks of the line, in ms. */
 const AGAIN_MS = 250
-/** Columns of a terminal that does not tell. */
+/** Columns of a terminal that does not tell, or says 0. */
 const WIDTH = 80
 /** To the start of the line, and away with what stands there. */
 const CLEAR = '\r\u001b[2K'
@@ -17,6 +17,8 @@ const CLEAR = '\r\u001b[2K'
 export interface Progress {
   /** `total`: what `done` will be in the end, where that is known. Another `what` starts the rate anew. */
   at(what: string, done: number, total?: number): void
+  /** What has no count, with the seconds since it was first told. */
+  busy(what: string): void
   /** Takes the line away; what is said next stands in its place. To be called before anything is said, and at the end in any case. */
   end(): void
 }
@@ -34,23 +36,27 @@ interface Stretch {
   readonly from: number
 }
 
-/** Shows nothing where stderr is no terminal, or under `--quiet`. Draws when it is told something: work that blocks has no timers. */
+/** Shows nothing where stderr is no terminal, or under `--quiet`. Draws when it is told something. */
 export function startProgress({ stderr, options, clock }: ProgressOptions): Progress {
-  if (stderr.isTTY !== true || options.quiet) return { at() {}, end() {} }
+  if (stderr.isTTY !== true || options.quiet) return { at() {}, busy() {}, end() {} }
   let due = clock.monotonic() + FIRST_MS
   let shown = false
   let stretch: Stretch | undefined
+  const draw = (what: string, done: number, text: (ms: number, from: number) => string) => {
+    const now = clock.monotonic()
+    if (stretch?.what !== what) stretch = { what, since: now, from: done }
+    if (now < due) return
+    due = now + AGAIN_MS
+    const width = Math.max(1, (stderr.columns || WIDTH) - 1)
+    stderr.write(CLEAR + escapeLine(text(now - stretch.since, stretch.from), width))
+    shown = true
+  }
   return {
-    at(what, done, total) {
-      const now = clock.monotonic()
-      if (stretch?.what !== what) stretch = { what, since: now, from: done }
-      if (now < due) return
-      due = now + AGAIN_MS
-      const perSecond = now > stretch.since ? Math.round(((done - stretch.from) * 1_000) / (now - stretch.since)) : 0
-      const width = Math.max(1, (stderr.columns ?? WIDTH) - 1)
-      stderr.write(CLEAR + escapeLine(progressText(what, done, total, perSecond), width))
-      shown = true
-    },
+    at: (what, done, total) =>
+      draw(what, done, (ms, from) =>
+        progressText(what, done, total, ms > 0 ? Math.round(((done - from) * 1_000) / ms) : 0),
+      ),
+    busy: what => draw(what, 0, ms => `${what}, ${Math.floor(ms / 1_000)} s`),
     end() {
       if (shown) stderr.write(CLEAR)
       shown = false
@@ -80,7 +86,7 @@ export function followCatchUp(
     if (busy.length > 0) progress.at('catching up', received, expected)
   })
   return {
-    at: progress.at,
+    ...progress,
     end() {
       cancel()
       progress.end()

@@ -4,11 +4,22 @@ import { existsSync } from 'node:fs'
 import { PruneRefusedError, type RetentionRule, requireRules } from './log/retention.ts'
 import { BackupError, requireLog } from './log/sqlite/backup.ts'
 import { type CheckOptions, type CheckReport, checkLog } from './log/sqlite/check.ts'
-import { openSqliteStore } from './log/sqlite/store.ts'
+import { LOG_FILE, openSqliteStore } from './log/sqlite/store.ts'
 import { type PruneReport, prune } from './retention.ts'
 
-export { BackupError, type BackupReport, backupLog, type RestoreReport, restoreLog } from './log/sqlite/backup.ts'
+export {
+  BackupError,
+  type BackupReport,
+  backupLog,
+  partialOf,
+  type RestoreOptions,
+  type RestoreReport,
+  removePartial,
+  restoreLog,
+} from './log/sqlite/backup.ts'
 export { type CheckOptions, type CheckReport, checkLog, type DamagedRow } from './log/sqlite/check.ts'
+export type { PruneReport } from './retention.ts'
+export { LOG_FILE }
 
 /** Checks a backup; see {@link checkLog}. Rejects with BackupError `no-log` if there is no such file. */
 export const checkFile = async (file: string, options?: CheckOptions): Promise<CheckReport> => {
@@ -28,15 +39,15 @@ export async function pruneFolder(
   directory: string,
   rules: readonly RetentionRule[],
   now: number,
-  options: { readonly dryRun?: boolean; readonly signal?: AbortSignal } = {},
+  options: Pick<CheckOptions, 'onProgress'> & { readonly dryRun?: boolean } = {},
 ): Promise<PruneReport> {
   requireRules(rules)
   const log = requireLog(directory)
   const store = await openSqliteStore(directory)
   try {
-    const report = await checkLog(log, options.signal === undefined ? {} : { signal: options.signal })
+    const report = await checkLog(log, options)
     if (!report.ok) throw new PruneRefusedError(report.damaged.flatMap(({ seq }) => seq ?? []).slice(0, 100))
-    return await prune(store, rules, now, { ...options, stopped: () => options.signal?.aborted === true })
+    return await prune(store, rules, now, options)
   } finally {
     await store.close()
   }

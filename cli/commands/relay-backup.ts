@@ -1,27 +1,19 @@
-import { backupLog } from '../../relay/tools.ts'
 import type { Command } from '../context.ts'
 import { EXIT } from '../exit-codes.ts'
-import { startProgress } from '../progress.ts'
 import { relayFolder } from '../relay-folder.ts'
-import { escapeText } from '../text.ts'
+import { logIn, runRelayTool } from '../relay-tool/index.ts'
+import { bytesText, escapeText } from '../text.ts'
 
 /** `posthorn relay backup FILE`: one checked file, beside a running relay or without one. */
 export const relayBackup: Command<'relay backup'> = async context => {
-  const { options, operands, out, env, signal } = context
+  const { options, operands, out, env } = context
   const [file = ''] = operands
-  const progress = startProgress(context)
-  const {
-    events,
-    removals,
-    last,
-    bytes,
-    file: path,
-  } = await backupLog(relayFolder(options.data, env), file, {
-    signal,
-    onProgress: (seq, last) => progress.at('checking the copy', seq, last),
-  }).finally(progress.end)
+  const folder = relayFolder(options.data, env)
+  const report = await runRelayTool({ tool: 'backup', folder, file }, context, { from: logIn(folder), to: file })
+  if (report === undefined) return EXIT.interrupted
+  const { events, removals, last, bytes, file: path } = report
   out.result(
-    `${escapeText(path)}: ${events} events, ${removals} removals, up to seq ${last}, ${bytes} bytes, checked`,
+    `${escapeText(path)}: ${events} events, ${removals} removals, up to seq ${last}, ${bytesText(bytes)}, checked`,
     {
       file: path,
       events,

@@ -1,10 +1,9 @@
-import { openVerifierPool } from '../../platform/verifier-pool.ts'
-import { type CheckOptions, type CheckReport, checkFile, checkFolder } from '../../relay/tools.ts'
+import type { CheckReport } from '../../relay/tools.ts'
 import type { Command } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
-import { startProgress } from '../progress.ts'
 import { relayFolder } from '../relay-folder.ts'
+import { runRelayTool } from '../relay-tool/index.ts'
 import { escapeText } from '../text.ts'
 
 /** Rows and problems that people are shown; `--json` has all of them. */
@@ -12,25 +11,11 @@ const SHOWN = 50
 
 /** `posthorn relay check`: is the log what was stored? Exit 6 if not. */
 export const relayCheck: Command<'relay check'> = async context => {
-  const { options, operands, out, env, signal } = context
+  const { options, operands, out, env } = context
   const [file] = operands
-  const verifier = options.deep ? await openVerifierPool({ threads: 1 }) : undefined
-  const progress = startProgress(context)
-  const checks: CheckOptions = {
-    signal,
-    onProgress: (seq, last) => progress.at('checking', seq, last),
-    ...(verifier === undefined ? {} : { verify: events => verifier.verify(events) }),
-  }
-  try {
-    const report = await (file === undefined
-      ? checkFolder(relayFolder(options.data, env), checks)
-      : checkFile(file, checks))
-    progress.end()
-    return tellReport(out, report)
-  } finally {
-    progress.end()
-    await verifier?.close()
-  }
+  const where = file === undefined ? { folder: relayFolder(options.data, env) } : { file }
+  const report = await runRelayTool({ tool: 'check', ...where, deep: options.deep }, context)
+  return report === undefined ? EXIT.interrupted : tellReport(out, report)
 }
 
 /** Says what a check found. */

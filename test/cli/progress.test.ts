@@ -48,6 +48,15 @@ test('another stretch has a rate of its own; a total that is not known or nothin
   expect(shown()).toEqual(['comparing: 100, 50/s', 'copying: 0 of 0 (0 %)', 'copying: 7 of 10 (70 %), 7/s'])
 })
 
+test('what has no count is told by its seconds; a terminal that says it has no columns has eighty', () => {
+  const { clock, shown, context } = terminal({ columns: 0 })
+  const progress = startProgress(context)
+  progress.busy('checking')
+  clock.advance(2_500)
+  progress.busy('checking')
+  expect(shown()).toEqual(['checking, 2 s'])
+})
+
 test('what was over within a second leaves no trace; neither does a pipe, nor --quiet', () => {
   for (const where of [terminal(), terminal({ isTTY: false }), terminal({ quiet: true })]) {
     const progress = startProgress(where.context)

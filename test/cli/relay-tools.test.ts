@@ -1,6 +1,6 @@
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { loadDriver } from '#dist/platform/sqlite-driver.js'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { inProcess, json, start } from './posthorn.ts'
@@ -42,6 +42,27 @@ test('check and backup beside a running relay, prune and restore when it has sto
   expect([damaged.code, damaged.stdout]).toMatchObject([6, expect.stringContaining('does not hash to its id')])
   expect((await inProcess(['relay', 'prune', '--keep', '1', '--data', data])).code).toBe(6)
   expect((await inProcess(['relay', 'backup', join(dir, 'b'), '--data', data])).code).toBe(6)
+})
+
+test.skipIf(process.platform !== 'linux')('Ctrl-C is heard while SQLite itself is busy with the file', async () => {
+  const file = join(tempDir(), 'log.db')
+  const Driver = loadDriver()
+  const db = new Driver(file)
+  // Where the log ends takes a view minutes to tell, in one call.
+  db.exec(`PRAGMA application_id = 0x50684c67; PRAGMA user_version = 1; CREATE TABLE epochs (epoch, start);
+    CREATE VIEW log AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 1000000000)
+      SELECT count(*) AS last FROM c`)
+  db.close()
+  const check = start(['relay', 'check', file])
+  const tool = await vi.waitFor(() => {
+    const children = readFileSync(`/proc/${check.child.pid}/task/${check.child.pid}/children`, 'utf8').trim()
+    const open = readdirSync(`/proc/${children}/fd`).map(fd => readlinkSync(`/proc/${children}/fd/${fd}`))
+    expect(open).toContain(file)
+    return children
+  }, 20_000)
+  check.child.kill('SIGINT')
+  expect((await check.ended).code).toBe(130)
+  expect(existsSync(`/proc/${tool}`)).toBe(false)
 })
 
 test.each([

@@ -45,7 +45,7 @@ export async function backupLog(directory: string, target: string, options: Chec
   const source = requireLog(directory)
   const file = resolve(target)
   if (existsSync(file)) throw new BackupError('target-exists', `${file} is there already; choose another name.`)
-  const partial = `${file}.partial`
+  const partial = partialOf(file)
   rmSync(partial, { force: true })
   try {
     // Made first, so that nobody else may look into it while it is being written.
@@ -70,14 +70,19 @@ export async function backupLog(directory: string, target: string, options: Chec
     syncFile(dirname(file))
     return { ...report, file, bytes: statSync(file).size }
   } finally {
-    for (const rest of [partial, `${partial}-wal`, `${partial}-shm`, `${partial}-journal`])
-      rmSync(rest, { force: true })
+    removePartial(file)
   }
 }
 
 export interface RestoreReport extends CheckReport {
   /** Where the log that was in the folder is now. */
   readonly before: string | undefined
+}
+
+export interface RestoreOptions extends CheckOptions {
+  readonly replace?: boolean
+  /** Told when all is checked and the log is about to change; until then the process may be killed without a trace. */
+  onReplace?(): void
 }
 
 /**
@@ -87,14 +92,14 @@ export interface RestoreReport extends CheckReport {
 export async function restoreLog(
   backup: string,
   directory: string,
-  options: CheckOptions & { readonly replace?: boolean } = {},
+  options: RestoreOptions = {},
 ): Promise<RestoreReport> {
   if (!existsSync(backup)) throw new BackupError('no-log', `there is no file ${backup}`)
   mkdirSync(directory, { recursive: true, mode: 0o700 })
   const unlock = acquireLock(directory)
-  const partial = join(directory, `${LOG_FILE}.partial`)
+  const log = join(directory, LOG_FILE)
+  const partial = partialOf(log)
   try {
-    const log = join(directory, LOG_FILE)
     if (existsSync(log) && options.replace !== true)
       throw new BackupError('log-in-place', `${log} is there already; choose another folder, or use --force.`)
     copyFileSync(backup, partial)
@@ -108,14 +113,23 @@ export async function restoreLog(
         report,
       )
     syncFile(partial)
+    options.onReplace?.()
     const before = existsSync(log) ? setAside(log) : undefined
     renameSync(partial, log)
     syncFile(directory)
     return { ...report, before }
   } finally {
-    for (const rest of [partial, `${partial}-wal`, `${partial}-shm`]) rmSync(rest, { force: true })
+    removePartial(log)
     unlock()
   }
+}
+
+/** What becomes `file` when it is complete. */
+export const partialOf = (file: string): string => `${file}.partial`
+
+/** Takes away what a copy that was cut short has left. */
+export function removePartial(file: string): void {
+  for (const suffix of ['', '-wal', '-shm', '-journal']) rmSync(partialOf(file) + suffix, { force: true })
 }
 
 /** The log of a folder; throws {@link BackupError} if there is none. */

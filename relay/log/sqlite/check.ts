@@ -31,9 +31,7 @@ export interface CheckReport {
 export interface CheckOptions {
   /** Also checks every signature; true for those that hold, same order. */
   readonly verify?: (events: readonly NostrEvent[]) => Promise<readonly boolean[]>
-  /** Ends it early; rejects with the signal's reason. */
-  readonly signal?: AbortSignal
-  /** Told now and then: the position reached, and where the log ends. */
+  /** Told now and then: the position reached, and where the log ends; both 0 when it begins with the file as a whole. */
   onProgress?(seq: number, last: number): void
 }
 
@@ -62,6 +60,7 @@ export async function checkLog(path: string, options: CheckOptions = {}): Promis
     problem: what => problems.push(what),
   }
   let db: Database | undefined
+  options.onProgress?.(0, 0)
   try {
     db = openDatabase(path, {
       applicationId: LOG_APPLICATION_ID,
@@ -163,14 +162,13 @@ async function checkEvents(
   db: Database,
   findings: Findings,
   counts: { events: number; last: number },
-  { verify, signal, onProgress }: CheckOptions,
+  { verify, onProgress }: CheckOptions,
 ): Promise<void> {
   const shape = shapeOf(db)
   const page = db.prepare(shape.pageSql)
   const addresses = new Map<string, number>()
   let tags = 0
   for (let after = Number.MIN_SAFE_INTEGER; ; ) {
-    signal?.throwIfAborted()
     const rows = page.all(after, CHUNK) as EventColumns[]
     const end = rows.at(-1)
     if (end === undefined) break
