@@ -1,6 +1,6 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { validate } from 'dockerfile-utils'
 import { describe, expect, test } from 'vitest'
@@ -87,16 +87,31 @@ describe('deploy/Dockerfile', () => {
     expect(await relayWith(Object.fromEntries(set))).toMatchObject({ host: '0.0.0.0', port: 7678, data: '/data' })
   })
 
+  const through = readFileSync(join(ROOT, '.dockerignore'), 'utf8')
+    .split('\n')
+    .filter(line => line.startsWith('!'))
+    .map(line => line.slice(1))
+  const { files, scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
+    files: string[]
+    scripts: { prepare: string }
+  }
+
   test('.dockerignore lets through all that the package is made of', () => {
-    const through = readFileSync(join(ROOT, '.dockerignore'), 'utf8')
-      .split('\n')
-      .filter(line => line.startsWith('!'))
-      .map(line => line.slice(1))
-    const { files } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { files: string[] }
     const missing = files.filter(
       name => name !== 'dist' && !through.includes(name) && !through.includes(name.split('/')[0] ?? ''),
     )
     expect(missing).toEqual([])
+  })
+
+  test('.dockerignore lets through what runs when it is installed', () => {
+    const needed = [scripts.prepare.replace(/^node /, '')]
+    for (const script of needed) {
+      const source = readFileSync(join(ROOT, script), 'utf8')
+      for (const [, name = ''] of source.matchAll(/(?:import\(|from |import )'(\.[^']+)'/g))
+        needed.push(join(dirname(script), name))
+    }
+    expect(needed.length).toBeGreaterThan(1)
+    expect(needed.filter(script => !through.includes(script))).toEqual([])
   })
 })
 
