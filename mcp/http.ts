@@ -46,8 +46,8 @@ export async function serveMcpHttp(post: Post, { host, port, token, names = [] }
   const server = createServer({ headersTimeout: HEADERS_MS }, (request, response) => {
     if (!isHostAllowed(request, response) || !isOriginAllowed(request, response)) return
     if (token !== undefined && !bears(request, token)) return refuse(response, 401, 'a bearer token is needed')
-    if (new URL(request.url ?? '/', 'http://mcp').pathname !== MCP_PATH)
-      return refuse(response, 404, `MCP is at ${MCP_PATH}`)
+    // Cut, not parsed: `//` is no URL, and a throw here would end the process.
+    if (request.url?.split('?', 1)[0] !== MCP_PATH) return refuse(response, 404, `MCP is at ${MCP_PATH}`)
     // The adapter types absent fields as missing ones.
     void answer(request as Parameters<typeof answer>[0], response)
   })

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { StdioServerTransport } from '@modelcontextprotocol/server/stdio'
 import type { Mailbox as McpMailbox } from '../../mcp/index.ts'
 import { isLoopbackHost, type Post, serveMcp, serveMcpHttp, type ToolProfile, wakePathOn } from '../../mcp/index.ts'
@@ -6,11 +5,11 @@ import { systemRandom } from '../../platform/random.ts'
 import { fileShelf } from '../../sdk/home/file-shelf.ts'
 import { npubOf, openLookout, presenceBeside } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
-import { CliError, UsageError } from '../errors.ts'
+import { UsageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { agentHostNamed } from '../install/agent-hosts.ts'
 import { type Mailbox, openMailbox } from '../mailbox.ts'
-import { passphraseOf } from '../passphrase.ts'
+import { passphraseOf, readSecretFile } from '../passphrase.ts'
 import { givenRelays } from '../profile.ts'
 import { agentHome, openAgentProfile } from '../project-profile.ts'
 import { version } from '../version.ts'
@@ -98,12 +97,7 @@ function httpAddress(text: string, tokenFile: string | undefined): HttpAddress {
 const MIN_TOKEN = 16
 
 function readToken(path: string): string {
-  let token: string
-  try {
-    token = readFileSync(path, 'utf8').trim()
-  } catch (cause) {
-    throw new CliError('token-file', EXIT.failure, `the token file ${path} cannot be read`, { cause })
-  }
+  const token = readSecretFile(path, 'the token').trim()
   if (token.length < MIN_TOKEN || /\s/.test(token))
     throw new UsageError(
       `${path} is to hold one token of at least ${MIN_TOKEN} characters`,

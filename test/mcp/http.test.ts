@@ -17,9 +17,12 @@ async function served(relay: string, options: Partial<McpHttpOptions> = {}) {
 }
 
 /** Status of a bare request: `fetch` would not let a test lie about its Host. */
-const ask = (url: URL, headers: Record<string, string>, method = 'POST'): Promise<number> =>
+const ask = (url: URL, headers: Record<string, string>, method = 'POST') => askPath(url, url.pathname, headers, method)
+
+const askPath = (url: URL, path: string, headers: Record<string, string>, method = 'POST'): Promise<number> =>
   new Promise((resolve, reject) => {
-    const call = request(url, { method, headers: { 'content-type': 'application/json', ...headers } }, response => {
+    const fields = { 'content-type': 'application/json', ...headers }
+    const call = request(url, { path, method, headers: fields }, response => {
       response.resume()
       resolve(response.statusCode ?? 0)
     })
@@ -67,5 +70,8 @@ test('pages of other sites, other names and callers without the token get nothin
   expect(await ask(url, { ...ACCEPT, authorization: 'Bearer a-token-of-some-lengtH' })).toBe(401)
   expect(await ask(url, { ...ACCEPT, authorization: 'Basic a-token-of-some-length' })).toBe(401)
   expect(await ask(new URL('/', url), right)).toBe(404)
+  // An image of any page can ask for this, without an Origin; it is no URL, and must not end the server.
+  expect(await askPath(url, '//', right)).toBe(404)
+  expect(await ask(url, right)).toBe(200)
   expect(await ask(url, { ...right, 'content-length': '2000000' }, 'POST').catch(() => 413)).toBe(413)
 })

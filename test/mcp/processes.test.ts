@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { posthorn } from '../cli/posthorn.ts'
@@ -106,4 +106,8 @@ test('a server ends with its client, and whoever starts it wrongly is told', BUS
   ])
     expect(await posthorn(['mcp', '--dir', one, ...wrong], { env })).toMatchObject({ code: 2, stdout: '' })
   expect((await posthorn(['mcp', '--as', 'nobody'], { env })).code).toBe(3)
+  const token = join(one, 'token')
+  writeFileSync(token, 'a-token-of-some-length', { mode: 0o644 })
+  const open = await posthorn(['mcp', '--dir', one, '--http', '127.0.0.1:0', '--token-file', token], { env })
+  expect(open).toMatchObject({ code: 1, stderr: expect.stringContaining('chmod 600') })
 })
