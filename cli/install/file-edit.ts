@@ -9,7 +9,7 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { randomHex, systemRandom } from '../../platform/random.ts'
@@ -101,7 +101,8 @@ function writeText(path: string, text: string, mode = 0o644): void {
   try {
     const file = openSync(temporary, 'wx', kept & 0o777)
     try {
-      writeSync(file, text)
+      // Not writeSync, which may write a part where room is short.
+      writeFileSync(file, text)
       fsyncSync(file)
     } finally {
       closeSync(file)

@@ -9,7 +9,7 @@ import {
   rmSync,
   type Stats,
   statSync,
-  writeSync,
+  writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
 
@@ -54,7 +54,8 @@ export function writePrivateFile(path: string, text: string, suffix: string, opt
   try {
     const file = openSync(temporary, 'wx', 0o600)
     try {
-      writeSync(file, text)
+      // Not writeSync, which may write a part where room is short.
+      writeFileSync(file, text)
       fsyncSync(file)
     } finally {
       closeSync(file)

@@ -69,9 +69,11 @@ export function createSession({ host, bunker, client, timeoutMs, onAuthUrl }: Se
     else waiting.settle(result ?? new SignerError('signer-malformed', 'the remote signer answered without a result.'))
   }
 
-  function askPerson(waiting: Pending, url: string): void {
+  function askPerson(waiting: Pending, text: string): void {
     if (waiting.told) return
-    if (!URL.canParse(url) || !['https:', 'http:'].includes(new URL(url).protocol))
+    // As the parser writes it: what would steer a terminal is percent-encoded.
+    const { protocol, href: url } = URL.canParse(text) ? new URL(text) : { protocol: '', href: '' }
+    if (!['https:', 'http:'].includes(protocol))
       waiting.settle(new SignerError('signer-malformed', 'the remote signer wants a person to open what is no page.'))
     else if (!onAuthUrl)
       waiting.settle(

@@ -107,7 +107,10 @@ test('a refusal, a page to agree at, and silence', async () => {
     if (method === 'nip44_decrypt') return 'silent'
     if (method !== 'sign_event') return undefined
     if (first.includes('denied')) return { error: 'the user said no' }
-    answer(signerKey, { result: 'auth_url', error: first.includes('script') ? 'javascript:1' : 'https://agree.test/1' })
+    answer(signerKey, {
+      result: 'auth_url',
+      error: first.includes('script') ? 'javascript:1' : 'https://agree.test/1\u001b[2J',
+    })
     setTimeout(() => answer(signerKey, asAlice({ id: '', method, params: [first] })), 50)
     return 'silent'
   })
@@ -118,7 +121,7 @@ test('a refusal, a page to agree at, and silence', async () => {
     message: expect.stringContaining('the user said no'),
   })
   expect(await signer.sign(template)).toMatchObject({ content: 'mine' })
-  expect(pages).toEqual(['https://agree.test/1'])
+  expect(pages).toEqual(['https://agree.test/1%1B[2J'])
   await expect(signer.sign({ ...template, content: 'script' })).rejects.toMatchObject({ code: 'signer-malformed' })
   await expect(signer.decrypt('x', bob.pubkey)).rejects.toMatchObject({ code: 'signer-unreachable' })
   await signer.close?.()
