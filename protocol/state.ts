@@ -22,7 +22,7 @@ export const isDocumentId = (value: unknown): value is string =>
 export const isSession = (value: unknown): value is string => isHex(value, 16)
 
 /** base64url of 8 bytes. */
-const SHORT_CHARS = 11
+const SESSION_CHARS = 11
 
 /** How events refer to each other within a log: the first 16 hex of the id. */
 export const shortId = (id: string): string => id.slice(0, 16)
@@ -79,18 +79,20 @@ export const chunkAddress = (o: string, slot: SnapshotSlot, index: number): stri
 
 const optional = (name: string, value: string | undefined): Tag[] => (value === undefined ? [] : [[name, value]])
 
-/** Where an event stands, in one tag and base64url: every small change carries it, and every relay indexes each tag of one letter. */
-const placeTag = (session: string, n: number, previous: string | undefined): Tag => [
-  'g',
-  shortened(session),
+/**
+ * Document and place in its log, in one tag: every small change carries it, and relays index what tags of one letter begin with. The session
+ * in base64url; the id as it stands elsewhere in the event, hex: more bytes, but fewer once compressed.
+ */
+const placeTag = (o: string, { session, n, previous }: Pick<DeltaTags, 'session' | 'n' | 'previous'>): Tag => [
+  'o',
+  o,
+  base64urlnopad.encode(hexToBytes(session)),
   String(n),
-  ...(previous === undefined ? [] : [shortened(previous)]),
+  ...(previous === undefined ? [] : [previous]),
 ]
 
-const shortened = (hex: string): string => base64urlnopad.encode(hexToBytes(hex))
-
-function lengthened(text: string | undefined): string | undefined {
-  if (text?.length !== SHORT_CHARS) return undefined
+function sessionOf(text: string | undefined): string | undefined {
+  if (text?.length !== SESSION_CHARS) return undefined
   try {
     return bytesToHex(base64urlnopad.decode(text))
   } catch {
@@ -98,7 +100,7 @@ function lengthened(text: string | undefined): string | undefined {
   }
 }
 
-/** What an event says of its place, as text: undefined is not there, null is there and malformed. */
+/** What an event says of its place: undefined is not there, null is malformed. */
 interface SaidPlace {
   readonly session: string | null | undefined
   readonly number: string | undefined
@@ -106,27 +108,24 @@ interface SaidPlace {
 }
 
 function placeOf(event: NostrEvent): SaidPlace {
-  const [, session, number, previous] = event.tags.find(([name]) => name === 'g') ?? []
-  if (number !== undefined)
-    return {
-      session: lengthened(session) ?? null,
-      number,
-      previous: previous === undefined ? undefined : (lengthened(previous) ?? null),
-    }
-  // As events were written at first: three tags, in hex.
-  const before = tagValue(event, 'b')
+  const [, , session, number, before] = event.tags.find(([name]) => name === 'o') ?? []
+  if (session !== undefined) return { session: sessionOf(session) ?? null, number, previous: previousOf(before) }
+  // As events were written at first: three tags more.
+  const inHex = tagValue(event, 'g')
   return {
-    session: session === undefined || isSession(session) ? session : null,
+    session: inHex === undefined || isSession(inHex) ? inHex : null,
     number: tagValue(event, 'n'),
-    previous: before === undefined || isHex(before, 16) ? before : null,
+    previous: previousOf(tagValue(event, 'b')),
   }
 }
+
+const previousOf = (text: string | undefined): string | null | undefined =>
+  text === undefined || isHex(text, 16) ? text : null
 
 export function deltaTags(delta: DeltaTags): Tag[] {
   return [
     ['d', deltaAddress(delta.o, delta.n)],
-    ['o', delta.o],
-    placeTag(delta.session, delta.n, delta.previous),
+    placeTag(delta.o, delta),
     ...optional('c', delta.control),
     ...(delta.deps.length === 0 ? [] : [['deps', ...delta.deps.map(textOf)]]),
   ]
@@ -135,8 +134,9 @@ export function deltaTags(delta: DeltaTags): Tag[] {
 export function snapshotTags(snapshot: SnapshotTags): Tag[] {
   return [
     ['d', snapshotAddress(snapshot.o, snapshot.slot)],
-    ['o', snapshot.o],
-    ...(snapshot.session === undefined ? [] : [placeTag(snapshot.session, snapshot.n ?? 0, snapshot.previous)]),
+    snapshot.session === undefined || snapshot.n === undefined
+      ? ['o', snapshot.o]
+      : placeTag(snapshot.o, { session: snapshot.session, n: snapshot.n, ...given({ previous: snapshot.previous }) }),
     ...optional('x', snapshot.digest),
     ...optional('c', snapshot.control),
   ]
@@ -156,7 +156,7 @@ export function parseDelta(event: NostrEvent): Result<DeltaTags> {
   const n = countOf(number)
   const control = tagValue(event, 'c')
   if (!isDocumentId(o)) return fail('tag o names no document')
-  if (!session) return fail('tag g names no session')
+  if (!session) return fail('its session is none')
   if (n === undefined) return fail('its number is none from 1')
   if (tagValue(event, 'd') !== deltaAddress(o, n)) return fail('tag d is not the address of this document and number')
   if (previous === null) return fail('what it follows is no id')
@@ -182,7 +182,7 @@ export function parseSnapshot(event: NostrEvent): Result<SnapshotTags | ChunkTag
   const n = countOf(number)
   const control = tagValue(event, 'c')
   const digest = tagValue(event, 'x')
-  if (session === null) return fail('tag g names no session')
+  if (session === null) return fail('its session is none')
   if (number !== undefined && n === undefined) return fail('its number is none from 1')
   if ((session === undefined) !== (n === undefined)) return fail('session and number belong together')
   if (previous === null) return fail('what it follows is no id')
