@@ -13,7 +13,7 @@ type RelayOptionValues = Pick<Options<'relay'>, keyof typeof RELAY_SETTINGS>
 
 type Settings = Pick<
   RelayOptions,
-  'publicUrls' | 'owners' | 'policy' | 'search' | 'trustedProxies' | 'allowOrigins' | 'verifier'
+  'publicUrls' | 'owners' | 'policy' | 'search' | 'deflate' | 'trustedProxies' | 'allowOrigins' | 'verifier'
 >
 
 const HOUR_MS = 3_600_000
@@ -32,6 +32,7 @@ export function relaySettings(options: RelayOptionValues, env: Readonly<Record<s
     allowOrigins: options['allow-origin'],
     verifier: requireVerifier(options.verifier),
     search: !options['no-search'],
+    ...(options.deflate ? { deflate: true } : {}),
     policy: saneDefaults(restrictions(options)),
   }
 }

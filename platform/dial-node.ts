@@ -9,8 +9,8 @@ const MAX_INBOUND_BYTES = WIRE_LIMITS.frameBytes * 4
 
 const NO_SOCKET: Socket = { send() {}, close() {}, terminate() {}, unsentBytes: 0 }
 
-/** WebSocket client for Node (`ws`): no compression, bounded frames, 10 s handshake, no redirects. */
-export const dialNode: Dial = (url, events, { publicOnly = false } = {}) => {
+/** WebSocket client for Node (`ws`): compression only if asked for, bounded frames, 10 s handshake, no redirects. */
+export const dialNode: Dial = (url, events, { publicOnly = false, deflate = false } = {}) => {
   let closed = false
   const onClose = (code: number, reason: string) => {
     if (closed) return
@@ -22,7 +22,7 @@ export const dialNode: Dial = (url, events, { publicOnly = false } = {}) => {
     // Literal addresses are never looked up, so they are checked here.
     if (publicOnly && !isPublicHost(new URL(url).hostname)) throw new Error('not on the public internet')
     socket = new WebSocket(url, {
-      perMessageDeflate: false,
+      perMessageDeflate: deflate,
       maxPayload: MAX_INBOUND_BYTES,
       handshakeTimeout: 10_000,
       ...(publicOnly ? { lookup: publicLookup } : {}),

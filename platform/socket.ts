@@ -38,6 +38,8 @@ export interface DialOptions {
    * look at what names resolve to (a browser) refuses what is local by its spelling.
    */
   readonly publicOnly?: boolean
+  /** Ask for compression (permessage-deflate). Browsers ask by themselves. */
+  readonly deflate?: boolean
 }
 
 /** Opens a connection to `url`. Failure to connect is an `onClose` too. */

@@ -1,10 +1,11 @@
 import type { Duplex } from 'node:stream'
 import { type RawData, WebSocket } from 'ws'
-import type { FrameRun } from '../platform/frame-run.ts'
+import { type FrameRun, messagesOf } from '../platform/frame-run.ts'
 import type { FrameWriter, FrameWriters } from '../platform/frame-writer.ts'
 import type { SharedText } from '../platform/shared-text.ts'
 import type { Socket, SocketEvents } from '../platform/socket.ts'
 import { CLOSE } from '../protocol/close-codes.ts'
+import { DEFLATED_FROM } from './deflate.ts'
 
 /** A peer that misses this many pings in a row is gone. */
 const MISSED_PINGS = 2
@@ -19,7 +20,7 @@ export interface PeerSockets {
 
 /**
  * A client's WebSocket. `ws` reads it, answers pings and shakes hands; what is sent goes through a frame writer, for one socket's
- * frames of one turn in one write. There are thousands of these: nothing here is a closure or a timer of its own.
+ * frames of one turn in one write. With permessage-deflate a frame is this socket's alone, so `ws` compresses and sends it. There are thousands of these: nothing here is a closure or a timer of its own.
  */
 export class PeerSocket extends WebSocket implements Socket {
   #writer: FrameWriter | undefined
@@ -28,11 +29,12 @@ export class PeerSocket extends WebSocket implements Socket {
   /** Pings and pongs since our last ping. */
   #controls = 0
   #shared: PeerSockets | undefined
+  #sent: ((error?: Error) => void) | undefined
 
   /** Begins to send over the stream that it was upgraded from. */
   attach(stream: Duplex, shared: PeerSockets): void {
     this.#shared = shared
-    this.#writer = shared.writers.open(stream, this)
+    if (this.extensions === '') this.#writer = shared.writers.open(stream, this)
     shared.open.add(this)
     this.on('message', this.#onMessage)
     this.on('ping', this.#onPing)
@@ -48,19 +50,23 @@ export class PeerSocket extends WebSocket implements Socket {
   }
 
   override send(text: string): void {
-    if (this.readyState === WebSocket.OPEN) this.#writer?.send(text)
+    if (this.readyState !== WebSocket.OPEN) return
+    if (this.#writer !== undefined) this.#writer.send(text)
+    else super.send(text, { compress: text.length >= DEFLATED_FROM }, this.#onSent)
   }
 
   sendParts(head: SharedText, body: string | SharedText, tail: string): void {
-    if (this.readyState === WebSocket.OPEN) this.#writer?.send(body, head, tail)
+    if (this.#writer === undefined) this.send(`${head.text}${typeof body === 'string' ? body : body.text}${tail}`)
+    else if (this.readyState === WebSocket.OPEN) this.#writer.send(body, head, tail)
   }
 
   sendRun(run: FrameRun): void {
-    if (this.readyState === WebSocket.OPEN) this.#writer?.sendRun(run)
+    if (this.#writer === undefined) for (const message of messagesOf(run)) this.send(message)
+    else if (this.readyState === WebSocket.OPEN) this.#writer.sendRun(run)
   }
 
   get unsentBytes(): number {
-    return this.#writer?.unsentBytes ?? 0
+    return this.#writer?.unsentBytes ?? this.bufferedAmount
   }
 
   /** Also called by `ws` when the peer closes: nothing may follow the close frame, so what waits goes first. */
@@ -80,6 +86,14 @@ export class PeerSocket extends WebSocket implements Socket {
   /** The system took some of what was written. */
   onTaken(): void {
     this.#events?.onDrain?.()
+  }
+
+  /** Of a failed stream the close follows. */
+  get #onSent(): (error?: Error) => void {
+    this.#sent ??= error => {
+      if (error == null) this.onTaken()
+    }
+    return this.#sent
   }
 
   #onMessage(data: RawData, isBinary: boolean): void {

@@ -52,6 +52,8 @@ export interface RelayOptions {
   readonly onBackup?: (made: BackupMade) => void
   /** False: no search (NIP-50), and no index of words beside the log. Default: true. */
   readonly search?: boolean
+  /** Compress (permessage-deflate) for clients that ask for it: less traffic, more CPU, and up to 100 KB for each of them. Default: false. */
+  readonly deflate?: boolean
   /**
    * The URLs clients dial, as configured and never as a request claims. AUTH is offered only if there are any;
    * bound to loopback without them, the loopback names count.
@@ -282,6 +284,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
         port,
         limits,
         reach: { local, isTrustedProxy },
+        deflate: options.deflate === true,
         allowOrigins: () => allowOrigins,
         timers,
         refuse: core.admission.refuseConnection,

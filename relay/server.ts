@@ -7,6 +7,7 @@ import type { Socket, SocketEvents } from '../platform/socket.ts'
 import type { Timers } from '../platform/timers.ts'
 import type { Limits } from '../protocol/limits.ts'
 import { parseReason } from '../protocol/reasons.ts'
+import { DEFLATE } from './deflate.ts'
 import type { AnswerHttp } from './http/router.ts'
 import { hostAllowed, originAllowed } from './origin.ts'
 import { PeerSocket, type PeerSockets } from './peer-socket.ts'
@@ -30,6 +31,8 @@ export interface ServerOptions {
   /** Exact `Origin` values a browser page may have while the relay is for this machine only. */
   /** Asked at each upgrade. */
   readonly allowOrigins: () => readonly string[]
+  /** Compress for clients that ask for it. */
+  readonly deflate: boolean
   readonly timers: Timers
   /** The reason why this peer may not connect, or undefined. */
   readonly refuse: (peer: Peer) => string | undefined
@@ -59,7 +62,7 @@ export async function listen(options: ServerOptions): Promise<RelayServer> {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: limits.frameBytes,
-    perMessageDeflate: false,
+    perMessageDeflate: options.deflate ? DEFLATE : false,
     // We keep our own list, which costs a closure less per connection.
     clientTracking: false,
     WebSocket: PeerSocket,

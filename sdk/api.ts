@@ -126,6 +126,8 @@ export interface OpenAgentOptions {
   readonly rate?: Rate
   /** Longest chain of agents acting on each other's behalf; default 5. */
   readonly maxHops?: number
+  /** Ask relays to compress (permessage-deflate): less traffic, more CPU. Default false; browsers ask by themselves. */
+  readonly deflate?: boolean
   readonly host?: Partial<AgentHost>
 }
 

@@ -1,6 +1,7 @@
 import { hmacSha256 } from '../platform/hmac-node.ts'
 import { acquireLock, LockedError } from '../platform/lock.ts'
 import { createLocalSign } from '../platform/sign-local.ts'
+import type { Dial } from '../platform/socket.ts'
 import type { Cancel } from '../platform/timers.ts'
 import { startAgent } from './agent.ts'
 import { rulesOf } from './agent-rules.ts'
@@ -49,7 +50,8 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
     session: _session,
     ...given
   } = options.host ?? {}
-  const host: Host = { ...nodeHost, telemetry: given.telemetry ?? (await hostTelemetry()), ...given }
+  const plain: Host = { ...nodeHost, telemetry: given.telemetry ?? (await hostTelemetry()), ...given }
+  const host = options.deflate === true ? { ...plain, dial: deflating(plain.dial) } : plain
   const { secretKey, store } = options.host ?? {}
   const signer = options.host?.signer ?? (secretKey && localSigner(secretKey, host.random, sign, hmacSha256))
   if (signer && store)
@@ -71,6 +73,11 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
     throw new TypeError('host.store and host.secretKey (or host.signer) belong together: give both or neither.')
   return openHome(options, host)
 }
+
+const deflating =
+  (dial: Dial): Dial =>
+  (url, events, how) =>
+    dial(url, events, { ...how, deflate: true })
 
 async function openHome(options: OpenAgentOptions, host: Host): Promise<Agent> {
   const home = profileHome({ as: options.name, home: options.home })

@@ -38,6 +38,11 @@ export const RELAY_SETTINGS = {
     env: ['POSTHORN_NO_SEARCH'],
     help: 'no search for words (NIP-50), and no index for it',
   },
+  deflate: {
+    type: 'flag',
+    env: ['POSTHORN_DEFLATE'],
+    help: 'compress for clients that ask for it (permessage-deflate): less traffic, more CPU',
+  },
   members: {
     type: 'flag',
     env: ['POSTHORN_MEMBERS'],
