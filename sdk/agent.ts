@@ -11,6 +11,7 @@ import { createReceiptClerk } from './delivery/receipts.ts'
 import { createTracking } from './delivery/tracking.ts'
 import { createEar, WRAPS } from './ephemeral/ear.ts'
 import { createExpress } from './ephemeral/express.ts'
+import { endingSigner } from './identity/ending-signer.ts'
 import type { MaybePromise, Signer } from './identity/signer.ts'
 import { createIntake } from './intake.ts'
 import { ACCEPT_INVITE, createInviteDesk } from './invites/desk.ts'
@@ -76,7 +77,8 @@ export interface StartOptions extends Host, AgentRules {
 export type RunningAgent = Agent & Pick<Obeying, 'adopt' | 'tell' | 'obey'>
 
 /** An agent on given surroundings; `openAgent` finds these on a machine. */
-export function startAgent(options: StartOptions): RunningAgent {
+export function startAgent(given: StartOptions): RunningAgent {
+  const options = { ...given, signer: endingSigner(given.signer) }
   const { clock, timers, store, signer, telemetry = noTelemetry } = options
   const { pubkey } = signer
   const life = createLife(timers)

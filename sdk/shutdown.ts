@@ -24,7 +24,8 @@ export interface ShutdownOptions {
   readonly state: { close(ms: number): Promise<void> }
   /** Said last, while the relays are still there. */
   readonly presence: { close(): Promise<void> }
-  readonly signer: { close?(): Promise<void> }
+  /** Closed last: what it has not answered by then is rejected. */
+  readonly signer: { close(): Promise<void> }
   /** Ends what starts work by itself. */
   quiet(): void
   onClosed?(): void
@@ -40,14 +41,15 @@ export async function shutDown(options: ShutdownOptions, ms: number): Promise<Un
   // A key elsewhere may never answer: what is due stays due in the store.
   await within(timers, left(), clerk.flush())
   clerk.close()
-  await options.state.close(left())
+  // Its own patience is for its relays; what waits for a signature it keeps for the next start.
+  await within(timers, left() + GRACE_MS, options.state.close(left()))
   await life.until(() => pool.isFlushed, left())
   const unfinished = { unsent: store.counts().queue, untold: countDue(store) }
   await options.presence.close()
   await pool.close()
   try {
     await store.durable?.()
-    await within(timers, SIGNER_MS, signer.close?.())
+    await within(timers, SIGNER_MS, signer.close())
   } finally {
     life.end()
     options.onClosed?.()
@@ -57,12 +59,13 @@ export async function shutDown(options: ShutdownOptions, ms: number): Promise<Un
 
 /** For a signer to hang up. */
 const SIGNER_MS = 1_000
+/** For state to write down what it could not tell. */
+const GRACE_MS = 1_000
 const MAX_COUNTED = 100_000
 
 const countDue = (store: MailStore): number => store.receiptsDue(MAX_COUNTED).length
 
-async function within(timers: Timers, ms: number, task: Promise<void> | undefined): Promise<void> {
-  if (!task) return
+async function within(timers: Timers, ms: number, task: Promise<void>): Promise<void> {
   const patience = new AbortController()
   await Promise.race([task, sleep(timers, ms, patience.signal)])
   patience.abort()

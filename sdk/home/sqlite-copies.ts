@@ -6,6 +6,8 @@ type CopyMethods = Pick<
   MailStore,
   | 'unaddressed'
   | 'address'
+  | 'awaiting'
+  | 'readdress'
   | 'waiting'
   | 'waitingRelays'
   | 'copies'
@@ -20,6 +22,10 @@ type CopyMethods = Pick<
 
 /** An OK that comes later is the truth. */
 const REVOCABLE: readonly unknown[] = ['expired', 'undeliverable', 'received']
+
+/** On its way, or not heard of since a relay stored it after a time. */
+const AWAITING = `(state = 'queued' OR state = 'stored' AND settled_ms > ?
+  AND NOT EXISTS (SELECT 1 FROM receipts WHERE message = outbox.id))`
 
 interface WaitingRow {
   place: number
@@ -74,6 +80,12 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
       }),
     address: db.transaction((id: string, relays: readonly string[]) => {
       if (stateOf.get(id) !== undefined) for (const relay of relays) wait.run(id, relay)
+    }).immediate,
+    awaiting: storedAfterMs =>
+      sql(`SELECT DISTINCT recipient FROM outbox WHERE ${AWAITING}`).pluck().all(storedAfterMs) as string[],
+    readdress: db.transaction((to: string, relays: readonly string[], storedAfterMs: number) => {
+      const ids = sql(`SELECT id FROM outbox WHERE ${AWAITING} AND recipient = ? ORDER BY ordinal`).pluck()
+      for (const id of ids.all(storedAfterMs, to) as string[]) for (const relay of relays) wait.run(id, relay)
     }).immediate,
     waiting: (relay, after, limit) =>
       (

@@ -85,12 +85,24 @@ export function createCopyIndex<Row extends CopiedRow>(
     return ends
   }
 
+  function address(id: string, relays: readonly string[]): void {
+    const row = outbox.get(id)
+    if (!row) return
+    const fresh = [...new Set(relays)].filter(relay => !row.copies.some(copy => copy.relay === relay))
+    if (fresh.length > 0) write(row, { copies: [...row.copies, ...fresh.map(relay => wait(id, relay))] })
+  }
+
+  const awaiting = (storedAfterMs: number) =>
+    [...outbox.values()].filter(
+      ({ id, delivery: { state }, settledMs = 0 }) =>
+        state === 'queued' || (state === 'stored' && settledMs > storedAfterMs && receiptsOf(id).length === 0),
+    )
+
   return {
-    address(id, relays) {
-      const row = outbox.get(id)
-      if (!row) return
-      const fresh = [...new Set(relays)].filter(relay => !row.copies.some(copy => copy.relay === relay))
-      if (fresh.length > 0) write(row, { copies: [...row.copies, ...fresh.map(relay => wait(id, relay))] })
+    address,
+    awaiting: storedAfterMs => [...new Set(awaiting(storedAfterMs).map(({ to }) => to))],
+    readdress(to, relays, storedAfterMs) {
+      for (const row of awaiting(storedAfterMs)) if (row.to === to) address(row.id, relays)
     },
     waiting(relay, after, limit) {
       const found = []
@@ -197,6 +209,8 @@ export function createCopyIndex<Row extends CopiedRow>(
   } satisfies Pick<
     MailStore,
     | 'address'
+    | 'awaiting'
+    | 'readdress'
     | 'waiting'
     | 'waitingRelays'
     | 'settle'

@@ -221,6 +221,8 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
     forget: copies.forget,
     recipient: id => outbox.get(id)?.to,
     unheard: copies.unheard,
+    awaiting: copies.awaiting,
+    readdress: copies.readdress,
     acknowledged: copies.acknowledged,
     carryOver: copies.carryOver,
     relayNote: pubkey => relayNotes.get(pubkey),

@@ -15,6 +15,8 @@ const HEARD_KEPT_MS = 7 * DAY_MS
 /** and where nothing was heard: asleep for weeks is not gone. Dead letters stay as long. */
 const SETTLED_KEPT_MS = 30 * DAY_MS
 const PRUNE_EVERY_MS = 3_600_000
+/** So often it is asked whether recipients who said nothing yet read elsewhere by now. */
+const REVIEW_EVERY_MS = 600_000
 
 export interface OutboxOptions {
   readonly store: MailStore
@@ -22,6 +24,8 @@ export interface OutboxOptions {
   readonly timers: Timers
   /** The relays that mail to this key goes to; a promise while that has to be found out. Never rejects, never empty. */
   relaysOf(recipient: string): readonly string[] | Promise<readonly string[]>
+  /** Finds out anew where these read, where that is due; what it finds comes back through `readdress`. Never rejects. */
+  review(recipients: readonly string[]): Promise<void>
   /** Something may wait for these relays now. */
   onAddressed(relays: ReadonlySet<string>): void
   /** The outcomes that changed what is told of a message. */
@@ -35,6 +39,8 @@ export interface Outbox {
   /** Something was queued; `mail` if it is known what. */
   kick(mail?: OutgoingMail): void
   settle(outcome: Outcome): void
+  /** This recipient reads elsewhere than was known: what it has not been heard of for is taken there, too. */
+  readdress(recipient: string, relays: readonly string[]): void
   close(): void
 }
 
@@ -130,6 +136,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
   expire()
   prune()
   const cancelPrune = every(timers, PRUNE_EVERY_MS, prune)
+  const sinceMs = () => clock.now() - COPIES_KEPT_MS
+  const cancelReview = every(timers, REVIEW_EVERY_MS, () => void options.review(store.awaiting(sinceMs())))
   return {
     start: () => address(undefined, true),
     kick(mail) {
@@ -139,11 +147,17 @@ export function createOutbox(options: OutboxOptions): Outbox {
       if (mail && !looking.has(mail.to) && store.copies(mail.id).length === 0) address(undefined, true)
     },
     settle,
+    readdress(recipient, relays) {
+      if (closed) return
+      store.readdress(recipient, relays, sinceMs())
+      options.onAddressed(new Set(relays))
+    },
     close() {
       write()
       closed = true
       cancelExpiry()
       cancelPrune()
+      cancelReview()
     },
   }
 }

@@ -282,6 +282,10 @@ export interface MailStore {
   unaddressed(afterOrdinal: number, limit: number): readonly (OutgoingMail & { readonly ordinal: number })[]
   /** Chooses relays for a message, besides those it has: each is to get its copy. */
   address(id: string, relays: readonly string[]): void
+  /** Recipients of what is queued, and of what a relay stored after `storedAfterMs` and no receipt came for. */
+  awaiting(storedAfterMs: number): readonly string[]
+  /** All of that which is for this recipient is addressed to these relays, too. */
+  readdress(to: string, relays: readonly string[], storedAfterMs: number): void
   /** What waits for a relay, in the order it was addressed to it (or offered again). */
   waiting(relay: string, afterPlace: number, limit: number): readonly WaitingCopy[]
   /** Relays that something waits for. */

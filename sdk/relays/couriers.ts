@@ -43,6 +43,8 @@ export interface Couriers {
   kick(): void
   /** Offers an event that is not kept to a foreign relay, connecting for it. Resolves, never rejects. */
   publish(url: string, event: NostrEvent): Promise<PublishOutcome>
+  /** False: that relay was not reached, and is left alone for now. */
+  mayDeliver(url: string): boolean
   /** Nothing more can go out now: what waits, waits for relays that did not answer. */
   readonly isFlushed: boolean
   close(): Promise<void>
@@ -236,6 +238,7 @@ export function createCouriers(options: CouriersOptions): Couriers {
       running.set(url, courier)
       return courier.publish(event)
     },
+    mayDeliver: url => !resting.has(url),
     get isFlushed() {
       return [...running.keys()].every(url => !waits(url))
     },

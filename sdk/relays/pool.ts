@@ -75,13 +75,23 @@ export function createPool(options: PoolOptions): Pool {
   let waiting: (() => void)[] = []
   let closed = false
 
-  const directory = createDirectory({ store, clock, relays, allowPrivate, hints: options.hints, ask })
+  const directory = createDirectory({
+    store,
+    clock,
+    relays,
+    allowPrivate,
+    hints: options.hints,
+    ask,
+    isReachable: url => routes.find(route => route.url === url)?.mayDeliver ?? couriers.mayDeliver(url),
+    onMoved: (recipient, found) => outbox.readdress(recipient, found),
+  })
   const relaysOf = (recipient: string) => (recipient === pubkey ? relays : directory.relaysOf(recipient))
   const outbox = createOutbox({
     store,
     clock,
     timers,
     relaysOf,
+    review: directory.review,
     onAddressed(addressed) {
       for (const route of routes) if (addressed.has(route.url)) route.kick()
       couriers.kick()

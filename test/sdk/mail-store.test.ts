@@ -254,6 +254,31 @@ describe.each(subjects)('mail store: %s', (_, make) => {
     expect(again.unheard()).toEqual([])
   })
 
+  test('who is still waited for, and what is for them, goes to further relays', async () => {
+    const { store, reopen } = await make()
+    const [to, other] = ['c'.repeat(64), 'd'.repeat(64)]
+    for (let n = 1; n <= 4; n += 1) store.enqueue({ id: id(n), to, event: '{}' })
+    store.enqueue({ id: id(5), to: other, event: '{}' })
+    for (let n = 1; n <= 5; n += 1) store.address(id(n), ['ws://r'])
+    const stored = (n: number) => ({ id: id(n), state: 'stored', relay: 'ws://r' }) as const
+    store.settle([stored(2), stored(5)], 50)
+    store.settle([stored(3), stored(4)], 100)
+    const receipt = { id: id(99), of: id(4), from: to, state: 'received', at: 1, private: false } as const
+    store.record({ feed, mail: [], receipts: [receipt] })
+    const again = await reopen()
+    // Of 1 no relay said OK, 2 is long ago, of 4 was heard.
+    expect(again.awaiting(50)).toEqual([to])
+    expect([...again.awaiting(49)].sort()).toEqual([to, other])
+    again.readdress(to, ['ws://r', 'ws://new'], 50)
+    expect(again.waiting('ws://new', 0, 9).map(each => each.id)).toEqual([id(1), id(3)])
+    again.readdress(to, ['ws://new'], 50)
+    expect(again.copies(id(3)).map(({ relay, state }) => [relay, state])).toEqual([
+      ['ws://r', 'stored'],
+      ['ws://new', 'waiting'],
+    ])
+    expect(again.delivery(id(3))).toMatchObject({ state: 'stored', relay: 'ws://r' })
+  })
+
   test('every field of the envelope; nothing that was not there', async () => {
     const { store, reopen } = await make()
     const envelope = {

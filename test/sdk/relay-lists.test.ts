@@ -2,12 +2,15 @@ import { nprofileEncode } from 'nostr-tools/nip19'
 import { connect, createMemoryMailStore, memoryShelf } from 'posthorn'
 import type { NostrEvent } from 'posthorn/protocol'
 import { createRelay, saneDefaults } from 'posthorn/relay'
-import { expect, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
+import { systemClock } from '#dist/platform/clock.js'
 import { dialNode } from '#dist/platform/dial-node.js'
 import type { Dial } from '#dist/platform/socket.js'
+import { systemTimers, type Timers } from '#dist/platform/timers.js'
 import { foreignRelay } from '#dist/sdk/relays/addresses.js'
+import { createDirectory } from '#dist/sdk/relays/directory.js'
 import { learn, mailRelays, readList } from '#dist/sdk/relays/lists.js'
-import { corrupt, nowSeconds } from '../helpers/events.ts'
+import { corrupt, nowSeconds, type Person } from '../helpers/events.ts'
 import { sharedVerifier } from '../helpers/shared-verifier.ts'
 import { startRelay } from '../helpers/start-relay.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
@@ -88,7 +91,7 @@ test('an inbox relay that sleeps: the message waits for it, over restarts, and h
   const client = await connect(shared.url)
   await client.publish(list)
   await client.close()
-  const first = await memoryAgent(bob, shared.url, { store, speed: 20, contacts: [alice, carol] })
+  const first = await memoryAgent(bob, shared.url, { store, contacts: [alice, carol] })
   const id = await first.send('alice', 'sleep well')
   const other = await first.send('carol', 'you are here')
   await first.stored(other)
@@ -102,6 +105,90 @@ test('an inbox relay that sleeps: the message waits for it, over restarts, and h
   expect(second.delivery(id)).toMatchObject({ relay: url })
   await second.close()
   await woken.close()
+})
+
+test('a recipient that reads elsewhere by now: found where its relays are gone within minutes, else within the hour, and given what it had not received', async () => {
+  await using shared = await startRelay()
+  await using before = await startRelay()
+  await using now = await startRelay()
+  const client = await connect(shared.url)
+  onTestFinished(() => client.close())
+  let ahead = 0
+  const clock = { ...systemClock, now: () => systemClock.now() + ahead }
+  // Ten minutes pass in a moment; everything else takes its time.
+  const timers: Timers = { ...systemTimers, after: (ms, run) => systemTimers.after(ms === 600_000 ? 100 : ms, run) }
+  const sender = await memoryAgent(bob, shared.url, { contacts: [alice, carol], host: { clock, timers } })
+  const lists = (who: Person, relay: string, at: number) =>
+    client.publish(who.sign({ kind: 10_050, created_at: at, tags: [['relay', relay]] }))
+  const nowhere = 'ws://127.0.0.1:9'
+  await lists(alice, nowhere, nowSeconds() - 100)
+  await lists(carol, before.url, nowSeconds() - 100)
+  const toAlice = await sender.send('alice', 'where are you?')
+  const toCarol = await sender.send('carol', 'and you?')
+  await sender.stored(toCarol)
+  await eventually('tried', () => sender.copies(toAlice).length === 1)
+  await lists(alice, now.url, nowSeconds())
+  await lists(carol, now.url, nowSeconds())
+
+  ahead = 120_000
+  await eventually('found', () => sender.delivery(toAlice)?.state === 'stored')
+  expect(sender.copies(toAlice).map(({ relay, state }) => [relay, state])).toEqual([
+    [nowhere, 'waiting'],
+    [now.url, 'stored'],
+  ])
+  expect(sender.copies(toCarol)).toHaveLength(1)
+  ahead = 3_700_000
+  await eventually('moved', () => sender.copies(toCarol)[1]?.state === 'stored')
+  expect(sender.copies(toCarol)[1]?.relay).toBe(now.url)
+})
+
+test('a list is asked for three times before mail goes without it; one of which no relay is reached is old after a minute', async () => {
+  let now = 0
+  let reachable = true
+  const answers: { events: readonly NostrEvent[]; complete: boolean }[] = []
+  let asked = 0
+  const moved: unknown[] = []
+  const nothing = { events: [], complete: false }
+  const directory = createDirectory({
+    store: createMemoryMailStore(),
+    clock: { now: () => now, monotonic: () => now },
+    relays: ['wss://own.example'],
+    allowPrivate: false,
+    hints: () => [],
+    async ask() {
+      asked += 1
+      return answers.shift() ?? nothing
+    },
+    isReachable: () => reachable,
+    onMoved: (_, relays) => moved.push(relays),
+  })
+  const of = async () => [await directory.relaysOf(alice.pubkey), asked]
+  const a = { events: [inboxRelays(['wss://a.example'], 1)], complete: false }
+  const b = { events: [inboxRelays(['wss://b.example'], 2)], complete: true }
+  answers.push(nothing, nothing, a)
+  expect(await of()).toEqual([['wss://a.example'], 3])
+  now = 120_000
+  expect(await of()).toEqual([['wss://a.example'], 3])
+  reachable = false
+  answers.push(b)
+  await directory.review([bob.pubkey, alice.pubkey])
+  expect([moved, asked]).toEqual([[['wss://b.example']], 4])
+  expect(await of()).toEqual([['wss://b.example'], 4])
+  now += 60_001
+  await directory.review([alice.pubkey])
+  expect([await of(), moved.length]).toEqual([[['wss://b.example'], 7], 1])
+
+  const other = async () => [await directory.relaysOf(carol.pubkey), asked]
+  expect(await other()).toEqual([['wss://own.example'], 10])
+  now += 30_000
+  expect(await other()).toEqual([['wss://own.example'], 10])
+  now += 30_001
+  answers.push({
+    events: [carol.sign({ kind: 10_050, created_at: 1, tags: [['relay', 'wss://c.example']] })],
+    complete: true,
+  })
+  expect(await other()).toEqual([['wss://c.example'], 11])
+  expect(moved).toHaveLength(2)
 })
 
 test('a list with a wrong signature, or somebody else’s, is not believed', async () => {

@@ -78,7 +78,11 @@ test('a signer that never answers does not keep an agent from closing; what coul
   const told = await a.send('bob', 'are you there?')
   const asked = await a.send('bob', 'work', { act: 'request' })
   await eventually('handled', () => handled === 1)
+  // Whoever waits for a signature is told, and what was changed is kept.
+  const sending = Promise.all([b.send('alice', 'x'), b.ask('alice', 'y')].map(each => each.catch(String)))
+  await b.state.set('mood', 'patient')
   expect(await b.close({ timeoutMs: 200 })).toEqual({ unsent: 0, untold: 2 })
+  for (const end of await sending) expect(end).toMatch(/closed before its signer answered/)
 
   const again = await memoryAgent(bob, relay.url, { store })
   await eventually('told', () => [told, asked].every(id => a.delivery(id)?.state === 'received'))
