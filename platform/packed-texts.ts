@@ -7,11 +7,18 @@ export interface PackedTexts {
   readonly ends: Uint32Array
 }
 
-export function packTexts(texts: readonly string[]): PackedTexts {
+/** A text as UTF-8 among others. */
+export interface TextBytes {
+  readonly bytes: Buffer
+  readonly start: number
+  readonly end: number
+}
+
+export function packTexts(texts: readonly (string | TextBytes)[]): PackedTexts {
   const ends = new Uint32Array(texts.length)
   let size = 0
   for (const [index, text] of texts.entries()) {
-    size += Buffer.byteLength(text)
+    size += typeof text === 'string' ? Buffer.byteLength(text) : text.end - text.start
     ends[index] = size
   }
   // Memory of its own, so that it can be given away.
@@ -19,8 +26,9 @@ export function packTexts(texts: readonly string[]): PackedTexts {
   let at = 0
   for (const [index, text] of texts.entries()) {
     const end = ends[index] ?? at
+    if (typeof text !== 'string') text.bytes.copy(bytes, at, text.start, text.end)
     // As many bytes as characters: ASCII, which is copied without a look at it.
-    bytes.write(text, at, end - at === text.length ? 'latin1' : 'utf8')
+    else bytes.write(text, at, end - at === text.length ? 'latin1' : 'utf8')
     at = end
   }
   return { bytes, ends }

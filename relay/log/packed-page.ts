@@ -1,4 +1,4 @@
-import { type PackedTexts, packTexts, unpackTexts } from '../../platform/packed-texts.ts'
+import { type PackedTexts, packTexts, type TextBytes, unpackTexts } from '../../platform/packed-texts.ts'
 import type { LogBatch, LogRow, QueryPage } from './store.ts'
 
 /** Below this, copying costs less than giving memory away. */
@@ -23,19 +23,29 @@ export function unpackPage(page: QueryPage): QueryPage {
   }
 }
 
-/** A batch as it crosses threads. One that tells of removals goes as it is. */
+/** A batch as it crosses threads. One that tells of removals goes as objects. */
 export function packBatch(batch: LogBatch): LogBatch {
   const { entries } = batch
-  if (entries.length < FEWEST) return batch
+  if (entries.length < FEWEST) return asObjects(batch)
   const seqs = new Float64Array(entries.length)
-  const texts: string[] = []
+  const texts: (string | TextBytes)[] = []
   for (const [index, row] of entries.entries()) {
-    if (row.op !== 'stored') return batch
+    if (row.op !== 'stored') return asObjects(batch)
     seqs[index] = row.seq
-    texts.push(row.json)
+    texts.push(row.packed ?? row.json)
   }
   return { ...batch, entries: [], packed: { ...packTexts(texts), seqs } }
 }
+
+/** Bytes that lie among others would take those along. */
+const asObjects = (batch: LogBatch): LogBatch => ({
+  ...batch,
+  entries: batch.entries.map(row => {
+    if (row.op !== 'stored' || row.packed === undefined) return row
+    const { op, seq, json, address } = row
+    return { op, seq, json, address }
+  }),
+})
 
 /** What {@link packBatch} made, with `entries` for whoever wants objects; their addresses are not known any more. */
 export function unpackBatch(batch: LogBatch): LogBatch {

@@ -123,7 +123,7 @@ export function buildBatch(
       return { entries: withoutSuperseded(rows), upTo, last }
     }
     rows.push(best)
-    bytes += best.op === 'stored' ? best.json.length : 0
+    if (best.op === 'stored') bytes += best.packed ? best.packed.end - best.packed.start : best.json.length
     for (const lane of lanes) if (lane.head?.seq === best.seq) lane.head = lane.rows.next().value
   }
 }

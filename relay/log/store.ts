@@ -1,4 +1,4 @@
-import type { PackedTexts } from '../../platform/packed-texts.ts'
+import type { PackedTexts, TextBytes } from '../../platform/packed-texts.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import type { Filter, Matchable } from '../../protocol/filter.ts'
 import type { GoneCause } from '../../protocol/frames.ts'
@@ -79,7 +79,14 @@ export interface LogBatch {
 }
 /** `target`: the id of an event, or the key that vanished. `address` only decides whether a `replaced` is told; see `buildBatch`. */
 export type LogRow =
-  | { readonly op: 'stored'; readonly seq: number; readonly json: string; readonly address: string | undefined }
+  | {
+      readonly op: 'stored'
+      readonly seq: number
+      readonly json: string
+      readonly address: string | undefined
+      /** The same as `json`, where it lies as bytes. */
+      readonly packed?: TextBytes
+    }
   | { readonly op: GoneCause; readonly seq: number; readonly target: string; readonly address: string | undefined }
 
 export interface QueryRequest extends Reader {

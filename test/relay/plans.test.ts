@@ -8,6 +8,7 @@ import { AUTHOR_SEQS_SQL, LOG_KINDS_SQL, LOG_SQL, MAIL_SQL, TAG_SEQS_SQL } from 
 import { countPlan } from '#dist/relay/log/sqlite/plan.js'
 import { ROWS_SQL } from '#dist/relay/log/sqlite/rows.js'
 import { LOG_FUNCTIONS, LOG_MIGRATIONS } from '#dist/relay/log/sqlite/schema.js'
+import { SEGMENT_COUNT_SQL, SEGMENT_SQL } from '#dist/relay/log/sqlite/segments.js'
 import { Statements } from '#dist/relay/log/sqlite/statements.js'
 import { makeTempDir, removeDir } from '../helpers/temp-dir.ts'
 import { ALICE, BOB, filter, NOW, unsigned } from './unsigned.ts'
@@ -64,6 +65,12 @@ describe('every shape of query is read along an index that has its order', () =>
     ],
     ['rows by seq', ROWS_SQL, /^SCAN j VIRTUAL TABLE.*\nSEARCH e USING INTEGER PRIMARY KEY \(rowid=\?\)$/],
     ['log order', LOG_SQL, /^SEARCH e USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)$/],
+    [
+      'log order in segments',
+      SEGMENT_SQL,
+      /^CO-ROUTINE .*\nSEARCH e USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)\n/,
+    ],
+    ['the size of a segment', SEGMENT_COUNT_SQL, /^SEARCH events USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)$/],
     ['log order of kinds', LOG_KINDS_SQL, /^SEARCH e USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)\n/],
     ['log order of mail', MAIL_SQL, /^SEARCH tags USING (COVERING )?INDEX tags_mail \(key=\? AND seq>\?\)$/],
     ['seqs with a tag', TAG_SEQS_SQL, /^SEARCH tags USING (PRIMARY KEY|(COVERING )?INDEX \w+) \(key=\?\)$/],

@@ -1,12 +1,12 @@
 import { type Filter, matchesNothing } from '../../../protocol/filter.ts'
-import { addressOf, kindClass } from '../../../protocol/kinds.ts'
 import { type Horizon, PAGE_BYTES } from '../page.ts'
 import type { LogRequest, LogRow } from '../store.ts'
 import { authorKey, tagKey } from './keys.ts'
 import { kindsOf } from './lanes.ts'
 import { createRowTest } from './match.ts'
-import { eventOfIntact, type ReadRow, readRow, SQL_ROW } from './row.ts'
+import { addressIn, type ReadRow, readRow, SQL_ROW } from './row.ts'
 import { ROWS_SQL, type ScanContext } from './rows.ts'
+import { SegmentRow, type Segments } from './segments.ts'
 import type { Statements } from './statements.ts'
 
 /** Seqs looked at per statement: what is skipped inside SQLite cannot be interrupted. */
@@ -15,6 +15,8 @@ const WINDOW = 1_024
 const CHUNK = 512
 /** Rows of the first statement, which tells how large they are: of large ones a page holds few. */
 const FIRST_CHUNK = 32
+/** Whoever asks for fewer rows is not charged with reading a segment. */
+const WORTH_A_SEGMENT = 128
 /** Index entries that are gathered and sorted rather than walking the log between them. */
 const MAX_GATHERED = 5_000
 
@@ -33,6 +35,7 @@ export const AUTHOR_SEQS_SQL = 'SELECT seq FROM events INDEXED BY events_author 
 /** Stored events of all filters in ascending seq. Ends at `horizon`, which it lowers when the budget is used up. */
 export function* logRows(
   context: ScanContext,
+  segments: Segments,
   request: LogRequest,
   last: number,
   horizon: Horizon,
@@ -44,12 +47,16 @@ export function* logRows(
   const chunk = Math.max(1, Math.min(CHUNK, request.limit + 1))
   const seqs = gather(filters, request.after, last, statements)
   const rows =
-    seqs === undefined ? walk(context, filters, request.after, last, chunk, horizon) : pick(seqs, chunk, statements)
+    seqs === undefined
+      ? walk(context, segments, filters, request.after, last, chunk, horizon)
+      : pick(seqs, chunk, statements)
   for (const row of rows) {
     budget.entries -= 1
     if (!row.intact) onDamage(row.seq)
     else if (test(row))
-      yield { op: 'stored', seq: row.seq, json: row.json, address: request.gone ? addressIn(row) : undefined }
+      yield row instanceof SegmentRow
+        ? row
+        : { op: 'stored', seq: row.seq, json: row.json, address: request.gone ? addressIn(row) : undefined }
     if (budget.entries <= 0) {
       horizon.seq = Math.min(horizon.seq, row.seq)
       return undefined
@@ -58,15 +65,10 @@ export function* logRows(
   return undefined
 }
 
-/** What tells whether a replaced event's successor is in the same batch; most kinds have none, and their text is not read. */
-function addressIn(row: ReadRow): string | undefined {
-  const { kind } = row
-  return kindClass(kind) === 'regular' ? undefined : addressOf(eventOfIntact(row))
-}
-
 /** Row by row along the log. */
 function* walk(
   { statements, budget }: ScanContext,
+  segments: Segments,
   filters: readonly Filter[],
   after: number,
   last: number,
@@ -79,25 +81,38 @@ function* walk(
   const page = statements.values(kinds === undefined ? LOG_SQL : LOG_KINDS_SQL)
   let rows = 0
   let chars = 0
+  const whole = kinds === undefined && chunk >= WORTH_A_SEGMENT
   for (let from = after; from < last; ) {
-    const to = Math.min(last, from + WINDOW)
-    const size = rows === 0 ? Math.min(FIRST_CHUNK, chunk) : nextSize(chunk, rows, chars)
-    const texts = (kinds === undefined ? page.all(from, to, size) : page.all(from, to, kinds, size)) as string[]
-    let end = from
-    for (const text of texts) {
-      const row = readRow(text)
-      end = row.seq
-      rows += 1
-      chars += text.length
-      yield row
-    }
-    if (texts.length === size) {
-      from = end
-      continue
+    const segment = segments.at(from, last, whole)
+    const to = segment?.end ?? Math.min(last, from + WINDOW)
+    let found = 0
+    if (segment !== undefined) {
+      for (const row of segment.rows) {
+        if ((typeof row === 'number' ? row : row.seq) <= from) continue
+        found += 1
+        if (typeof row === 'number') yield* pick([row], 1, statements)
+        else yield row
+      }
+    } else {
+      const size = rows === 0 ? Math.min(FIRST_CHUNK, chunk) : nextSize(chunk, rows, chars)
+      const texts = (kinds === undefined ? page.all(from, to, size) : page.all(from, to, kinds, size)) as string[]
+      let end = from
+      for (const text of texts) {
+        const row = readRow(text)
+        end = row.seq
+        rows += 1
+        chars += text.length
+        yield row
+      }
+      if (texts.length === size) {
+        from = end
+        continue
+      }
+      found = texts.length
     }
     // Looking cost as much as the rows that were skipped.
-    budget.entries -= (to - from - texts.length) / 4
-    from = texts.length > 0 ? to : Math.max(to, nextSeq(to, last, statements))
+    budget.entries -= (to - from - found) / 4
+    from = found > 0 ? to : Math.max(to, nextSeq(to, last, statements))
     if (budget.entries <= 0 && from < last) {
       horizon.seq = Math.min(horizon.seq, from)
       return undefined

@@ -37,13 +37,17 @@ const onEvent =
   row =>
     matchFilter(filter, eventOfIntact(row))
 
+const holdsEach = (text: string, needles: readonly (readonly string[])[]): boolean =>
+  needles.every(any => any.some(needle => text.includes(needle)))
+
 function onText({ ids, authors, kinds, since, until, tags }: Filter): RowTest {
   const needles = [...(tags ?? [])].map(([name, values]) => [...values].map(value => tagNeedle(name, value)))
-  return ({ kind, created_at, json }) =>
-    (kinds === undefined || kinds.has(kind)) &&
-    (since === undefined || created_at >= since) &&
-    (until === undefined || created_at <= until) &&
-    (authors === undefined || authors.has(pubkeyIn(json))) &&
-    (ids === undefined || ids.has(idIn(json))) &&
-    needles.every(any => any.some(needle => json.includes(needle)))
+  // The text of a row may have to be made first: only where it is looked at.
+  return row =>
+    (kinds === undefined || kinds.has(row.kind)) &&
+    (since === undefined || row.created_at >= since) &&
+    (until === undefined || row.created_at <= until) &&
+    (authors === undefined || authors.has(pubkeyIn(row.json))) &&
+    (ids === undefined || ids.has(idIn(row.json))) &&
+    (needles.length === 0 || holdsEach(row.json, needles))
 }

@@ -24,11 +24,12 @@ import type {
 import { rankOf } from './keys.ts'
 import { logRows } from './log-rows.ts'
 import { authorsPlan, countPlan, searchPlan, wordsPlan } from './plan.ts'
+import { Recent } from './recent.ts'
 import { findVictims } from './retention.ts'
-import { type EventRow, headerOf, idIn, isIntact, ROW_COLUMNS } from './row.ts'
-import { RowCache } from './row-cache.ts'
+import { type EventRow, headerOf, idIn, isIntact, type ReadRow, ROW_COLUMNS } from './row.ts'
 import { rowsInTime, type ScanContext } from './rows.ts'
 import { LOG_APPLICATION_ID, LOG_MIGRATIONS } from './schema.ts'
+import { type SegmentOptions, Segments } from './segments.ts'
 import { Statements } from './statements.ts'
 
 /** Removals read per statement. */
@@ -47,13 +48,15 @@ export class LogReader {
   readonly #db: Database
   readonly #statements: Statements
   readonly #snapshotLast: Statement
-  readonly #cache = new RowCache(CACHE_CHARS)
+  readonly #cache = new Recent<ReadRow>(CACHE_CHARS, ({ json }) => json.length)
+  readonly #segments: Segments
   #damaged: number[] = []
 
-  constructor(path: string) {
+  constructor(path: string, segments?: SegmentOptions) {
     this.#db = openDatabase(path, { applicationId: LOG_APPLICATION_ID, migrations: LOG_MIGRATIONS, readonly: true })
     this.#db.pragma(`cache_size = -${CACHE_KIB}`)
     this.#statements = new Statements(this.#db)
+    this.#segments = new Segments(this.#statements, segments)
     this.#snapshotLast = this.#db.prepare('SELECT last FROM log').pluck()
   }
 
@@ -87,7 +90,7 @@ export class LogReader {
     return this.#inSnapshot(last => {
       const context = this.#context()
       const horizon: Horizon = { seq: last }
-      const sources: LogSource[] = [logRows(context, request, last, horizon)]
+      const sources: LogSource[] = [logRows(context, this.#segments, request, last, horizon)]
       if (request.gone) sources.push(this.#removalRows(request, context, horizon), this.#vanishedRows(request))
       const floors = this.#statements.get('SELECT part, kind, floor FROM floors').all() as Floor[]
       const batch = buildBatch(request, last, sources, horizon)

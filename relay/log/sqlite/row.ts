@@ -3,6 +3,7 @@ import { crc32 } from 'node:zlib'
 import { encodeEvent, hasValidId, type NostrEvent, parseEvent } from '../../../protocol/event.ts'
 import type { Matchable } from '../../../protocol/filter.ts'
 import { parseJson } from '../../../protocol/json.ts'
+import { addressOf, kindClass } from '../../../protocol/kinds.ts'
 import { toHeader } from '../entries.ts'
 
 /** A stored event: its text, and the columns that its checksum covers. */
@@ -18,7 +19,7 @@ export interface EventRow {
 export const ROW_COLUMNS = 'seq, created_at, kind, expires_at, sum, json'
 
 /** 66 bits of base64: enough that damage does not pass by chance, and half a hash to store. */
-const SUM_CHARS = 11
+export const SUM_CHARS = 11
 
 /** The checksum of a row: sha256 over the text as it is sent and the columns that reads go by. */
 export const rowSum = ({ seq, created_at, kind, expires_at, json }: Omit<EventRow, 'sum'>): string =>
@@ -66,6 +67,10 @@ export const eventOf = (row: EventRow): NostrEvent | undefined => (isIntact(row)
 
 /** The event of a row that is known to be intact. */
 export const eventOfIntact = ({ json }: Pick<EventRow, 'json'>): NostrEvent => JSON.parse(json) as NostrEvent
+
+/** What tells whether a replaced event's successor is in the same batch; most kinds have none, and their text is not read. */
+export const addressIn = (row: Pick<ReadRow, 'kind' | 'json'>): string | undefined =>
+  kindClass(row.kind) === 'regular' ? undefined : addressOf(eventOfIntact(row))
 
 /** Like {@link eventOf}, and the text still hashes to its id: for what decides on removing something. */
 export const provenEvent = (row: EventRow): NostrEvent | undefined =>

@@ -6,8 +6,8 @@ import { lastIdOf, rankOf } from './keys.ts'
 import { type Entry, ID_SQL, lanesOf, type Span, spanOf } from './lanes.ts'
 import { createRowTest, type RowTest } from './match.ts'
 import { mergeLanes } from './merge.ts'
+import type { Recent } from './recent.ts'
 import { idIn, type ReadRow, readRow, SQL_ROW } from './row.ts'
-import type { RowCache } from './row-cache.ts'
 import type { Statements } from './statements.ts'
 
 /** Rows fetched at a time. */
@@ -22,7 +22,8 @@ export interface Budget {
 
 export interface ScanContext {
   readonly statements: Statements
-  readonly cache: RowCache
+  /** Rows that were found intact, so that what many ask for is read and hashed once: they are looked for only where an index of the snapshot has them. */
+  readonly cache: Recent<ReadRow>
   /** Called for each row that is not what was stored; it is left out. */
   readonly onDamage: (seq: number) => void
   readonly budget: Budget
@@ -113,7 +114,7 @@ function rowsOf({ statements, onDamage, cache }: ScanContext, entries: readonly 
     if (!row.intact) onDamage(row.seq)
     else {
       rows[at] = row
-      cache.add(row)
+      cache.add(row.seq, row)
     }
     at += 1
   }
