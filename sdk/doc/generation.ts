@@ -101,6 +101,7 @@ export function openGeneration(options: GenerationOptions): Generation {
     delta: deltaCodec(options.seal),
     snapshot: stateCodec(options.seal),
     keepSession: true,
+    takeTurns: true,
     onDelta: receive,
     onSnapshot: believe,
     takeSnapshot,

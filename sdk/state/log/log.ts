@@ -13,11 +13,14 @@ import { createMarks, type MarkRow } from './marks.ts'
 import { type CursorRow, createRelaySide, type Offer, type RelaySide } from './relay-side.ts'
 import { createRetained, eventOf, type SnapshotRow, type TailRow } from './retained.ts'
 import type { SnapshotHeader } from './snapshot-text.ts'
+import { turnOf } from './turn.ts'
 import type { Fork, Log, LogHost, LogOptions, LogStatus } from './types.ts'
 import { createWriter, type NumberingRow } from './writer.ts'
 
 /** A snapshot is due at so many events that none covers, */
 const TAIL_EVENTS = 64
+/** With authors who take turns; from so many on nobody waits: the ring has to be free again before it is full. */
+const TAIL_FULL = 96
 /** or so many bytes of them, */
 const TAIL_BYTES = 16 * 1024
 /** or after so long without a write at so many. */
@@ -85,6 +88,7 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
   let writing: Promise<unknown> = Promise.resolve()
   let snapshotPlanned = false
   let cancelIdle: Cancel = () => {}
+  let cancelTurn: Cancel | undefined
   let repairedAt = Number.NEGATIVE_INFINITY
   let cancelRepair: Cancel | undefined
   let rewrite: Cancel | undefined
@@ -319,8 +323,29 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
     cancelIdle()
     const count = retained.ownCount()
     const last = retained.newest()?.events.reduce((sum, text) => sum + text.length, 0) ?? 0
-    if (count >= TAIL_EVENTS || retained.ownBytes() >= Math.max(TAIL_BYTES, last)) planSnapshot()
-    else if (count >= IDLE_EVENTS) cancelIdle = timers.after(IDLE_MS, planSnapshot, { background: true })
+    const isDue = count >= TAIL_EVENTS || retained.ownBytes() >= Math.max(TAIL_BYTES, last)
+    if (!isDue) endTurn()
+    if (isDue) awaitTurn(count >= TAIL_FULL)
+    else if (count >= IDLE_EVENTS) cancelIdle = timers.after(IDLE_MS + turn(), planSnapshot, { background: true })
+  }
+
+  const turn = () => (options.takeTurns ? turnOf(self, options.authors(), o) : 0)
+
+  function awaitTurn(isUrgent: boolean): void {
+    if (cancelTurn && !isUrgent) return
+    endTurn()
+    const wait = isUrgent ? 0 : turn()
+    if (wait === 0) return planSnapshot()
+    const have = () => {
+      cancelTurn = undefined
+      planSnapshot()
+    }
+    cancelTurn = timers.after(wait, have, { background: true })
+  }
+
+  function endTurn(): void {
+    cancelTurn?.()
+    cancelTurn = undefined
   }
 
   /** Two processes of one key write to the same addresses: what one has overwritten of the other is published anew, all together. */
@@ -353,6 +378,7 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
     const end = host.clock.monotonic() + ms
     const left = () => Math.max(0, end - host.clock.monotonic())
     cancelIdle()
+    endTurn()
     cancelRepair?.()
     rewrite?.()
     const over = new AbortController()

@@ -105,6 +105,8 @@ export interface LogOptions<P, S> {
   readonly keepSession?: boolean
   /** Snapshots are taken by themselves when the tail is long, on idling and on closing. False: only when `snapshot` is called. Default true. */
   readonly auto?: boolean
+  /** A snapshot by one author covers what all have written: they take turns, so that mostly one does it for all. Default false. */
+  readonly takeTurns?: boolean
   /** After a batch was taken, a relay was caught up with, or an acknowledgement changed what the log says of itself. */
   onChange?(): void
   onFork?(fork: Fork): void
