@@ -1,15 +1,7 @@
 // Shared documents in pages: two tabs and an agent in Node edit one Y.Doc through a real relay.
 import assert from 'node:assert/strict'
-import { setTimeout as wait } from 'node:timers/promises'
 import { openDoc } from 'posthorn/doc'
-
-async function until(what, check) {
-  for (let tries = 0; tries < 300; tries += 1) {
-    if (await check()) return
-    await wait(50)
-  }
-  throw new Error(`not within 15 s: ${what}`)
-}
+import { until } from './until.mjs'
 
 /** Opens a profile in a tab and the document in it, as an application of Yjs does. */
 async function openPage(tab, { url, relayUrl, owner }, name) {

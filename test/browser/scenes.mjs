@@ -4,9 +4,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
-import { setTimeout as wait } from 'node:timers/promises'
 import { createMemoryMailStore, openAgent } from 'posthorn'
 import { createRelay } from 'posthorn/relay'
+import { until } from './until.mjs'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 
@@ -27,14 +27,6 @@ async function openPhone(tab, { url, desk, relayUrl, name = 'phone', stuckAt }) 
     { desk, relayUrl, name, stuckAt },
   )
   return tab.evaluate(() => window.agent.pubkey)
-}
-
-async function until(what, check) {
-  for (let tries = 0; tries < 300; tries += 1) {
-    if (await check()) return
-    await wait(50)
-  }
-  throw new Error(`not within 15 s: ${what}`)
 }
 
 /** The tab dies as it does when memory runs out: nothing of the page runs any more. */
