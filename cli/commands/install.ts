@@ -1,12 +1,12 @@
-import { accessSync, constants, statSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { delimiter, isAbsolute, join } from 'node:path'
+import { isAbsolute, join } from 'node:path'
 import type { Command, Context } from '../context.ts'
 import { UsageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { agentHostNamed, type HostSetup } from '../install/agent-hosts.ts'
 import { diffLines } from '../install/diff.ts'
 import { applyChange, type FileChange, planChange } from '../install/file-edit.ts'
+import { ownCommand } from '../install/own-command.ts'
 import { projectFolder } from '../project-profile.ts'
 import { escapeText } from '../text.ts'
 
@@ -58,28 +58,8 @@ function setupOf({ options, env }: Context<'install'>): HostSetup {
     project: projectFolder(options.dir ?? process.cwd()),
     home: env['HOME'] || homedir(),
     env,
-    command: ownCommand(env),
+    command: ownCommand(env['PATH'], process.argv[1] ?? 'posthorn'),
     profile: options.profile,
-  }
-}
-
-/**
- * By name where every shell finds it, so that the file suits other machines and later versions, too; by npx if that is how it was
- * started; else as it was started now. Folders that npm puts on the path of what it runs are not there later.
- */
-function ownCommand(env: HostSetup['env'], script = process.argv[1] ?? 'posthorn'): readonly string[] {
-  const folders = (env['PATH'] ?? '').split(delimiter).filter(folder => isAbsolute(folder) && !NPM_FOLDER.test(folder))
-  if (folders.some(folder => isProgram(join(folder, 'posthorn')))) return ['posthorn']
-  return /[\\/]_npx[\\/]/.test(script) ? ['npx', '-y', 'posthorn'] : [process.execPath, script]
-}
-const NPM_FOLDER = /[\\/]node_modules[\\/]\.bin[\\/]?$/
-
-function isProgram(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return statSync(path).isFile()
-  } catch {
-    return false
   }
 }
 

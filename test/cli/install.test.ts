@@ -1,9 +1,10 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, realpathSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { parse as parseJsonc } from 'jsonc-parser'
 import { parse as parseToml } from 'smol-toml'
 import { expect, test } from 'vitest'
 import { insertJson, readJson, removeJson } from '#dist/cli/install/json-edit.js'
+import { ownCommand } from '#dist/cli/install/own-command.js'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { inProcess } from './posthorn.ts'
 
@@ -258,4 +259,28 @@ test.each([
   const longer = insertJson('file', text, ['mcp', 'posthorn'], { t: 1 })
   expect(readJson('file', longer)['mcp']).toMatchObject({ posthorn: { t: 1 } })
   expect(removeJson(longer, text.includes('"mcp"') ? ['mcp', 'posthorn'] : ['mcp'])).toBe(left ?? text)
+})
+
+test('a host starts what the user started: npx only where npx fetched it, never for a checkout that it links to', () => {
+  const root = realpathSync(tempDir())
+  const program = (folder: string) => {
+    mkdirSync(join(root, folder, 'dist/cli'), { recursive: true })
+    writeFileSync(join(root, folder, 'dist/cli/posthorn.js'), '', { mode: 0o755 })
+    return join(root, folder, 'dist/cli/posthorn.js')
+  }
+  const linked = (folder: string, to: string) => {
+    mkdirSync(join(root, folder), { recursive: true })
+    symlinkSync(to, join(root, folder, 'posthorn'))
+    return join(root, folder, 'posthorn')
+  }
+  const checkout = program('checkout')
+  const fetched = program('.npm/_npx/1/node_modules/posthorn')
+  const bin = '.npm/_npx/1/node_modules/.bin'
+  expect(ownCommand('', linked(bin, fetched))).toEqual(['npx', '-y', 'posthorn'])
+  expect(ownCommand('', linked(bin.replace('1', '2'), checkout))).toEqual([process.execPath, checkout])
+  expect(ownCommand('', checkout)).toEqual([process.execPath, checkout])
+  // What npm puts on the path is not there later; what the user has there is.
+  expect(ownCommand(join(root, bin), checkout)).toEqual([process.execPath, checkout])
+  linked('bin', checkout)
+  expect(ownCommand(join(root, 'bin'), checkout)).toEqual(['posthorn'])
 })
