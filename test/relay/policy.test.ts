@@ -1,11 +1,13 @@
 import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { encode, eventId, type NostrEvent, verifyEvent } from 'posthorn/protocol'
+import { defaultLimits, encode, eventId, type NostrEvent, verifyEvent } from 'posthorn/protocol'
 import { allOf, createRelay, type Policy, RelayKeyError, type RelayOptions, saneDefaults } from 'posthorn/relay'
 import { describe, expect, test } from 'vitest'
 import { addressKey, clientAddress, isForwarded, normalizeAddress, trustProxies } from '#dist/relay/address.js'
 import { hostAllowed, originAllowed } from '#dist/relay/origin.js'
+import type { PolicyContext, Sender } from '#dist/relay/policy/policy.js'
 import { difficultyOf } from '#dist/relay/policy/pow.js'
+import { rates } from '#dist/relay/policy/rates.js'
 import { TokenBuckets } from '#dist/relay/policy/token-buckets.js'
 import { connectRaw, type RawClient, type RawOptions } from '../adversary/raw-client.ts'
 import { nowSeconds, type Person, person } from '../helpers/events.ts'
@@ -386,6 +388,25 @@ describe('rates', () => {
     const elsewhere = await connectRaw(relay.url, from('203.0.113.8'))
     await elsewhere.authenticate(alice, HOME)
     expect(await sendAll(elsewhere, notesBy(bob, 1))).toEqual([LATER])
+  })
+
+  test('whoever proves a new key each time has sixteen times one key’s rate from one address, and no more', () => {
+    const context: PolicyContext = {
+      clock: handClock(),
+      limits: { ...defaultLimits, ...limits },
+      isMember: () => false,
+    }
+    const { write, read } = rates(context)
+    const event = alice.sign({ created_at: second })
+    for (const [what, ask] of [
+      ['events', (sender: Sender) => write(event, sender, second)],
+      ['requests', (sender: Sender) => read([], sender)],
+    ] as const) {
+      const as = (n: number) => ask({ keys: [n.toString(16).padStart(64, '0')], address: '2001:db8::7' })
+      for (let n = 0; n < 16 * 2; n += 1) expect(as(n)).toBe(undefined)
+      expect(as(32)).toBe(`rate-limited: too many ${what}; try again in 1 s`)
+      expect(ask({ keys: ['f'.repeat(64)], address: '2001:db8:0:1::7' })).toBe(undefined)
+    }
   })
 
   test('requests: REQ, COUNT and negentropy pay from one bucket, and each is told', async () => {

@@ -231,6 +231,11 @@ test('limits: uses, validity, and how many are open at once', async () => {
     await expect(a.invites.create(terms)).rejects.toThrow(RangeError)
   const shelf = memoryShelf()
   const ledger = createInviteLedger(shelf)
+  const given = { hash: hashOf('ab'.repeat(16)), created: 1, expires: 100, uses: 2, usedBy: [] }
+  const invites = createInviteLedger(memoryShelf())
+  invites.add(given, 1)
+  const standing = (now: number) => invites.standing('ab'.repeat(16), bob.pubkey, now)
+  expect([99, 100, 101].map(standing)).toEqual(['open', 'expired', 'expired'])
   const record = (n: number, expires: number) => ({
     hash: n.toString(16).padStart(64, '0'),
     created: 1,

@@ -7,7 +7,7 @@ import { createSealer } from '#dist/sdk/mail/seal.js'
 import type { Receipt } from '#dist/sdk/mail/types.js'
 import { nowSeconds, person } from '../helpers/events.ts'
 import { startRelay } from '../helpers/start-relay.ts'
-import { alice, bob, carol, contactsOf, eventually, memoryAgent } from './agents.ts'
+import { alice, bob, carol, contactsOf, eventually, memoryAgent, messageTo } from './agents.ts'
 
 async function pair(options: { accept?: 'anyone' } = {}) {
   const mesh = await testMesh({ seed: 4 })
@@ -116,6 +116,50 @@ test('strangers get no receipts unless they are accepted', async () => {
   expect(await open({})).toBe('stored')
   expect(await open({ accept: 'anyone', receipts: 'contacts' })).toBe('stored')
   expect(await open({ accept: 'anyone' })).toBe('done')
+})
+
+test('nobody else can end a question, nor have its sender told anything', async () => {
+  await using relay = await startRelay()
+  const contacts = contactsOf(alice, bob, carol)
+  const [a, b] = [await memoryAgent(alice, relay.url, { contacts }), await memoryAgent(bob, relay.url, { contacts })]
+  const told: string[] = []
+  a.on('delivery', ({ state }) => told.push(state))
+  let answer = () => {}
+  const asked = new Promise<string>(resolve => {
+    b.handle('request', async ({ id }) => {
+      resolve(id)
+      await new Promise<void>(done => {
+        answer = done
+      })
+      return 'yes'
+    })
+  })
+  const asking = a.ask('bob', 'is it sound?', { timeout: 60_000 })
+  const id = await asked
+  const client = await connect(relay.url)
+  for (const state of ['rejected', 'failed', 'done'])
+    await client.publish(
+      carol.sign({
+        kind: 4701,
+        created_at: nowSeconds(),
+        content: 'no',
+        tags: [
+          ['p', alice.pubkey],
+          ['y', state],
+          ['e', id],
+        ],
+      }),
+    )
+  // What comes behind them has been read: so have they.
+  await client.publish(messageTo(alice, carol, 'behind them'))
+  await client.close()
+  await eventually('read', () => a.inbox().some(({ text }) => text === 'behind them'))
+  answer()
+  expect((await asking).text).toBe('yes')
+  await eventually('done', () => a.delivery(id)?.state === 'done')
+  expect(a.receipts(id).every(({ from }) => from === bob.pubkey)).toBe(true)
+  // `received` may be left out where more is told at once.
+  expect(told.filter(state => state !== 'received')).toEqual(['stored', 'done'])
 })
 
 test('a receipt by anybody else, or about a message to somebody else, counts for nothing', async () => {
