@@ -32,6 +32,8 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   'profile-missing': EXIT.empty,
   'profile-name': EXIT.usage,
   'unknown-recipient': EXIT.empty,
+  'name-unknown': EXIT.empty,
+  'name-unreachable': EXIT.unreachable,
   'invite-malformed': EXIT.usage,
   'invite-own': EXIT.usage,
   'ambiguous-id': EXIT.usage,

@@ -1,5 +1,5 @@
 import { homeContacts } from '../sdk/home/contacts.ts'
-import { type Contact, DEFAULT_RELAY, type Lookout, openLookout, ProfileError } from '../sdk/index.ts'
+import { type Contact, DEFAULT_RELAY, findBeside, type Lookout, openLookout, ProfileError } from '../sdk/index.ts'
 import type { CliHost } from './context.ts'
 import { CliError, exitCodeOfReason, hintOfReason } from './errors.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
@@ -20,6 +20,8 @@ interface Looking extends Pick<CliHost, 'env' | 'timers' | 'signal' | 'readSecre
 
 export interface LookingAround {
   readonly lookout: Lookout
+  /** The key (64 hex) of who is named so; internet names are looked up. */
+  find(who: string): Promise<string>
   readonly contacts: readonly Contact[]
   /** 64 hex; undefined without a profile. */
   readonly self: string | undefined
@@ -51,7 +53,12 @@ export async function withLookout(
       },
     )
     if (!signal.aborted && !lookout.relays().some(({ isOpen }) => isOpen)) throw unreached(lookout)
-    const code = await use({ lookout, contacts, self: profile?.pubkey })
+    const code = await use({
+      lookout,
+      find: async who => (await findBeside(profile?.home, who)).pubkey,
+      contacts,
+      self: profile?.pubkey,
+    })
     return code === EXIT.empty ? refusedOr(code, lookout, out) : code
   } finally {
     await lookout.close()

@@ -1,11 +1,13 @@
-import { resolveRecipient } from '../sdk/index.ts'
 import type { LookingAround } from './lookout.ts'
 
 /** Whose presence is asked for: those named, else all contacts, each once. */
-export const watchedKeys = (named: readonly string[], { contacts, self }: LookingAround): readonly string[] => [
+export const watchedKeys = async (
+  named: readonly string[],
+  { contacts, self, find }: LookingAround,
+): Promise<readonly string[]> => [
   ...new Set(
     named.length > 0
-      ? named.map(who => resolveRecipient(who, contacts))
+      ? await Promise.all(named.map(find))
       : contacts.map(({ pubkey }) => pubkey).filter(pubkey => pubkey !== self),
   ),
 ]

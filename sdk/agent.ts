@@ -23,10 +23,13 @@ import { createSealer } from './mail/seal.ts'
 import type { MailStore, OutgoingMail } from './mail/store.ts'
 import { createView, findOne } from './mail/view.ts'
 import type { HandleOptions, Handler, TypedHandler } from './messaging.ts'
+import { findRecipient } from './names/find.ts'
+import { createNameBook } from './names/name-book.ts'
 import { createNotices } from './notices.ts'
 import { createObeying, type Obeying } from './obeying.ts'
 import { createPresence } from './presence/index.ts'
 import { createRates, EPHEMERAL_RATE, STRANGER_RATE } from './rate.ts'
+import { allowsPrivate } from './relays/addresses.ts'
 import { createPool } from './relays/pool.ts'
 import { createSyncer } from './relays/sync.ts'
 import { createRequests } from './requests.ts'
@@ -96,6 +99,9 @@ export function startAgent(given: StartOptions): RunningAgent {
     () => store.judged('accepted'),
   )
   const resolve = (to: string) => resolveRecipient(to, view.contacts())
+  const allowPrivate = allowsPrivate(options.allowPrivate, options.relays)
+  const names = createNameBook({ shelf: options.shelf, clock, get: options.get, allowPrivate })
+  const find = (who: string) => findRecipient(who, view.contacts(), names)
   const isContact = (key: string) => view.knownKeys().includes(key)
   const isAccepted = (key: string) => options.accept === 'anyone' || isContact(key)
   const readStatus = (): AgentStatus => Object.freeze({ relays: Object.freeze(pool.statuses()), ...view.counts(store) })
@@ -122,7 +128,10 @@ export function startAgent(given: StartOptions): RunningAgent {
     breaker,
     pubkey,
     maxHops,
-    resolve,
+    resolve(to) {
+      const found = find(to)
+      return found instanceof Promise ? found.then(({ pubkey }) => pubkey) : found.pubkey
+    },
     ensureOpen: life.ensureOpen,
     onQueued(mail) {
       counters.sent()
@@ -200,7 +209,7 @@ export function startAgent(given: StartOptions): RunningAgent {
     authenticate: template => signer.sign(template),
     sign: template => signer.sign(template),
     announce: options.announce ?? true,
-    hints: key => view.contacts().find(({ pubkey: known }) => known === key)?.relays ?? [],
+    hints: key => view.contacts().find(({ pubkey: known }) => known === key)?.relays ?? names.relaysOf(key),
     take(batch) {
       const { mail, receipts } = intake.take(batch)
       // An answer says more than the receipt that comes with it.
@@ -235,7 +244,7 @@ export function startAgent(given: StartOptions): RunningAgent {
   })
   const card = createCards(beside)
   const requests = createRequests({ store, resolve, entry: view.entry, announce: arrivals.mail, wake: worker.wake })
-  const contacts = createContacts({ book, requests, around: options.contacts, resolve })
+  const contacts = createContacts({ book, requests, around: options.contacts, resolve, find })
   const obeying = createObeying({
     ...options,
     life,

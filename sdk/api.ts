@@ -4,6 +4,7 @@ import type { Random } from '../platform/random.ts'
 import type { Dial } from '../platform/socket.ts'
 import type { Timers } from '../platform/timers.ts'
 import type { Verifier } from '../platform/verifier.ts'
+import type { WebGet } from '../platform/web-get.ts'
 import type { AgentCards } from './card/index.ts'
 import type { Signer } from './identity/signer.ts'
 import type { Copy, MailStore } from './mail/store.ts'
@@ -45,6 +46,8 @@ export interface Host {
   readonly random: Random
   readonly verifier: Verifier
   readonly dial: Dial
+  /** By what internet names (NIP-05) are looked up; without it none are. */
+  readonly get?: WebGet
   /** Where the host can tell; without it connections are found dead by their silence. */
   readonly onHostChange?: OnHostChange
   /** Where spans go. Default: nowhere; in Node to OpenTelemetry, if the program has set it up before. */

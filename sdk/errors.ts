@@ -104,6 +104,16 @@ export class UnknownRecipientError extends Error {
   readonly code = 'unknown-recipient'
 }
 
+/** An internet name (NIP-05) that was not found: its domain does not know it, or was not to be asked. */
+export class NameLookupError extends Error {
+  override readonly name = 'NameLookupError'
+  readonly code: 'name-unknown' | 'name-unreachable'
+  constructor(code: NameLookupError['code'], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
 /** A message that cannot be sent as it is: too large, not well-formed. Nothing was stored. */
 export class MessageError extends Error {
   override readonly name = 'MessageError'

@@ -37,6 +37,7 @@ export {
   InviteError,
   KeyFileError,
   MessageError,
+  NameLookupError,
   NotUnderstoodError,
   PeerPausedError,
   ProfileError,
@@ -88,6 +89,7 @@ export type {
   Topic,
   TypedHandler,
 } from './messaging.ts'
+export type { Found } from './names/internet-name.ts'
 export type { AgentPresence } from './presence/index.ts'
 export type { Presence, PresenceState, SessionPresence } from './presence/observer.ts'
 export type { PresenceStatus } from './presence/status.ts'

@@ -1,6 +1,7 @@
 /** Agents that sleep: mail, profiles, and a small relay client. @module */
 export * from './exports.ts'
 export { cardBeside, contactsBeside, invitesBeside, presenceBeside } from './home/beside.ts'
+export { findBeside } from './home/find-beside.ts'
 export { type HomeSignerOptions, openHomeSigner } from './home/home-signer.ts'
 export {
   type ChangePassphrase,

@@ -36,6 +36,7 @@ export const nodeHost: Host = {
   random: systemRandom,
   verifier,
   dial: dialNode,
+  get: async (url, options) => (await import('../platform/web-get-node.ts')).getNode(url, options),
 }
 
 /** Opens one connection. Rejects with RelayUnreachableError. */

@@ -21,8 +21,8 @@ export const cardShow: Command<'card show'> = async context => {
     out.result(cardPage(own, pubkey, out.paint), { npub: npubOf(pubkey), pubkey, card: own })
     return EXIT.ok
   }
-  return withLookout(context, async ({ lookout }) => {
-    const found = await lookout.cards.get(who)
+  return withLookout(context, async ({ lookout, find }) => {
+    const found = await lookout.cards.get(await find(who))
     if (found === undefined) {
       out.say('there is no card of theirs at these relays')
       return EXIT.empty

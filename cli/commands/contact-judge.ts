@@ -1,4 +1,4 @@
-import { npubOf, resolveRecipient } from '../../sdk/index.ts'
+import { npubOf } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
 import { EXIT } from '../exit-codes.ts'
 import { withMailbox } from '../profile-mail.ts'
@@ -6,9 +6,9 @@ import { withMailbox } from '../profile-mail.ts'
 const judge =
   (verdict: 'allow' | 'deny') =>
   (context: Context<'contact allow' | 'contact deny'>): Promise<typeof EXIT.ok> =>
-    withMailbox(context, ({ contacts }) => {
+    withMailbox(context, async ({ contacts }) => {
       const [who = ''] = context.operands
-      const pubkey = resolveRecipient(who, contacts.list())
+      const { pubkey } = await contacts.find(who)
       contacts[verdict](pubkey)
       const npub = npubOf(pubkey)
       const standing = verdict === 'allow' ? 'allowed' : 'denied'

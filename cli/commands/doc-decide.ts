@@ -30,7 +30,7 @@ async function decide<V extends 'doc invite' | 'doc remove'>(
       const shared = await openDoc(agent, name, { create: false, timeoutMs })
       await shared.whenSynced({ timeoutMs })
       const before = rolesOf(shared)
-      await act(shared, who)
+      await act(shared, (await agent.contacts.find(who)).pubkey)
       const isThere = await published(shared, timeoutMs)
       const nameOf = namesOf(agent)
       const after = rolesOf(shared)

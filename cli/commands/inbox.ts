@@ -31,7 +31,7 @@ export const inbox: Command<'inbox'> = async context => {
     const query: InboxQuery = {
       limit: options.limit,
       ...(options.unread || options.wait !== undefined ? { unread: true } : {}),
-      ...(options.from === undefined ? {} : { from: options.from }),
+      ...(options.from === undefined ? {} : { from: (await mailbox.contacts.find(options.from)).pubkey }),
     }
     const look = () => {
       const entries = mailbox.inbox(query)

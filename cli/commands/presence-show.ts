@@ -11,7 +11,7 @@ import { watchedKeys } from '../watched-keys.ts'
 export const presenceShow: Command<'presence show'> = context =>
   withLookout(context, async around => {
     const { lookout, contacts } = around
-    const pubkeys = watchedKeys(context.operands, around)
+    const pubkeys = await watchedKeys(context.operands, around)
     const presence = await currentPresence(lookout, pubkeys, context)
     const known = pubkeys.flatMap(pubkey => presence(pubkey) ?? [])
     const nameOf = (pubkey: string) => contacts.find(each => each.pubkey === pubkey)?.name

@@ -10,7 +10,7 @@ export const presenceWatch: Command<'presence watch'> = context =>
   withLookout(context, async around => {
     const { options, operands, out, timers, signal } = context
     const { lookout, contacts } = around
-    const pubkeys = options.all ? undefined : watchedKeys(operands, around)
+    const pubkeys = options.all ? undefined : await watchedKeys(operands, around)
     if (pubkeys?.length === 0) {
       out.say('there are no contacts to watch; name somebody, or use --all')
       return EXIT.empty

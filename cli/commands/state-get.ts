@@ -31,8 +31,8 @@ export const stateGet: Command<'state get'> = async context => {
     const { home } = chosenProfile(options, env)
     return show(stateBeside(home, { private: options.private }).entries())
   }
-  return withLookout(context, async ({ lookout }) => {
-    const view = lookout.state(options.of ?? '')
+  return withLookout(context, async ({ lookout, find }) => {
+    const view = lookout.state(await find(options.of ?? ''))
     const isTold = await view.ready(options.timeout)
     const exit = show(view.content())
     if (view.status.behind) out.say('something of it is missing at these relays; this is what there is')

@@ -34,15 +34,16 @@ export const MAIL_VERBS = {
     exits: {
       empty: 'nobody of that name is known; or, with --ephemeral, nobody listened',
       refused: 'the relay takes nothing from this key; the message stays queued',
-      unreachable: 'the message is queued; or, with --wait, no reply came yet',
+      unreachable: 'the message is queued; or, with --wait, no reply came yet; or the domain of an internet name did not answer',
     },
     examples: [
       ['posthorn send bob "report is ready"', 'prints the id of the message'],
       ['posthorn send bob - < report.md', 'the text from stdin'],
+      ['posthorn send bob@example.com "hello"', 'whom the domain names so'],
       ['posthorn send bob "which one?" --act query --wait 60', 'prints the reply'],
     ],
     notes: [
-      '<to> is an npub, a public key in hex, or the name of a profile on this machine.',
+      '<to> is a contact or a profile of this machine, an npub, a public key in hex, or an internet name like bob@example.com (NIP-05), for which its domain is asked.',
       'A message that cannot go out now stays queued and goes out with the next verb that reaches the relay; with --json {"v":1,"queued":true,"id":…}.',
     ],
   },

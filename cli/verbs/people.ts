@@ -7,9 +7,10 @@ export const PEOPLE_VERBS = {
     operands: '<name> <who>',
     arity: [2, 2],
     options: { ...PROFILE, ...PASSPHRASE },
-    exits: { empty: 'that is nobody' },
+    exits: { empty: 'that is nobody', unreachable: 'the domain of an internet name did not answer' },
     examples: [
       ['posthorn contact add bob npub1…', 'from now on: posthorn send bob …'],
+      ['posthorn contact add bob bob@example.com', 'the key that the domain names now, and its relays'],
       ['posthorn contact add bob nprofile1…', 'mail also goes to the relays it names, until bob’s own list is found'],
     ],
     notes: [

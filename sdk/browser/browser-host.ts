@@ -15,5 +15,6 @@ export const browserHost: Host = {
   random: systemRandom,
   verifier: createYieldingVerifier(breathe, createBrowserVerifier()),
   dial: dialBrowser,
+  get: async (url, options) => (await import('../../platform/web-get-browser.ts')).getBrowser(url, options),
   onHostChange: onBrowserChange,
 }

@@ -1,5 +1,7 @@
 import type { Contact } from '../api.ts'
+import type { MaybePromise } from '../identity/signer.ts'
 import type { Requests } from '../messaging.ts'
+import type { Found } from '../names/internet-name.ts'
 import { relaysIn } from '../sending/recipient.ts'
 import { type ContactBook, mergeContacts } from './book.ts'
 
@@ -7,6 +9,11 @@ import { type ContactBook, mergeContacts } from './book.ts'
 export interface AgentContacts {
   /** Own contacts, and the profiles beside this one. */
   list(): readonly Contact[]
+  /**
+   * Whom `who` names, as where mail is sent: npub, nprofile, hex, a contact's name, or an internet name (NIP-05), which its domain is
+   * asked for. Rejects with UnknownRecipientError, NameLookupError.
+   */
+  find(who: string): Promise<Found>
   /** `who`: npub, hex, or nprofile, whose relays are kept. What waited of theirs in the request box comes into the inbox. Throws ContactError, ProfileError (a name that is none). */
   add(name: string, who: string, hints?: { readonly relays?: readonly string[] | undefined }): void
   /** By name, npub or hex. False if it was no contact of the book. */
@@ -22,11 +29,13 @@ export interface ContactsOptions {
   readonly requests: Requests
   around(): readonly Contact[]
   resolve(who: string): string
+  find(who: string): MaybePromise<Found>
 }
 
-export function createContacts({ book, requests, around, resolve }: ContactsOptions): AgentContacts {
+export function createContacts({ book, requests, around, resolve, find }: ContactsOptions): AgentContacts {
   return {
     list: () => mergeContacts(book.list(), around()),
+    find: async who => find(who),
     add(name, who, { relays = relaysIn(who) } = {}) {
       const pubkey = resolve(who)
       book.put({ name, pubkey, relays })

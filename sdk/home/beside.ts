@@ -21,6 +21,7 @@ import { announceable } from '../relays/lists.ts'
 import { relaysIn, resolveRecipient } from '../sending/recipient.ts'
 import { homeContacts } from './contacts.ts'
 import { fileShelf } from './file-shelf.ts'
+import { findBeside } from './find-beside.ts'
 import { openHomeSigner } from './home-signer.ts'
 import type { OpenKeyOptions } from './key-file.ts'
 import { readProfile } from './profile.ts'
@@ -32,6 +33,7 @@ export function contactsBeside(home: string): AgentContacts {
   const resolve = (who: string) => resolveRecipient(who, homeContacts(home))
   return {
     list: () => homeContacts(home),
+    find: who => findBeside(home, who),
     add(name, who, { relays = relaysIn(who) } = {}) {
       const pubkey = resolve(who)
       checkName(name)

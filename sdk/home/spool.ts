@@ -16,9 +16,8 @@ import { isReceiptState } from '../mail/receipt-order.ts'
 import type { OutgoingMail } from '../mail/store.ts'
 import type { Mark } from '../mail/types.ts'
 import { type Order, parseOrder } from '../orders.ts'
-import { resolveRecipient } from '../sending/recipient.ts'
-import { homeContacts } from './contacts.ts'
 import { exposure, isMissing, lstatOrUndefined, writePrivateFile } from './files.ts'
+import { findBeside } from './find-beside.ts'
 import { openHomeSigner } from './home-signer.ts'
 import type { OpenKeyOptions } from './key-file.ts'
 import { homeFiles } from './paths.ts'
@@ -45,7 +44,7 @@ export async function handOver(
   text: string,
   { key, ...options }: HandOverOptions = {},
 ): Promise<string> {
-  const recipient = resolveRecipient(to, homeContacts(home))
+  const { pubkey: recipient } = await findBeside(home, to)
   const parent = options.replyTo === undefined ? undefined : parentIn(home, options.replyTo)
   const signer = await openHomeSigner(readProfile(home), key)
   try {

@@ -5,7 +5,7 @@ import { freeName } from '../contacts/free-name.ts'
 import { ContactError, InviteError } from '../errors.ts'
 import { checkName, DEFAULT_PROFILE } from '../profile-name.ts'
 import { MAX_RELAYS } from '../relay-url.ts'
-import { foreignRelay, isPrivateRelay } from '../relays/addresses.ts'
+import { allowsPrivate, foreignRelay } from '../relays/addresses.ts'
 import { ACCEPT_INVITE } from './desk.ts'
 import { hashOf } from './ledger.ts'
 import { parseInvite } from './text.ts'
@@ -43,7 +43,7 @@ export function takeUp(text: string, accepter: Accepter, name?: string): TakeUp 
     throw new InviteError('invite-own', 'this is an invite of your own; hand it to somebody else.')
   if (invite.expires <= seconds(accepter.clock))
     throw new InviteError('invite-expired', 'this invite has expired; ask for a new one.')
-  const allowPrivate = accepter.allowPrivate ?? own.every(isPrivateRelay)
+  const allowPrivate = allowsPrivate(accepter.allowPrivate, own)
   const relays = [...new Set(invite.relays.flatMap(url => foreignRelay(url, allowPrivate) ?? []))]
   if (relays.length === 0)
     throw new InviteError(

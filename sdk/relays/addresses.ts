@@ -15,5 +15,9 @@ export function foreignRelay(text: string, allowPrivate: boolean): string | unde
   return url.pathname === '/' && !url.search ? url.origin : url.href
 }
 
+/** Whether such addresses are dialled at others' word: as was said, else only if all own relays are there. */
+export const allowsPrivate = (given: boolean | undefined, own: readonly string[]): boolean =>
+  given ?? own.every(isPrivateRelay)
+
 /** An address on this machine or a private network, as far as its spelling tells. */
 export const isPrivateRelay = (url: string): boolean => !isPublicHost(new URL(url).hostname)

@@ -8,7 +8,7 @@ import { createOutbox } from '../mail/outbox.ts'
 import { createRoute, type Route } from '../mail/route.ts'
 import type { Sealer } from '../mail/seal.ts'
 import type { MailBatch, MailStore, Outcome, OutgoingMail } from '../mail/store.ts'
-import { isPrivateRelay } from './addresses.ts'
+import { allowsPrivate } from './addresses.ts'
 import { createAnnouncer } from './announcer.ts'
 import { createCouriers } from './couriers.ts'
 import { createDirectory } from './directory.ts'
@@ -70,7 +70,7 @@ export function createPool(options: PoolOptions): Pool {
   /** Grows, and is read by all below whenever they need it. */
   const relays = [...options.relays]
   const topics = new Map<string, boolean>()
-  const allowPrivate = options.allowPrivate ?? relays.every(isPrivateRelay)
+  const allowPrivate = allowsPrivate(options.allowPrivate, relays)
   /** Waiting for a relay that can be asked. */
   let waiting: (() => void)[] = []
   let closed = false

@@ -1,5 +1,6 @@
 import type { Contact } from '../api.ts'
 import { UnknownRecipientError } from '../errors.ts'
+import { parseInternetName } from '../names/internet-name.ts'
 import { fromNprofile, npubOf, fromNpub as publicKeyIn } from '../npub.ts'
 
 export { npubOf }
@@ -11,22 +12,29 @@ export function resolveRecipient(to: string, contacts: readonly Contact[]): stri
   if (text.startsWith('npub1') || text.startsWith('nprofile1')) return fromNpub(text)
   if (text.startsWith('nsec1'))
     throw new UnknownRecipientError('that is a secret key, not a recipient; never hand it to anybody.')
-  const called = contacts.filter(contact => contact.name === text)
-  // A profile of this machine keeps its name, also where the book has another one for it.
-  const named = called.length > 0 ? called : contacts.filter(contact => contact.profile === text)
+  const named = called(text, contacts)
   const [contact] = named
   if (contact && named.every(other => other.pubkey === contact.pubkey)) return contact.pubkey
   const shown = JSON.stringify(text.slice(0, 80))
   if (contact) throw new UnknownRecipientError(`several contacts are called ${shown}; name one by its npub.`)
-  if (text.includes('@') || /^[^\s/]+\.[a-z]{2,}$/i.test(text))
+  if (parseInternetName(text) !== undefined)
     throw new UnknownRecipientError(
-      `${shown} looks like an internet name (NIP-05), which is not looked up yet; use the npub.`,
+      `${shown} looks like an internet name (NIP-05), which only sending and contacts.find() look up; use the npub here.`,
     )
   const names = contacts.map(({ name }) => name).slice(0, 12)
   throw new UnknownRecipientError(
     `nobody is called ${shown}; ${names.length ? `contacts here: ${names.join(', ')}.` : 'there are no contacts here.'} An npub or 64 hex characters work too.`,
   )
 }
+
+/** A profile of this machine keeps its name, also where the book has another one for it. */
+function called(text: string, contacts: readonly Contact[]): readonly Contact[] {
+  const named = contacts.filter(contact => contact.name === text)
+  return named.length > 0 ? named : contacts.filter(contact => contact.profile === text)
+}
+
+/** Whether contacts have this name. */
+export const isCalled = (text: string, contacts: readonly Contact[]): boolean => called(text, contacts).length > 0
 
 /** Relays named beside a key, none of them checked: only an nprofile has such. */
 export const relaysIn = (who: string): readonly string[] => fromNprofile(who.trim())?.relays ?? []

@@ -26,8 +26,8 @@ export interface SenderOptions {
   readonly breaker: Breaker
   readonly pubkey: string
   readonly maxHops: number
-  /** Throws UnknownRecipientError. */
-  resolve(to: string): string
+  /** Something is waited for with internet names alone. Throws UnknownRecipientError, rejects with NameLookupError. */
+  resolve(to: string): MaybePromise<string>
   /** Throws AgentClosedError. */
   ensureOpen(): void
   onQueued(mail: OutgoingMail): void
@@ -90,6 +90,9 @@ export function createSender(options: SenderOptions): Sender {
     return compose(composition)
   }
 
+  /** Each once, in that order. */
+  const resolveAll = async (to: readonly string[]) => [...new Set(await Promise.all(to.map(options.resolve)))]
+
   function guard(to: string, act: string | undefined): void {
     if (act !== undefined && isInitiating(act)) breaker.pass(to)
   }
@@ -105,7 +108,8 @@ export function createSender(options: SenderOptions): Sender {
   return {
     async post(to, body, send, under, conversation) {
       options.ensureOpen()
-      const recipient = options.resolve(to)
+      const found = options.resolve(to)
+      const recipient = typeof found === 'string' ? found : await found
       const before = send.idem === undefined ? undefined : store.sentAs(recipient, send.idem)
       const known = before === undefined ? undefined : store.sent(before)
       if (known) return { mail: known, granted: undefined }
@@ -126,7 +130,7 @@ export function createSender(options: SenderOptions): Sender {
     },
     async postAll(to, body, send) {
       options.ensureOpen()
-      const recipients = [...new Set(to.map(options.resolve))]
+      const recipients = await resolveAll(to)
       for (const recipient of recipients) guard(recipient, send.act)
       const mails: OutgoingMail[] = []
       const all: OutgoingMail[] = []
@@ -145,7 +149,7 @@ export function createSender(options: SenderOptions): Sender {
     async publish(topic, body, send, members) {
       options.ensureOpen()
       checkTopic(topic)
-      const recipients = members ? [...new Set(members.map(options.resolve))] : [options.pubkey]
+      const recipients = members ? await resolveAll(members) : [options.pubkey]
       const mails: OutgoingMail[] = []
       for (const recipient of recipients) {
         const composition = compositionFor(recipient, body, { ...send, act: 'publish', public: !members }, undefined)

@@ -397,6 +397,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'mark 4': 'test/cli/auth.test.ts',
   'invite accept 1': 'test/cli/invite.test.ts',
   'invite accept 4': 'test/cli/invite.test.ts',
+  'contact add 5': 'test/cli/names.test.ts',
   'card show 4': 'as agents 4: one look for all',
   'presence show 4': 'as agents 4',
   'presence watch 4': 'as agents 4',
