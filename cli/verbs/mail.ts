@@ -34,7 +34,8 @@ export const MAIL_VERBS = {
     exits: {
       empty: 'nobody of that name is known; or, with --ephemeral, nobody listened',
       refused: 'the relay takes nothing from this key; the message stays queued',
-      unreachable: 'the message is queued; or, with --wait, no reply came yet; or the domain of an internet name did not answer',
+      unreachable:
+        'the message is queued; or, with --wait, no reply came yet; or the domain of an internet name did not answer',
     },
     examples: [
       ['posthorn send bob "report is ready"', 'prints the id of the message'],
