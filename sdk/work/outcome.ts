@@ -36,7 +36,9 @@ interface Words {
 }
 
 /** Writes how work ended: state, reply and receipt in one transaction, once all of it is signed. */
-export function createOutcomes(options: OutcomeOptions): (mail: StoredMail, conclusion: Conclusion) => Promise<void> {
+export type WriteOutcome = (mail: StoredMail, conclusion: Conclusion) => Promise<void>
+
+export function createOutcomes(options: OutcomeOptions): WriteOutcome {
   return async function write(mail, conclusion) {
     const { work, reply, receipt, text } = wordsFor(mail, conclusion)
     const spent = 'spent' in conclusion ? conclusion.spent : undefined

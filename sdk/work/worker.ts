@@ -1,7 +1,6 @@
 import type { Clock } from '../../platform/clock.ts'
 import type { Random } from '../../platform/random.ts'
 import { type Cancel, sleep, type Timers } from '../../platform/timers.ts'
-import { wantsUnderstanding } from '../acts.ts'
 import { AgentClosedError } from '../errors.ts'
 import { backoffMs } from '../link/backoff.ts'
 import type { StoredMail } from '../mail/store.ts'
@@ -10,12 +9,12 @@ import type { HandleOptions } from '../messaging.ts'
 import type { Rates } from '../rate.ts'
 import { concluded, type Ending, interrupted, isPassing, reasonOf } from './ending.ts'
 import { type Conclusion, createOutcomes, type OutcomeOptions } from './outcome.ts'
+import { createUnknownActs, schemasOf, type WorkOf } from './unknown-acts.ts'
 
 const TIME_LIMIT_MS = 300_000
 const MAX_ATTEMPTS = 3
 /** After the last `handle()`, before anybody is told that an act is not understood: more handlers may be about to come. */
 const SETTLED_MS = 5_000
-const UNHANDLED_BATCH = 50
 const REPEAT_WAIT_MS = 1_000
 
 export interface WorkerOptions extends Omit<OutcomeOptions, 'isClosed'> {
@@ -45,8 +44,7 @@ export interface Attempt {
 export interface Duty {
   /** One handler each. */
   readonly name: string
-  /** What `nextWork` is asked for. */
-  readonly query: () => { readonly act: string; readonly schema?: string } | { readonly topics: readonly string[] }
+  readonly query: () => WorkOf
   attempt(mail: StoredMail): Attempt
 }
 
@@ -73,14 +71,12 @@ export function createWorker(options: WorkerOptions): Worker {
   const registrations = new Map<string, Registration>()
   const stopping = new AbortController()
   const running = new Map<Promise<void>, StoredMail>()
-  /** Acts seen that need no answer. */
-  const passedOver = new Set<string>()
-  const write = createOutcomes({ ...options, isClosed: () => closed })
+  const isClosed = () => closed
+  const known = () => [...registrations.values()].map(({ duty }) => duty.query())
+  const write = createOutcomes({ ...options, isClosed })
+  const unknown = createUnknownActs({ store, write, isClosed, known, contacts: options.contacts })
   let closed = false
   let handlersSettled = false
-  let refusing = false
-  /** Mail came, or a handler, since unknown acts were looked for. */
-  let unsifted = true
   let cancelSettle: Cancel = () => {}
   let cancelDue: Cancel = () => {}
 
@@ -94,27 +90,20 @@ export function createWorker(options: WorkerOptions): Worker {
         begin(registration, mail)
       }
     }
-    if (handlersSettled && unsifted) void refuseUnknownActs()
+    if (handlersSettled) void unknown.refuse()
     planDue()
   }
 
   function next({ query }: Duty, from: readonly string[] | undefined): StoredMail | undefined {
     const wanted = query()
     const { senders } = rates.spent()
-    const notSchemas = 'act' in wanted && wanted.schema === undefined ? schemasOf(wanted.act) : []
+    const notSchemas = 'act' in wanted && wanted.schema === undefined ? schemasOf(wanted.act, known()) : []
     return store.nextWork({
       ...wanted,
       nowMs: clock.now(),
       ...(from ? { from } : {}),
       ...(senders.length > 0 ? { notFrom: senders } : {}),
       ...(notSchemas.length > 0 ? { notSchemas } : {}),
-    })
-  }
-
-  function schemasOf(act: string): string[] {
-    return [...registrations.values()].flatMap(({ duty }) => {
-      const query = duty.query()
-      return 'act' in query && query.act === act && query.schema !== undefined ? [query.schema] : []
     })
   }
 
@@ -222,54 +211,6 @@ export function createWorker(options: WorkerOptions): Worker {
     store.endWork(mail.id, { state: 'failed', error, dueMs: clock.now() + ms, attempts: mail.attempts - 1 })
   }
 
-  async function refuseUnknownActs(): Promise<void> {
-    if (refusing || closed) return
-    refusing = true
-    unsifted = false
-    try {
-      await refuseEach()
-    } catch (error) {
-      unsifted = true
-      if (!isPassing(error)) throw error
-      // The next message, or the next start, tries again.
-    } finally {
-      refusing = false
-    }
-  }
-
-  async function refuseEach(): Promise<void> {
-    const contacts = options.contacts()
-    const known = [...registrations.values()].map(({ duty }) => duty.query())
-    const acts = known.flatMap(query => ('act' in query && query.schema === undefined ? [query.act] : []))
-    const names = known.flatMap(query =>
-      'act' in query ? [query.schema ? `${query.act} ${query.schema}` : query.act] : [],
-    )
-    const isTyped = (mail: StoredMail) => mail.schema !== undefined && schemasOf(mail.act).includes(mail.schema)
-    const typed = new Set<string>()
-    let found: readonly StoredMail[]
-    do {
-      found = store.unhandled({ except: [...acts, ...passedOver, ...typed], from: contacts, limit: UNHANDLED_BATCH })
-      for (const mail of found) {
-        if (!wantsUnderstanding(mail.act)) {
-          passedOver.add(mail.act)
-          continue
-        }
-        if (isTyped(mail)) {
-          // Its own handler is busy; what else is of this act is looked at next time.
-          typed.add(mail.act)
-          unsifted = true
-          continue
-        }
-        const what = mail.schema === undefined ? mail.act : `${mail.act} ${mail.schema}`
-        // Somebody may have taken it up, or read it, meanwhile.
-        if (store.get(mail.id)?.state !== 'new') continue
-        const reason = `no handler for ${what}; known here: ${names.join(', ')}`
-        await write(mail, { kind: 'not-understood', reason })
-        if (closed) return
-      }
-    } while (found.length === UNHANDLED_BATCH)
-  }
-
   return {
     handle(duty, { concurrency = 1, timeoutMs = TIME_LIMIT_MS, maxAttempts = MAX_ATTEMPTS, loops = 'refuse' } = {}) {
       if (registrations.has(duty.name))
@@ -290,7 +231,7 @@ export function createWorker(options: WorkerOptions): Worker {
         SETTLED_MS,
         () => {
           handlersSettled = true
-          unsifted = true
+          unknown.stir()
           dispatch()
         },
         { background: true },
@@ -298,7 +239,7 @@ export function createWorker(options: WorkerOptions): Worker {
       queueMicrotask(dispatch)
     },
     wake() {
-      unsifted = true
+      unknown.stir()
       dispatch()
     },
     async stop(ms) {
