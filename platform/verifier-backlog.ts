@@ -1,5 +1,6 @@
 import type { Cancel, Timers } from './timers.ts'
 import type { Verifier } from './verifier.ts'
+import { createSharing } from './verifier-sharing.ts'
 
 /** Starting a thread costs about as much as checking so many signatures where they are. */
 const BACKLOG = 128
@@ -11,6 +12,8 @@ export interface BacklogVerifierOptions {
   readonly near: Verifier
   /** For the many. May reject; then `near` goes on alone. */
   readonly open: () => Promise<Verifier>
+  /** Resolves in a later turn of the event loop. */
+  readonly breathe: () => Promise<void>
   readonly timers: Timers
   /** Signatures that wait for their verdict at once, from which on they are many. */
   readonly backlog?: number
@@ -22,15 +25,16 @@ export interface BacklogVerifierOptions {
  * has to be done with them.
  */
 export function createBacklogVerifier(options: BacklogVerifierOptions): Verifier {
-  const { near, open, timers, backlog = BACKLOG, idleMs = IDLE_MS } = options
+  const { near, open, breathe, timers, backlog = BACKLOG, idleMs = IDLE_MS } = options
+  const sharing = createSharing({ near, breathe, far: () => opened })
   let waiting = 0
-  let far: Promise<Verifier | undefined> | undefined
+  let far: Promise<void> | undefined
   let opened: Verifier | undefined
   let cancelIdle: Cancel = () => {}
 
-  async function openFar(): Promise<Verifier | undefined> {
+  async function openFar(): Promise<void> {
     opened = await open().catch(() => undefined)
-    return opened
+    sharing.changed()
   }
 
   async function dismiss(): Promise<void> {
@@ -52,10 +56,7 @@ export function createBacklogVerifier(options: BacklogVerifierOptions): Verifier
       cancelIdle()
       try {
         if (waiting >= backlog) far ??= openFar()
-        const verifier = await far
-        if (verifier === undefined) return await near.verify(events)
-        // A thread that died knows nothing about these events.
-        return await verifier.verify(events).catch(() => near.verify(events))
+        return await (far === undefined ? near : sharing).verify(events)
       } finally {
         waiting -= events.length
         if (waiting === 0) cancelIdle = timers.after(idleMs, () => void dismiss(), { background: true })

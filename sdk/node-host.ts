@@ -16,7 +16,8 @@ const local = createLocalVerifier()
 /** Beside the thread that reads, opens and records; a phone's worth of cores is enough. */
 const MOST_THREADS = 2
 
-async function openThreads() {
+/** What checks the signatures of many events. */
+export async function openThreads() {
   const { openVerifierPool } = await import('../platform/verifier-pool.ts')
   const { defaultVerifierSetting } = await import('../platform/verifier-tier.ts')
   const threads = Math.min(MOST_THREADS, Math.max(1, availableParallelism() - 1))
@@ -26,6 +27,7 @@ async function openThreads() {
 const verifier = createBacklogVerifier({
   near: createYieldingVerifier(nextTurn, local),
   open: openThreads,
+  breathe: nextTurn,
   timers: systemTimers,
 })
 
