@@ -4,7 +4,7 @@ import type { Timers } from '../../platform/timers.ts'
 import type { Verifier } from '../../platform/verifier.ts'
 import type { Cursor } from '../../protocol/cursor.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
-import { type FilterJson, parseFilter } from '../../protocol/filter.ts'
+import { type Filter, type FilterJson, parseFilter } from '../../protocol/filter.ts'
 import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import type { Link } from './link.ts'
 import { createLogFeed } from './log-feed.ts'
@@ -38,7 +38,8 @@ export type Dialect = 'log' | 'time'
 
 export interface FeedOptions extends FeedSink {
   readonly link: Link
-  readonly filter: FilterJson
+  /** Each event is told once, however many of them it matches. */
+  readonly filters: readonly FilterJson[]
   readonly clock: Clock
   readonly timers: Timers
   readonly random: Random
@@ -58,7 +59,7 @@ export interface FeedCounters {
 /** What one dialect needs from the feed around it. */
 export interface DialectOptions extends FeedOptions {
   readonly counters: FeedCounters
-  readonly wanted: ReturnType<typeof wantedBy>
+  readonly wanted: readonly Filter[]
   /** Everything the relay had is recorded. */
   onLive(): void
   onError(error: string): void
@@ -102,7 +103,7 @@ export interface Feed {
   readonly dialectKnown: boolean
 }
 
-export function wantedBy(filter: FilterJson) {
+export function wantedBy(filter: FilterJson): Filter {
   const parsed = parseFilter(filter, WIRE_LIMITS)
   if (!parsed.ok) throw new TypeError(`not a filter: ${parsed.error.text}`)
   return parsed.value
@@ -127,7 +128,7 @@ export function createFeed(options: FeedOptions): Feed {
   const shared: DialectOptions = {
     ...options,
     counters,
-    wanted: wantedBy(options.filter),
+    wanted: options.filters.map(wantedBy),
     onLive() {
       state = 'live'
       counters.expected = undefined

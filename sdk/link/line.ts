@@ -6,10 +6,10 @@ import { encodeEvent, type NostrEvent } from '../../protocol/event.ts'
 import { type Filter, type FilterJson, parseFilter } from '../../protocol/filter.ts'
 import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import { type Answer, askLink } from './ask.ts'
-import { createFeed, type Feed, type FeedSink } from './feed.ts'
 import { createFramePump } from './frame-pump.ts'
 import type { Link } from './link.ts'
 import type { PublishOutcome } from './questions.ts'
+import { createSharedFeeds, type SharedFeed, type SharedSink } from './shared-feeds.ts'
 
 export interface WatchHandlers {
   /** Verified, and asked for. */
@@ -38,8 +38,11 @@ export interface Line {
   watch(filters: readonly FilterJson[], handlers: WatchHandlers): Cancel
   /** One question, now; never rejects. */
   ask(filter: FilterJson, max: number, timeoutMs: number): Promise<Answer>
-  /** A standing query in log order whose positions and events the sink keeps, resumed on every connection until it is stopped. */
-  feed(filter: FilterJson, sink: FeedSink): Pick<Feed, 'state' | 'mayMiss' | 'error' | 'epoch' | 'refresh' | 'stop'>
+  /**
+   * A standing query in log order whose positions and events the sink keeps, resumed on every connection until it is stopped. However
+   * many there are, they take few of the connection's subscriptions.
+   */
+  feed(filter: FilterJson, sink: SharedSink): SharedFeed
   follow(listener: LineListener): Cancel
 }
 
@@ -62,7 +65,7 @@ export function createLine(link: Link, options: LineOptions): LineEnd {
   const { verifier } = options
   const listeners = new Set<LineListener>()
   const watches = new Set<{ start(): void; stop(reason: string): void }>()
-  const feeds = new Set<Feed>()
+  const feeds = createSharedFeeds({ ...options, link })
   let isOpen = false
 
   return {
@@ -114,29 +117,7 @@ export function createLine(link: Link, options: LineOptions): LineEnd {
     },
     ask: async (filter, max, timeoutMs) =>
       isOpen ? askLink(link, filter, { ...options, max, timeoutMs }) : { events: [], invalid: 0, complete: false },
-    feed(filter, sink) {
-      const feed = createFeed({ ...options, ...sink, link, filter })
-      feeds.add(feed)
-      if (isOpen) feed.open()
-      return {
-        get state() {
-          return feed.state
-        },
-        get mayMiss() {
-          return feed.mayMiss
-        },
-        get error() {
-          return feed.error
-        },
-        get epoch() {
-          return feed.epoch
-        },
-        refresh: feed.refresh,
-        stop() {
-          if (feeds.delete(feed)) feed.stop()
-        },
-      }
-    },
+    feed: feeds.add,
     follow(listener) {
       listeners.add(listener)
       if (isOpen) listener.onOpen()
@@ -145,14 +126,14 @@ export function createLine(link: Link, options: LineOptions): LineEnd {
     opened() {
       isOpen = true
       for (const watch of [...watches]) watch.start()
-      for (const feed of [...feeds]) feed.open()
+      feeds.open()
       for (const listener of [...listeners]) listener.onOpen()
     },
     lost(reason) {
       if (!isOpen) return
       isOpen = false
       for (const watch of [...watches]) watch.stop(reason)
-      for (const feed of [...feeds]) feed.down(reason)
+      feeds.down(reason)
       for (const listener of [...listeners]) listener.onDown?.()
     },
   }

@@ -1,5 +1,6 @@
 import type { Cancel } from '../../platform/timers.ts'
 import type { Cursor } from '../../protocol/cursor.ts'
+import type { FilterJson } from '../../protocol/filter.ts'
 import type { EoseHints } from '../../protocol/hints.ts'
 import { commonOfCursorUnknown, parseReason } from '../../protocol/reasons.ts'
 import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
@@ -61,6 +62,9 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
   let ahead: Page | undefined
   let stopCounting: Cancel = () => {}
 
+  /** One cursor and one page for all of them. */
+  const each = (where: FilterJson): FilterJson[] => options.filters.map(filter => ({ ...filter, ...where }))
+
   function begin(): void {
     pages = 0
     isCatchingUp = true
@@ -79,7 +83,7 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
     if (pages !== COUNTED_PAGE) return
     const had = counters.received
     stopCounting()
-    stopCounting = link.subscribe('COUNT', [{ ...options.filter, since_seq: since, epoch }], frame => {
+    stopCounting = link.subscribe('COUNT', each({ since_seq: since, epoch }), frame => {
       if (frame.type !== 'COUNT' || !isCatchingUp) return
       counters.expected = had + frame.count
       options.onChange()
@@ -140,7 +144,7 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
 
     const pump = createFramePump({
       verifier: options.verifier,
-      wanted: [options.wanted],
+      wanted: options.wanted,
       onEvents: events => (isReleased ? take(events) : released.then(() => take(events))),
       onFrame: frame => (isReleased ? read(frame) : released.then(() => read(frame))),
       onOverflow: () => cancel(),
@@ -149,14 +153,7 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
     })
     const cancel = link.subscribe(
       'REQ',
-      [
-        {
-          ...options.filter,
-          since_seq: since,
-          ...(attempt.from && since > 0 ? { epoch: attempt.from.epoch } : {}),
-          limit,
-        },
-      ],
+      each({ since_seq: since, ...(attempt.from && since > 0 ? { epoch: attempt.from.epoch } : {}), limit }),
       frame => {
         if (frame.type === 'EOSE') ending ??= frame.hints
         watchStall()

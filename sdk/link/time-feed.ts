@@ -57,7 +57,7 @@ export function createTimeFeed(options: DialectOptions): DialectFeed {
     })
     const pump = createFramePump({
       verifier: options.verifier,
-      wanted: [options.wanted],
+      wanted: options.wanted,
       onEvents(events) {
         for (const checked of events) {
           if (!count(checked)) continue
@@ -83,7 +83,8 @@ export function createTimeFeed(options: DialectOptions): DialectFeed {
       onOverflow: () => link.drop('the relay sends faster than events can be verified', false),
       onError: error => link.drop(`events could not be taken: ${String(error)}`, false),
     })
-    const cancel = link.subscribe('REQ', [{ ...options.filter, ...window, limit: PAGE }], frame => pump.push(frame))
+    const filters = options.filters.map(filter => ({ ...filter, ...window, limit: PAGE }))
+    const cancel = link.subscribe('REQ', filters, frame => pump.push(frame))
     const stop = () => {
       stops.delete(stop)
       cancelStall()

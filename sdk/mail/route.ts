@@ -159,7 +159,7 @@ export function createRoute(options: RouteOptions): Route {
   const feed = createFeed({
     ...options,
     link,
-    filter,
+    filters: [filter],
     positions: dialect => store.positions(keyOf(dialect)),
     record: recordFor(filter),
     onLost: options.onSuspect,
@@ -193,7 +193,7 @@ export function createRoute(options: RouteOptions): Route {
     return createFeed({
       ...options,
       link,
-      filter: wanted,
+      filters: [wanted],
       positions(dialect) {
         const own = store.positions(keyFor(wanted, dialect))
         // A new subscription begins where the inbox stands: what came while the agent slept is news, what came before is not.

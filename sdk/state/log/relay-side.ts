@@ -8,6 +8,7 @@ import { backoffMs } from '../../link/backoff.ts'
 import type { Dialect, Received, ScopedCursor } from '../../link/feed.ts'
 import type { Line } from '../../link/line.ts'
 import { ANY_SCOPE } from '../../link/log-feed.ts'
+import type { SharedFeed } from '../../link/shared-feeds.ts'
 import type { Table } from '../../tables.ts'
 import { hashOf } from './snapshot-text.ts'
 
@@ -57,6 +58,8 @@ export interface RelaySide {
   /** Everything it had was taken, at least once. */
   readonly caughtUp: boolean
   readonly isOpen: boolean
+  /** It tells now what comes. */
+  readonly isLive: boolean
   /** Where reading it stands, for `low` of a snapshot. */
   position(): Cursor | undefined
   readonly error: string | undefined
@@ -78,16 +81,13 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
   const { o, line, timers, random, cursors } = options
   const refused = new Set<string>()
   const inFlight = new Set<string>()
-  let feed: ReturnType<Line['feed']> | undefined
-  let read = false
+  let feed: SharedFeed | undefined
   let failures = 0
   let error: string | undefined
   let pausedBy: Cancel | undefined
   let again: Cancel | undefined
   let refusals = 0
-  let cancelRetry: Cancel = () => {}
   let stopped = false
-  let arriving = false
 
   const filterOf = (kinds: readonly number[], authors: Iterable<string>) => ({
     kinds: [...kinds],
@@ -97,35 +97,22 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
   const cursorKey = (dialect: Dialect) =>
     `${line.url} ${dialect} ${hashOf([...options.authors()].sort().join()).slice(0, 16)}`
 
-  async function arrive(): Promise<void> {
-    if (arriving || read || stopped || options.authors().size === 0) return
-    arriving = true
+  /** Snapshots first: they say from where on the tail is needed. */
+  async function readSnapshots(): Promise<boolean> {
     const { events, complete } = await line.ask(filterOf([STATE_SNAPSHOT], options.authors()), MAX_SNAPSHOTS, ASK_MS)
-    arriving = false
-    if (stopped) return
-    await options.take(piecesFirst(events), line, () => {})
-    if (stopped) return
-    if (!complete) {
-      failures += 1
-      if (line.isOpen)
-        cancelRetry = timers.after(backoffMs(failures, random), () => void arrive(), { background: true })
-      return
-    }
-    read = true
-    follow()
+    if (!stopped) await options.take(piecesFirst(events), line, () => {})
+    return complete
   }
 
   function follow(): void {
-    const kinds = [STATE_DELTA, STATE_SNAPSHOT]
-    feed = line.feed(filterOf(kinds, options.authors()), {
+    if (feed || stopped || options.authors().size === 0) return
+    feed = line.feed(filterOf([STATE_DELTA, STATE_SNAPSHOT], options.authors()), {
+      begin: readSnapshots,
       positions,
-      record: (dialect, events, position) => record(dialect, events, position),
-      onLost() {
-        options.onLost()
-      },
+      record,
+      onLost: options.onLost,
       onChange: changed,
     })
-    changed()
   }
 
   function positions(dialect: Dialect): readonly ScopedCursor[] {
@@ -219,12 +206,9 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
       failures = 0
       pausedBy?.()
       pausedBy = undefined
-      void arrive()
+      follow()
     },
-    onDown() {
-      cancelRetry()
-      options.onChange()
-    },
+    onDown: options.onChange,
   })
 
   return {
@@ -234,6 +218,9 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
     },
     get isOpen() {
       return line.isOpen
+    },
+    get isLive() {
+      return feed?.state === 'live'
     },
     position() {
       const [position] = cursors.get(cursorKey('log'))?.positions ?? []
@@ -257,7 +244,6 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
     },
     stop() {
       stopped = true
-      cancelRetry()
       pausedBy?.()
       again?.()
       unfollow()

@@ -143,6 +143,8 @@ export interface LogStatus {
   /** Relays whose part of the log was read to its end since the log was opened. */
   readonly caughtUp: number
   readonly relays: number
+  /** Relays that tell now what is written: 0 is not followed. */
+  readonly live: number
   /** Own events that fewer relays than wanted have taken. */
   readonly unacknowledged: number
   /** Events that no snapshot covers yet, all authors. */
