@@ -1,46 +1,58 @@
-import type { SharedDoc } from '../sdk/doc/index.ts'
-import { type Agent, npubOf, openAgent } from '../sdk/index.ts'
+import { type DocAct, DocError, type DocOutcome, docBeside, docWith, type KeptDoc } from '../sdk/doc/index.ts'
+import { homeContacts } from '../sdk/home/contacts.ts'
+import { npubOf, readProfile } from '../sdk/index.ts'
 import type { Context } from './context.ts'
 import type { ExitCode } from './exit-codes.ts'
+import { PATIENCE_MS, tryAgent } from './mailbox.ts'
 import { passphraseOf } from './passphrase.ts'
 import { chosenProfile } from './profile.ts'
 import type { VerbName } from './verbs/index.ts'
 
 export type DocVerb = Extract<VerbName, `doc ${string}`>
 
-/** Opens the profile of a command about a document, runs it, and leaves nothing behind. */
-export async function asMember(
+/** What became of an act, and the document as it is kept after it. */
+export interface Acted {
+  readonly outcome: DocOutcome
+  readonly kept: KeptDoc
+  /** What a person calls a key. */
+  nameOf(pubkey: string): string
+}
+
+/** Does it with the profile's agent, this process or one that runs already, and shows what has become of it. */
+export async function withDocument(
   context: Context<DocVerb>,
-  run: (agent: Agent) => Promise<ExitCode>,
-  { closeMs = 1_000 } = {},
+  act: DocAct,
+  show: (acted: Acted) => ExitCode,
 ): Promise<ExitCode> {
-  const { options, env } = context
+  const { operands, options, out, env, timers } = context
+  const [id = ''] = operands
   const { home } = chosenProfile(options, env)
+  const { timeout: timeoutMs } = options
+  const relays = options.relay.length === 0 ? undefined : options.relay
   const passphrase = passphraseOf(context)
-  const agent = await openAgent({
-    home,
-    create: false,
-    presence: false,
-    announce: false,
-    ...(options.relay.length === 0 ? {} : { relays: options.relay }),
-    ...(passphrase === undefined ? {} : { passphrase }),
-  })
+  const agent = await tryAgent({ home, relays, passphrase, timers, announce: false }, PATIENCE_MS)
+  const document = agent ? docWith(agent, id) : docBeside(home, id)
   try {
-    return await run(agent)
+    const outcome = await document.ask(act, { timeoutMs }).catch(error => unanswered(error, act))
+    const kept = await document.read()
+    if (!kept) throw new DocError('doc-unreachable', `nothing of ${id} is kept here yet.`)
+    if (!agent && act.do !== 'look') out.say('done by the running agent')
+    return show({ outcome, kept, nameOf: namesOf(home) })
   } finally {
-    await agent.close({ timeoutMs: closeMs })
+    await agent?.close({ timeoutMs: act.do === 'look' ? 1_000 : timeoutMs })
   }
 }
 
-/** What a person calls the keys of a document. */
-export function namesOf(agent: Agent): (pubkey: string) => string {
-  const known = new Map(agent.contacts.list().map(contact => [contact.pubkey, contact.name]))
-  return key => (key === agent.pubkey ? 'you' : known.get(key)) ?? npubOf(key)
+/** An agent that is busy with something else: what it keeps can be looked at all the same. */
+function unanswered(error: unknown, act: DocAct): DocOutcome {
+  if (act.do !== 'look' || !(error instanceof DocError) || error.code !== 'doc-not-done') throw error
+  return { synced: false, published: false, created: false, before: { members: [], bytes: 0 } }
 }
 
-/** Until enough relays have all that was written. False: it is kept, and told when the agent next reaches them. */
-export async function published(shared: SharedDoc, timeoutMs: number): Promise<boolean> {
-  if (!(await shared.whenSynced({ timeoutMs }))) return false
-  await shared.flush()
-  return shared.status.connected
+function namesOf(home: string): (pubkey: string) => string {
+  const { pubkey } = readProfile(home)
+  const known = new Map(homeContacts(home).map(contact => [contact.pubkey, contact.name]))
+  return key => (key === pubkey ? 'you' : known.get(key)) ?? npubOf(key)
 }
+
+export const NOT_YET = 'no relay was reached: it is kept, and told when a document of this profile is next opened'

@@ -47,6 +47,7 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   'doc-not-member': EXIT.refused,
   'doc-role': EXIT.refused,
   'doc-unreachable': EXIT.unreachable,
+  'doc-not-done': EXIT.unreachable,
   'doc-name': EXIT.usage,
 }
 

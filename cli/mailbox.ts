@@ -71,6 +71,8 @@ export interface MailboxOptions {
   readonly offline?: boolean
   /** Tell others that this agent is there. Default false: a verb comes and goes, whether the agent is there is not for it to say. */
   readonly presence?: boolean
+  /** Publish a relay list if there is none. Default true. */
+  readonly announce?: boolean
   /** Wait so long (ms) for another verb to let go of the home before taking its holder for a running agent. */
   readonly patienceMs?: number
 }
@@ -98,7 +100,7 @@ export async function openMailbox(options: MailboxOptions): Promise<Mailbox> {
 }
 
 /** Undefined while another process holds the home. */
-async function tryAgent(options: MailboxOptions, patienceMs: number): Promise<Agent | undefined> {
+export async function tryAgent(options: MailboxOptions, patienceMs: number): Promise<Agent | undefined> {
   const { home, relays, offline, passphrase, timers } = options
   for (let waited = 0; ; waited += TRY_AGAIN_MS) {
     try {
@@ -107,6 +109,7 @@ async function tryAgent(options: MailboxOptions, patienceMs: number): Promise<Ag
         create: false,
         passphrase,
         presence: options.presence ?? false,
+        announce: options.announce ?? true,
         ...(relays === undefined ? {} : { relays }),
         ...(offline ? { host: { dial: noDial } } : {}),
       })

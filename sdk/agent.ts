@@ -72,6 +72,7 @@ export interface StartOptions extends Host, AgentRules {
   readonly contacts: () => readonly Contact[]
   /** Relays that were added while it runs are to be there at the next start, too. */
   rememberRelays?(added: readonly string[]): MaybePromise<unknown>
+  aboutDocument?(order: Readonly<Record<string, unknown>>): void
   /** After everything else is closed. */
   onClosed?(): void
 }

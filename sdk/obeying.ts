@@ -23,6 +23,8 @@ export interface ObeyingOptions {
   /** Relays that were added are to be there at the next start, too. */
   rememberRelays?(added: readonly string[]): MaybePromise<unknown>
   addRelay(url: string): void
+  /** Only where orders can come. */
+  aboutDocument?(order: Readonly<Record<string, unknown>>): void
   onQueued(mail: OutgoingMail): void
   /** Tells it now, without keeping it. */
   express(mails: readonly OutgoingMail[]): Promise<void>
@@ -65,7 +67,8 @@ export function createObeying(options: ObeyingOptions): Obeying {
     else if ('state' in order) {
       // What is malformed is refused here as anywhere.
       void (order.private ? state.private : state).update(order.state).catch(() => {})
-    } else if ('meet' in order) {
+    } else if ('doc' in order) options.aboutDocument?.(order.doc)
+    else if ('meet' in order) {
       meet({ contact: order.meet, added: order.added })
       adopt(order.mail)
     } else if (order.contact === 'add') contacts.add(order.name, order.pubkey, { relays: order.relays })

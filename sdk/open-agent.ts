@@ -1,5 +1,6 @@
 import { hmacSha256 } from '../platform/hmac-node.ts'
 import { acquireLock, LockedError } from '../platform/lock.ts'
+import { onDemand } from '../platform/on-demand.ts'
 import { createLocalSign } from '../platform/sign-local.ts'
 import type { Dial } from '../platform/socket.ts'
 import type { Cancel } from '../platform/timers.ts'
@@ -31,6 +32,9 @@ import { createRemoteSigner } from './remote-signer/index.ts'
 import { memoryShelf, sessionOn } from './shelf.ts'
 import { tableStateStore } from './state/store.ts'
 import { hostTelemetry } from './telemetry/host-telemetry.ts'
+
+// biome-ignore lint/style/noRestrictedImports: a home's orders come from its own folder, and who gives none about documents loads no Yjs.
+const loadDocuments = onDemand(() => import('./doc/index.ts'))
 
 /** Of all agents of this process: what it loads is loaded once. */
 const sign = createLocalSign()
@@ -111,6 +115,7 @@ async function openHome(options: OpenAgentOptions, host: Host): Promise<Agent> {
       },
       session: options.host?.session ?? sessionOn(shelf, host.random),
       present: options.presence ?? true,
+      aboutDocument: order => void loadDocuments().then(({ obeyOrder }) => obeyOrder(agent, order)),
       rememberRelays: added => addProfileRelays(home, added),
       onClosed: () => {
         for (const step of undo) step()

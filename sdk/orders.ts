@@ -19,6 +19,8 @@ export type Order =
   | { readonly presence: PresenceChange }
   /** Changes to the own state, or the private one; null removes. */
   | { readonly state: Readonly<Record<string, Json>>; readonly private: boolean }
+  /** About a shared document ({@link ./doc/orders.ts}); whoever obeys reads it. */
+  | { readonly doc: Readonly<Record<string, unknown>> }
   /** An invite was accepted: whom to know, relays to add, and what tells the inviter. */
   | { readonly meet: Contact; readonly added: readonly string[]; readonly mail: OutgoingMail }
 
@@ -41,6 +43,8 @@ export function parseOrder(
   // Whoever obeys judges the fields, as of any other caller.
   if (isRecord(card)) return { card }
   if (isRecord(presence)) return { presence }
+  const doc = own(value, 'doc')
+  if (isRecord(doc)) return { doc }
   const state = own(value, 'state')
   if (isRecord(state)) return { state: state as Record<string, Json>, private: own(value, 'private') === true }
   const [meet, added, mail] = [own(value, 'meet'), own(value, 'added'), readMail(own(value, 'mail'))]

@@ -1,56 +1,43 @@
-import { openDoc, ROLES, type Role, type SharedDoc } from '../../sdk/doc/index.ts'
+import { type DocAct, type DocMember, ROLES } from '../../sdk/doc/index.ts'
 import { npubOf } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
-import { asMember, type DocVerb, namesOf, published } from '../document.ts'
+import { type DocVerb, NOT_YET, withDocument } from '../document.ts'
 import { UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { escapeLine } from '../text.ts'
 
 /** `posthorn doc invite <document> <who> [--role]` */
 export const docInvite: Command<'doc invite'> = context => {
-  const role = ROLES.find(each => each === context.options.role)
+  const { operands, options } = context
+  const [, who = ''] = operands
+  const role = ROLES.find(each => each === options.role)
   if (role === undefined) throw new UsageError(`--role is one of ${ROLES.join(', ')}`)
-  return decide(context, (shared, who) => shared.invite(who, role))
+  return decide(context, { do: 'invite', who, role })
 }
 
 /** `posthorn doc remove <document> <who>` */
-export const docRemove: Command<'doc remove'> = context => decide(context, (shared, who) => shared.remove(who))
-
-async function decide<V extends 'doc invite' | 'doc remove'>(
-  context: Context<V>,
-  act: (shared: SharedDoc, who: string) => Promise<void>,
-): Promise<ExitCode> {
-  const asked = context as Context<'doc remove'>
-  const { out, operands, options } = asked
-  const [name = '', who = ''] = operands
-  const { timeout: timeoutMs } = options
-  return asMember(
-    asked as Context<DocVerb>,
-    async agent => {
-      const shared = await openDoc(agent, name, { create: false, timeoutMs })
-      await shared.whenSynced({ timeoutMs })
-      const before = rolesOf(shared)
-      await act(shared, (await agent.contacts.find(who)).pubkey)
-      const isThere = await published(shared, timeoutMs)
-      const nameOf = namesOf(agent)
-      const after = rolesOf(shared)
-      for (const pubkey of new Set([...before.keys(), ...after.keys()])) {
-        const role = after.get(pubkey)
-        if (role === before.get(pubkey)) continue
-        out.result(`${escapeLine(nameOf(pubkey))}: ${role ?? 'no member any more'}`, {
-          document: shared.name,
-          npub: npubOf(pubkey),
-          pubkey,
-          role: role ?? null,
-          generation: shared.status.generation,
-        })
-      }
-      if (!isThere) out.say('no relay was reached: it is kept, and told when a document of this profile is next opened')
-      return isThere ? EXIT.ok : EXIT.unreachable
-    },
-    { closeMs: timeoutMs },
-  )
+export const docRemove: Command<'doc remove'> = context => {
+  const [, who = ''] = context.operands
+  return decide(context, { do: 'remove', who })
 }
 
-const rolesOf = (shared: SharedDoc): ReadonlyMap<string, Role> =>
-  new Map(shared.members().map(({ pubkey, role }) => [pubkey, role]))
+const decide = (context: Context<DocVerb>, act: DocAct): Promise<ExitCode> =>
+  withDocument(context, act, ({ outcome, kept, nameOf }) => {
+    const { out } = context
+    const [before, after] = [rolesOf(outcome.before.members), rolesOf(kept.members())]
+    for (const pubkey of new Set([...before.keys(), ...after.keys()])) {
+      const role = after.get(pubkey)
+      if (role === before.get(pubkey)) continue
+      out.result(`${escapeLine(nameOf(pubkey))}: ${role ?? 'no member any more'}`, {
+        document: kept.name,
+        npub: npubOf(pubkey),
+        pubkey,
+        role: role ?? null,
+        generation: kept.generation,
+      })
+    }
+    if (!outcome.published) out.say(NOT_YET)
+    return outcome.published ? EXIT.ok : EXIT.unreachable
+  })
+
+const rolesOf = (members: readonly DocMember[]) => new Map(members.map(({ pubkey, role }) => [pubkey, role]))

@@ -1,35 +1,22 @@
 import * as Y from 'yjs'
-import { openDoc, type SharedDoc } from '../../sdk/doc/index.ts'
+import { adopt, kindOf } from '../../sdk/doc/reissue.ts'
 import type { Command, Context } from '../context.ts'
-import { asMember, namesOf } from '../document.ts'
+import { type Acted, type DocVerb, withDocument } from '../document.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { escapeLine, escapeText } from '../text.ts'
 
-type LookVerb = 'doc show' | 'doc members' | 'doc history'
-
 /** Shows the document as the profile has it. */
-async function look<V extends LookVerb>(
-  context: Context<V>,
-  show: (shared: SharedDoc, names: Names) => ExitCode,
-): Promise<ExitCode> {
-  const asked = context as Context<LookVerb>
-  const [name = ''] = asked.operands
-  const { timeout: timeoutMs } = asked.options
-  return asMember(asked, async agent => {
-    const shared = await openDoc(agent, name, { create: false, timeoutMs })
-    if (!(await shared.whenSynced({ timeoutMs })))
-      asked.out.say('not everything of it was reached; this is what there is')
-    return show(shared, namesOf(agent))
+const look = (context: Context<DocVerb>, show: (acted: Acted) => ExitCode): Promise<ExitCode> =>
+  withDocument(context, { do: 'look' }, acted => {
+    if (!acted.outcome.synced) context.out.say('not everything of it was reached; this is what there is')
+    return show(acted)
   })
-}
-
-type Names = (pubkey: string) => string
 
 /** `posthorn doc show <document>` */
 export const docShow: Command<'doc show'> = context =>
-  look(context, shared => {
-    const { doc, name } = shared
-    const { bytes, contentBytes, wantsCompaction } = shared.size()
+  look(context, ({ kept }) => {
+    const { doc, name } = kept
+    const { bytes, contentBytes, wantsCompaction } = kept.size()
     if (wantsCompaction)
       context.out.say(
         `it takes ${bytes} B for ${contentBytes} B of content: an admin can begin it anew (posthorn doc compact)`,
@@ -46,16 +33,16 @@ export const docShow: Command<'doc show'> = context =>
 
 /** `posthorn doc members <document>` */
 export const docMembers: Command<'doc members'> = context =>
-  look(context, (shared, nameOf) => {
-    for (const { pubkey, role } of shared.members())
+  look(context, ({ kept, nameOf }) => {
+    for (const { pubkey, role } of kept.members())
       context.out.result(`${role.padEnd(8)}  ${escapeLine(nameOf(pubkey))}`, { pubkey, role })
     return EXIT.ok
   })
 
 /** `posthorn doc history <document>` */
 export const docHistory: Command<'doc history'> = context =>
-  look(context, (shared, nameOf) => {
-    const entries = shared.history()
+  look(context, ({ kept, nameOf }) => {
+    const entries = kept.history()
     for (const { id, author, at, n, session, bytes } of entries) {
       const when = new Date(at * 1_000).toISOString()
       context.out.result(`${when}  ${String(bytes).padStart(6)} B  ${escapeLine(nameOf(author))}`, {
@@ -72,14 +59,9 @@ export const docHistory: Command<'doc history'> = context =>
   })
 
 /** Roots have no type until somebody gives them one: the one their content is written for. */
-function contentOf(doc: Y.Doc, root: string): unknown {
-  const type = doc.share.get(root)
-  if (type === undefined) return undefined
-  if (type._map.size > 0) return doc.getMap(root).toJSON()
-  for (let item = type._start; item !== null; item = item.right) {
-    if (item.content instanceof Y.ContentString) return doc.getText(root).toString()
-    if (item.content instanceof Y.ContentType && item.content.type instanceof Y.XmlElement)
-      return doc.getXmlFragment(root).toString()
-  }
-  return doc.getArray(root).toJSON()
+function contentOf(doc: Y.Doc, name: string): unknown {
+  const root = doc.share.get(name)
+  if (root === undefined) return undefined
+  const typed = adopt(doc, name, kindOf(root))
+  return typed instanceof Y.Map || typed instanceof Y.Array ? typed.toJSON() : typed.toString()
 }

@@ -10,7 +10,8 @@ const LOOK = {
 const DECIDE_EXITS = {
   empty: 'there is no such document, or nobody called so',
   refused: 'this key is no admin of it, or what was named is no member',
-  unreachable: 'no relay has answered; what was decided is kept, and told later',
+  unreachable:
+    'no relay has answered, and what was decided is kept, and told later; or the running agent did not, and nothing is done',
 } as const
 const EXITS = {
   empty: 'there is no such document, or nothing in it',
@@ -18,10 +19,10 @@ const EXITS = {
   unreachable: 'no relay has answered, and nothing of it is kept here',
 } as const
 const NOTE =
-  'A document is <name> (own) or <owner>/<name>, the owner a contact, an npub or hex. What is kept here is shown, if no relay can be reached. Not beside a running agent of the profile: it has the document itself.'
+  'A document is <name> (own) or <owner>/<name>, the owner a contact, an npub or hex. What is kept here is shown, if no relay can be reached. Beside a running agent of the profile, that agent looks, at its own relays.'
 
 const DECIDE_NOTE =
-  'For admins. To give somebody less than before, or nothing, begins a new generation under a new key. Not beside a running agent of the profile.'
+  'For admins. To give somebody less than before, or nothing, begins a new generation under a new key. Beside a running agent of the profile, that agent does it and answers.'
 
 export const DOC_VERBS = {
   'doc create': {

@@ -4,7 +4,7 @@ export class DocError extends Error {
   readonly code:
     | 'doc-name'
     | 'doc-unknown'
-    | 'doc-exists'
+    | 'doc-open'
     | 'doc-not-empty'
     | 'doc-not-member'
     | 'doc-role'
@@ -12,8 +12,8 @@ export class DocError extends Error {
     | 'doc-key'
     | 'doc-closed'
     | 'doc-unreachable'
-    | 'doc-too-large'
     | 'doc-not-compactable'
+    | 'doc-not-done'
   constructor(code: DocError['code'], message: string, options?: ErrorOptions) {
     super(message, options)
     this.code = code

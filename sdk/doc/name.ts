@@ -1,5 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex } from '../../protocol/hex.ts'
+import { npubOf } from '../npub.ts'
 import { DocError } from './errors.ts'
 
 /** A document is its owner's, under a name: whoever knows both knows it, and nobody else can be its first member. */
@@ -23,6 +24,10 @@ export function parseDocName(text: string, self: string, resolve: (who: string) 
     )
   return { owner: slash === -1 ? self : resolve(text.slice(0, slash)), name }
 }
+
+/** What people call it: `name`, or `npub…/name` where it is another's. */
+export const labelOf = ({ owner, name }: DocName, self: string): string =>
+  owner === self ? name : `${npubOf(owner)}/${name}`
 
 /** What events call the document in their tag `o`: 32 hex, which tell neither name nor owner to who does not know both. */
 export const documentId = ({ owner, name }: DocName): string =>

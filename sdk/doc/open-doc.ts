@@ -6,7 +6,8 @@ import { logHostOf, surroundingsOf } from '../state/surroundings.ts'
 import type { SharedDoc } from './api.ts'
 import { DocError } from './errors.ts'
 import type { DocHost } from './host.ts'
-import { parseDocName } from './name.ts'
+import { documentId, parseDocName } from './name.ts'
+import { createOpenDocs, type OpenDocs } from './open-docs.ts'
 import { startSharedDoc } from './shared-doc.ts'
 import type { Trial } from './trial.ts'
 
@@ -25,17 +26,25 @@ export interface OpenDocOptions {
 
 /**
  * Opens a document by its name (own) or `owner/name`. Resolves once it can be read from what is kept here or, the first time, from
- * a relay; what others wrote meanwhile follows (`whenSynced`). Rejects with DocError `doc-unknown`, `doc-unreachable`,
- * `doc-not-member`, `doc-name`, `doc-not-empty`, and with UnknownRecipientError.
+ * a relay; what others wrote meanwhile follows (`whenSynced`). Opened once more by the same agent it is the same Y.Doc. Rejects with DocError `doc-unknown`, `doc-unreachable`,
+ * `doc-not-member`, `doc-name`, `doc-not-empty`, `doc-open` (with a Y.Doc of one's own), and with UnknownRecipientError.
  */
 export type OpenDoc = (agent: Agent, id: string, options?: OpenDocOptions) => Promise<SharedDoc>
 
+const openDocs = new WeakMap<object, OpenDocs>()
+
+function openDocsOf(agent: object): OpenDocs {
+  const known = openDocs.get(agent) ?? createOpenDocs()
+  openDocs.set(agent, known)
+  return known
+}
+
 export function createOpenDoc(trialOn: ((timers: Timers) => Trial) | undefined): OpenDoc {
-  return async (agent, id, { doc = new Y.Doc(), create = true, timeoutMs = PATIENCE_MS, ...options } = {}) => {
+  return async (agent, id, { doc: given, create = true, timeoutMs = PATIENCE_MS, ...options } = {}) => {
     const around = surroundingsOf(agent)
     around.ensureOpen()
     const name = parseDocName(id, around.pubkey, around.resolve)
-    if (doc.store.clients.size > 0)
+    if (given && given.store.clients.size > 0)
       throw new DocError(
         'doc-not-empty',
         'the Y.Doc has content already; give an empty one, and put first content in once it is synced.',
@@ -47,14 +56,16 @@ export function createOpenDoc(trialOn: ((timers: Timers) => Trial) | undefined):
       resolve: around.resolve,
       onClosing: around.attach,
     }
-    return startSharedDoc({
-      host,
-      name,
-      trial: trialOn?.(around.timers),
-      doc,
-      create,
-      isPublic: options.public ?? false,
-      timeoutMs,
-    })
+    return openDocsOf(agent).open(documentId(name), given === undefined, () =>
+      startSharedDoc({
+        host,
+        name,
+        trial: trialOn?.(around.timers),
+        doc: given ?? new Y.Doc(),
+        create,
+        isPublic: options.public ?? false,
+        timeoutMs,
+      }),
+    )
   }
 }

@@ -14,7 +14,7 @@ import { openControlBook } from './members/book.ts'
 import { roleIn } from './members/chain.ts'
 import type { Control } from './members/control.ts'
 import type { Role } from './members/roles.ts'
-import { type DocName, documentId, logOf } from './name.ts'
+import { type DocName, documentId, labelOf, logOf } from './name.ts'
 import { digestOf } from './replica.ts'
 import type { DocKey } from './secret/doc-key.ts'
 import { createKeyRing } from './secret/key-ring.ts'
@@ -41,7 +41,7 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
   const { signer, timers } = host
   const self = signer.pubkey
   const id = documentId(name)
-  const label = name.owner === self ? name.name : `${npubOf(name.owner)}/${name.name}`
+  const label = labelOf(name, self)
   const notices = createNotices<DocEvents>()
   const alerts: DocAlert[] = []
   const book = openControlBook(host, id, name.owner, () => void follow())

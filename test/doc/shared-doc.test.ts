@@ -1,5 +1,6 @@
 import { openDoc } from 'posthorn/doc'
 import { afterEach, expect, test } from 'vitest'
+import * as Y from 'yjs'
 import { during as duringOn, type Mesh, standInMesh } from './mesh.ts'
 
 let mesh: Mesh
@@ -186,4 +187,24 @@ test('compacted by an admin: the same content without its past, and everybody go
   expect(mine.doc.getText('t').toString()).toBe('missed xunheardxxyz carol')
   expect(hers.status.alerts).toEqual([])
   expect(hers.digest()).toBe(mine.digest())
+})
+
+test('opened twice by one agent it is one Y.Doc, which ends with the last; with a Y.Doc of its own it is refused', async () => {
+  mesh = await standInMesh()
+  const { alice, mine, his } = await pairOn()
+  const again = await during(openDoc(alice, 'notes'))
+  expect(again.doc).toBe(mine.doc)
+  await expect(openDoc(alice, 'notes', { doc: new Y.Doc() })).rejects.toMatchObject({ code: 'doc-open' })
+  again.doc.getText('t').insert(0, 'one')
+  await during(again.close())
+  await during(again.close())
+  mine.doc.getText('t').insert(3, ' two')
+  await mesh.advance(1_000)
+  expect(his.doc.getText('t').toString()).toBe('one two')
+  // Whoever opens it while it is being closed gets it anew.
+  const closing = mine.close()
+  const anew = await during(openDoc(alice, 'notes', { doc: new Y.Doc() }))
+  await during(closing)
+  expect(anew.doc).not.toBe(mine.doc)
+  expect(anew.doc.getText('t').toString()).toBe('one two')
 })

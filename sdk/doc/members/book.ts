@@ -1,11 +1,11 @@
 import type { Cancel } from '../../../platform/timers.ts'
-import { type EventTemplate, encodeEvent, type NostrEvent, parseEvent } from '../../../protocol/event.ts'
-import { parseJson } from '../../../protocol/json.ts'
+import type { EventTemplate, NostrEvent } from '../../../protocol/event.ts'
 import { DOC_CONTROL } from '../../../protocol/kinds.ts'
 import { createPulse } from '../../notices.ts'
 import type { DocHost } from '../host.ts'
 import { type Chain, foldChain } from './chain.ts'
 import { type Control, parseControl } from './control.ts'
+import { keptControls } from './kept-controls.ts'
 
 /** Control events of one document that are kept. More is no document, but somebody's mistake or malice. */
 const MAX_CONTROLS = 2_000
@@ -27,7 +27,7 @@ export interface ControlBook {
 
 /** Who is a member, from all relays and what is kept here: one set of signed events, one chain. */
 export function openControlBook(host: DocHost, id: string, owner: string, onChange: () => void): ControlBook {
-  const rows = host.store.open<{ readonly event: string }>(`doc/${id}/controls`)
+  const kept = keptControls(host.store, id)
   const known = new Map<string, { readonly control: Control; readonly event: NostrEvent }>()
   const news = createPulse()
   let chain: Chain = { controls: [], forks: [] }
@@ -36,11 +36,7 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
   const asked = new Set<string>()
   let closed = false
 
-  for (const { event } of rows.values()) {
-    const json = parseJson(event)
-    const parsed = json.ok ? parseEvent(json.value) : json
-    if (parsed.ok) learn(parsed.value)
-  }
+  for (const event of kept.all()) learn(event)
   fold()
 
   function learn(event: NostrEvent): boolean {
@@ -90,7 +86,7 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
 
   function take(event: NostrEvent): void {
     if (closed || !learn(event)) return
-    host.store.transaction(() => void rows.set(event.id, { event: encodeEvent(event) }))
+    host.store.transaction(() => kept.keep(event))
     const before = chain.controls.at(-1)?.id
     fold()
     if (chain.controls.at(-1)?.id !== before) changed()
@@ -123,7 +119,7 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
       if (!control.ok) throw new TypeError(`a control event that nobody would take: ${control.error}`)
       learn(event)
       host.store.transaction(() => {
-        rows.set(event.id, { event: encodeEvent(event) })
+        kept.keep(event)
         alongside?.()
       })
       await host.store.durable?.()
