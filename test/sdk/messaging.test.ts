@@ -1,6 +1,8 @@
-import { type Agent, act, json, multipart, partsOf, type StandardSchema } from 'posthorn'
+import { type Agent, act, createMemoryMailStore, json, multipart, partsOf, type StandardSchema } from 'posthorn'
 import { testMesh } from 'posthorn/testing'
 import { expect, expectTypeOf, onTestFinished, test } from 'vitest'
+import type { StoredMail } from '#dist/sdk/mail/store.js'
+import { chainFault, MAX_HOPS } from '#dist/sdk/work/chain.js'
 
 async function meshOf<Name extends string>(...names: Name[]) {
   const mesh = await testMesh({ seed: 7 })
@@ -154,6 +156,22 @@ test('two agents that pass a question back and forth stop at the hop limit', asy
     )
   await expect(during(ada.ask('ben', 'who?'))).rejects.toMatchObject({ message: expect.stringContaining('hop 6') })
   expect(hops).toEqual([0, 1, 2, 3, 4, 5])
+})
+
+test('a chain of five hops is worked on, one of six refused, unless it is a reply', async () => {
+  const options = { pubkey: 'a'.repeat(64), store: createMemoryMailStore(), maxHops: MAX_HOPS }
+  const faultOf = async (act: string, hop: number) => {
+    const mail = { id: 'b'.repeat(64), from: 'c'.repeat(64), act, hop } as StoredMail
+    return (await chainFault(mail, true, options))?.split(':')[0]
+  }
+  expect(MAX_HOPS).toBe(5)
+  for (const act of ['request', 'inform', 'a-word-of-my-own'])
+    expect([await faultOf(act, 0), await faultOf(act, 5), await faultOf(act, 6)]).toEqual([
+      undefined,
+      undefined,
+      'hops',
+    ])
+  expect(await faultOf('answer', 6)).toBe(undefined)
 })
 
 test('idem: sent once from here, done once there, and the recorded answer for whoever asks again', async () => {

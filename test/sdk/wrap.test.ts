@@ -156,6 +156,20 @@ test.each<[string, () => string]>([
     () => encodeEvent({ ...alice.sign({ kind: 13, content: 'x' }), pubkey: carol.pubkey }),
   ],
   [
+    // Whoever has a text that alice sealed for bob could put it into a seal in her name: it need not have been a rumor to her.
+    'a seal that its author did not sign, around what she has sealed',
+    () => {
+      const template = {
+        kind: 13,
+        created_at: 1,
+        tags: [],
+        content: seal(alice, bob, JSON.stringify(message(alice, 'x'))),
+      }
+      const { sig } = carol.sign(template)
+      return encodeEvent({ ...template, id: eventId(alice.pubkey, template), pubkey: alice.pubkey, sig })
+    },
+  ],
+  [
     'a seal that is no seal',
     () => encodeEvent(alice.sign({ kind: 14, content: seal(alice, bob, JSON.stringify(message(alice, 'x'))) })),
   ],
