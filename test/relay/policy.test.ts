@@ -1,10 +1,20 @@
 import { statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { defaultLimits, encode, eventId, type NostrEvent, verifyEvent } from 'posthorn/protocol'
-import { allOf, createRelay, type Policy, RelayKeyError, type RelayOptions, saneDefaults } from 'posthorn/relay'
+import {
+  allOf,
+  createMemoryStore,
+  createRelay,
+  type Policy,
+  RelayKeyError,
+  type RelayOptions,
+  saneDefaults,
+} from 'posthorn/relay'
 import { describe, expect, test } from 'vitest'
+import { systemRandom } from '#dist/platform/random.js'
 import { addressKey, clientAddress, isForwarded, normalizeAddress, trustProxies } from '#dist/relay/address.js'
 import { hostAllowed, originAllowed } from '#dist/relay/origin.js'
+import { Invites } from '#dist/relay/policy/invites.js'
 import type { PolicyContext, Sender } from '#dist/relay/policy/policy.js'
 import { difficultyOf } from '#dist/relay/policy/pow.js'
 import { rates } from '#dist/relay/policy/rates.js'
@@ -535,6 +545,15 @@ describe('members and invites (NIP-43)', () => {
     const note = bob.sign({ created_at: nowSeconds(), content: 'seen' })
     expect((await publish(client, note)).accepted).toBe(true)
     expect(await watcher.next('EVENT')).toMatchObject(['EVENT', 'w', { id: note.id }])
+  })
+
+  test('an invite is good until its last second, and not in the one it expires in', async () => {
+    const store = createMemoryStore()
+    const invites = await Invites.load(store, systemRandom, 9)
+    const codes = [await invites.issue(100, { validForS: 10 }), await invites.issue(100, { validForS: 10 })]
+    expect(await invites.claim(codes[0] ?? '', 109)).toBe('claimed')
+    expect(await invites.claim(codes[0] ?? '', 109)).toBe('unknown')
+    expect(await invites.claim(codes[1] ?? '', 110)).toBe('expired')
   })
 
   test('one use is one use, also for two at once; an invite expires', async () => {
