@@ -53,11 +53,24 @@ function mayFollow(next: Control, here: Control | undefined, owner: string): boo
   // The owner stays: else a document could be taken from who it is named after.
   if (roleIn(next, owner) !== 'admin') return false
   if (here === undefined)
-    return next.n === 0 && next.author === owner && next.generation === 0 && next.base === undefined
-  if (next.n !== here.n + 1 || !may(roleIn(here, next.author), 'admin')) return false
+    return (
+      next.n === 0 &&
+      next.author === owner &&
+      next.members[0]?.pubkey === owner &&
+      next.generation === 0 &&
+      next.base === undefined
+    )
+  if (next.n !== here.n + 1 || !may(roleIn(here, next.author), 'admin') || !keepsSeniority(here, next)) return false
   if (next.generation === here.generation)
     return next.commitment === here.commitment && next.base === here.base && !takesAway(here, next)
   return next.generation === here.generation + 1 && next.base !== undefined && isNewKey(here, next)
+}
+
+/** Who stays keeps its rank, who is new comes last: else an admin could put itself before those who may remove it. */
+function keepsSeniority(here: Control, next: Control): boolean {
+  const now = next.members.map(({ pubkey }) => pubkey)
+  const stayed = here.members.flatMap(({ pubkey }) => (now.includes(pubkey) ? [pubkey] : []))
+  return stayed.every((pubkey, rank) => now[rank] === pubkey)
 }
 
 /** Public stays public, and what is private never becomes readable to who was removed. */
