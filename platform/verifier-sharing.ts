@@ -74,7 +74,9 @@ export function createSharing({ near, far, breathe }: SharingOptions): Sharing {
     helping = true
     while (queue.length > 0 && mayHelp()) {
       await breathe()
-      const piece = mayHelp() ? queue.pop() : undefined
+      if (!mayHelp()) break
+      // The thread is about to need the first ones; before it is there, whoever asked waits for those.
+      const piece = far() ? queue.pop() : queue.shift()
       if (!piece) break
       const verdicts = near.verify(piece.events)
       piece.settle(verdicts)
