@@ -26,14 +26,17 @@ export interface BacklogVerifierOptions {
  */
 export function createBacklogVerifier(options: BacklogVerifierOptions): Verifier {
   const { near, open, breathe, timers, backlog = BACKLOG, idleMs = IDLE_MS } = options
-  const sharing = createSharing({ near, breathe, far: () => opened })
+  const sharing = createSharing({ near, breathe, far: () => opened ?? (starting ? 'starting' : undefined) })
   let waiting = 0
   let far: Promise<void> | undefined
   let opened: Verifier | undefined
+  let starting = false
   let cancelIdle: Cancel = () => {}
 
   async function openFar(): Promise<void> {
+    starting = true
     opened = await open().catch(() => undefined)
+    starting = false
     sharing.changed()
   }
 

@@ -10,8 +10,8 @@ const AHEAD = 8
 export interface SharingOptions {
   /** On the calling thread. */
   readonly near: Verifier
-  /** On another one, as soon as it is there. */
-  far(): Verifier | undefined
+  /** On another one. It is waited for while it starts: it may be so much faster that helping would be wasted. */
+  far(): Verifier | 'starting' | undefined
   /** Resolves in a later turn of the event loop: whatever else waits comes first. */
   readonly breathe: () => Promise<void>
 }
@@ -42,7 +42,7 @@ export function createSharing({ near, far, breathe }: SharingOptions): Sharing {
   const isFaster = (verifier: Verifier) => speed(verifier) < speed(near)
   const mayHelp = () => {
     const verifier = far()
-    return verifier === undefined || !isFaster(verifier)
+    return verifier !== 'starting' && (verifier === undefined || !isFaster(verifier))
   }
 
   function give(verifier: Verifier, { events, settle }: Piece): void {
@@ -59,6 +59,7 @@ export function createSharing({ near, far, breathe }: SharingOptions): Sharing {
 
   function spread(): void {
     const verifier = far()
+    if (verifier === 'starting') return
     if (verifier) {
       const most = isFaster(verifier) ? Number.POSITIVE_INFINITY : AHEAD
       for (let piece = queue[0]; piece && given < most; piece = queue[0]) {
@@ -74,9 +75,7 @@ export function createSharing({ near, far, breathe }: SharingOptions): Sharing {
     helping = true
     while (queue.length > 0 && mayHelp()) {
       await breathe()
-      if (!mayHelp()) break
-      // The thread is about to need the first ones; before it is there, whoever asked waits for those.
-      const piece = far() ? queue.pop() : queue.shift()
+      const piece = mayHelp() ? queue.pop() : undefined
       if (!piece) break
       const verdicts = near.verify(piece.events)
       piece.settle(verdicts)
