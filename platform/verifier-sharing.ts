@@ -37,7 +37,7 @@ export function createSharing({ near, far, breathe }: SharingOptions): Sharing {
   let given = 0
   let helping = false
 
-  const speed = ({ tier }: Verifier) => VERIFIER_TIERS.findIndex(name => name === tier)
+  const speed = ({ tier }: Verifier) => (VERIFIER_TIERS as readonly string[]).indexOf(tier)
   /** Then it gets everything at once: it is never what is waited for. */
   const isFaster = (verifier: Verifier) => speed(verifier) < speed(near)
   const mayHelp = () => {

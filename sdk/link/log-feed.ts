@@ -1,12 +1,11 @@
 import type { Cancel } from '../../platform/timers.ts'
 import type { Cursor } from '../../protocol/cursor.ts'
-import type { FilterJson } from '../../protocol/filter.ts'
 import type { EoseHints } from '../../protocol/hints.ts'
 import { commonOfCursorUnknown, parseReason } from '../../protocol/reasons.ts'
 import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import { backoffMs, LONGEST_BACKOFF_MS } from './backoff.ts'
-import type { DialectOptions, Received } from './feed.ts'
-import { type Checked, createFramePump, type OtherFrame } from './frame-pump.ts'
+import type { DialectOptions } from './feed.ts'
+import { openPage as openLogPage, type Page, within } from './log-page.ts'
 
 /** In place of a scope: a position that somebody else told, good under any. What it passes over must be noticed in another way. */
 export const ANY_SCOPE = '*'
@@ -16,8 +15,6 @@ const PAGE = WIRE_LIMITS.page
 const FIRST_PAGE = 100
 /** After so many pages a relay is asked how much more there is. */
 const COUNTED_PAGE = 2
-/** A relay that is silent for so long in the middle of a page is given up. */
-const STALLED_MS = 30_000
 
 export interface DialectFeed {
   open(): void
@@ -39,11 +36,13 @@ interface Attempt {
   readonly afterRefusal: boolean
 }
 
-/** A subscription to a page, which comes to pass when it is released. */
-interface Page {
-  readonly from: Cursor | undefined
-  release(): void
-  end(): void
+/** A page that was read to its end. */
+interface PageEnd {
+  readonly attempt: Attempt
+  readonly assumedScope: string
+  /** Everything up to here is recorded. */
+  readonly at: Cursor
+  readonly hints: EoseHints
 }
 
 /** Log order (docs/protocol.md, "SEQ"): page by page from the last recorded position, then live, position and mail moving together. */
@@ -61,9 +60,6 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
   /** The page behind the current one, asked for early. */
   let ahead: Page | undefined
   let stopCounting: Cancel = () => {}
-
-  /** One cursor and one page for all of them. */
-  const each = (where: FilterJson): FilterJson[] => options.filters.map(filter => ({ ...filter, ...where }))
 
   function begin(): void {
     pages = 0
@@ -83,7 +79,7 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
     if (pages !== COUNTED_PAGE) return
     const had = counters.received
     stopCounting()
-    stopCounting = link.subscribe('COUNT', each({ since_seq: since, epoch }), frame => {
+    stopCounting = link.subscribe('COUNT', within(options.filters, { since_seq: since, epoch }), frame => {
       if (frame.type !== 'COUNT' || !isCatchingUp) return
       counters.expected = had + frame.count
       options.onChange()
@@ -122,204 +118,79 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
     }
   }
 
-  /** Asks for a page. Its signatures are checked at once; everything else waits for its release. */
   function openPage(attempt: Attempt, assumedScope: string): Page {
-    const since = attempt.from?.seq ?? 0
-    let epoch: string | undefined
-    /** Highest position believed so far on this subscription. */
-    let reached = since
-    /** Past EOSE: silence is normal. */
-    let live = false
-    /** Events of this page so far, and how many were asked for. */
-    let paged = 0
-    const limit = scope === undefined ? FIRST_PAGE : PAGE
-    let cancelStall: Cancel = () => {}
-    let isReleased = false
-    /** How the relay ended the page, while that is not read yet. */
-    let ending: EoseHints | undefined
-    let release = () => {}
-    const released = new Promise<void>(resolve => {
-      release = resolve
-    })
-
-    const pump = createFramePump({
-      verifier: options.verifier,
-      wanted: options.wanted,
-      onEvents: events => (isReleased ? take(events) : released.then(() => take(events))),
-      onFrame: frame => (isReleased ? read(frame) : released.then(() => read(frame))),
-      onOverflow: () => cancel(),
-      onDrained: () => resume(scope),
-      onError: error => link.drop(`events could not be taken: ${String(error)}`, false),
-    })
-    const cancel = link.subscribe(
-      'REQ',
-      each({ since_seq: since, ...(attempt.from && since > 0 ? { epoch: attempt.from.epoch } : {}), limit }),
-      frame => {
-        if (frame.type === 'EOSE') ending ??= frame.hints
-        watchStall()
-        pump.push(frame)
-        if (isReleased) lookAhead()
+    const page = openLogPage({
+      ...options,
+      from: attempt.from,
+      limit: scope === undefined ? FIRST_PAGE : PAGE,
+      scope: () => scope,
+      onBegin(told) {
+        spoken = true
+        if (attempt.afterRefusal) options.onLost()
+        options.onEpoch(told)
       },
-    )
-    const end = () => {
-      cancelStall()
-      pump.stop()
-      cancel()
-    }
-    watchStall()
+      onEnding: lookAhead,
+      onEnd: (at, hints) => pageEnded(page, { attempt, assumedScope, at, hints }),
+      onClosed: message => pageClosed(attempt, assumedScope, message),
+      onDrained: () => resume(scope),
+    })
+    return page
 
     /** The relay makes the next page ready, and signatures are checked, while this one is recorded. */
-    function lookAhead(): void {
-      if (ahead || live || scope === undefined || ending?.complete !== 'more') return
-      const { seq, epoch: told } = ending
-      if (seq === undefined || told === undefined || seq <= since || ending.scope !== scope) return
-      ahead = openPage({ from: { epoch: told, seq }, older: [], afterRefusal: false }, scope)
+    function lookAhead({ seq, epoch, complete, scope: told }: EoseHints): void {
+      if (ahead || scope === undefined || complete !== 'more') return
+      if (seq === undefined || epoch === undefined || seq <= (attempt.from?.seq ?? 0) || told !== scope) return
+      ahead = openPage({ from: { epoch, seq }, older: [], afterRefusal: false }, scope)
     }
+  }
 
-    function watchStall(): void {
-      cancelStall()
-      if (live || ending) return
-      cancelStall = timers.after(STALLED_MS, () => link.drop('the relay stopped in the middle of a page', false), {
-        background: true,
-      })
+  function pageEnded(page: Page, { attempt, assumedScope, at, hints }: PageEnd): void {
+    const { from } = attempt
+    const since = from?.seq ?? 0
+    const told = hints.scope ?? ''
+    if (since > 0 && told !== (scope ?? assumedScope) && from?.scope !== ANY_SCOPE) {
+      // Seen with other eyes than the position was: what those could not see must be asked for again.
+      if (scope !== undefined) link.strike()
+      scope = told
+      resume(told)
+      return
     }
-
-    function broken(): void {
-      counters.gaps += 1
-      link.strike()
-    }
-
-    const at = (seq: number) => (scope === undefined || epoch === undefined ? undefined : { epoch, seq, scope })
-
-    async function take(events: readonly Checked[]): Promise<void> {
-      if (epoch === undefined) {
-        unsupported()
-        return
-      }
-      const good: Received[] = []
-      const before = reached
-      const { invalid } = counters
-      for (const { event, seq, valid } of events) {
-        if (!valid) {
-          counters.invalid += 1
-          link.strike()
-          continue
-        }
-        counters.received += 1
-        counters.receivedEver += 1
-        if (seq !== undefined && seq > reached) {
-          reached = seq
-          good.push({ event, seq })
-        } else {
-          // The event itself is genuine, so it is kept; the position it came with is not believed.
-          good.push({ event })
-          broken()
-        }
-      }
-      // Told before the position passes it.
-      if (counters.invalid > invalid) options.onChange()
-      if (!live) paged += events.length
-      if (paged > limit) link.drop(`a page of ${limit} has no end`, true)
-      if (good.length > 0) await options.record('log', good, reached > before ? at(reached) : undefined)
-      options.onChange()
-    }
-
-    function read(frame: OtherFrame): void {
-      if (frame.type === 'SEQ') readPosition(frame.seq, frame.epoch)
-      else if (frame.type === 'EOSE') readEnd(frame.hints)
-      else if (frame.type === 'CLOSED') readClosed(frame.message)
-    }
-
-    function readPosition(seq: number, told: string): void {
-      if (epoch === undefined) readFirst(seq, told)
-      else if (told !== epoch || seq < reached) broken()
-      else if (seq > reached) {
-        reached = seq
-        options.record('log', [], at(seq))
-        options.onChange()
-      }
-    }
-
-    function readFirst(seq: number, told: string): void {
-      if (seq !== since) {
-        link.drop(`asked for ${since}, the relay began at ${seq}`, true)
-        return
-      }
-      epoch = told
-      spoken = true
-      if (attempt.afterRefusal) options.onLost()
-      options.onEpoch(told)
-    }
-
-    function readEnd(hints: EoseHints): void {
-      const told = hints.scope ?? ''
-      if (epoch === undefined) unsupported()
-      else if (hints.seq === undefined || hints.seq < reached || (hints.epoch ?? epoch) !== epoch)
-        link.drop('a page ended without a usable position', true)
-      else if (since > 0 && told !== (scope ?? assumedScope) && attempt.from?.scope !== ANY_SCOPE) {
-        // Seen with other eyes than the position was: what those could not see must be asked for again.
-        if (scope !== undefined) link.strike()
-        scope = told
-        resume(told)
-      } else {
-        // Pruned before we came for it, if there was something.
-        if (since > 0 && hints.floor !== undefined && since < hints.floor - 1) counters.gaps += 1
-        scope = told
-        reached = hints.seq
-        refusals = 0
-        options.record('log', [], at(reached))
-        if (hints.complete !== 'more') becomeLive()
-        else if (reached > since) {
-          countRest(epoch, reached)
-          goOn({ epoch, seq: reached }, told)
-        } else link.drop(`a page from ${since} made no progress`, true)
-      }
-    }
-
-    function becomeLive(): void {
-      live = true
+    // Pruned before we came for it, if there was something.
+    if (since > 0 && hints.floor !== undefined && since < hints.floor - 1) counters.gaps += 1
+    scope = told
+    refusals = 0
+    options.record('log', [], { ...at, scope })
+    if (hints.complete !== 'more') {
+      page.live()
       isCatchingUp = false
-      cancelStall()
       options.onLive()
-    }
+    } else if (at.seq > since) {
+      countRest(at.epoch, at.seq)
+      goOn(at, told)
+    } else link.drop(`a page from ${since} made no progress`, true)
+  }
 
-    function readClosed(message: string): void {
-      end()
-      const { prefix } = parseReason(message)
-      const common = commonOfCursorUnknown(message)
-      if (common !== undefined && attempt.from) fallBack(attempt.from, common)
-      else if (prefix === 'error') {
-        refusals += 1
-        retryIn(refusals === 1 ? 250 : backoffMs(refusals - 1, random), message)
-      } else if (spoken || (prefix !== undefined && WAIT_PREFIXES.has(prefix))) retryIn(LONGEST_BACKOFF_MS, message)
-      else unsupported()
-    }
+  function pageClosed(attempt: Attempt, assumedScope: string, message: string): void {
+    const { prefix } = parseReason(message)
+    const common = commonOfCursorUnknown(message)
+    if (common !== undefined && attempt.from) fallBack(attempt.from, common, attempt.older, assumedScope)
+    else if (prefix === 'error') {
+      refusals += 1
+      retryIn(refusals === 1 ? 250 : backoffMs(refusals - 1, random), message)
+    } else if (spoken || (prefix !== undefined && WAIT_PREFIXES.has(prefix))) retryIn(LONGEST_BACKOFF_MS, message)
+    else options.onUnsupported()
+  }
 
-    function fallBack(from: Cursor, common: number): void {
-      // 0 < common < seq: the same run, up to where both histories agree. Otherwise an older run, at last the start.
-      if (common > 0 && common < from.seq) {
-        const agreed = { epoch: from.epoch, seq: common }
-        subscribe({ from: agreed, older: attempt.older, afterRefusal: true }, assumedScope)
-        return
-      }
-      const [next, ...older] = attempt.older.filter(position => position.epoch !== from.epoch)
-      subscribe({ from: next, older, afterRefusal: true }, assumedScope)
+  /** The relay does not know the position. */
+  function fallBack(from: Cursor, common: number, known: Attempt['older'], assumedScope: string): void {
+    // 0 < common < seq: the same run, up to where both histories agree. Otherwise an older run, at last the start.
+    if (common > 0 && common < from.seq) {
+      const agreed = { epoch: from.epoch, seq: common }
+      subscribe({ from: agreed, older: known, afterRefusal: true }, assumedScope)
+      return
     }
-
-    function unsupported(): void {
-      end()
-      options.onUnsupported()
-    }
-
-    return {
-      from: attempt.from,
-      end,
-      release() {
-        isReleased = true
-        release()
-        lookAhead()
-      },
-    }
+    const [next, ...older] = known.filter(position => position.epoch !== from.epoch)
+    subscribe({ from: next, older, afterRefusal: true }, assumedScope)
   }
 
   return {
