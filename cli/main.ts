@@ -10,6 +10,11 @@ import { nearest } from './suggest.ts'
 import { isVerb, splitVerb, VERBS, type VerbName } from './verbs/index.ts'
 import { version } from './version.ts'
 
+/** They serve others, have children, or a terminal to put right: they end in their own time, within what the process allows. */
+const LASTING: ReadonlySet<VerbName> = new Set(['relay', 'relay top', 'mcp', 'watch', 'demo'])
+/** What every other verb has for saying goodbye, in ms: nobody who pressed Ctrl-C waits for a relay that hangs. */
+const WIND_UP_MS = 500
+
 /** One command line from words to exit code. Never throws. */
 export async function main(argv: readonly string[], host: CliHost): Promise<ExitCode> {
   const [first, rest] = argv.length === 0 ? [undefined, []] : splitVerb(argv)
@@ -43,9 +48,17 @@ async function runVerb<V extends CommandName>(
   const readAgain = async () => parseVerbArgs(verb, args, await settingLayers(verb, args, host.env))
   const parsed = await readAgain()
   const run = await COMMANDS[verb]()
-  const code = await run({ ...parsed, ...host, out, readAgain })
+  const running = run({ ...parsed, ...host, out, readAgain })
+  const code = await (LASTING.has(verb) ? running : Promise.race([running, interrupted(host)]))
   // To a relay a signal is the ordinary end; everything else was cut short.
   return host.signal.aborted && verb !== 'relay' ? EXIT.interrupted : code
+}
+
+/** Resolves some time after an interruption. What still goes on then may be killed at any moment: it is safe on the disk, or was asked of a relay. */
+function interrupted({ signal, timers }: Pick<CliHost, 'signal' | 'timers'>): Promise<ExitCode> {
+  return new Promise(resolve => {
+    signal.addEventListener('abort', () => timers.after(WIND_UP_MS, () => resolve(EXIT.interrupted)), { once: true })
+  })
 }
 
 function runHelp(args: readonly string[], out: Output): Promise<ExitCode> | ExitCode {

@@ -70,7 +70,8 @@ export const watch: Command<'watch'> = async context => {
     if (fault !== undefined) throw fault
     return exit
   } finally {
-    await agent.close({ timeoutMs: CLOSE_MS })
+    const isAwaited = work.ended.running > 0 || agent.status().relays.some(({ state }) => state !== 'offline')
+    await agent.close({ timeoutMs: isAwaited ? CLOSE_MS : 0 })
   }
 }
 

@@ -32,6 +32,8 @@ export interface RunOptions {
   readonly confirm?: (question: string) => Promise<boolean>
   /** Told what goes to stdout as it goes; `inProcess` only. */
   readonly onStdout?: (text: string) => void
+  /** Ctrl-C; `inProcess` only. */
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -44,7 +46,7 @@ export async function inProcess(args: readonly string[], options: RunOptions = {
     stdout: out.stream,
     stderr: err.stream,
     env: { HOME: '/nonexistent', ...options.env },
-    signal: new AbortController().signal,
+    signal: options.signal ?? new AbortController().signal,
     clock: systemClock,
     timers: systemTimers,
     stdin: Readable.from([options.input ?? '']),

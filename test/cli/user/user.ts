@@ -54,7 +54,7 @@ export const user = async (args: readonly string[], options: RunOptions = {}): P
 /** The same code inside this process, for the many small variations; `tty`: stdout and stderr are terminals. */
 export async function inPackage(
   args: readonly string[],
-  options: RunOptions & { readonly tty?: boolean; readonly signal?: AbortSignal } = {},
+  options: RunOptions & { readonly tty?: boolean } = {},
 ): Promise<Outcome> {
   const [out, err] = [collector(), collector()]
   const tty = { isTTY: options.tty ?? false }
