@@ -22,6 +22,7 @@ import {
   type SentEntry,
   type Stranger,
   type SyncSummary,
+  toldBeside,
 } from '../sdk/index.ts'
 import { exitCodeOfReason } from './errors.ts'
 import { EXIT } from './exit-codes.ts'
@@ -201,7 +202,7 @@ const ofView = (view: HomeView, passphrase: () => Promise<string>): Mailbox => (
     return entry
   },
   send: (to, text, options) => handOver(view.profile.home, to, text, { ...options, key: { passphrase } }),
-  delivery: id => view.delivery(id),
+  delivery: id => view.delivery(id) ?? toldBeside(view.profile.home, id),
   sent: id => view.sent(id),
   async mark(prefix, mark, reason) {
     const id = view.find(prefix)?.id

@@ -9,6 +9,7 @@ import type {
   PresenceStatus,
   SendOptions,
   SentEntry,
+  StateBeside,
 } from '../sdk/index.ts'
 
 /** The mail of a profile as tools use it, whoever holds the home: an agent of this process, or one that it reads beside. */
@@ -25,6 +26,8 @@ export interface Mailbox {
   mark(id: string, mark: Mark, reason: string | undefined): Promise<object | undefined>
   setPresence(status: PresenceStatus): Promise<void>
   counts(): Omit<AgentStatus, 'relays'>
+  /** The own state as long as `agent` is undefined: read from the home, and written by the program that runs the agent. */
+  readonly stateBeside?: () => StateBeside
   readonly contacts: Pick<AgentContacts, 'list'>
 }
 

@@ -257,6 +257,7 @@ export function startAgent(given: StartOptions): RunningAgent {
     addRelay: pool.add,
     onQueued: kick,
     express: express.send,
+    told: express.delivery,
   })
   const desk = createInviteDesk({
     store,

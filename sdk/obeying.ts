@@ -7,6 +7,7 @@ import type { InviteLedger } from './invites/ledger.ts'
 import type { TakeUp } from './invites/take-up.ts'
 import type { Life } from './life.ts'
 import type { MailStore, OutgoingMail } from './mail/store.ts'
+import type { Delivery } from './mail/types.ts'
 import { type Order, statusOf } from './orders.ts'
 import type { AgentPresence } from './presence/index.ts'
 import type { AgentStates } from './state/agent-state.ts'
@@ -28,6 +29,8 @@ export interface ObeyingOptions {
   onQueued(mail: OutgoingMail): void
   /** Tells it now, without keeping it. */
   express(mails: readonly OutgoingMail[]): Promise<void>
+  /** What became of it. */
+  told(id: string): Delivery | undefined
 }
 
 /** What other programs of the home, which has one writer, have this agent do. */
@@ -37,7 +40,7 @@ export interface Obeying {
   /** Takes over an event that was signed elsewhere with this agent's key. False once it is closing. */
   adopt(mail: OutgoingMail): boolean
   /** Tells an ephemeral message that was signed elsewhere; nobody is there to hear what became of it. */
-  tell(mail: OutgoingMail): void
+  tell(mail: OutgoingMail): Promise<Delivery | undefined>
   /** What cannot be done any more is let go. False once it is closing. */
   obey(order: Order): boolean
 }
@@ -78,7 +81,11 @@ export function createObeying(options: ObeyingOptions): Obeying {
   return {
     meet,
     adopt,
-    tell: mail => void options.express([mail]).catch(() => {}),
+    async tell(mail) {
+      // A refusal is what became of it.
+      await options.express([mail]).catch(() => {})
+      return options.told(mail.id)
+    },
     obey(order) {
       if (life.isClosing) return false
       try {

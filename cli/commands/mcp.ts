@@ -3,7 +3,7 @@ import type { Mailbox as McpMailbox } from '../../mcp/index.ts'
 import { isLoopbackHost, type Post, serveMcp, serveMcpHttp, type ToolProfile, wakePathOn } from '../../mcp/index.ts'
 import { systemRandom } from '../../platform/random.ts'
 import { fileShelf } from '../../sdk/home/file-shelf.ts'
-import { npubOf, openLookout, presenceBeside } from '../../sdk/index.ts'
+import { npubOf, openLookout, presenceBeside, stateBeside } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
 import { UsageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -122,6 +122,7 @@ const forTools = (mailbox: Mailbox, home: string): McpMailbox => ({
     else presenceBeside(home, status)
   },
   counts: () => mailbox.counts(),
+  stateBeside: () => stateBeside(home),
   get contacts() {
     return mailbox.contacts
   },

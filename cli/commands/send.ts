@@ -27,8 +27,9 @@ export const send: Command<'send'> = async context => {
   })
   try {
     const id = await mailbox.send(to, text, sendOptions(context))
-    if (options.ephemeral) return reportTold(context, id, mailbox.agent && mailbox.delivery(id))
-    const delivery = await delivered(mailbox, id, { timers, signal: context.signal, ms: options.timeout })
+    const how = { timers, signal: context.signal, ms: options.timeout }
+    if (options.ephemeral) return reportTold(context, id, await poll(() => mailbox.delivery(id), how))
+    const delivery = await delivered(mailbox, id, how)
     const reply = isWithRelay(delivery) && options.wait !== undefined ? await replyTo(mailbox, id, context) : undefined
     return report(context, { id, delivery, reply, refusal: refusalOf(mailbox) })
   } finally {
@@ -115,7 +116,7 @@ function report(
   }
 }
 
-/** Undefined: a running agent tells it, and what became of it is not told here. */
+/** Undefined: a running agent was handed it, and has not said in time what became of it. */
 function reportTold(
   { out, operands: [to = ''] }: Context<'send'>,
   id: string,
@@ -123,8 +124,8 @@ function reportTold(
 ): ExitCode {
   out.result(id, { id, ...(delivery ?? { state: 'handed-over' }) })
   if (delivery === undefined) {
-    out.say('handed to the running agent, which tells it')
-    return EXIT.ok
+    out.say('handed to the running agent, which has not told it yet')
+    return EXIT.unreachable
   }
   if (delivery.state === 'sent') {
     out.say(`passed on by ${escapeText(delivery.relay)} to who listens for ${escapeText(to)}`)
@@ -132,6 +133,7 @@ function reportTold(
   }
   const why = 'reason' in delivery ? escapeLine(delivery.reason ?? '', 160) : delivery.state
   out.say(`nobody heard it: ${why}`)
+  if (delivery.state === 'refused') return exitCodeOfReason(delivery.reason)
   return why.startsWith('mute') ? EXIT.empty : EXIT.unreachable
 }
 

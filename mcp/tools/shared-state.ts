@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Agent, type Json, npubOf, type StateView } from '../../sdk/index.ts'
+import { type Json, npubOf, type StateBeside, type StateContent } from '../../sdk/index.ts'
 import { knownRecipient } from '../people.ts'
 import type { Post } from '../post.ts'
 import { defineTool, TELLS } from '../tool.ts'
@@ -28,44 +28,74 @@ export const sharedState = defineTool({
     content: z.string().optional().describe('fenced JSON; words of whose state it is'),
     truncated: z.boolean().optional().describe('ask for one key'),
     complete: z.boolean().describe('get: a relay was read to its end; set: relays have it'),
+    handed_over: z.boolean().optional().describe('set: the program that runs this agent tells the relays in a moment'),
   }),
   annotations: { ...TELLS, idempotentHint: true },
   async run({ action, who, key, value }, { post, fence }) {
-    const agent = runningHere(post)
     if (action === 'get') {
-      const view = await agent.openState(who === undefined ? undefined : knownRecipient(post.mailbox, who).pubkey)
-      try {
-        const complete = await view.ready(READY_MS)
-        const found = contentOf(view, key)
-        if (found === undefined) return { who: npubOf(view.author), keys: view.keys().length, complete }
-        const text = JSON.stringify(found)
-        return {
-          who: npubOf(view.author),
-          keys: view.keys().length,
-          content: fence.wrap(text.slice(0, MAX_SHOWN).toWellFormed()),
-          ...(text.length > MAX_SHOWN ? { truncated: true } : {}),
-          complete,
-        }
-      } finally {
-        await view.close()
+      const looked = await lookAt(post, who === undefined ? undefined : knownRecipient(post.mailbox, who).pubkey)
+      const { author, content, complete } = looked
+      const found = contentOf(content, key)
+      const seen = { who: npubOf(author), keys: namesIn(content), complete }
+      if (found === undefined) return seen
+      const text = JSON.stringify(found)
+      return {
+        ...seen,
+        content: fence.wrap(text.slice(0, MAX_SHOWN).toWellFormed()),
+        ...(text.length > MAX_SHOWN ? { truncated: true } : {}),
       }
     }
     if (key === undefined) throw new ToolError('nothing-to-send', `Give the key to ${action}.`)
     if (who !== undefined)
       throw new ToolError('not-available', 'Only the agent itself can change its state. Leave out who.')
-    if (action === 'delete') await agent.state.delete(key)
-    else await agent.state.set(key, jsonOf(value))
-    const complete = await agent.state.flush(READY_MS)
-    return { who: agent.npub, keys: Object.keys((await agent.state.entries()).values).length, complete }
+    return change(post, key, action === 'delete' ? null : jsonOf(value))
   },
 })
 
-function runningHere({ mailbox }: Post): Agent {
-  if (mailbox.agent) return mailbox.agent
-  throw new ToolError(
-    'not-available',
-    'Another program runs this agent, and state is written by one program alone. Try again when it has ended.',
-  )
+interface Looked {
+  /** 64 hex. */
+  readonly author: string
+  readonly content: StateContent
+  readonly complete: boolean
+}
+
+/** Undefined: one's own. Whoever runs the agent has it; beside that program it is read from the home, and others' from relays. */
+async function lookAt(post: Post, pubkey: string | undefined): Promise<Looked> {
+  const { agent } = post.mailbox
+  if (pubkey === undefined && agent === undefined)
+    return { author: post.self.pubkey, content: besideOf(post).entries(), complete: true }
+  const lookout = agent === undefined ? post.openLookout() : undefined
+  const view = lookout === undefined ? await agent?.openState(pubkey) : lookout.state(pubkey ?? post.self.pubkey)
+  try {
+    if (view === undefined) throw new ToolError('not-available', 'The mail server is changing hands. Try again.')
+    const complete = await view.ready(READY_MS)
+    return { author: view.author, content: view.content(), complete }
+  } finally {
+    await view?.close()
+    await lookout?.close()
+  }
+}
+
+/** `null` takes it away. */
+async function change(post: Post, key: string, value: Json) {
+  const { agent } = post.mailbox
+  const who = post.self.npub
+  if (agent === undefined) {
+    const beside = besideOf(post)
+    const { values } = beside.entries()
+    beside.update({ [key]: value })
+    const others = Object.keys(values).filter(each => each !== key).length
+    return { who, keys: others + (value === null ? 0 : 1), complete: false, handed_over: true }
+  }
+  await agent.state.update({ [key]: value })
+  const complete = await agent.state.flush(READY_MS)
+  return { who, keys: Object.keys((await agent.state.entries()).values).length, complete }
+}
+
+function besideOf({ mailbox }: Post): StateBeside {
+  const beside = mailbox.stateBeside?.()
+  if (beside) return beside
+  throw new ToolError('not-available', 'Another program runs this agent, and its state cannot be reached. Try later.')
 }
 
 function jsonOf(value: unknown): Json {
@@ -76,9 +106,11 @@ function jsonOf(value: unknown): Json {
 }
 
 /** Everything, or what stands under one name, of whatever kind. */
-function contentOf(view: StateView, key: string | undefined): unknown {
-  const { values, counters, sets, gauges } = view.content()
+function contentOf({ values, counters, sets, gauges }: StateContent, key: string | undefined): unknown {
   if (key === undefined) return { values, counters, sets, gauges }
   for (const kind of [values, counters, sets, gauges]) if (Object.hasOwn(kind, key)) return kind[key]
   return undefined
 }
+
+const namesIn = ({ values, counters, sets, gauges }: StateContent): number =>
+  new Set([values, counters, sets, gauges].flatMap(kind => Object.keys(kind))).size

@@ -14,7 +14,7 @@ import { compositionOf, createCompose, type WrapForm } from '../mail/compose.ts'
 import { encodeMessage } from '../mail/message.ts'
 import { isReceiptState } from '../mail/receipt-order.ts'
 import type { OutgoingMail } from '../mail/store.ts'
-import type { Mark } from '../mail/types.ts'
+import type { Delivery, Mark } from '../mail/types.ts'
 import { type Order, parseOrder } from '../orders.ts'
 import { exposure, isMissing, lstatOrUndefined, writePrivateFile } from './files.ts'
 import { findBeside } from './find-beside.ts'
@@ -28,6 +28,10 @@ import { readHome } from './read-home.ts'
 const POLL_MS = 1_000
 const MAX_FILE_BYTES = 256 * 1024
 const FILE = /^[0-9a-f]{32}\.json$/
+const TOLD_FILE = /^[0-9a-f]{64}\.told$/
+/** Nobody has come for it in all this time. */
+const TOLD_MS = 60_000
+const toldFile = (id: string): string => `${id}.told`
 
 export interface HandOverOptions extends SendOptions {
   /** For a key under a passphrase. */
@@ -54,6 +58,21 @@ export async function handOver(
     return mail.id
   } finally {
     await signer.close?.()
+  }
+}
+
+/** What became of an ephemeral message that was handed over, once the running agent has told it; answers once. */
+export function toldBeside(home: string, id: string): Delivery | undefined {
+  const path = join(homeFiles(home).spool, toldFile(id))
+  try {
+    const json = parseJson(readFileSync(path, 'utf8'))
+    rmSync(path, { force: true })
+    return json.ok && isRecord(json.value) && typeof own(json.value, 'state') === 'string'
+      ? (json.value as unknown as Delivery)
+      : undefined
+  } catch (error) {
+    if (isMissing(error)) return undefined
+    throw error
   }
 }
 
@@ -98,8 +117,8 @@ function lay(
 export interface SpoolReader {
   /** False: not now; the file stays for the next one to look. */
   onMail(mail: OutgoingMail): boolean
-  /** An ephemeral message: to be told now, or never. */
-  onTell(mail: OutgoingMail): void
+  /** An ephemeral message: to be told now, or never. What became of it is told to whoever handed it over. */
+  onTell(mail: OutgoingMail): Promise<Delivery | undefined>
   onRead(id: string): void
   onMark(id: string, mark: Mark, reason: string | undefined): void
   /** False: not now. */
@@ -113,16 +132,27 @@ export function watchSpool(home: string, pubkey: string, timers: Timers, reader:
 
   function drain(): void {
     for (const name of readdirSync(spool).sort()) {
+      if (TOLD_FILE.test(name)) forget(join(spool, name))
       if (!FILE.test(name)) continue
       const path = join(spool, name)
       const order = readOrder(path, pubkey)
       if (order === undefined) continue
       if ('mail' in order && !reader.onMail(order.mail)) return
-      if ('tell' in order) reader.onTell(order.tell)
+      if ('tell' in order) void tell(order.tell)
       if ('read' in order) reader.onRead(order.read)
       if ('mark' in order) reader.onMark(order.mark.id, order.mark.as, order.mark.reason)
       if ('order' in order && !reader.onOrder(order.order)) return
       rmSync(path, { force: true })
+    }
+  }
+
+  async function tell(mail: OutgoingMail): Promise<void> {
+    const delivery = await reader.onTell(mail)
+    if (delivery === undefined) return
+    try {
+      writePrivateFile(join(spool, toldFile(mail.id)), JSON.stringify(delivery), 'new')
+    } catch {
+      // The folder is gone, or the disk is full: whoever asked hears nothing, as where nobody listens.
     }
   }
 
@@ -143,6 +173,12 @@ export function watchSpool(home: string, pubkey: string, timers: Timers, reader:
     cancelPoll()
     watcher.close()
   }
+}
+
+/** Of one that was told long ago. */
+function forget(path: string): void {
+  const written = lstatOrUndefined(path)?.mtimeMs
+  if (written !== undefined && Math.abs(systemClock.now() - written) > TOLD_MS) rmSync(path, { force: true })
 }
 
 /** Undefined: gone, or not ours to take. `bad` files are removed: nobody could ever take them. */

@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, readFileSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { openAgent } from 'posthorn'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
@@ -401,7 +401,11 @@ test('send --ephemeral: nobody listens, somebody does, and through a running age
   onTestFinished(async () => void (await alice.close()))
   await alice.sync()
   const handed = await run('send bob --as alice --ephemeral --json beside')
-  expect([handed.code, json(handed)['state']]).toEqual([0, 'handed-over'])
+  expect([handed.code, json(handed)]).toMatchObject([0, { state: 'sent', relay: relay.url }])
   await expect.poll(() => heard, { timeout: 10_000 }).toEqual(['now', 'beside'])
   expect(bob.inbox().filter(({ text }) => heard.includes(text))).toEqual([])
+  await bob.close()
+  const alone = await run('send bob --as alice --ephemeral --json nobody')
+  expect([alone.code, json(alone)['state']]).toEqual([3, 'unheard'])
+  expect(readdirSync(join(home('alice'), 'spool'))).toEqual([])
 })

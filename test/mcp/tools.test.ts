@@ -1,5 +1,9 @@
-import { expect, test } from 'vitest'
+import { join } from 'node:path'
+import { createProfile, openAgent, openLookout, stateBeside } from 'posthorn'
+import { expect, onTestFinished, test } from 'vitest'
+import { agentMailbox, type Post } from '#dist/mcp/index.js'
 import { startRelay } from '../helpers/start-relay.ts'
+import { tempDir } from '../helpers/temp-dir.ts'
 import { alice, bob, carol, contactsOf, eventually, memoryAgent } from '../sdk/agents.ts'
 import { currentClient, formerClient, postOf } from './posts.ts'
 
@@ -144,6 +148,49 @@ test('state: each publishes its own, and reads that of contacts, fenced', async 
     [{ action: 'get', who: 'nobody' }, /^recipient-unknown/],
   ] as const)
     expect(await two.call('shared_state', wrong)).toMatchObject({ isError: true, text: expect.stringMatching(text) })
+})
+
+test.each([
+  ['current', currentClient],
+  ['former', formerClient],
+] as const)('state beside the program that runs the agent, by the %s client', async (_name, connect) => {
+  await using relay = await startRelay()
+  const home = join(tempDir(), 'profiles', 'alice')
+  createProfile({ home, relays: [relay.url] })
+  const a = await openAgent({ home, presence: false, announce: false })
+  onTestFinished(async () => void (await a.close({ timeoutMs: 100 })))
+  const b = await memoryAgent(bob, relay.url, { contacts: [{ name: 'alice', pubkey: a.pubkey }] })
+  await b.state.set('build', 'red')
+  await b.state.flush()
+  const contacts = [{ name: 'bob', pubkey: bob.pubkey }]
+  const beside: Post['mailbox'] = {
+    ...agentMailbox(a),
+    agent: undefined,
+    contacts: { list: () => contacts },
+    stateBeside: () => stateBeside(home),
+  }
+  const { call } = await connect(
+    postOf(a, { mailbox: beside, openLookout: () => openLookout({ relays: [relay.url], contacts }) }),
+  )
+  const state = async (args: Record<string, unknown>) => (await call('shared_state', args)).data
+  expect(await state({ action: 'set', key: 'mood', value: 'calm' })).toMatchObject({
+    who: a.npub,
+    keys: 1,
+    complete: false,
+    handed_over: true,
+  })
+  await expect.poll(async () => (await state({ action: 'get', key: 'mood' })).content ?? '').toContain('"calm"')
+  expect(await state({ action: 'get', who: 'bob' })).toMatchObject({
+    keys: 1,
+    complete: true,
+    content: expect.stringContaining('"build":"red"'),
+  })
+  const seen = await b.openState(a.npub)
+  await expect.poll(() => seen.get('mood'), { timeout: 10_000 }).toBe('calm')
+  expect((await state({ action: 'delete', key: 'mood' })).keys).toBe(0)
+  await expect.poll(() => seen.get('mood'), { timeout: 10_000 }).toBeUndefined()
+  await seen.close()
+  expect(await call('shared_state', { action: 'set', key: '', value: 1 })).toMatchObject({ isError: true })
 })
 
 test('asking somebody who sleeps returns a handle, and the answer comes later', async () => {
