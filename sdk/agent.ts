@@ -240,6 +240,7 @@ export function startAgent(given: StartOptions): RunningAgent {
     ...options,
     lines: () => pool.lines.all,
     eachLine: pool.lines.each,
+    visit: pool.visit,
     resolve,
     ensureOpen: life.ensureOpen,
   })

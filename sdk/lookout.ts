@@ -1,4 +1,5 @@
 import type { Cancel } from '../platform/timers.ts'
+import type { NostrEvent } from '../protocol/event.ts'
 import { parseReason } from '../protocol/reasons.ts'
 import type { Contact, Host } from './api.ts'
 import { type CardSearch, createCardSearch } from './card/search.ts'
@@ -8,12 +9,20 @@ import { createLine, type Line } from './link/line.ts'
 import { createLines } from './link/lines.ts'
 import { createLink } from './link/link.ts'
 import { type Observation, observe, type Presence } from './presence/observer.ts'
+import { allowsPrivate, foreignRelay } from './relays/addresses.ts'
+import { LIST_KINDS, learn, writeRelays } from './relays/lists.ts'
+import { createVisits } from './relays/visits.ts'
 import { makeSecretKey } from './secret-key.ts'
 import { resolveRecipient } from './sending/recipient.ts'
 import { OWN_RECORD } from './state/desk.ts'
 import { openSections } from './state/owned/sections.ts'
 import type { StateView } from './state/owned/types.ts'
 import { tableStateStore } from './state/store.ts'
+import { abroad } from './state/surroundings.ts'
+
+/** Lists taken from one answer, and how long is waited for one, ms. */
+const MAX_LISTS = 20
+const LISTS_MS = 5_000
 
 /**
  * Looks at other agents over relays without being one: no home is opened, no mail touched, nothing said. For programs that
@@ -96,6 +105,29 @@ export function createLookout(options: LookoutOptions): Lookout {
     return { link, line, listening, status: (): LookoutRelay => ({ url, isOpen: line.isOpen, error, refusal }) }
   })
   const lines = createLines(ends.map(({ listening }) => listening))
+  const allowPrivate = allowsPrivate(undefined, options.relays)
+
+  /** Once it is reached; nothing if it cannot be. */
+  const listsAt = ({ line, status }: (typeof ends)[number], pubkey: string) =>
+    new Promise<readonly NostrEvent[]>(resolve => {
+      const filter = { kinds: [...LIST_KINDS], authors: [pubkey] }
+      const look = () => {
+        if (!line.isOpen && status().error === undefined) return
+        listeners.delete(look)
+        void line.ask(filter, MAX_LISTS, LISTS_MS).then(({ events }) => resolve(events))
+      }
+      listeners.add(look)
+      look()
+    })
+
+  async function writesOf(pubkey: string): Promise<readonly string[]> {
+    const found = await Promise.all(ends.map(end => listsAt(end, pubkey)))
+    const said = writeRelays(learn({}, found.flat()), allowPrivate)
+    const hints = options.contacts.find(each => each.pubkey === pubkey)?.relays ?? []
+    return said.length > 0 ? said : hints.flatMap(url => foreignRelay(url, allowPrivate) ?? [])
+  }
+
+  const visits = createVisits({ ...options, own: lines, allowPrivate, writesOf })
   return {
     cards: createCardSearch({ ...options, lines, resolve: who => resolveRecipient(who, options.contacts) }),
     observe: (pubkeys, onChange, onTold) => observe({ ...options, lines }, pubkeys, onChange, onTold),
@@ -104,9 +136,13 @@ export function createLookout(options: LookoutOptions): Lookout {
       const authors = new Set([author])
       // Nothing is ever signed with it.
       const signer = localSigner(makeSecretKey(options.random), options.random)
+      const visit = visits.to(author)
       const host = { ...options, lines: () => lines.all, eachLine: lines.each, signer, store: tableStateStore() }
-      const sections = openSections(host, { o: OWN_RECORD, authors: () => authors })
-      return sections.view(author, () => sections.log.close({ timeoutMs: 0 }))
+      const sections = openSections(abroad(host, visit), { o: OWN_RECORD, authors: () => authors })
+      return sections.view(author, () => {
+        visit.leave()
+        return sections.log.close({ timeoutMs: 0 })
+      })
     },
     relays: () => ends.map(({ status }) => status()),
     onChange(listener) {
@@ -116,7 +152,7 @@ export function createLookout(options: LookoutOptions): Lookout {
     async close() {
       listeners.clear()
       for (const { line } of ends) line.lost('error: closed')
-      await Promise.all(ends.map(({ link }) => link.close()))
+      await Promise.all([...ends.map(({ link }) => link.close()), visits.close()])
     },
   }
 }

@@ -2,6 +2,7 @@ import type { Cancel } from '../platform/timers.ts'
 import type { Host } from './api.ts'
 import type { MaybePromise, Signer } from './identity/signer.ts'
 import type { Line } from './link/line.ts'
+import type { Visit } from './relays/visits.ts'
 import type { AgentStates } from './state/agent-state.ts'
 import { createStateDesk } from './state/desk.ts'
 import type { StateStore } from './state/store.ts'
@@ -11,6 +12,7 @@ export interface StatesOptions extends Host {
   readonly signer: Signer
   lines(): readonly Line[]
   eachLine(begin: (line: Line) => Cancel): Cancel
+  visit(pubkey: string): Visit
   resolve(who: string): string
   ensureOpen(): void
   openStateStore(): MaybePromise<StateStore>

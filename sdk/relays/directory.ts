@@ -3,7 +3,7 @@ import type { NostrEvent } from '../../protocol/event.ts'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import type { MailStore } from '../mail/store.ts'
 import { foreignRelay } from './addresses.ts'
-import { type KnownList, type KnownLists, LIST_KINDS, learn, mailRelays } from './lists.ts'
+import { type KnownList, type KnownLists, LIST_KINDS, learn, mailRelays, writeRelays } from './lists.ts'
 
 /** What was found is asked for again after so long (and used meanwhile); so is what was not. */
 const FRESH_MS = 3_600_000
@@ -41,6 +41,8 @@ interface Answer {
 export interface Directory {
   /** Relays that mail to this key goes to, never empty; a promise only if nothing is known yet. Never rejects. */
   relaysOf(pubkey: string): readonly string[] | Promise<readonly string[]>
+  /** Where a key publishes: by its list, else where somebody said to find it. None if that is not known. Never rejects. */
+  writesOf(pubkey: string): Promise<readonly string[]>
   /** Looks for those again, one after the other, of whom what is known is old, or leads nowhere. Never rejects. */
   review(pubkeys: readonly string[]): Promise<void>
 }
@@ -50,10 +52,12 @@ export function createDirectory(options: DirectoryOptions): Directory {
   const asking = new Map<string, Promise<readonly string[]>>()
   let reviewing = false
 
+  const hintsOf = (pubkey: string) => options.hints(pubkey).flatMap(url => foreignRelay(url, allowPrivate) ?? [])
+
   const choose = (pubkey: string, lists: KnownLists): readonly string[] => {
     const found = mailRelays(lists, allowPrivate)
     if (found.length > 0) return found
-    const hinted = options.hints(pubkey).flatMap(url => foreignRelay(url, allowPrivate) ?? [])
+    const hinted = hintsOf(pubkey)
     return hinted.length > 0 ? [...new Set([...hinted, ...relays])] : relays
   }
 
@@ -105,12 +109,19 @@ export function createDirectory(options: DirectoryOptions): Directory {
     return { relays, isAbsent, isOld: age < 0 || age > freshMs }
   }
 
+  function relaysOf(pubkey: string): readonly string[] | Promise<readonly string[]> {
+    const remembered = recall(pubkey)
+    if (remembered === undefined || (remembered.isOld && remembered.isAbsent)) return look(pubkey)
+    if (remembered.isOld) look(pubkey)
+    return remembered.relays
+  }
+
   return {
-    relaysOf(pubkey) {
-      const remembered = recall(pubkey)
-      if (remembered === undefined || (remembered.isOld && remembered.isAbsent)) return look(pubkey)
-      if (remembered.isOld) look(pubkey)
-      return remembered.relays
+    relaysOf,
+    async writesOf(pubkey) {
+      await relaysOf(pubkey)
+      const said = writeRelays(known(pubkey), allowPrivate)
+      return said.length > 0 ? said : hintsOf(pubkey)
     },
     async review(pubkeys) {
       if (reviewing) return
@@ -137,5 +148,7 @@ const isKnownList = (value: unknown): value is KnownList =>
   isRecord(value) &&
   typeof own(value, 'id') === 'string' &&
   typeof own(value, 'created_at') === 'number' &&
-  Array.isArray(value.relays) &&
-  value.relays.every(url => typeof url === 'string')
+  isTexts(value.relays) &&
+  (own(value, 'writes') === undefined || isTexts(own(value, 'writes')))
+
+const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every(url => typeof url === 'string')

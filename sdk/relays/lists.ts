@@ -15,17 +15,21 @@ export interface KnownList {
   readonly id: string
   readonly created_at: number
   readonly relays: readonly string[]
+  /** Where its author publishes, if it says so. */
+  readonly writes?: readonly string[]
 }
 
 export type KnownLists = { readonly [K in ListKind]?: KnownList }
 
-/** Where a verified list says that its author reads. */
+/** Where a verified list says that its author reads, and (10002) publishes. */
 export function readList({ id, created_at, kind, tags }: NostrEvent): KnownList {
-  const relays = tags.filter(tag =>
-    kind === INBOX_RELAYS ? tag[0] === 'relay' : tag[0] === 'r' && (tag[2] === undefined || tag[2] === 'read'),
-  )
-  const urls = relays.flatMap(([, url]) => (url === undefined ? [] : [url]))
-  return { id, created_at, relays: [...new Set(urls)].slice(0, MAX_LISTED * 2) }
+  const listed = (marker: string) => {
+    const wanted = tags.filter(tag =>
+      kind === INBOX_RELAYS ? tag[0] === 'relay' : tag[0] === 'r' && (tag[2] === undefined || tag[2] === marker),
+    )
+    return [...new Set(wanted.flatMap(([, url]) => (url === undefined ? [] : [url])))].slice(0, MAX_LISTED * 2)
+  }
+  return { id, created_at, relays: listed('read'), ...(kind === INBOX_RELAYS ? {} : { writes: listed('write') }) }
 }
 
 /** The newest of each kind. */
@@ -46,6 +50,12 @@ export function mailRelays(lists: KnownLists, allowPrivate: boolean): readonly s
     if (usable.length > 0) return [...new Set(usable)].slice(0, MAX_LISTED)
   }
   return []
+}
+
+/** Where the author of these lists publishes, what must not be dialled left out. */
+export const writeRelays = (lists: KnownLists, allowPrivate: boolean): readonly string[] => {
+  const usable = (lists[RELAY_LIST]?.writes ?? []).flatMap(url => foreignRelay(url, allowPrivate) ?? [])
+  return [...new Set(usable)].slice(0, MAX_LISTED)
 }
 
 /** Of an agent's own relays those that others may be told: nobody elsewhere can use, or should learn, addresses of this machine or network; among themselves they are all there is. */

@@ -14,6 +14,7 @@ import { createCouriers } from './couriers.ts'
 import { createDirectory } from './directory.ts'
 import { LIST_KINDS } from './lists.ts'
 import { createRepairer } from './repairer.ts'
+import { createVisits, type Visit } from './visits.ts'
 
 /** Lists taken from one answer: two are asked for. */
 const MAX_ANSWERS = 20
@@ -58,6 +59,8 @@ export interface Pool {
   follow(topic: string, replay: boolean): void
   /** Offers an event that is not kept to the relays of its recipient, each once. Never rejects; waits while those are unknown. */
   publish(event: NostrEvent, to: string): Promise<readonly (PublishOutcome & { readonly relay: string })[]>
+  /** Reads where a key publishes. */
+  visit(pubkey: string): Visit
   /** One more relay of the agent's own, as if it had always been one. Nothing happens if it is. */
   add(url: string): void
   /** Nothing more can go out now: what waited was taken, or its relays are not there. */
@@ -101,6 +104,7 @@ export function createPool(options: PoolOptions): Pool {
   const routes = relays.map(openRoute)
   const lines = createLines(routes.map(({ line }) => line))
   const couriers = createCouriers({ ...options, own: relays, allowPrivate, onOutcome: outbox.settle })
+  const visits = createVisits({ ...options, own: lines, allowPrivate, writesOf: directory.writesOf })
   const announcer = createAnnouncer({ ...options, routes })
   const repairer = createRepairer({ ...options, routes })
   outbox.start()
@@ -155,6 +159,7 @@ export function createPool(options: PoolOptions): Pool {
         }),
       )
     },
+    visit: visits.to,
     add(url) {
       if (closed || relays.includes(url)) return
       const route = openRoute(url)
@@ -174,7 +179,7 @@ export function createPool(options: PoolOptions): Pool {
       outbox.close()
       announcer.close()
       repairer.close()
-      await Promise.all([...routes.map(route => route.close()), couriers.close()])
+      await Promise.all([...routes.map(route => route.close()), couriers.close(), visits.close()])
     },
   }
 }

@@ -3,7 +3,7 @@ import type { Cancel } from '../../platform/timers.ts'
 import type { AgentState, AgentStates } from './agent-state.ts'
 import type { Board } from './blackboard/board.ts'
 import type { OwnState, StateView } from './owned/types.ts'
-import { logHostOf, type StateSurroundings } from './surroundings.ts'
+import { abroad, logHostOf, type StateSurroundings } from './surroundings.ts'
 
 /** Names of an agent's own records. Short, because each event says it twice. */
 export const OWN_RECORD = 's'
@@ -77,10 +77,16 @@ export function createStateDesk(around: StateSurroundings): AgentStates {
     const [{ openSections }, host] = await Promise.all([loadState(), logHostOf(around)])
     around.ensureOpen()
     const authors = new Set([author])
-    const sections = openSections(host, { o: OWN_RECORD, keep: `${OWN_RECORD}@${author}`, authors: () => authors })
+    const visit = around.visit(author)
+    const sections = openSections(abroad(host, visit), {
+      o: OWN_RECORD,
+      keep: `${OWN_RECORD}@${author}`,
+      authors: () => authors,
+    })
     const detach = around.attach(timeoutMs => sections.log.close({ timeoutMs }))
     return sections.view(author, async () => {
       detach()
+      visit.leave()
       await sections.log.close({ timeoutMs: 0 })
     })
   }

@@ -1,11 +1,21 @@
 import type { Cancel } from '../../platform/timers.ts'
+import type { Lines } from '../link/lines.ts'
 import type { LogHost } from './log/types.ts'
 import type { StateStore } from './store.ts'
+
+/** Where somebody else's state is read: see sdk/relays/visits.ts. */
+export interface Abroad {
+  readonly lines: Lines
+  readonly home: Exclude<LogHost['home'], undefined>
+  leave(): void
+}
 
 /** What everything that keeps state beside an agent takes from it. */
 export interface StateSurroundings extends Omit<LogHost, 'store'> {
   /** 64 hex. */
   readonly pubkey: string
+  /** Lines to where a key publishes, to be left in the end. */
+  visit(pubkey: string): Abroad
   /** Opened when it is first needed, once. */
   store(): Promise<StateStore>
   /** npub, hex or contact name to 64 hex. Throws UnknownRecipientError. */
@@ -31,3 +41,11 @@ export function surroundingsOf(agent: object): StateSurroundings {
 export async function logHostOf(surroundings: StateSurroundings): Promise<LogHost> {
   return { ...surroundings, store: await surroundings.store() }
 }
+
+/** For the log of one other key, which is read where that key publishes, too. */
+export const abroad = (host: LogHost, { lines, home }: Abroad): LogHost => ({
+  ...host,
+  lines: () => lines.all,
+  eachLine: lines.each,
+  home,
+})

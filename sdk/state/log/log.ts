@@ -31,6 +31,8 @@ const CLOSE_MS = 5_000
 /** Relays are asked for what is missing at most so often. */
 const REPAIR_MS = 60_000
 const REWRITE_MS = 1_000
+/** Where the authors publish is waited for so long, then what others have is good enough to begin with. */
+const HOME_MS = 10_000
 const SHOWN_GAPS = 16
 /** Snapshots by others, or by earlier lives, whose cover counts as acknowledged where they were seen. */
 const MAX_FOUND = 16
@@ -94,9 +96,21 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
   let rewrite: Cancel | undefined
   let closed = false
   let closing: Promise<void> | undefined
+  let isImpatient = false
+  const cancelPatience =
+    host.home &&
+    timers.after(
+      HOME_MS,
+      () => {
+        isImpatient = true
+        news.beat()
+      },
+      { background: true },
+    )
 
   const wanted = () => Math.max(1, Math.min(2, host.lines().length))
-  const caughtUp = () => [...sides.values()].filter(side => side.caughtUp).length
+  const caughtUp = (anywhere = false) =>
+    [...sides].filter(([line, side]) => side.caughtUp && (anywhere || host.home?.has(line) !== false)).length
 
   function enlist(): void {
     for (const line of host.lines()) {
@@ -391,6 +405,7 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
     over.abort()
     closed = true
     stopEnlisting()
+    cancelPatience?.()
     for (const side of sides.values()) side.stop()
     news.beat()
     await store.durable?.()
@@ -422,6 +437,7 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
     return done()
   }
 
+  void host.home?.known.then(changed)
   const stopEnlisting = host.eachLine(() => {
     enlist()
     return () => {}
@@ -459,7 +475,7 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
     get status() {
       return status()
     },
-    ready: () => waitFor(() => caughtUp() > 0),
+    ready: () => waitFor(() => caughtUp(isImpatient) > 0),
     confirmed: () => waitFor(() => caughtUp() >= wanted()),
     flushed: ms => until(() => pending() === 0, ms),
     refilter,

@@ -13,6 +13,8 @@ export interface LogHost {
   lines(): readonly Line[]
   /** Begins something at each of them, and at each that joins, until it is cancelled. */
   eachLine(begin: (line: Line) => Cancel): Cancel
+  /** Where the authors publish, if not at any relay: what was read elsewhere may be old, or nothing. */
+  readonly home?: { readonly known: Promise<unknown>; has(line: Line): boolean }
   readonly signer: Signer
   readonly clock: Clock
   readonly timers: Timers
@@ -138,9 +140,9 @@ export interface WriteOptions {
 }
 
 export interface LogStatus {
-  /** Something is known to be missing, or no relay was caught up with since the log was opened. Reading goes on. */
+  /** Something is known to be missing, or no relay where it is published was caught up with since the log was opened. Reading goes on. */
   readonly behind: boolean
-  /** Relays whose part of the log was read to its end since the log was opened. */
+  /** Relays whose part of the log was read to its end since the log was opened, of those where its authors publish. */
   readonly caughtUp: number
   readonly relays: number
   /** Relays that tell now what is written: 0 is not followed. */

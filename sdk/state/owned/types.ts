@@ -40,7 +40,7 @@ export interface StateView {
   readonly digest: string
   /** Evidence that this author runs twice, or lies. */
   onFork(listener: (fork: Fork) => void): Cancel
-  /** Resolves once one relay was read to its end; false if it was closed before, or after `ms`. */
+  /** Resolves once one relay where it is published was read to its end, or, after 10 s without, any; false if it was closed before, or after `ms`. */
   ready(ms?: number): Promise<boolean>
   close(): Promise<void>
 }

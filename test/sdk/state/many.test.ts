@@ -9,7 +9,7 @@ import { nowSeconds, type Person, person } from '../../helpers/events.ts'
 import { sharedVerifier } from '../../helpers/shared-verifier.ts'
 import { bob, eventually, memoryAgent } from '../agents.ts'
 
-const MANY = 110
+const MANY = 101
 const ALLOWED = 8
 const SESSION = '019b00000000aaaa'
 
