@@ -23,7 +23,7 @@ beforeEach(() => {
   onTestFinished(() => writer.close())
 })
 function open(segments: { readonly seqs?: number; readonly keptBytes?: number }): LogReader {
-  const reader = new LogReader(file, segments)
+  const reader = new LogReader(file, { segments })
   onTestFinished(() => reader.close())
   return reader
 }

@@ -67,16 +67,18 @@ export function lanesOf(filter: Filter, statements: Statements, span: Span, want
     const lanes = authorLanes(filter.authors, filter.kinds, statements)
     if (lanes !== undefined) choices.push(lanes)
   }
-  for (const [name, values] of filter.tags ?? [])
-    choices.push([...values].map(value => ({ sql: LANE_SQL.tag, prefix: [tagKey(name, value)] })))
+  for (const [name, values] of filter.tags ?? []) choices.push(tagLanes(name, values))
   const [only, ...others] = choices
   if (only !== undefined && others.length === 0) return only
   if (only !== undefined) return smallest(choices, statements)
   return wideLanes(filter)
 }
 
+export const tagLanes = (name: string, values: ReadonlySet<string>): readonly Lane[] =>
+  [...values].map(value => ({ sql: LANE_SQL.tag, prefix: [tagKey(name, value)] }))
+
 /** Everything of a filter's time and kinds. */
-const wideLanes = ({ kinds }: Filter): readonly Lane[] =>
+export const wideLanes = ({ kinds }: Filter): readonly Lane[] =>
   kinds === undefined || kinds.size > MAX_LANES
     ? [{ sql: LANE_SQL.time, prefix: [] }]
     : [...kinds].map(kind => ({ sql: LANE_SQL.kind, prefix: [kind] }))
@@ -107,7 +109,8 @@ function isDense(filter: Filter, statements: Statements, { from, since }: Span, 
   return rows < ranges * LANE_COST
 }
 
-function authorLanes(
+/** Undefined if there are too many. */
+export function authorLanes(
   authors: ReadonlySet<string>,
   kinds: ReadonlySet<number> | undefined,
   statements: Statements,
@@ -135,6 +138,17 @@ export function kindsOf(author: number, statements: Statements): readonly number
     kinds.push(kind)
   }
   return undefined
+}
+
+/** The kinds that any of these authors has written; undefined if one has written very many. */
+export function kindsOfAll(authors: ReadonlySet<string>, statements: Statements): ReadonlySet<number> | undefined {
+  const kinds = new Set<number>()
+  for (const author of authors) {
+    const its = kindsOf(authorKey(author), statements)
+    if (its === undefined) return undefined
+    for (const kind of its) kinds.add(kind)
+  }
+  return kinds
 }
 
 /** By counting a few entries of each. */

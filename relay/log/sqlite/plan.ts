@@ -29,8 +29,9 @@ class Where {
 }
 
 /** A query in SQL alone, exact: what an index key leaves open is asked of the text. */
-function conditions(filter: Filter, { keys, now }: Reader): Where {
+function conditions(filter: Filter, { keys, now }: Reader, upTo?: number): Where {
   const where = new Where()
+  if (upTo !== undefined) where.and('e.seq <= ?', upTo)
   if (filter.ids !== undefined) where.in('e.rank', [...filter.ids].map(rankOf)).in(SQL_ID, filter.ids)
   if (filter.authors !== undefined)
     where.in('e.author', [...filter.authors].map(authorKey)).in(SQL_PUBKEY, filter.authors)
@@ -51,15 +52,27 @@ function conditions(filter: Filter, { keys, now }: Reader): Where {
   return where.and('(e.expires_at IS NULL OR e.expires_at > ?)', now)
 }
 
-/** FROM and WHERE of a filter; of tag conditions the one with the fewest values leads. CROSS JOIN keeps SQLite from turning it round. */
-function source(filter: Filter, reader: Reader): { readonly sql: string; readonly params: (string | number)[] } {
-  const where = conditions(filter, reader)
-  const [driver] = [...(filter.tags ?? [])].sort(([, a], [, b]) => a.size - b.size)
-  if (driver === undefined || filter.ids !== undefined || filter.search !== undefined)
+/** The tag condition that leads: the one with the fewest values, unless ids or words do. */
+export function drivingTag({ tags, ids, search }: Filter): readonly [string, ReadonlySet<string>] | undefined {
+  if (ids !== undefined || search !== undefined) return undefined
+  return [...(tags ?? [])].sort(([, a], [, b]) => a.size - b.size)[0]
+}
+
+/** FROM and WHERE of a filter. CROSS JOIN keeps SQLite from turning it round. */
+function source(
+  filter: Filter,
+  reader: Reader,
+  upTo?: number,
+): { readonly sql: string; readonly params: (string | number)[] } {
+  const where = conditions(filter, reader, upTo)
+  const driver = drivingTag(filter)
+  if (driver === undefined)
     return { sql: `FROM events e ${hint(filter)} WHERE ${where.parts.join(' AND ')}`, params: where.params }
   const [name, values] = driver
   where.in('t.key', new Set([...values].map(value => tagKey(name, value))))
   if (filter.kinds !== undefined) where.in('t.kind', filter.kinds)
+  if (filter.since !== undefined) where.and('t.created_at >= ?', filter.since)
+  if (filter.until !== undefined) where.and('t.created_at <= ?', filter.until)
   return {
     sql: `FROM tags t CROSS JOIN events e ON e.seq = t.seq WHERE ${where.parts.join(' AND ')}`,
     params: where.params,
@@ -71,7 +84,7 @@ function hint({ ids, authors, kinds, search }: Filter): string {
   if (search !== undefined) return ''
   if (ids !== undefined) return 'INDEXED BY events_id'
   if (authors !== undefined) return 'INDEXED BY events_author'
-  return kinds === undefined ? '' : 'INDEXED BY events_kind'
+  return kinds === undefined ? 'INDEXED BY events_time' : 'INDEXED BY events_kind'
 }
 
 /** The newest matches that are ranked against each other: what bounds a search for a word that everybody uses. */
@@ -110,9 +123,9 @@ export function authorsPlan(filter: Filter, reader: Reader): Plan {
   return { sql: `SELECT DISTINCT ${SQL_PUBKEY} AS pubkey ${sql}`, params }
 }
 
-/** The number of distinct events any of the filters finds. */
-export function countPlan(filters: readonly Filter[], reader: Reader): Plan {
-  const sources = filters.map(filter => source(filter, reader))
+/** The number of distinct events with seqs up to `upTo` that any of the filters finds. */
+export function countPlan(filters: readonly Filter[], reader: Reader, upTo: number): Plan {
+  const sources = filters.map(filter => source(filter, reader, upTo))
   return {
     sql: `SELECT count(*) FROM (${sources.map(({ sql }) => `SELECT DISTINCT e.seq ${sql}`).join(' UNION ')})`,
     params: sources.flatMap(({ params }) => params),

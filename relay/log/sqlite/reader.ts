@@ -21,6 +21,7 @@ import type {
   StubPage,
   StubRequest,
 } from '../store.ts'
+import { type CountFrom, countSpan } from './count-span.ts'
 import { rankOf } from './keys.ts'
 import { logRows } from './log-rows.ts'
 import { authorsPlan, countPlan, searchPlan, wordsPlan } from './plan.ts'
@@ -31,6 +32,18 @@ import { rowsInTime, type ScanContext } from './rows.ts'
 import { LOG_APPLICATION_ID, LOG_MIGRATIONS } from './schema.ts'
 import { type SegmentOptions, Segments } from './segments.ts'
 import { Statements } from './statements.ts'
+
+/** What one turn of a count found. */
+export interface CountPart {
+  readonly count: number
+  readonly next: CountFrom | undefined
+}
+
+export interface ReaderOptions {
+  readonly segments?: SegmentOptions
+  /** Index entries that one turn of a count looks at. */
+  readonly countEntries?: number
+}
 
 /** Removals read per statement. */
 const CHUNK = 128
@@ -50,9 +63,11 @@ export class LogReader {
   readonly #snapshotLast: Statement
   readonly #cache = new Recent<ReadRow>(CACHE_CHARS, ({ json }) => json.length)
   readonly #segments: Segments
+  readonly #countEntries: number
   #damaged: number[] = []
 
-  constructor(path: string, segments?: SegmentOptions) {
+  constructor(path: string, { segments, countEntries = BUDGET }: ReaderOptions = {}) {
+    this.#countEntries = countEntries
     this.#db = openDatabase(path, { applicationId: LOG_APPLICATION_ID, migrations: LOG_MIGRATIONS, readonly: true })
     this.#db.pragma(`cache_size = -${CACHE_KIB}`)
     this.#statements = new Statements(this.#db)
@@ -98,24 +113,29 @@ export class LogReader {
     })
   }
 
-  count(filters: readonly Filter[], reader: Reader): number {
-    const wanted = filters.filter(filter => !matchesNothing(filter))
-    if (wanted.length === 0) return 0
-    return this.#inSnapshot(() => {
-      const { sql, params } = countPlan(wanted, { ...reader, keys: [] })
+  /** One turn of a count; `next` is where to go on. Together they count what was stored when it began, less what went meanwhile. */
+  count(filters: readonly Filter[], reader: Reader, from?: CountFrom): CountPart {
+    return this.#inSnapshot(last => {
+      const { until, upTo } = from ?? { until: Number.MAX_SAFE_INTEGER, upTo: last }
+      const asked = filters.filter(filter => !matchesNothing(filter))
+      const span = countSpan(asked, until, this.#countEntries, this.#statements)
+      const next = span.next === undefined ? undefined : { until: span.next, upTo }
+      const wanted = span.filters.filter(filter => !matchesNothing(filter))
+      if (wanted.length === 0) return { count: 0, next }
+      const { sql, params } = countPlan(wanted, { ...reader, keys: [] }, upTo)
       const [open = 0] = this.#statements.raw(sql).get(...params) as number[]
-      return reader.keys.length === 0 ? open : open + this.#countRestricted(wanted, reader)
+      return { count: reader.keys.length === 0 ? open : open + this.#countRestricted(wanted, reader, upTo), next }
     })
   }
 
   /** Of the kinds that not all may read, row by row: the access function decides. */
-  #countRestricted(filters: readonly Filter[], reader: Reader): number {
+  #countRestricted(filters: readonly Filter[], reader: Reader, upTo: number): number {
     const seqs = new Set<number>()
     for (const filter of filters) {
       const kinds = restrictedKinds.filter(kind => filter.kinds?.has(kind) ?? true)
       if (kinds.length === 0) continue
       const context = { ...this.#context(), budget: { entries: Number.POSITIVE_INFINITY } }
-      for (const row of this.#scan(context, { ...filter, kinds: new Set(kinds) }, reader))
+      for (const row of this.#scan(context, { ...filter, kinds: new Set(kinds) }, reader, undefined, upTo))
         if ('seq' in row && row.seq > (filter.since_seq ?? 0)) seqs.add(row.seq)
     }
     return seqs.size

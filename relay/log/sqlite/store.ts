@@ -7,7 +7,9 @@ import type { EpochStart } from '../epochs.ts'
 import { unpackBatch, unpackPage } from '../packed-page.ts'
 import type { PrunePage } from '../retention.ts'
 import type { Commit, LogBatch, QueryPage, SearchResult, Setting, Store, StoredWill, StubPage } from '../store.ts'
+import type { CountFrom } from './count-span.ts'
 import { type PackedCommit, unpackCommit } from './packed.ts'
+import type { CountPart } from './reader.ts'
 import { Thread } from './rpc.ts'
 import { createSearchPace, type SearchPace } from './search-pace.ts'
 
@@ -130,7 +132,14 @@ function createStore(writer: Thread, reader: Reads, opened: Opened, searching: b
     query: async request => unpackPage(await reader.call<QueryPage>('query', request)),
     async count(filters, who) {
       await searchable(filters)
-      return reader.call<number>('count', filters, who)
+      let count = 0
+      let from: CountFrom | undefined
+      do {
+        const part: CountPart = await reader.call('count', filters, who, from)
+        count += part.count
+        from = part.next
+      } while (from !== undefined)
+      return count
     },
     async remove(ids, nowMs) {
       const commit = await writer.call<Commit>('remove', ids, nowMs)
