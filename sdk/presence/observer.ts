@@ -106,9 +106,9 @@ export function observe(
     const session = tagValue(event, 'd') ?? ''
     if (session.length > MAX_SESSION_CHARS) return
     if (event.kind === HEARTBEAT) {
-      const tracked = track(event.pubkey, session)
-      // Each counts once, and an old one not at all: replayed, they would keep the dead alive.
+      // Each counts once, and an old one not at all, nor for a session that nobody knows: replayed, they would keep the dead alive.
       if (event.created_at < clock.now() / 1000 - MAX_BEAT_AGE) return
+      const tracked = track(event.pubkey, session)
       if (!tracked || event.created_at <= tracked.beatAt) return
       tracked.beatAt = event.created_at
       tracked.heardAt = clock.monotonic()

@@ -188,6 +188,11 @@ test('hostile presence: replayed heartbeats, sessions without end and junk keep 
   expect(seen.last).not.toHaveProperty('activity')
   // Older than the goodbye: a straggler, or a replay.
   await say(24_706, 'a', '', nowSeconds() - 60)
+  // Of a session that nobody knows, but a quarter of an hour old.
+  await say(24_706, 'replayed', '', nowSeconds() - 910)
+  await say(34_706, 'b', '{"state":"offline"}')
+  await eventually('what came behind it is read', () => seen.last?.sessions.some(each => each.session === 'b') === true)
+  expect(seen.last?.sessions.map(each => each.session).sort()).toEqual(['a', 'b'])
   for (const junk of ['', 'x', '[]', '{"state":"alive"}', `{"state":"online","activity":"${'x'.repeat(5_000)}"}`])
     await say(34_706, `junk ${junk.length}`, junk)
   for (let n = 0; n < 30; n += 1) await say(34_706, `s${n}`, '{"state":"offline"}', nowSeconds() + n)
