@@ -173,7 +173,7 @@ export function createSharedFeeds(options: Omit<FeedOptions, keyof FeedSink | 'f
       else if (groups.length > failed.length) {
         const all = everybody()
         for (const group of [...groups]) end(group)
-        cohort = ask(all)
+        if (all.length > 0) cohort = ask(all)
       }
     }
     if (waiting.length > 0) void next()
@@ -185,6 +185,8 @@ export function createSharedFeeds(options: Omit<FeedOptions, keyof FeedSink | 'f
   /** Asks for all of them as one. */
   function regroup(): void {
     if (cohort || isBeginning) return
+    for (const group of [...groups]) if (group.members.size === 0) end(group)
+    if (groups.length === 0) return
     replaced = [...groups]
     cohort = ask(everybody())
   }
@@ -192,6 +194,8 @@ export function createSharedFeeds(options: Omit<FeedOptions, keyof FeedSink | 'f
   function end(group: Group): void {
     group.feed.stop()
     groups = groups.filter(each => each !== group)
+    // Nobody has to wait for it any more.
+    cohort = cohort?.filter(each => each !== group)
   }
 
   const nameOf = (position: ScopedCursor) => `${position.epoch} ${position.scope}`
@@ -240,7 +244,8 @@ export function createSharedFeeds(options: Omit<FeedOptions, keyof FeedSink | 'f
       () => {
         cancelTidying = undefined
         for (const group of [...groups]) if (group.members.size === 0) end(group)
-        if (groups.length > 0) regroup()
+        settle()
+        regroup()
       },
       { background: true },
     )
