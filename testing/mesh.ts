@@ -6,6 +6,7 @@ import type { NostrEvent } from '../protocol/event.ts'
 import { publicKeyOf } from '../protocol/signature.ts'
 import { type LocalSigner, localSigner } from '../sdk/identity/local-signer.ts'
 import { type Agent, type Contact, type OpenAgentOptions, openAgent } from '../sdk/index.ts'
+import { loadTimeFeed } from '../sdk/link/feed.ts'
 import { loadObserver } from '../sdk/presence/index.ts'
 import { loadComparison } from '../sdk/relays/repairer.ts'
 import { type CrashPoint, createLife, type Life } from './life.ts'
@@ -98,7 +99,7 @@ const sign = createLocalSign()
 
 export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh> {
   // Reading a file takes the host's time, which a virtual clock does not wait for.
-  await Promise.all([loadComparison(), loadObserver()])
+  await Promise.all([loadComparison(), loadObserver(), loadTimeFeed()])
   const time = createVirtualTime(options.startMs ?? START_MS)
   const random = seededRandom(options.seed ?? 1)
   const residents = new Map<string, Resident>()

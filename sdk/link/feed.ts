@@ -1,4 +1,5 @@
 import type { Clock } from '../../platform/clock.ts'
+import { onDemand } from '../../platform/on-demand.ts'
 import type { Random } from '../../platform/random.ts'
 import type { Timers } from '../../platform/timers.ts'
 import type { Verifier } from '../../platform/verifier.ts'
@@ -7,8 +8,7 @@ import type { NostrEvent } from '../../protocol/event.ts'
 import { type Filter, type FilterJson, parseFilter } from '../../protocol/filter.ts'
 import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import type { Link } from './link.ts'
-import { createLogFeed } from './log-feed.ts'
-import { createTimeFeed } from './time-feed.ts'
+import { createLogFeed, type DialectFeed } from './log-feed.ts'
 
 /** A verified event, and where the relay's log has it. */
 export interface Received {
@@ -78,6 +78,9 @@ export interface Progress {
 
 /** A rate is told after so long. */
 const RATED_MS = 1_000
+
+/** Few relays that agents use need it. */
+export const loadTimeFeed = onDemand(() => import('../seldom.ts'))
 
 /** One standing query at one relay, resumed on every connection from where the last one ended. */
 export interface Feed {
@@ -151,16 +154,31 @@ export function createFeed(options: FeedOptions): Feed {
       dialect = 'time'
       mayMiss = true
       log.stop()
-      time.open()
+      void openTime(run)
       options.onChange()
     },
   }
   const log = createLogFeed(shared)
-  const time = createTimeFeed(shared)
+  let time: DialectFeed | undefined
+  /** Which opening this is. */
+  let run = 0
+
+  async function openTime(mine: number): Promise<void> {
+    try {
+      const { createTimeFeed } = await loadTimeFeed()
+      if (run !== mine) return
+      time ??= createTimeFeed(shared)
+      time.open()
+    } catch (error) {
+      // The next connection tries again.
+      if (run === mine) options.link.drop(`what reads relays without log order is not there: ${String(error)}`, false)
+    }
+  }
 
   function stopBoth(): void {
+    run += 1
     log.stop()
-    time.stop()
+    time?.stop()
   }
 
   return {
@@ -191,7 +209,7 @@ export function createFeed(options: FeedOptions): Feed {
       if (!options.link.isOpen || (dialect === undefined && error === undefined)) return
       begin()
       error = undefined
-      if (dialect === 'time') time.refresh()
+      if (dialect === 'time') time?.refresh()
       else log.refresh()
       options.onChange()
     },

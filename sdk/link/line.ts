@@ -9,7 +9,7 @@ import { type Answer, askLink } from './ask.ts'
 import { createFramePump } from './frame-pump.ts'
 import type { Link } from './link.ts'
 import type { PublishOutcome } from './questions.ts'
-import { createSharedFeeds, type SharedFeed, type SharedSink } from './shared-feeds.ts'
+import type { createSharedFeeds, SharedFeeds } from './shared-feeds.ts'
 
 export interface WatchHandlers {
   /** Verified, and asked for. */
@@ -39,10 +39,10 @@ export interface Line {
   /** One question, now; never rejects. */
   ask(filter: FilterJson, max: number, timeoutMs: number): Promise<Answer>
   /**
-   * A standing query in log order whose positions and events the sink keeps, resumed on every connection until it is stopped. However
-   * many there are, they take few of the connection's subscriptions.
+   * Standing queries in log order, resumed on every connection until they are stopped. However many there are, they take few of the
+   * connection's subscriptions. `create` makes them when they are first asked for: a page that needs none does not load it.
    */
-  feed(filter: FilterJson, sink: SharedSink): SharedFeed
+  feeds(create: typeof createSharedFeeds): SharedFeeds
   follow(listener: LineListener): Cancel
 }
 
@@ -65,7 +65,7 @@ export function createLine(link: Link, options: LineOptions): LineEnd {
   const { verifier } = options
   const listeners = new Set<LineListener>()
   const watches = new Set<{ start(): void; stop(reason: string): void }>()
-  const feeds = createSharedFeeds({ ...options, link })
+  let feeds: SharedFeeds | undefined
   let isOpen = false
 
   return {
@@ -117,7 +117,12 @@ export function createLine(link: Link, options: LineOptions): LineEnd {
     },
     ask: async (filter, max, timeoutMs) =>
       isOpen ? askLink(link, filter, { ...options, max, timeoutMs }) : { events: [], invalid: 0, complete: false },
-    feed: feeds.add,
+    feeds(create) {
+      if (feeds) return feeds
+      feeds = create({ ...options, link })
+      if (isOpen) feeds.open()
+      return feeds
+    },
     follow(listener) {
       listeners.add(listener)
       if (isOpen) listener.onOpen()
@@ -126,14 +131,14 @@ export function createLine(link: Link, options: LineOptions): LineEnd {
     opened() {
       isOpen = true
       for (const watch of [...watches]) watch.start()
-      feeds.open()
+      feeds?.open()
       for (const listener of [...listeners]) listener.onOpen()
     },
     lost(reason) {
       if (!isOpen) return
       isOpen = false
       for (const watch of [...watches]) watch.stop(reason)
-      feeds.down(reason)
+      feeds?.down(reason)
       for (const listener of [...listeners]) listener.onDown?.()
     },
   }

@@ -1,7 +1,7 @@
 import type { Cancel } from '../../platform/timers.ts'
 import { encodeEvent, type NostrEvent } from '../../protocol/event.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
-import { GIFT_WRAP, MESSAGE, RECEIPT } from '../../protocol/kinds.ts'
+import { MESSAGE } from '../../protocol/kinds.ts'
 import { parseReason } from '../../protocol/reasons.ts'
 import type { Host, RelayStatus } from '../api.ts'
 import { type Answer, askLink } from '../link/ask.ts'
@@ -15,6 +15,7 @@ import type { Side } from '../link/reconcile.ts'
 import { refuseToList } from '../link/refuse-to-list.ts'
 import { createAcknowledged } from './acknowledged.ts'
 import { createInOrder } from './in-order.ts'
+import { feedKey, inboxFilter } from './inbox-feed.ts'
 import { createLane } from './lane.ts'
 import { readMail } from './receive.ts'
 import type { Sealer } from './seal.ts'
@@ -90,17 +91,6 @@ const isRefusal = (message: string | undefined): boolean => {
   const { prefix } = parseReason(message ?? '')
   return prefix === 'auth-required' || prefix === 'restricted'
 }
-
-/** What an inbox asks each relay for. */
-export const inboxFilter = (pubkey: string): FilterJson => ({ kinds: [MESSAGE, RECEIPT, GIFT_WRAP], '#p': [pubkey] })
-
-const feedKey = (relay: string, wanted: FilterJson, dialect: Dialect): FeedKey => ({
-  relay,
-  filter: `${dialect} ${JSON.stringify(wanted)}`,
-})
-
-/** Under which name an inbox's position in a relay's log is kept. */
-export const inboxFeed = (relay: string, pubkey: string): FeedKey => feedKey(relay, inboxFilter(pubkey), 'log')
 
 export function createRoute(options: RouteOptions): Route {
   const { url, store, timers } = options

@@ -1,6 +1,3 @@
-import { isHex64 } from '../../protocol/hex.ts'
-import { isRecord, own, parseJson } from '../../protocol/json.ts'
-
 /** `bob@example.com`, or `example.com` for `_@example.com` (NIP-05). */
 export interface InternetName {
   /** As it is shown, in lower case. */
@@ -20,8 +17,6 @@ export interface Found {
 }
 
 const MAX_CHARS = 320
-const MAX_RELAYS = 4
-const MAX_URL_CHARS = 256
 
 /** This machine, by its own names and addresses. */
 const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/
@@ -37,22 +32,4 @@ export function parseInternetName(text: string): InternetName | undefined {
   if (!text.includes('@') && !/\.[a-z][a-z0-9-]*[a-z]$/.test(host)) return undefined
   if ((!isDomain && !isLoopback(host)) || !URL.canParse(`https://${host}`)) return undefined
   return { name: local === '_' ? host : `${local}@${host}`, local, host }
-}
-
-/** The key that a `nostr.json` gives a name, and its relays; undefined if it names nobody so. Throws on what is no such document. */
-export function readNames(text: string, local: string): Found | undefined {
-  const json = parseJson(text)
-  const names = json.ok && isRecord(json.value) ? own(json.value, 'names') : undefined
-  if (!json.ok || !isRecord(json.value) || !isRecord(names)) throw new Error('the answer is no list of names')
-  const pubkey = own(names, local)
-  if (pubkey === undefined || pubkey === null) return undefined
-  if (!isHex64(pubkey)) throw new Error('what it names is no public key')
-  const all = own(json.value, 'relays')
-  const relays = isRecord(all) ? own(all, pubkey) : undefined
-  return {
-    pubkey,
-    relays: (Array.isArray(relays) ? relays : [])
-      .filter((url): url is string => typeof url === 'string' && url.length <= MAX_URL_CHARS)
-      .slice(0, MAX_RELAYS),
-  }
 }

@@ -1,10 +1,11 @@
 import type { Clock } from '../../platform/clock.ts'
+import { onDemand } from '../../platform/on-demand.ts'
 import type { WebGet } from '../../platform/web-get.ts'
 import { isHex64 } from '../../protocol/hex.ts'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import { NameLookupError } from '../errors.ts'
 import type { Shelf } from '../shelf.ts'
-import { type Found, type InternetName, isLoopback, readNames } from './internet-name.ts'
+import type { Found, InternetName } from './internet-name.ts'
 
 const SHELF = 'names'
 /** Asked again after so long. */
@@ -14,9 +15,8 @@ const READ_FRESH_MS = 2_000
 /** A domain that does not answer is believed for so long in what it said last. */
 const KEPT_MS = 30 * 86_400_000
 const MAX_KEPT = 500
-/** Some domains give all their names at once. */
-const MAX_BYTES = 1_048_576
-const TIMEOUT_MS = 10_000
+
+const loadAskDomain = onDemand(() => import('../seldom.ts'))
 
 export interface NameBookOptions {
   readonly shelf: Shelf
@@ -60,16 +60,13 @@ export function createNameBook({ shelf, clock, get, allowPrivate }: NameBookOpti
     shelf.write(SHELF, JSON.stringify({ v: 1, names: known }))
   }
 
-  async function ask({ name, local, host }: InternetName, before: Kept | undefined): Promise<Found> {
+  async function ask(asked: InternetName, before: Kept | undefined): Promise<Found> {
+    const { name, host } = asked
     let found: Found | undefined
     try {
       if (get === undefined) throw new Error('this host has no way to ask')
-      // To this machine itself TLS would protect from nobody.
-      const scheme = allowPrivate && isLoopback(host) ? 'http' : 'https'
-      const url = `${scheme}://${host}/.well-known/nostr.json?name=${local}`
-      const answer = await get(url, { publicOnly: !allowPrivate, maxBytes: MAX_BYTES, timeoutMs: TIMEOUT_MS })
-      if (answer.status !== 200 && answer.status !== 404) throw new Error(httpFault(answer.status))
-      found = answer.status === 404 ? undefined : readNames(answer.text, local)
+      const { askDomain } = await loadAskDomain()
+      found = await askDomain(asked, { get, allowPrivate })
     } catch (cause) {
       // Who was found there before is still who was meant: the domain is away, it has not changed its mind.
       if (before !== undefined && clock.now() - before.askedMs < KEPT_MS) return before
@@ -101,11 +98,6 @@ export function createNameBook({ shelf, clock, get, allowPrivate }: NameBookOpti
     relaysOf: pubkey => kept().find(each => each.pubkey === pubkey)?.relays ?? [],
   }
 }
-
-const httpFault = (status: number): string =>
-  status >= 300 && status < 400
-    ? 'the domain sends elsewhere, which NIP-05 forbids to follow'
-    : `the domain answered with HTTP status ${status}`
 
 /** Our own file, but perhaps from another version: what cannot be read is asked for again. */
 function readKept(shelf: Shelf): readonly Kept[] {

@@ -4,7 +4,8 @@ import type { FilterJson } from '../../protocol/filter.ts'
 import { RelayRefusedError } from '../errors.ts'
 import { localSide } from '../link/local-side.ts'
 import { reconcile } from '../link/reconcile.ts'
-import { inboxFilter, type Route } from '../mail/route.ts'
+import { inboxFilter } from '../mail/inbox-feed.ts'
+import type { Route } from '../mail/route.ts'
 import type { MailStore } from '../mail/store.ts'
 
 /** Ids a relay may name, and messages fetched, in one comparison. */

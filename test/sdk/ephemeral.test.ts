@@ -142,7 +142,7 @@ test('an ear forgets replays, hears each id once and no more than the rate', asy
     },
     follow: () => () => {},
     ask: async () => ({ events: [], invalid: 0, complete: false }),
-    feed: () => expect.unreachable(),
+    feeds: () => expect.unreachable(),
   }
   const ear = createEar({
     lines: createLines([line]),

@@ -1,7 +1,7 @@
 import { createMemoryMailStore, type MailStore } from 'posthorn'
 import type { NostrEvent } from 'posthorn/protocol'
 import { expect, test } from 'vitest'
-import { inboxFilter } from '#dist/sdk/mail/route.js'
+import { inboxFilter } from '#dist/sdk/mail/inbox-feed.js'
 import { corrupt, nowSeconds } from '../helpers/events.ts'
 import { alice, bob, carol, eventually, memoryAgent, messageTo } from './agents.ts'
 import { type Peer, scriptedRelay } from './scripted-relay.ts'

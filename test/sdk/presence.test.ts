@@ -93,7 +93,7 @@ test('a status nobody stands behind is suspect at 45 s and offline at 90 s, from
     },
     follow: () => () => {},
     ask: async () => ({ events: [], invalid: 0, complete: false }),
-    feed: () => expect.unreachable(),
+    feeds: () => expect.unreachable(),
   }
   const times: [number, PresenceState][] = []
   await time.advance(1_000)

@@ -8,7 +8,7 @@ import { backoffMs } from '../../link/backoff.ts'
 import type { Dialect, Received, ScopedCursor } from '../../link/feed.ts'
 import type { Line } from '../../link/line.ts'
 import { ANY_SCOPE } from '../../link/log-feed.ts'
-import type { SharedFeed } from '../../link/shared-feeds.ts'
+import { createSharedFeeds, type SharedFeed } from '../../link/shared-feeds.ts'
 import type { Table } from '../../tables.ts'
 import { hashOf } from './snapshot-text.ts'
 
@@ -106,7 +106,7 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
 
   function follow(): void {
     if (feed || stopped || options.authors().size === 0) return
-    feed = line.feed(filterOf([STATE_DELTA, STATE_SNAPSHOT], options.authors()), {
+    feed = line.feeds(createSharedFeeds).add(filterOf([STATE_DELTA, STATE_SNAPSHOT], options.authors()), {
       begin: readSnapshots,
       positions,
       record,
