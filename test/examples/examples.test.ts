@@ -46,6 +46,15 @@ test.concurrent.for([
   expect(said).toBe(outcome)
 })
 
+test.concurrent('a document that two agents write, one of them offline for a while', async ({ expect }) => {
+  expect(await run([join('shared-document', 'edit.mjs')])).toEqual([
+    '[ ] find an editor',
+    '[ ] write chapter one',
+    '[x] collect sources',
+    'both have the same',
+  ])
+})
+
 test.concurrent('testing your own agent', async ({ expect }) => {
   const said = await run(['--test', join(EXAMPLES, 'testing')])
   expect(said).toEqual(expect.arrayContaining(['# pass 4', '# fail 0']))
@@ -56,6 +65,7 @@ test('every example is run: here, or in a browser', () => {
   expect(readdirSync(EXAMPLES).toSorted()).toEqual([
     'human-approval.mjs',
     'research-team.mjs',
+    'shared-document',
     'sleeping-phone',
     'testing',
     'two-agents.mjs',
