@@ -1,5 +1,5 @@
 import type { Dial, SocketEvents } from '../platform/socket.ts'
-import type { Timers } from '../platform/timers.ts'
+import type { Cancel, Timers } from '../platform/timers.ts'
 import type { LocalSigner } from '../sdk/identity/local-signer.ts'
 import { createMemoryMailStore, type MailStore } from '../sdk/index.ts'
 import { type StateStore, tableStateStore } from '../sdk/state/store.ts'
@@ -57,6 +57,8 @@ export interface Life {
 export function createLife(onEnd: () => void): Life {
   /** Open connections and the relay of each. */
   const pipes = new Map<Pipe, string>()
+  /** What waits holds everything of this run: it goes when the run does. */
+  const pending = new Set<Cancel>()
   let isAlive = true
   let point: CrashPoint | undefined
   let passed = 0
@@ -65,9 +67,15 @@ export function createLife(onEnd: () => void): Life {
     for (const [pipe, url] of [...pipes]) if (relay === undefined || relay === url) pipe.cut()
   }
 
+  function forget(): void {
+    for (const cancel of pending) cancel()
+    pending.clear()
+  }
+
   function die(): void {
     if (!isAlive) return
     isAlive = false
+    forget()
     onEnd()
     // A frame that was sent before is delivered in the next microtask.
     queueMicrotask(() => queueMicrotask(cut))
@@ -96,6 +104,7 @@ export function createLife(onEnd: () => void): Life {
     end(at) {
       if (at === undefined) {
         isAlive = false
+        forget()
         cut()
         onEnd()
       } else {
@@ -103,7 +112,20 @@ export function createLife(onEnd: () => void): Life {
         passed = 0
       }
     },
-    timers: timers => ({ after: (ms, run, how) => timers.after(ms, () => isAlive && run(), how) }),
+    timers: timers => ({
+      after(ms, run, how) {
+        const fire = () => {
+          pending.delete(cancel)
+          if (isAlive) run()
+        }
+        const cancel = timers.after(ms, fire, how)
+        pending.add(cancel)
+        return () => {
+          pending.delete(cancel)
+          cancel()
+        }
+      },
+    }),
     signer: signer => ({
       ...signer,
       sign: template =>

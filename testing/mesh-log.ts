@@ -25,8 +25,25 @@ export interface LogSnapshot {
 /** A log in memory that outlives the relay that serves it, and can be put back to an older state, as by a restored backup. */
 export interface MeshLog {
   readonly store: Store
+  /** Throws if no journal is kept. */
   snapshot(): LogSnapshot
 }
+
+/** Cannot be put back, and in return keeps no more than a log does: for long runs. */
+export function createPlainMeshLog(): MeshLog {
+  return {
+    store: keptOpen(createMemoryStore()),
+    snapshot() {
+      throw new Error('the relays of this mesh keep no journal; make it with rewindable: true')
+    },
+  }
+}
+
+/** A relay that ends closes its log; this one outlives it. */
+const keptOpen = (inner: Store): Store =>
+  new Proxy(inner, {
+    get: (target, name) => (name === 'close' ? async () => {} : Reflect.get(target, name, target)),
+  })
 
 /** What a log does follows from the calls alone, so an older one is made by repeating the first of them. */
 export async function createMeshLog(from?: LogSnapshot): Promise<MeshLog> {

@@ -5,7 +5,7 @@ import { defaultLimits } from '../protocol/limits.ts'
 import { createRelayCore, type RelayCore } from '../relay/core.ts'
 import type { RelayKey } from '../relay/policy/relay-key.ts'
 import { type Lies, lieOn } from './liar.ts'
-import { createMeshLog, type LogSnapshot, type MeshLog } from './mesh-log.ts'
+import { createMeshLog, createPlainMeshLog, type LogSnapshot, type MeshLog } from './mesh-log.ts'
 import { createPipe, type Pipe } from './pipe.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
@@ -29,7 +29,7 @@ export interface MeshRelay {
   start(): Promise<void>
   /** Drops every connection to it; agents come back after their usual wait. */
   cut(): Promise<void>
-  /** Its log as it is now. */
+  /** Its log as it is now. Throws where relays are not `rewindable`. */
   snapshot(): LogSnapshot
   /** Puts its log back to a snapshot, as a restored backup does: what was acknowledged since is lost. Runs again afterwards. */
   rewind(to: LogSnapshot): Promise<void>
@@ -49,15 +49,16 @@ export interface MeshRelayOptions {
   readonly verifier: Verifier
   /** The relay's own, kept over restarts. Default: a fresh one at each start. */
   readonly key?: RelayKey | undefined
+  readonly rewindable: boolean
 }
 
 export async function startMeshRelay(
   url: string,
-  { time, random, verifier, key }: MeshRelayOptions,
+  { time, random, verifier, key, rewindable }: MeshRelayOptions,
 ): Promise<RunningMeshRelay> {
   const liar = forkRandom(random)
   const pipes = new Set<Pipe>()
-  let log: MeshLog = await createMeshLog()
+  let log: MeshLog = rewindable ? await createMeshLog() : createPlainMeshLog()
   let core: RelayCore | undefined
   let lies: Lies = {}
 

@@ -27,6 +27,11 @@ export interface TestMeshOptions {
    * real keys, but nothing can be wrapped. Default `real`.
    */
   readonly keys?: 'real' | 'stand-in'
+  /**
+   * False: relays keep no journal of all that was ever written, and so cannot be put back to an older state; for runs that last. Default
+   * true.
+   */
+  readonly rewindable?: boolean
   /** Told of every event that an agent signs, sent or not. */
   onSigned?(event: NostrEvent): void
 }
@@ -134,6 +139,7 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
   ): Promise<Agent> {
     const life = createLife(() => {
       resident.life = undefined
+      resident.agent = undefined
     })
     const own = forkRandom(random)
     resident.relays = given ?? resident.relays
@@ -200,7 +206,9 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
   for (let index = 0; index < count; index += 1) {
     const own = count === 1 ? random : forkRandom(random)
     const key = standIn ? standInSigner(own.bytes(32), own) : undefined
-    relays.push(await startMeshRelay(urlOf(index), { time, verifier, random: own, key }))
+    relays.push(
+      await startMeshRelay(urlOf(index), { time, verifier, random: own, key, rewindable: options.rewindable ?? true }),
+    )
   }
   const [first] = relays
   if (first === undefined) throw new RangeError('a mesh has at least one relay')

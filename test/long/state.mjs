@@ -15,19 +15,19 @@ const KEYS = 24
 /** Whose state each agent reads: so many places further on. */
 const READS = [1, 7]
 const MINUTE = 60_000
-/** How many states a newcomer follows at once. */
-const FOLLOWED = 20
 /** What a home or a relay holds is compared from here on, hours: before, not everybody has written yet. */
 const WARM = Math.ceil(HOURS / 4)
 /** Of one author at one relay: a ring of deltas, two snapshots in one piece each. */
 const MOST_STORED = 128 + 2
 /** A log that has a hundred events behind its snapshot has not been folded for an hour. */
 const MOST_TAIL = 100
+/** How much more than after the warm-up agents, and relays without their logs, may hold in the end, times. */
+const MOST_GROWTH = 1.5
 /**
- * Growth of the heap after the warm-up, for each write to a relay: the mesh remembers all of them so as to put a relay back, an event
- * as object, text and id each.
+ * What logs and homes, which are in memory here and on disk elsewhere, may grow by for each entry of a log: a relay remembers what it has
+ * removed.
  */
-const MOST_HEAP_KB = 8
+const MOST_KEPT_KB = 2
 
 setFlagsFromString('--expose-gc')
 const collect = runInNewContext('gc')
@@ -45,6 +45,7 @@ const on = await testMesh({
   seed: SEED,
   keys: 'stand-in',
   relays: RELAYS,
+  rewindable: false,
   onSigned: ({ kind }) => {
     if (kind === 34_701 || kind === 34_702) signed += 1
   },
@@ -163,7 +164,47 @@ async function weather() {
   if (draw() < 1 / 30) for (const url of urls) for (const name of names) on.unblock(name, url)
 }
 
-/** Rows of the largest home's state, the longest tail, and the heap without what the mesh keeps for itself. */
+/** Entries that the relays' logs have had. */
+const entries = () => on.relays.reduce((sum, { last }) => sum + last, 0)
+const heap = () => {
+  collect()
+  return process.memoryUsage().heapUsed
+}
+
+/** Whose the heap is: what is gone when all agents are, then all relays, is theirs; what is left is logs, homes and this program. */
+async function weigh(hour) {
+  for (const [index, name] of names.entries()) if (!on.isAwake(name)) await wake(name, index)
+  for (const relay of on.relays) if (!relay.isRunning) await relay.start()
+  for (const url of urls) for (const name of names) on.unblock(name, url)
+  await on.advance(5 * MINUTE)
+  const all = heap()
+  for (const name of names) {
+    await on.kill(name)
+    const home = homes.get(name)
+    home.life += 1
+    home.agent = undefined
+    home.state = undefined
+    home.views = []
+    home.end = undefined
+  }
+  await on.advance(MINUTE)
+  const withoutAgents = heap()
+  for (const relay of on.relays) await relay.kill()
+  await on.advance(MINUTE)
+  const kept = heap()
+  for (const relay of on.relays) await relay.start()
+  for (const [index, name] of names.entries()) await wake(name, index)
+  const mb = bytes => Math.round(bytes / 1e5) / 10
+  return {
+    hour,
+    agentsMb: mb(all - withoutAgents),
+    relaysMb: mb(withoutAgents - kept),
+    keptMb: mb(kept),
+    entries: entries(),
+  }
+}
+
+/** Rows of the largest home's state, the longest tail, and the heap of everything here. */
 function look(hour) {
   collect()
   let rows = 0
@@ -175,12 +216,20 @@ function look(hour) {
     const home = homes.get(name)
     if (on.isAwake(name) && home.state) tail = Math.max(tail, home.state.view.status.tail)
   }
-  const journal = on.relays.reduce((sum, relay) => sum + relay.snapshot().writes, 0)
   const heapMb = Math.round(process.memoryUsage().heapUsed / 1e5) / 10
-  return { hour, rows, tail, timers: on.timers, heapMb, journal, awake: names.filter(name => on.isAwake(name)).length }
+  return {
+    hour,
+    rows,
+    tail,
+    timers: on.timers,
+    heapMb,
+    entries: entries(),
+    awake: names.filter(name => on.isAwake(name)).length,
+  }
 }
 
 const hours = []
+const weights = []
 let outOfTime = false
 for (let minute = 1; minute <= HOURS * 60 && !outOfTime; minute += 1) {
   await weather()
@@ -189,6 +238,7 @@ for (let minute = 1; minute <= HOURS * 60 && !outOfTime; minute += 1) {
   if (minute % 60 === 0) {
     hours.push(look(minute / 60))
     console.log(JSON.stringify({ ...hours.at(-1), seconds: Math.round((Date.now() - started) / 1000) }))
+    if (minute === WARM * 60) weights.push(await weigh(WARM))
     outOfTime = Date.now() - started > MINUTES * MINUTE
   }
 }
@@ -199,6 +249,8 @@ for (const relay of on.relays) if (!relay.isRunning) await relay.start()
 for (const url of urls) for (const name of names) on.unblock(name, url)
 await on.advance(MINUTE)
 for (const [index, name] of names.entries()) if (!on.isAwake(name)) await wake(name, index)
+await on.advance(10 * MINUTE)
+weights.push(await weigh(hours.length))
 await on.advance(10 * MINUTE)
 
 async function passing(task) {
@@ -214,9 +266,8 @@ for (const name of names)
   if ((await passing(homes.get(name).agent.state.flush(120_000))) !== true) problems.push(`${name} cannot flush`)
 const late = new Map()
 let newcomer
-for (const [index, name] of names.entries()) {
-  // A relay lets a connection hold so many subscriptions, and each state that is followed is one.
-  if (index % FOLLOWED === 0) newcomer = await on.agent(`newcomer-${index}`)
+for (const name of names) {
+  newcomer ??= await on.agent('newcomer')
   const view = await passing(newcomer.openState(name))
   if ((await passing(view.ready(60_000))) !== true) problems.push(`the newcomer does not get ${name}`)
   late.set(name, view)
@@ -260,7 +311,7 @@ const mostStored = Math.max(...stored)
 if (mostStored > MOST_STORED) problems.push(`a relay stores ${mostStored} events of one author's state`)
 
 const hundredth = value => Math.round(value * 100) / 100
-let heapKbPerWrite
+let keptKbPerEntry
 const before = hours.filter(({ hour }) => hour <= WARM)
 const after = hours.filter(({ hour }) => hour > WARM)
 const most = (list, pickOf) => Math.max(...list.map(pickOf))
@@ -268,9 +319,12 @@ const most = (list, pickOf) => Math.max(...list.map(pickOf))
 if (hours.length >= 12) {
   if (most(after, ({ tail }) => tail) > MOST_TAIL) problems.push(`a tail of ${most(after, ({ tail }) => tail)}`)
   const growth = most(after, ({ rows }) => rows) / most(before, ({ rows }) => rows)
-  const [first, last] = [before.at(-1), after.at(-1)]
-  heapKbPerWrite = hundredth(((last.heapMb - first.heapMb) * 1_000) / Math.max(1, last.journal - first.journal))
-  if (heapKbPerWrite > MOST_HEAP_KB) problems.push(`the heap grew by ${heapKbPerWrite} KB for each write to a relay`)
+  const [first, last] = weights
+  keptKbPerEntry = hundredth(((last.keptMb - first.keptMb) * 1_000) / Math.max(1, last.entries - first.entries))
+  if (keptKbPerEntry > MOST_KEPT_KB) problems.push(`logs and homes grew by ${keptKbPerEntry} KB for each entry`)
+  for (const whose of ['agentsMb', 'relaysMb'])
+    if (last[whose] > Math.max(1, first[whose]) * MOST_GROWTH)
+      problems.push(`${whose}: ${first[whose]}, then ${last[whose]}`)
   if (growth > 1.5) problems.push(`the largest home grew ${hundredth(growth)} times after the first ${WARM} hours`)
 }
 const figures = {
@@ -285,7 +339,8 @@ const figures = {
   lost,
   differing,
   mostStored,
-  heapKbPerWrite,
+  keptKbPerEntry,
+  weights,
   hours,
   problems: problems.length,
 }
