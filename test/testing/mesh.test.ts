@@ -77,3 +77,40 @@ test('time moves only when told to, and the same seed is the same run', async ()
   expect(first.now).toBe(Date.UTC(2026, 0, 1) + 90_000)
   expect(await run()).toEqual(first)
 })
+
+test('what died leaves nothing behind: no timer of it waits, of however many lives', async () => {
+  const mesh = await testMesh({ seed: 10, keys: 'stand-in' })
+  await mesh.agent('ada')
+  await mesh.advance(1_000)
+  await mesh.kill('ada')
+  const before = mesh.timers
+  for (let life = 0; life < 3; life += 1) {
+    const ada = await mesh.wake('ada')
+    void ada.state.set('life', life)
+    await mesh.advance(1_000)
+    expect(mesh.timers).toBeGreaterThan(before)
+    if (life === 2) {
+      mesh.killAt('ada', { at: 'send' })
+      void ada.send('ada', 'last words')
+      await mesh.advance(1_000)
+    } else await mesh.kill('ada')
+    expect(mesh.isAwake('ada')).toBe(false)
+    expect(mesh.timers).toBe(before)
+  }
+  await mesh.close()
+})
+
+test('relays that keep no journal go on from their log, and cannot be put back', async () => {
+  const mesh = await testMesh({ seed: 11, keys: 'stand-in', rewindable: false })
+  const [ada, bob] = [await mesh.agent('ada'), await mesh.agent('bob')]
+  await ada.send('bob', 'hello')
+  await mesh.advance(1_000)
+  const { last } = mesh.relays[0] ?? {}
+  await mesh.killRelay()
+  await mesh.startRelay()
+  expect(mesh.relays[0]?.last).toBe(last)
+  await mesh.advance(60_000)
+  expect(bob.inbox().map(({ text }) => text)).toEqual(['hello'])
+  expect(() => mesh.relays[0]?.snapshot()).toThrow('rewindable: true')
+  await mesh.close()
+})
