@@ -4,6 +4,7 @@ import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Agent, createProfile, handOver, handOverRead, openAgent, readHome } from 'posthorn'
+import type { NostrEvent } from 'posthorn/protocol'
 import { expect, onTestFinished, test } from 'vitest'
 import { person } from '../helpers/events.ts'
 import { startRelay } from '../helpers/start-relay.ts'
@@ -121,10 +122,11 @@ test('the spool is drained at the next start; what nobody signed for this home i
   const foreign = messageTo(person('bob'), person('mallory'), 'not alice’s')
   const lay = (n: number, text: string, mode = 0o600) =>
     writeFileSync(join(spool, `${String(n).repeat(32)}.json`), text, { mode })
-  lay(1, JSON.stringify({ v: 1, send: foreign }))
+  const order = (event: NostrEvent) => JSON.stringify({ v: 1, send: { id: foreign.id, event: JSON.stringify(event) } })
+  lay(1, order(foreign))
   lay(2, 'no json')
-  lay(3, JSON.stringify({ v: 1, send: { ...foreign, pubkey: readHome(home).profile.pubkey } }))
-  lay(4, JSON.stringify({ v: 1, send: foreign }), 0o644)
+  lay(3, order({ ...foreign, pubkey: readHome(home).profile.pubkey }))
+  lay(4, order(foreign), 0o644)
   const agent = await open(home, relay.url)
   expect(await agent.stored(id)).toMatchObject({ state: 'stored' })
   expect(agent.delivery(foreign.id)).toBeUndefined()
