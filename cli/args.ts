@@ -120,7 +120,13 @@ function parserMessage(said: string): string {
 
 function arityMessage(verb: string, spec: VerbSpec, operands: readonly string[]): string {
   const [min, max] = spec.arity
-  if (max === 0) return `${verb} takes no operands, got ${JSON.stringify(operands[0])}`
+  if (max === 0) {
+    const [first = ''] = operands
+    const members = Object.keys(VERBS).flatMap(each => (each.startsWith(`${verb} `) ? each.slice(verb.length + 1) : []))
+    const meant = nearest(first, members)
+    const advice = meant === undefined ? '' : `; did you mean ${verb} ${meant}?`
+    return `${verb} takes no operands, got ${JSON.stringify(first)}${advice}`
+  }
   const wanted = `usage: posthorn ${verb} ${spec.operands}`
   if (operands.length < min) return wanted
   return `too many words; put text with spaces in quotes (${wanted})`

@@ -8,7 +8,7 @@ import type { VerbName } from './verbs/index.ts'
 
 /** The process around a command, behind an interface. */
 export interface CliHost {
-  readonly stdout: Writable & { readonly isTTY?: boolean }
+  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number }
   readonly stderr: Writable & { readonly isTTY?: boolean }
   readonly env: Readonly<Record<string, string | undefined>>
   /** Aborted by Ctrl-C, SIGTERM or, unless {@link onReload} took it, SIGHUP: stop, clean up, return. */

@@ -1,10 +1,13 @@
 import { EXIT_CODES, type ExitName } from './exit-codes.ts'
-import type { Paint } from './output.ts'
-import { columns } from './text.ts'
+import type { Output } from './output.ts'
+import { columns, fold } from './text.ts'
 import { COMMON, type OptionSpec, VERB_GROUPS, VERBS, type VerbName, type VerbSpec } from './verbs/index.ts'
 
+/** Where help is shown. */
+type Page = Pick<Output, 'paint' | 'width'>
+
 /** All verbs, for `posthorn` and `posthorn help`. */
-export function overview(paint: Paint): string {
+export function overview({ paint, width }: Page): string {
   return [
     'Posthorn: a relay, and mail for agents that sleep.',
     '',
@@ -17,21 +20,27 @@ export function overview(paint: Paint): string {
     '',
     ...VERB_GROUPS.flatMap(([title, verbs]) => [
       paint.bold(title),
-      ...columns(Object.entries(verbs).map(([name, { operands, summary }]) => [`${name} ${operands}`.trim(), summary])),
+      ...columns(
+        Object.entries(verbs).map(([name, { operands, summary }]) => [`${name} ${operands}`.trim(), summary]),
+        width,
+      ),
       '',
     ]),
     paint.bold('Options of every verb'),
-    ...columns(optionRows(COMMON)),
+    ...columns(optionRows(COMMON), width),
     '',
     paint.bold('Exit codes'),
-    ...columns(Object.values(EXIT_CODES).map(({ code, meaning }) => [String(code), meaning])),
+    ...columns(
+      Object.values(EXIT_CODES).map(({ code, meaning }) => [String(code), meaning]),
+      width,
+    ),
     '',
     'posthorn help <verb> tells more. Results go to stdout, everything else to stderr.',
   ].join('\n')
 }
 
 /** One verb: examples first. */
-export function verbHelp(verb: VerbName, paint: Paint): string {
+export function verbHelp(verb: VerbName, { paint, width }: Page): string {
   const spec: VerbSpec = VERBS[verb]
   const own = optionRows(spec.options)
   const operands = spec.operands === '' ? '' : ` ${spec.operands}`
@@ -44,12 +53,12 @@ export function verbHelp(verb: VerbName, paint: Paint): string {
       `  ${command}`,
       ...(what === '' ? [] : [`      ${paint.dim(what)}`]),
     ]),
-    ...(own.length > 0 ? ['', paint.bold('Options'), ...columns(own)] : []),
+    ...(own.length > 0 ? ['', paint.bold('Options'), ...columns(own, width)] : []),
     '',
     paint.bold('Options of every verb'),
-    ...columns(optionRows(COMMON)),
-    ...(spec.exits === undefined ? [] : ['', paint.bold('Exit codes here'), ...columns(exitRows(spec.exits))]),
-    ...(spec.notes ?? []).flatMap(note => ['', note]),
+    ...columns(optionRows(COMMON), width),
+    ...(spec.exits === undefined ? [] : ['', paint.bold('Exit codes here'), ...columns(exitRows(spec.exits), width)]),
+    ...(spec.notes ?? []).flatMap(note => ['', ...fold(note, width)]),
   ].join('\n')
 }
 
@@ -70,7 +79,7 @@ export const exitRows = (exits: NonNullable<VerbSpec['exits']>): [string, string
     .map(([code, meaning]) => [String(code), meaning])
 
 /** The verbs that begin with a word which is none itself, for `posthorn card` and `posthorn help card`. */
-export function familyHelp(first: string, paint: Paint): string | undefined {
+export function familyHelp(first: string, { paint, width }: Page): string | undefined {
   const rows = Object.entries(VERBS).flatMap(([verb, { operands, summary }]): [string, string][] =>
     verb.startsWith(`${first} `) ? [[`${verb} ${operands}`.trim(), summary]] : [],
   )
@@ -79,7 +88,7 @@ export function familyHelp(first: string, paint: Paint): string | undefined {
     `posthorn ${first} …`,
     '',
     paint.bold('Verbs'),
-    ...columns(rows),
+    ...columns(rows, width),
     '',
     `posthorn help ${first} <verb> tells more.`,
   ].join('\n')

@@ -1,7 +1,7 @@
 import { parseVerbArgs, wantsHelp } from './args.ts'
 import { COMMANDS, type CommandName } from './commands/index.ts'
 import type { CliHost } from './context.ts'
-import { exitCodeOf, hintOf, UsageError } from './errors.ts'
+import { errorCode, exitCodeOf, hintOf, UsageError } from './errors.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 import { familyHelp, overview, verbHelp } from './help.ts'
 import { createOutput, type Output } from './output.ts'
@@ -34,10 +34,25 @@ export async function main(argv: readonly string[], host: CliHost): Promise<Exit
     return await runVerb(first, rest, out, host)
   } catch (error) {
     if (host.signal.aborted) return EXIT.interrupted
-    out.fail(first !== undefined && isVerb(first) ? first : undefined, error, hintOf(error))
+    out.fail(
+      first !== undefined && isVerb(first) ? first : undefined,
+      error,
+      hintOf(error) ?? (await profilesHint(error, host)),
+    )
     return exitCodeOf(error)
   }
 }
+
+/** Whoever made a profile of another name is told how to choose it. */
+async function profilesHint(error: unknown, { env }: CliHost): Promise<string | undefined> {
+  if (errorCode(error) !== 'profile-missing') return undefined
+  const { listProfiles, profilesRoot } = await import('../sdk/index.ts')
+  const names = listProfiles(profilesRoot(env)).map(({ name }) => name)
+  if (names.length === 0) return undefined
+  const more = names.length > MAX_NAMES ? ', …' : ''
+  return `--as chooses one that is there: ${names.slice(0, MAX_NAMES).join(', ')}${more}`
+}
+const MAX_NAMES = 12
 
 async function runVerb<V extends CommandName>(
   verb: V,
@@ -72,7 +87,7 @@ async function showHelp(out: Output, verb?: VerbName): Promise<ExitCode> {
   // Loaded by who asks for it.
   const output = verb !== undefined && out.json ? (await import('./schemas/index.ts')).OUTPUTS[verb] : undefined
   out.result(
-    verb === undefined ? overview(out.paint) : verbHelp(verb, out.paint),
+    verb === undefined ? overview(out) : verbHelp(verb, out),
     verb === undefined ? { verbs: VERBS } : { verb, ...VERBS[verb], ...(output === undefined ? {} : { output }) },
   )
   return EXIT.ok
@@ -96,7 +111,7 @@ function noVerb(first: string, rest: readonly string[], out: Output): ExitCode {
 }
 
 function showFamily(first: string, out: Output): ExitCode {
-  const text = familyHelp(first, out.paint)
+  const text = familyHelp(first, out)
   if (text === undefined) throw unknownVerb(first)
   out.result(text, {
     verbs: Object.fromEntries(Object.entries(VERBS).filter(([verb]) => verb.startsWith(`${first} `))),

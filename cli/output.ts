@@ -15,6 +15,8 @@ export interface Output {
   readonly json: boolean
   /** A person reads results as they come: a terminal, and no JSON. */
   readonly interactive: boolean
+  /** Columns of the terminal that results go to; infinite where that is none. */
+  readonly width: number
   /** One result: with `--json` the object as a line with `"v":1` in front, else the text. */
   result(human: string, fields: Readonly<Record<string, unknown>>): void
   /** One line of data that is JSON in both modes, such as an event. */
@@ -30,13 +32,16 @@ export interface Output {
 }
 
 export interface OutputOptions {
-  readonly stdout: Writable & { readonly isTTY?: boolean }
+  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number }
   readonly stderr: Writable & { readonly isTTY?: boolean }
   readonly env: Readonly<Record<string, string | undefined>>
   readonly json: boolean
   readonly quiet: boolean
   readonly noColor: boolean
 }
+
+/** Columns of a terminal that does not tell, or says 0. */
+const WIDTH = 80
 
 export function createOutput(options: OutputOptions): Output {
   const { stdout, stderr, env, json, quiet } = options
@@ -48,6 +53,7 @@ export function createOutput(options: OutputOptions): Output {
   return {
     json,
     interactive: !json && stdout.isTTY === true,
+    width: stdout.isTTY === true ? stdout.columns || WIDTH : Number.POSITIVE_INFINITY,
     result: (human, fields) => writeLine(stdout, json ? safeJson({ v: 1, ...fields }) : human),
     line: value => writeLine(stdout, safeJson(value)),
     say: text => {

@@ -60,8 +60,29 @@ export const bytesText = (bytes: number): string =>
       ? `${(bytes / 1024).toFixed(1)} KiB`
       : `${(bytes / 1024 ** 2).toFixed(1)} MiB`
 
-/** Rows of two columns, indented, the left one padded to the widest. */
-export function columns(rows: readonly (readonly [left: string, right: string])[]): string[] {
-  const width = Math.max(...rows.map(([left]) => left.length))
-  return rows.map(([left, right]) => `  ${left.padEnd(width)}  ${right}`)
+/** Less is no column any more: the terminal breaks such lines itself. */
+const NARROWEST = 24
+
+/** A text in lines of at most `width` characters, broken between words only; a longer word has a line of its own. */
+export function fold(text: string, width: number): string[] {
+  if (width < NARROWEST || text.length <= width) return [text]
+  const lines: string[] = []
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1)
+    if (last === undefined || last.length + 1 + word.length > width) lines.push(word)
+    else lines[lines.length - 1] = `${last} ${word}`
+  }
+  return lines
+}
+
+/** Rows of two columns, indented, the left one padded to the widest, the right one folded where all would be wider than `width`. */
+export function columns(
+  rows: readonly (readonly [left: string, right: string])[],
+  width = Number.POSITIVE_INFINITY,
+): string[] {
+  const first = Math.max(...rows.map(([left]) => left.length))
+  const margin = ' '.repeat(first + 4)
+  return rows.map(
+    ([left, right]) => `  ${left.padEnd(first)}  ${fold(right, width - margin.length).join(`\n${margin}`)}`,
+  )
 }

@@ -95,6 +95,5 @@ const LOOK_BACK = 1_000
 const FOREVER = 2 ** 31 - 1
 
 function print(entry: InboxEntry, { out, clock, stdout }: Context<'inbox'>): void {
-  const width = 'columns' in stdout && typeof stdout.columns === 'number' ? stdout.columns : WIDTH
-  out.result(messageLine(entry, seconds(clock), width, out.paint), messageFields(entry))
+  out.result(messageLine(entry, seconds(clock), stdout.columns || WIDTH, out.paint), messageFields(entry))
 }

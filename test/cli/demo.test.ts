@@ -145,6 +145,7 @@ const paint = { bold: plain, dim: plain, green: plain, red: plain }
 const silent: Output = {
   json: false,
   interactive: false,
+  width: Number.POSITIVE_INFINITY,
   result() {},
   line() {},
   say() {},

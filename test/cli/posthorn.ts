@@ -32,6 +32,8 @@ export interface RunOptions {
   readonly confirm?: (question: string) => Promise<boolean>
   /** Told what goes to stdout as it goes; `inProcess` only. */
   readonly onStdout?: (text: string) => void
+  /** stdout is a terminal so wide; `inProcess` only. */
+  readonly columns?: number
   /** Ctrl-C; `inProcess` only. */
   readonly signal?: AbortSignal
 }
@@ -43,7 +45,8 @@ export interface RunOptions {
 export async function inProcess(args: readonly string[], options: RunOptions = {}): Promise<Outcome> {
   const [out, err] = [collector(options.onStdout), collector()]
   const code = await main(args, {
-    stdout: out.stream,
+    stdout:
+      options.columns === undefined ? out.stream : Object.assign(out.stream, { isTTY: true, columns: options.columns }),
     stderr: err.stream,
     env: { HOME: '/nonexistent', ...options.env },
     signal: options.signal ?? new AbortController().signal,

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createPaint } from '#dist/cli/output.js'
 import { nearest } from '#dist/cli/suggest.js'
-import { ago, bytesText, columns, escapeLine, escapeText, safeJson, shorten } from '#dist/cli/text.js'
+import { ago, bytesText, columns, escapeLine, escapeText, fold, safeJson, shorten } from '#dist/cli/text.js'
 
 test('characters that steer a terminal or disguise text are shown, newline and tab kept', () => {
   expect(escapeText('a\u001b[31mred\u0007')).toBe('a\\x1b[31mred\\x07')
@@ -46,6 +46,19 @@ test('sizes and keys', () => {
       ['long', 'y'],
     ]),
   ).toEqual(['  a     x', '  long  y'])
+})
+
+test('the right column is folded between words to what the terminal has room for', () => {
+  const row = ['--keep', 'how long events stay, as an age or a number'] as const
+  expect(columns([row])).toEqual(['  --keep  how long events stay, as an age or a number'])
+  expect(columns([row, ['-k', 'x'.repeat(40)]], 40)).toEqual([
+    '  --keep  how long events stay, as an\n          age or a number',
+    `  -k      ${'x'.repeat(40)}`,
+  ])
+  expect(fold('a word at a time', 24)).toEqual(['a word at a time'])
+  expect(fold('exactly twenty-four long', 24)).toEqual(['exactly twenty-four long'])
+  expect(fold('exactly twenty-five, long', 24)).toEqual(['exactly twenty-five,', 'long'])
+  expect(fold('where there is no room nothing is folded', 10)).toHaveLength(1)
 })
 
 test('only near words are suggested', () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { VERB_GROUPS, VERBS, type VerbName } from '#dist/cli/verbs/index.js'
+import { tempDir } from '../helpers/temp-dir.ts'
 import { inProcess, json, posthorn } from './posthorn.ts'
 
 const verbs = Object.keys(VERBS) as VerbName[]
@@ -67,6 +68,7 @@ describe('wrong usage: exit 2, nothing on stdout, one clear line on stderr', () 
     [['card'], 'card wants one of show, set, publish'],
     [['card', 'sho'], 'did you mean card show?'],
     [['contact', '--json'], 'contact wants one of'],
+    [['relay', 'chek'], 'did you mean relay check?'],
     [['completion', 'tcsh'], 'completion is for bash, zsh, fish'],
     [['watch'], 'watch needs --exec'],
     [['watch', '--exec', 'true', '--jobs', '0'], '--jobs is at least 1'],
@@ -115,4 +117,19 @@ test('a Node that is too old gets one line and exit 1', async () => {
   expect(outcome.code).toBe(1)
   expect(outcome.stdout).toBe('')
   expect(outcome.stderr).toBe('posthorn needs Node 20.19 or later; this is 20.18.3. Install a current Node.\n')
+})
+
+test('a profile that is not there: those that are', async () => {
+  const env = { XDG_DATA_HOME: tempDir() }
+  expect((await inProcess(['inbox'], { env })).stderr).not.toContain('--as chooses')
+  for (const name of ['ada', 'bob']) await inProcess(['init', '--as', name], { env })
+  const { code, stderr } = await inProcess(['inbox'], { env })
+  expect([code, stderr]).toMatchObject([3, expect.stringContaining('--as chooses one that is there: ada, bob\n')])
+})
+
+test('on a terminal, help is as wide as that', async () => {
+  const { stdout } = await inProcess(['help', 'relay'], { columns: 72 })
+  const options = stdout.split('\n').filter(line => line.startsWith('  --') || line.startsWith('        '))
+  expect(Math.max(...options.map(line => line.length))).toBeLessThanOrEqual(72)
+  expect(options.length).toBeGreaterThan(Object.keys(VERBS.relay.options).length + 10)
 })

@@ -191,6 +191,17 @@ describe.skipIf(!hasScript)('on a terminal (left out where there is no script(1)
     expect(shown.trimEnd().endsWith('\u001b[?1049l')).toBe(true)
   })
 
+  test('the tour waits for Enter between two chapters, and Ctrl-C ends it there', async () => {
+    const demo = onTerminal(['demo'])
+    await demo.says('Enter goes on')
+    demo.type('\r')
+    await demo.says('Bob falls asleep')
+    demo.type('\u0003')
+    const { code, shown } = await demo.ended
+    expect(code).toBe(130)
+    expect(shown).not.toContain('The relay dies')
+  })
+
   test('Ctrl-C while it waits: 130, soon, and nothing is lost', async () => {
     const waiting = onTerminal(['inbox', '--as', 'bob', '--follow'])
     await waiting.says('Ctrl-C ends')
