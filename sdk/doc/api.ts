@@ -14,10 +14,11 @@ export interface DocMember {
 export interface DocAlert {
   /**
    * `refused`: a member's change was none that its software could have written. `fork`, `control-fork`: a key wrote from two places,
-   * or lies. `rebuilt`: the document was made anew from what is kept. `unwritten`: local changes do not go out. `lost`: own changes
+   * or lies. `diverged`: of what members start from not all have the same, because a snapshot is wrong or has one side of a fork in it;
+   * only an admin can end that, with a new generation. `rebuilt`: the document was made anew from what is kept. `unwritten`: local changes do not go out. `lost`: own changes
    * could not be carried over into a new generation. `stuck`: a step failed, and will be tried at the next occasion.
    */
-  readonly code: 'refused' | 'fork' | 'control-fork' | 'rebuilt' | 'unwritten' | 'lost' | 'stuck'
+  readonly code: 'refused' | 'fork' | 'control-fork' | 'diverged' | 'rebuilt' | 'unwritten' | 'lost' | 'stuck'
   readonly message: string
   /** 64 hex: whose doing it was, where that is known. */
   readonly author?: string

@@ -3,9 +3,10 @@ import * as Y from 'yjs'
 import { sleep } from '../../platform/timers.ts'
 import { bytesToHex } from '../../protocol/hex.ts'
 import { createPulse } from '../notices.ts'
-import { coveredUpTo, joinCovers } from '../state/log/cover.ts'
+import { coveredUpTo, includes, joinCovers } from '../state/log/cover.ts'
 import type { Delta, Fork, Log, Snapshot, SnapshotDraft } from '../state/log/types.ts'
 import { assemble } from './assembly.ts'
+import { isSameContent } from './compact.ts'
 import type { Gated } from './gate.ts'
 import type { DocHost } from './host.ts'
 import type { RefusedDelta } from './incoming.ts'
@@ -36,6 +37,8 @@ export interface GenerationOptions {
   onChange(): void
   onRefused(refused: RefusedDelta): void
   onFork(fork: Fork): void
+  /** Members do not have the same any more: whose doing shows it, and the event that does. */
+  onDiverged(seen: { readonly author: string; readonly event: string | undefined }): void
   /** Local changes cannot be written: why. They stay in the document. */
   onUnwritten(reason: string): void
   /** The document has to be made anew from what is kept. */
@@ -110,6 +113,9 @@ export function openGeneration(options: GenerationOptions): Generation {
       assembly.freeze(fork.author, fork.session, fork.n)
       kept.end(fork)
       options.onFork(fork)
+      // What is in a state cannot be taken out of it again, and another's state may have the other of the two.
+      if (kept.states().some(({ cover }) => coveredUpTo(cover, fork.author, fork.session) >= fork.n))
+        options.onDiverged({ author: fork.author, event: undefined })
       if (fork.author === self && fork.session === session) options.onBroken('this key wrote from two places at once')
       else if (coveredUpTo(whole, fork.author, fork.session) >= fork.n)
         options.onBroken('a change that was applied is one of two with the same number')
@@ -153,17 +159,26 @@ export function openGeneration(options: GenerationOptions): Generation {
     assembly.receive(delta)
   }
 
-  function believe({ author, cover, payload }: Snapshot<StatePayload>): boolean {
+  function believe({ id: event, author, cover, payload }: Snapshot<StatePayload>): boolean {
     const isBase = base !== undefined && bytesToHex(sha256(stateBytes(payload))) === base
     if (!isBase && !may(roleIn(control(), author), 'snapshot')) return false
     if (base !== undefined && payload.before === undefined) return false
     if (!replica.check(payload.state).ok) return false
     const state: KeptState = { ...payload, cover }
+    const others = [published(), kept.stateBy(author)]
+    if (others.some(other => other && contradict(state, other))) {
+      options.onDiverged({ author, event })
+      return false
+    }
     kept.addState(author, state)
     // Not inside the transaction of the store.
     queueMicrotask(() => assembly.arrive(state))
     return true
   }
+
+  /** Two states that have the same changes in them, by their covers, and not the same content. */
+  const contradict = (one: KeptState, other: KeptState): boolean =>
+    includes(one.cover, other.cover) && includes(other.cover, one.cover) && !isSameContent(one.state, other.state)
 
   /** Local changes of a process that ended before it could write them: said again under our client id. */
   function takeUpUnwritten(): void {

@@ -57,6 +57,8 @@ export interface KeptState extends StatePayload {
 export interface Kept {
   /** The folded state first, then those by others that came since. */
   states(): KeptState[]
+  /** What an author's state said last, until it is folded. */
+  stateBy(author: string): KeptState | undefined
   addState(author: string, state: KeptState): void
   deltas(): Gated[]
   addDelta(delta: Gated, at: number): void
@@ -105,6 +107,10 @@ export function openKept(store: StateStore, o: string): Kept {
       [...states.entries()]
         .sort(([a], [b]) => Number(b === FOLDED) - Number(a === FOLDED))
         .map(([, row]) => stateOf(row)),
+    stateBy(author) {
+      const row = states.get(author)
+      return row && stateOf(row)
+    },
     addState: (author, state) => void states.set(author, rowOf(state)),
     deltas: () => [...deltas.values()].map(gatedOf),
     addDelta(delta, at) {

@@ -128,6 +128,14 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
           message: `two histories of one session from change ${n} on (${reason}); what is above is not applied`,
         })
       },
+      onDiverged({ author, event }) {
+        alert({
+          code: 'diverged',
+          author,
+          ...(event === undefined ? {} : { event }),
+          message: `members may see different content: ${event === undefined ? 'one of two histories of a session is in a snapshot already' : 'a snapshot has other content than the changes that it names'}; an admin who sees the right one ends it with a new generation, by remove or compact`,
+        })
+      },
       onUnwritten: message => alert({ code: 'unwritten', message }),
       onBroken(message) {
         alert({ code: 'rebuilt', message })

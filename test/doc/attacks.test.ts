@@ -8,7 +8,7 @@ import { deltaTags } from '#dist/protocol/state.js'
 import { clientIdOf } from '#dist/sdk/doc/client-id.js'
 import { documentId, logOf } from '#dist/sdk/doc/name.js'
 import { createOpenDoc } from '#dist/sdk/doc/open-doc.js'
-import { deltaCodec } from '#dist/sdk/doc/payload.js'
+import { deltaCodec, stateCodec } from '#dist/sdk/doc/payload.js'
 import { threadTrial } from '#dist/sdk/doc/trial-node.js'
 import { openLog } from '#dist/sdk/state/log/log.js'
 import { logHostOf, surroundingsOf } from '#dist/sdk/state/surroundings.js'
@@ -50,17 +50,17 @@ async function scene(openWith: OpenDoc = openDoc) {
   return { hers, his, o, victim: hers.doc.clientID, name }
 }
 
-/** Mallory's own hand on the log. */
-async function forger(o: string) {
+/** Mallory's own hand on the log; `state` is what her snapshots say. */
+async function forger(o: string, state?: () => Uint8Array) {
   const host = await logHostOf(surroundingsOf(mallory))
   const log = openLog(host, {
     o,
     authors: () => new Set([mallory.pubkey]),
     delta: deltaCodec(undefined),
-    snapshot: deltaCodec(undefined),
+    snapshot: stateCodec(undefined),
     onDelta() {},
     onSnapshot: () => false,
-    takeSnapshot: () => undefined,
+    takeSnapshot: cover => state && { payload: { state: state() }, cover },
   })
   await during(log.ready())
   const session = log.begin()
@@ -195,6 +195,57 @@ describe('what a member may send', () => {
     for (const shared of [hers, his])
       expect(shared.status.alerts).toContainEqual(expect.objectContaining({ code: 'fork', author: mallory.pubkey }))
     await staysWell(hers, his)
+    await during(log.close({ timeoutMs: 0 }))
+  })
+
+  test('a snapshot that has other content than what it names: not believed, told, and everybody well', async () => {
+    const { hers, his, o } = await scene()
+    const host = await logHostOf(surroundingsOf(mallory))
+    const state = by(hers.doc.clientID, doc => doc.getText('t').insert(0, 'never said'))
+    const log = openLog(host, {
+      o,
+      keep: `forged ${o}`,
+      authors: () => new Set([alice.pubkey, bob.pubkey, mallory.pubkey]),
+      delta: deltaCodec(undefined),
+      snapshot: stateCodec(undefined),
+      auto: false,
+      onDelta() {},
+      onSnapshot: () => false,
+      takeSnapshot: cover => ({ payload: { state }, cover }),
+    })
+    await during(log.ready())
+    expect(await during(log.snapshot())).toBe(true)
+    await mesh.advance(1_000)
+    for (const shared of [hers, his])
+      expect(shared.status.alerts).toMatchObject([{ code: 'diverged', author: mallory.pubkey }])
+    await staysWell(hers, his)
+    await during(log.close({ timeoutMs: 0 }))
+    // As the alert says: without whoever did it.
+    await during(hers.remove('mallory'))
+    await mesh.advance(2_000)
+    expect(his.doc.getText('t').toString()).toBe(hers.doc.getText('t').toString())
+    expect(his.status).toMatchObject({ generation: 1, alerts: [{ code: 'diverged' }] })
+  })
+
+  test('two changes with one number, one of them in a snapshot already: told what ends it', async () => {
+    const { hers, his, o } = await scene()
+    const { session, client, write, log } = await forger(o, () => one)
+    const one = by(client, doc => doc.getText('t').insert(0, 'one '))
+    const { id } = await write(one)
+    expect(await during(log.snapshot())).toBe(true)
+    await mesh.advance(1_000)
+    expect(hers.status.alerts).toEqual([])
+    const payload = { more: false, bytes: by(client, doc => doc.getText('t').insert(0, 'other ')) }
+    const place = { kind: STATE_DELTA, o, author: mallory.pubkey, session, n: 1 }
+    const content = await deltaCodec(undefined).encode(payload, place)
+    const tags = deltaTags({ o, session, n: 1, deps: [] })
+    const created_at = Math.floor(mesh.now / 1000) + 1
+    const event = await surroundingsOf(mallory).signer.sign({ kind: STATE_DELTA, created_at, tags, content })
+    expect(event.id).not.toBe(id)
+    for (const line of surroundingsOf(mallory).lines()) await during(line.publish(event))
+    await mesh.advance(1_000)
+    for (const { status } of [hers, his])
+      expect(status.alerts).toContainEqual(expect.objectContaining({ code: 'diverged', author: mallory.pubkey }))
     await during(log.close({ timeoutMs: 0 }))
   })
 
