@@ -3,7 +3,7 @@ import * as Y from 'yjs'
 import { sleep } from '../../platform/timers.ts'
 import { bytesToHex } from '../../protocol/hex.ts'
 import { createPulse } from '../notices.ts'
-import { coveredUpTo, includes, joinCovers } from '../state/log/cover.ts'
+import { type Cover, coveredUpTo, includes, joinCovers } from '../state/log/cover.ts'
 import type { Delta, Fork, Log, Snapshot, SnapshotDraft } from '../state/log/types.ts'
 import { assemble } from './assembly.ts'
 import { isSameContent } from './compact.ts'
@@ -165,8 +165,7 @@ export function openGeneration(options: GenerationOptions): Generation {
     if (base !== undefined && payload.before === undefined) return false
     if (!replica.check(payload.state).ok) return false
     const state: KeptState = { ...payload, cover }
-    const others = [published(), kept.stateBy(author)]
-    if (others.some(other => other && contradict(state, other))) {
+    if (contradicts(author, state)) {
       options.onDiverged({ author, event })
       return false
     }
@@ -176,9 +175,13 @@ export function openGeneration(options: GenerationOptions): Generation {
     return true
   }
 
-  /** Two states that have the same changes in them, by their covers, and not the same content. */
-  const contradict = (one: KeptState, other: KeptState): boolean =>
-    includes(one.cover, other.cover) && includes(other.cover, one.cover) && !isSameContent(one.state, other.state)
+  /** It has the same changes in it, by its cover, as what is here or what its author said before, and not the same content. */
+  function contradicts(author: string, state: KeptState): boolean {
+    const hasSame = (cover: Cover) => includes(state.cover, cover) && includes(cover, state.cover)
+    const before = kept.stateBy(author)
+    const others = [hasSame(whole) ? published() : undefined, before && hasSame(before.cover) ? before : undefined]
+    return others.some(other => other && !isSameContent(state.state, other.state))
+  }
 
   /** Local changes of a process that ended before it could write them: said again under our client id. */
   function takeUpUnwritten(): void {
