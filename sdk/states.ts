@@ -12,7 +12,7 @@ export interface StatesOptions extends Host {
   readonly signer: Signer
   lines(): readonly Line[]
   eachLine(begin: (line: Line) => Cancel): Cancel
-  visit(pubkey: string): Visit
+  visit(pubkey: string): Promise<Visit>
   resolve(who: string): string
   ensureOpen(): void
   openStateStore(): MaybePromise<StateStore>

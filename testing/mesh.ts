@@ -8,6 +8,7 @@ import { type LocalSigner, localSigner } from '../sdk/identity/local-signer.ts'
 import { type Agent, type Contact, type OpenAgentOptions, openAgent } from '../sdk/index.ts'
 import { loadTimeFeed } from '../sdk/link/feed.ts'
 import { loadObserver } from '../sdk/presence/index.ts'
+import { loadVisits } from '../sdk/relays/pool.ts'
 import { loadComparison } from '../sdk/relays/repairer.ts'
 import { type CrashPoint, createLife, type Life } from './life.ts'
 import { createMeshMail, type MailSnapshot, type MeshMail } from './mesh-mail.ts'
@@ -104,7 +105,7 @@ const sign = createLocalSign()
 
 export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh> {
   // Reading a file takes the host's time, which a virtual clock does not wait for.
-  await Promise.all([loadComparison(), loadObserver(), loadTimeFeed()])
+  await Promise.all([loadComparison(), loadObserver(), loadTimeFeed(), loadVisits()])
   const time = createVirtualTime(options.startMs ?? START_MS)
   const random = seededRandom(options.seed ?? 1)
   const residents = new Map<string, Resident>()

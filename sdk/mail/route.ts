@@ -9,10 +9,9 @@ import type { Authenticate } from '../link/authenticator.ts'
 import { createFeed, type Dialect, type Feed, type FeedSink } from '../link/feed.ts'
 import { createLine, type Line } from '../link/line.ts'
 import { createLink } from '../link/link.ts'
-import { negotiateOn } from '../link/negotiate.ts'
+import type { negotiateOn } from '../link/negotiate.ts'
 import type { PublishOutcome } from '../link/questions.ts'
 import type { Side } from '../link/reconcile.ts'
-import { refuseToList } from '../link/refuse-to-list.ts'
 import { createAcknowledged } from './acknowledged.ts'
 import { createInOrder } from './in-order.ts'
 import { feedKey, inboxFilter } from './inbox-feed.ts'
@@ -75,8 +74,8 @@ export interface Route {
   publish(event: NostrEvent): Promise<PublishOutcome>
   /** The same, once the connection that is being made stands; not at all if there will be none soon. */
   publishSoon(event: NostrEvent): Promise<PublishOutcome>
-  /** One side of a reconciliation (NIP-77) with this relay. */
-  readonly side: Side
+  /** One side of a reconciliation (NIP-77) with this relay, by means of what only those bring along who need it. */
+  negotiate(by: typeof negotiateOn): Side['negotiate']
   /** Verified events that were found missing are recorded like received ones; no position moves. */
   take(events: readonly NostrEvent[]): void | Promise<void>
   /** Also brings what is published to a topic and below it; `replay`: the first time with everything the relay has kept. */
@@ -276,11 +275,7 @@ export function createRoute(options: RouteOptions): Route {
       if (!line.isOpen && hopeful && !closed) await opening()
       return line.publish(event)
     },
-    side: {
-      url,
-      negotiate: window => negotiateOn(link, window, { timers, timeoutMs: ANSWER_MS * 5, losing }),
-      request: refuseToList,
-    },
+    negotiate: by => window => by(link, window, { timers, timeoutMs: ANSWER_MS * 5, losing }),
     take: events =>
       recordFor(filter)(
         'log',

@@ -3,7 +3,9 @@ import type { Timers } from '../../platform/timers.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
 import { RelayRefusedError } from '../errors.ts'
 import { localSide } from '../link/local-side.ts'
-import { reconcile } from '../link/reconcile.ts'
+import { negotiateOn } from '../link/negotiate.ts'
+import { reconcile, type Side } from '../link/reconcile.ts'
+import { refuseToList } from '../link/refuse-to-list.ts'
 import { inboxFilter } from '../mail/inbox-feed.ts'
 import type { Route } from '../mail/route.ts'
 import type { MailStore } from '../mail/store.ts'
@@ -35,9 +37,10 @@ export async function compareInbox(
   const held = [...kept, ...seen].map(({ id, at }) => ({ id, created_at: at }))
   const filter: FilterJson = { ...inboxFilter(pubkey), ...(since > 0 ? { since } : {}) }
   const options = { now: seconds(clock), timers, timeoutMs: 10_000, maxIds: MAX_IDS }
+  const side: Side = { url: route.url, negotiate: route.negotiate(negotiateOn), request: refuseToList }
   let lacking: readonly string[]
   try {
-    lacking = [...(await reconcile(localSide('the inbox', held), route.side, filter, options)).second]
+    lacking = [...(await reconcile(localSide('the inbox', held), side, filter, options)).second]
   } catch (error) {
     if (!(error instanceof RelayRefusedError)) throw error
     return listAll(route, filter, seconds(clock), isClosed)

@@ -1,3 +1,4 @@
+import { onDemand } from '../../platform/on-demand.ts'
 import type { EventTemplate, NostrEvent } from '../../protocol/event.ts'
 import { MESSAGE } from '../../protocol/kinds.ts'
 import type { Host, RelayStatus } from '../api.ts'
@@ -14,7 +15,7 @@ import { createCouriers } from './couriers.ts'
 import { createDirectory } from './directory.ts'
 import { LIST_KINDS } from './lists.ts'
 import { createRepairer } from './repairer.ts'
-import { createVisits, type Visit } from './visits.ts'
+import type { Visit, Visits } from './visits.ts'
 
 /** Lists taken from one answer: two are asked for. */
 const MAX_ANSWERS = 20
@@ -59,14 +60,16 @@ export interface Pool {
   follow(topic: string, replay: boolean): void
   /** Offers an event that is not kept to the relays of its recipient, each once. Never rejects; waits while those are unknown. */
   publish(event: NostrEvent, to: string): Promise<readonly (PublishOutcome & { readonly relay: string })[]>
-  /** Reads where a key publishes. */
-  visit(pubkey: string): Visit
+  /** Reads where a key publishes. Rejects where what does so cannot be fetched. */
+  visit(pubkey: string): Promise<Visit>
   /** One more relay of the agent's own, as if it had always been one. Nothing happens if it is. */
   add(url: string): void
   /** Nothing more can go out now: what waited was taken, or its relays are not there. */
   readonly isFlushed: boolean
   close(): Promise<void>
 }
+
+export const loadVisits = onDemand(() => import('../seldom.ts'))
 
 export function createPool(options: PoolOptions): Pool {
   const { store, clock, timers, pubkey } = options
@@ -104,7 +107,7 @@ export function createPool(options: PoolOptions): Pool {
   const routes = relays.map(openRoute)
   const lines = createLines(routes.map(({ line }) => line))
   const couriers = createCouriers({ ...options, own: relays, allowPrivate, onOutcome: outbox.settle })
-  const visits = createVisits({ ...options, own: lines, allowPrivate, writesOf: directory.writesOf })
+  let visits: Visits | undefined
   const announcer = createAnnouncer({ ...options, routes })
   const repairer = createRepairer({ ...options, routes })
   outbox.start()
@@ -159,7 +162,12 @@ export function createPool(options: PoolOptions): Pool {
         }),
       )
     },
-    visit: visits.to,
+    async visit(key) {
+      const { createVisits } = await loadVisits()
+      visits ??= createVisits({ ...options, own: lines, allowPrivate, writesOf: directory.writesOf })
+      if (closed) await visits.close()
+      return visits.to(key)
+    },
     add(url) {
       if (closed || relays.includes(url)) return
       const route = openRoute(url)
@@ -179,7 +187,7 @@ export function createPool(options: PoolOptions): Pool {
       outbox.close()
       announcer.close()
       repairer.close()
-      await Promise.all([...routes.map(route => route.close()), couriers.close(), visits.close()])
+      await Promise.all([...routes.map(route => route.close()), couriers.close(), visits?.close()])
     },
   }
 }

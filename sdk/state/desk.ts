@@ -75,9 +75,9 @@ export function createStateDesk(around: StateSurroundings): AgentStates {
 
   async function openView(author: string): Promise<StateView> {
     const [{ openSections }, host] = await Promise.all([loadState(), logHostOf(around)])
+    const visit = await around.visit(author)
     around.ensureOpen()
     const authors = new Set([author])
-    const visit = around.visit(author)
     const sections = openSections(abroad(host, visit), {
       o: OWN_RECORD,
       keep: `${OWN_RECORD}@${author}`,

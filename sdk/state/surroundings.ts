@@ -14,8 +14,8 @@ export interface Abroad {
 export interface StateSurroundings extends Omit<LogHost, 'store'> {
   /** 64 hex. */
   readonly pubkey: string
-  /** Lines to where a key publishes, to be left in the end. */
-  visit(pubkey: string): Abroad
+  /** Lines to where a key publishes, to be left in the end. Rejects where what makes them cannot be fetched. */
+  visit(pubkey: string): Promise<Abroad>
   /** Opened when it is first needed, once. */
   store(): Promise<StateStore>
   /** npub, hex or contact name to 64 hex. Throws UnknownRecipientError. */
