@@ -1,4 +1,5 @@
 import type { Filter } from '../../../protocol/filter.ts'
+import { readEntries } from './index-pages.ts'
 import { MAX_RANK } from './keys.ts'
 import { authorLanes, kindsOfAll, type Lane, type Span, tagLanes, wideLanes } from './lanes.ts'
 import { mergeLanes } from './merge.ts'
@@ -58,7 +59,7 @@ function sinceOf(filters: readonly Filter[], until: number, entries: number, sta
     return Number(find.get(...only.prefix, ...span.from, span.since, entries + 1, entries) ?? 0)
   }
   let left = entries
-  for (const [created_at] of mergeLanes(statements, lanes, span, entries + 1)) {
+  for (const [created_at] of mergeLanes(readEntries(statements), lanes, span, entries + 1)) {
     if (left === 0) return created_at
     left -= 1
   }

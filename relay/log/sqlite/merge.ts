@@ -1,5 +1,5 @@
+import type { ReadEntries } from './index-pages.ts'
 import type { Entry, Lane, Span } from './lanes.ts'
-import type { Statements } from './statements.ts'
 
 /** Entries fetched at a time along one range, at the most and, of several, at first: most of them give little. */
 const CHUNK = 256
@@ -15,7 +15,7 @@ interface Need {
 
 /** One range, a chunk at a time. */
 class LaneReader {
-  readonly #statements: Statements
+  readonly #read: ReadEntries
   readonly #lane: Lane
   readonly #since: number
   #from: readonly [number, number]
@@ -27,9 +27,9 @@ class LaneReader {
   /** Entries at `from` that were handed out: they come once more with the next chunk. */
   #seen: Set<number> = new Set()
 
-  constructor(statements: Statements, lane: Lane, { from, since }: Span, size: number, need: Need) {
+  constructor(read: ReadEntries, lane: Lane, { from, since }: Span, size: number, need: Need) {
     this.#need = need
-    this.#statements = statements
+    this.#read = read
     this.#lane = lane
     this.#from = from
     this.#since = since
@@ -46,10 +46,9 @@ class LaneReader {
   }
 
   #fetch(): void {
-    const { sql, prefix } = this.#lane
     const [time, rank] = this.#from
     const limit = Math.max(SMALL_CHUNK, Math.min(this.#size, this.#need.left)) + this.#seen.size
-    const rows = this.#statements.raw(sql).all(...prefix, time, rank, this.#since, limit) as Entry[]
+    const rows = this.#read(this.#lane, time, rank, this.#since, limit)
     this.#ended = rows.length < limit
     this.#buffer = this.#seen.size === 0 ? rows : rows.filter(entry => !this.#seen.has(entry[2]))
     this.#at = 0
@@ -70,7 +69,7 @@ const precedes = (a: Entry, b: Entry): boolean => a[0] > b[0] || (a[0] === b[0] 
 
 /** The entries of several ranges in one order, each seq once. `wanted`: how many will probably be asked for. */
 export function* mergeLanes(
-  statements: Statements,
+  read: ReadEntries,
   lanes: readonly Lane[],
   span: Span,
   wanted: number,
@@ -78,7 +77,7 @@ export function* mergeLanes(
   const share = Math.max(SMALL_CHUNK, Math.ceil(wanted / lanes.length))
   const need: Need = { left: wanted, more: FIRST_MORE }
   const heap = new Heap()
-  for (const lane of lanes) heap.push(new LaneReader(statements, lane, span, Math.min(CHUNK, share), need))
+  for (const lane of lanes) heap.push(new LaneReader(read, lane, span, Math.min(CHUNK, share), need))
   // An event that is in two ranges has the same place in both.
   const here = new Set<number>()
   let last: Entry | undefined

@@ -22,6 +22,7 @@ import type {
   StubRequest,
 } from '../store.ts'
 import { type CountFrom, countSpan } from './count-span.ts'
+import { IndexPages } from './index-pages.ts'
 import { rankOf } from './keys.ts'
 import { logRows } from './log-rows.ts'
 import { authorsPlan, countPlan, searchPlan, wordsPlan } from './plan.ts'
@@ -63,6 +64,7 @@ export class LogReader {
   readonly #snapshotLast: Statement
   readonly #cache = new Recent<ReadRow>(CACHE_CHARS, ({ json }) => json.length)
   readonly #segments: Segments
+  readonly #pages: IndexPages
   readonly #countEntries: number
   #damaged: number[] = []
 
@@ -71,6 +73,7 @@ export class LogReader {
     this.#db = openDatabase(path, { applicationId: LOG_APPLICATION_ID, migrations: LOG_MIGRATIONS, readonly: true })
     this.#db.pragma(`cache_size = -${CACHE_KIB}`)
     this.#statements = new Statements(this.#db)
+    this.#pages = new IndexPages(this.#statements)
     this.#segments = new Segments(this.#statements, segments)
     this.#snapshotLast = this.#db.prepare('SELECT last FROM log').pluck()
   }
@@ -255,6 +258,7 @@ export class LogReader {
   #context(): ScanContext {
     return {
       statements: this.#statements,
+      read: this.#pages.open(),
       cache: this.#cache,
       budget: { entries: BUDGET },
       onDamage: seq => this.#damaged.push(seq),

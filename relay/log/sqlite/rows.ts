@@ -2,6 +2,7 @@ import type { Filter } from '../../../protocol/filter.ts'
 import { audienceOf } from '../../../protocol/kinds.ts'
 import type { Pause, Row } from '../page.ts'
 import type { Position, Reader } from '../store.ts'
+import type { ReadEntries } from './index-pages.ts'
 import { lastIdOf, rankOf } from './keys.ts'
 import { type Entry, ID_SQL, lanesOf, type Span, spanOf } from './lanes.ts'
 import { createRowTest, type RowTest } from './match.ts'
@@ -22,6 +23,7 @@ export interface Budget {
 
 export interface ScanContext {
   readonly statements: Statements
+  readonly read: ReadEntries
   /** Rows that were found intact, so that what many ask for is read and hashed once: they are looked for only where an index of the snapshot has them. */
   readonly cache: Recent<ReadRow>
   /** Called for each row that is not what was stored; it is left out. */
@@ -48,7 +50,7 @@ export function* rowsInTime(context: ScanContext, scan: TimeScan, reader: Reader
   const entries =
     filter.ids === undefined
       ? // One more tells that the place of the last one is complete, without another look.
-        mergeLanes(statements, lanesOf(filter, statements, span, scan.wanted), span, scan.wanted + 1)
+        mergeLanes(context.read, lanesOf(filter, statements, span, scan.wanted), span, scan.wanted + 1)
       : entriesOf(filter.ids, span, statements)
   const test = createRowTest([filter], reader)
   // Rows that nobody but their parties may have need not even be read.

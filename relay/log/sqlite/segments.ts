@@ -21,8 +21,6 @@ export const SEGMENT_SQL = `SELECT CAST(group_concat(row, '') AS BLOB), group_co
   SELECT CASE WHEN octet_length(e.json) > ${LARGE} THEN format('%d', e.seq) ELSE ${SQL_ROW} END AS row
   FROM events e NOT INDEXED WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT -1)`
 export const SEGMENT_COUNT_SQL = 'SELECT count(*) FROM events NOT INDEXED WHERE seq > ? AND seq <= ?'
-/** Changes when another connection has committed; within a transaction it is that of its snapshot. */
-const VERSION_SQL = 'PRAGMA data_version'
 
 const COMMA = 44
 const ZERO = 48
@@ -117,7 +115,7 @@ export class Segments {
     const index = Math.floor(after / this.#seqs)
     const from = index * this.#seqs
     if (from + this.#seqs > last) return undefined
-    const version = this.#statements.values(VERSION_SQL).get() as number
+    const version = this.#statements.version
     const kept = this.#kept.get(index)
     if (kept !== undefined) {
       if (kept.version === version) return kept

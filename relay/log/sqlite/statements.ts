@@ -14,6 +14,11 @@ export class Statements {
     this.#db = db
   }
 
+  /** Changes when another connection has committed; within a transaction it is that of its snapshot. */
+  get version(): number {
+    return Number(this.values('PRAGMA data_version').get())
+  }
+
   /** Rows as objects. */
   get(sql: string): Statement {
     return this.#known(this.#objects, sql, statement => statement)
