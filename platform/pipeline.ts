@@ -15,8 +15,6 @@ export interface PipelineOptions<T, R> {
 /** See {@link createPipeline}. */
 export interface Pipeline<T> {
   push(item: T): void
-  /** Items that have not been handed on. */
-  readonly load: number
   /** Forgets what is not being worked on yet. */
   clear(): void
   /** Resolves when nothing waits and everything is handed on. */
@@ -31,7 +29,6 @@ export function createPipeline<T, R>(options: PipelineOptions<T, R>): Pipeline<T
   const { width, batch, work, done, failed, onError } = options
   const queue: T[] = []
   let underWay = 0
-  let itemsUnderWay = 0
   let woken = false
   let order: Promise<void> = Promise.resolve()
 
@@ -41,7 +38,6 @@ export function createPipeline<T, R>(options: PipelineOptions<T, R>): Pipeline<T
 
   function start(items: readonly T[]): void {
     underWay += 1
-    itemsUnderWay += items.length
     const handOn = work(items).then(
       result => () => done(items, result),
       error => () => failed(items, error),
@@ -50,7 +46,6 @@ export function createPipeline<T, R>(options: PipelineOptions<T, R>): Pipeline<T
       .then(() => handOn)
       .then(hand => {
         underWay -= 1
-        itemsUnderWay -= items.length
         hand()
       })
       .catch(onError)
@@ -67,9 +62,6 @@ export function createPipeline<T, R>(options: PipelineOptions<T, R>): Pipeline<T
         woken = false
         fill()
       })
-    },
-    get load() {
-      return queue.length + itemsUnderWay
     },
     clear() {
       queue.length = 0

@@ -17,9 +17,6 @@ const VERIFY_BATCH = 64
 /** Events, and characters of them, committed in one go. Of 512 each costs the writer two thirds of what it costs among 256: they share pages and a sync. */
 const COMMIT_BATCH = 512
 const COMMIT_CHARS = 1024 * 1024
-/** With so many more being verified, fewer than so many wait for the next ones: among 128 an event costs the writer a quarter less than among 64. */
-const WORTH_WAITING_FOR = VERIFY_BATCH / 2
-const WORTH_A_COMMIT = 128
 
 export interface IngestOptions {
   readonly store: Store
@@ -71,8 +68,6 @@ export class Ingest {
   readonly #logQueue: (Pending | Removal)[] = []
   readonly #verifying: Pipeline<Pending>
   readonly #logging: WorkLoop
-  /** What is in the log's queue has waited for company; it does so once. */
-  #waited = false
 
   constructor(options: IngestOptions) {
     this.#options = options
@@ -81,14 +76,8 @@ export class Ingest {
       width: (options.verifier.threads ?? 1) + 1,
       batch: VERIFY_BATCH,
       work: batch => this.#check(batch),
-      done: (batch, checked) => {
-        this.#settle(batch, checked)
-        this.#logging.wake()
-      },
-      failed: (batch, error) => {
-        this.#giveUp(batch, error)
-        this.#logging.wake()
-      },
+      done: (batch, checked) => this.#settle(batch, checked),
+      failed: (batch, error) => this.#giveUp(batch, error),
       onError: error => options.onError('verify', error),
     })
     this.#logging = createWorkLoop(
@@ -184,14 +173,8 @@ export class Ingest {
       batch.push(next)
       chars += encodeEvent(next.event).length
     }
-    if (batch.length === 0) return false
-    // Whatever becomes of those that are being verified, it wakes this loop.
-    if (!this.#waited && batch.length < WORTH_A_COMMIT && this.#verifying.load >= WORTH_WAITING_FOR) {
-      this.#waited = true
-      return false
-    }
-    this.#waited = false
     this.#logQueue.splice(0, batch.length)
+    if (batch.length === 0) return false
     try {
       await this.#logBatch(batch)
     } catch (error) {
