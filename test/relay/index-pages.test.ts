@@ -43,7 +43,9 @@ test.each([0, 2, 9, 10, 100])('with room for %d entries every page is right, and
   add(9)
   const Driver = loadDriver()
   const db = new Driver(file, { readonly: true })
-  onTestFinished(() => db.close())
+  onTestFinished(() => {
+    db.close()
+  })
   const pages = new IndexPages(new Statements(db), most)
   const lane = { sql: LANE_SQL.kind, prefix: [7] }
   const read = (limit: number) => pages.open()(lane, NOW, MAX_RANK, 0, limit)
