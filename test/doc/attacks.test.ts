@@ -109,6 +109,11 @@ interface Target {
 
 const ATTACKS: Record<string, (target: Target) => Uint8Array> = {
   'a forged client id': ({ victim }) => by(victim, doc => doc.getText('t').insert(0, 'never said')),
+  'what she wrote in another document': () =>
+    by(clientIdOf(mallory.pubkey, logOf('0'.repeat(32), 0), '0123456789abcdef'), doc =>
+      doc.getText('t').insert(0, 'elsewhere'),
+    ),
+  'what Alice wrote, once more': ({ victim }) => by(victim, doc => doc.getText('t').insert(0, 'honest')),
   'deleting what Alice will write': ({ victim }) => bytes(0, 1, varint(victim), 1, 3, 100),
   'nothing in the place of what Alice will write': ({ victim }) => bytes(1, 1, varint(victim), 7, 0, 100, 0),
   'a jump of her own over a hole': ({ own }) => bytes(1, 1, varint(own), 50, 0, 1, 0),
