@@ -232,6 +232,24 @@ describe('what a member may send', () => {
     expect(his.status).toMatchObject({ generation: 1, alerts: [{ code: 'diverged' }] })
   })
 
+  test('a snapshot by a member who may only write: counts for nothing, for who comes late, too', async () => {
+    const hers = await during(openDoc(alice, `doc${++count}`, { public: true }))
+    open.push(hers)
+    await during(hers.invite('mallory', 'write'))
+    hers.doc.getText('t').insert(0, 'honest')
+    await mesh.advance(1_000)
+    const o = logOf(hers.id, 0)
+    const { log } = await forger(o, () => by(hers.doc.clientID, doc => doc.getText('t').insert(0, 'never said')))
+    expect(await during(log.snapshot())).toBe(true)
+    await during(log.close({ timeoutMs: 0 }))
+    await during(hers.invite('bob'))
+    const his = await during(openDoc(bob, `alice/doc${count}`))
+    open.push(his)
+    expect(await during(his.whenSynced())).toBe(true)
+    expect(his.doc.getText('t').toString()).toBe('honest')
+    expect([...hers.status.alerts, ...his.status.alerts]).toEqual([])
+  })
+
   test('two changes with one number, one of them in a snapshot already: told what ends it', async () => {
     const { hers, his, o } = await scene()
     const { session, client, write, log } = await forger(o, () => one)
