@@ -110,7 +110,7 @@ interface SaidPlace {
 function placeOf(event: NostrEvent): SaidPlace {
   const [, , session, number, before] = event.tags.find(([name]) => name === 'o') ?? []
   if (session !== undefined) return { session: sessionOf(session) ?? null, number, previous: previousOf(before) }
-  // As events were written at first: three tags more.
+  // The longer form: a tag for each.
   const inHex = tagValue(event, 'g')
   return {
     session: inHex === undefined || isSession(inHex) ? inHex : null,
