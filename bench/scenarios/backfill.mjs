@@ -69,7 +69,7 @@ export async function backfill({ server, target, options, report }) {
       const stopFirst = startMeter(server.pid)
       const first = await read(client, (buffer, start) => seen.add(eventIdAt(buffer, start)))
       // What a relay keeps in memory it has read by now.
-      report(`${name}, first time`, { unit: 'events/s', ...stopFirst(first) })
+      report(`${name}, first time`, { unit: 'events/s', ...stopFirst(first), stored: seen.size })
       if (target.fresh && seen.size < options.events)
         throw new Error(`${name}: ${seen.size} of ${options.events} events`)
       const before = client.bytes().in

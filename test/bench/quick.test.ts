@@ -39,7 +39,7 @@ test('`npm run bench -- --quick` measures every scenario and writes what it foun
   expect(cases('open').map(({ operations }) => operations)).toEqual([25, 50])
   expect(cases('query').map(result => result.case)).toContain('latest 100')
   expect(cases('query').every(({ operations }) => operations > 0)).toBe(true)
-  expect(cases('backfill').map(({ stored }) => stored)).toEqual([400, 400])
+  expect(cases('backfill').map(({ stored }) => stored)).toEqual([400, 400, 400, 400])
   expect(cases('fanout').map(({ operations }) => operations)).toEqual([18 * 20, 20 * 20])
   expect(cases('mixed').find(result => result.case === 'deliver')?.operations).toBe(20 * 5)
   expect(cases('connections')[0]?.connections).toBe(98)

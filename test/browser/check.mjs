@@ -59,18 +59,20 @@ async function inBrowser(path) {
   })
   const browser = await openBrowser(path, join(work, 'chromium'))
   const stage = await makeStage(browser, site.url, join(work, 'relay'))
-  const pageStage = await makePageStage(browser, join(work, 'page-relay'))
-  const played = [
-    ...[...scenes, ...docScenes].map(scene => [...scene, stage]),
-    ...pageScenes.map(scene => [...scene, pageStage]),
-  ]
-  try {
-    for (const [name, play, on] of played) {
-      await check(`Chromium ${browser.browser()?.version() ?? ''}: ${name}`, () => play(on))
+  const play = async (list, on) => {
+    for (const [name, run] of list) {
+      await check(`Chromium ${browser.browser()?.version() ?? ''}: ${name}`, () => run(on))
       await stage.tidy()
     }
+  }
+  let pageStage
+  try {
+    await play([...scenes, ...docScenes], stage)
+    // Not before: who is awake there would have fallen silent.
+    pageStage = await makePageStage(browser, join(work, 'page-relay'))
+    await play(pageScenes, pageStage)
   } finally {
-    await pageStage.close()
+    await pageStage?.close()
     await browser.close()
     await stage.close()
     site.close()

@@ -216,8 +216,9 @@ export const scenes = [
       const tab = await stage.browser.newPage()
       await openPhone(tab, stage)
       await tab.evaluate(() => agent.sync())
-      await stage.browser.setOffline(true)
+      // In this order: a browser that is told to be offline does not hear that the relay hung up.
       await stage.stopRelay()
+      await stage.browser.setOffline(true)
       await until('offline', () => tab.evaluate(() => agent.status().relays[0].state === 'offline'))
       await stage.startRelay()
       await stage.agent.sync()

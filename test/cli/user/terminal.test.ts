@@ -165,7 +165,7 @@ describe.skipIf(!hasScript)('on a terminal (left out where there is no script(1)
     })
     return {
       type: (text: string) => child.stdin.write(text),
-      says: (text: string) => expect.poll(() => shown, { timeout: 20_000 }).toContain(text),
+      says: (text: string) => expect.poll(() => shown, { timeout: 60_000 }).toContain(text),
       shown: () => shown,
       ended,
     }
