@@ -43,7 +43,8 @@ test('`npm run bench -- --quick` measures every scenario and writes what it foun
   expect(cases('fanout').map(({ operations }) => operations)).toEqual([18 * 20, 20 * 20])
   expect(cases('mixed').find(result => result.case === 'deliver')?.operations).toBe(20 * 5)
   expect(cases('connections')[0]?.connections).toBe(98)
-  expect(cases('waking').map(({ operations }) => operations)).toEqual([100])
+  // Once with each verifier that works here.
+  expect([...new Set(cases('waking').map(({ operations }) => operations))]).toEqual([100])
   expect(cases('state').map(result => result.case)).toEqual([
     'one small change',
     '500 writes over 8 keys',
