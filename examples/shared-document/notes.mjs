@@ -15,7 +15,11 @@ export function openNotes(provider) {
     /** Resolves once the document says so, whoever wrote it. */
     until: check =>
       new Promise(resolve => {
-        const look = () => check() && (provider.doc.off('update', look), resolve())
+        const look = () => {
+          if (!check()) return
+          provider.doc.off('update', look)
+          resolve()
+        }
         provider.doc.on('update', look)
         look()
       }),

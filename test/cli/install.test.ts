@@ -45,8 +45,9 @@ const SETTINGS = `{
     "model": "opus" /* the big one */
 }
 `
-const MCP_JSON =
-  '{"mcpServers":{"other":{"command":"npx","args":["-y","other"],"env":{"KEY":"${KEY}"}}},"x-foreign":[1, 2]}'
+// Claude Code fills in variables of the environment; they stay as they are written.
+const KEY = '$' + '{KEY}'
+const MCP_JSON = `{"mcpServers":{"other":{"command":"npx","args":["-y","other"],"env":{"KEY":"${KEY}"}}},"x-foreign":[1, 2]}`
 const CONFIG_TOML = `# my codex
 model = "gpt-5"
 notify = ["terminal-notifier", "-title", "Codex"]   # keep
@@ -106,7 +107,7 @@ test('what hosts read then: entries and hooks beside those that were there', asy
   for (const host of HOSTS) await install(host, '--yes', '--profile', 'full')
   expect(JSON.parse(read('project/.mcp.json'))).toEqual({
     mcpServers: {
-      other: { command: 'npx', args: ['-y', 'other'], env: { KEY: '${KEY}' } },
+      other: { command: 'npx', args: ['-y', 'other'], env: { KEY } },
       posthorn: { type: 'stdio', command: 'posthorn', args: ['mcp', '--host', 'claude-code', '--profile', 'full'] },
     },
     'x-foreign': [1, 2],
