@@ -214,7 +214,7 @@ async function play(seed: number, store: Store): Promise<void> {
 const seed = testSeed('store fuzz')
 
 // A game on SQLite costs twenty of these.
-test(`memory agrees with the plain reading, ${ROUNDS * 10} games`, async () => {
+test(`memory agrees with the plain reading, ${ROUNDS * 10} games`, { timeout: 60_000 + ROUNDS * 1_000 }, async () => {
   for (let round = 0; round < ROUNDS * 10; round += 1) await play(seed + round, createMemoryStore())
 })
 
