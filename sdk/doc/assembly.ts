@@ -45,6 +45,8 @@ export interface Assembly {
   /** Deltas that wait for others. */
   readonly waiting: number
   readonly busy: boolean
+  /** A change of a member was refused, and no state has brought it since. */
+  readonly refused: boolean
   /** States are here that are not in the document yet. */
   readonly behind: boolean
   clientOf(author: string, session: string): number
@@ -97,7 +99,9 @@ export function assemble(options: AssemblyOptions): Assembly {
   }
 
   function join(state: KeptState): void {
-    if (!replica.join(state.state).ok) return
+    const passed = [...entriesOf(state.cover)].filter(entry => !covers(whole, entry))
+    const clients = passed.map(({ author, session }) => clientOf(author, session))
+    if (!replica.join(state.state, clients).ok) return
     for (const cover of [applied, whole])
       for (const { author, session, ...entry } of entriesOf(joinCovers(cover, state.cover))) {
         setEntry(cover, author, session, entry)
@@ -106,7 +110,8 @@ export function assemble(options: AssemblyOptions): Assembly {
     before = state.before ?? before
     hasBase = true
     gate.advanced()
-    incoming.advanced()
+    // What came behind a refused change was let go, and is still kept.
+    if (incoming.advanced()) for (const delta of kept.deltas()) gate.offer(delta)
   }
 
   function pump(): void {
@@ -130,6 +135,9 @@ export function assemble(options: AssemblyOptions): Assembly {
     },
     get busy() {
       return incoming.busy
+    },
+    get refused() {
+      return incoming.refused
     },
     get behind() {
       return arrived.length > 0

@@ -24,17 +24,25 @@ export interface Gate {
   take(): Gated[]
   /** `applied` has grown by other ways (a snapshot, an own write): what it covers is let go. */
   advanced(): void
-  /** Nothing of a session counts from `n` on. */
+  /** Nothing of a session counts from `n` on: its author has forked it. */
   freeze(author: string, session: string, n: number): void
+  /** Nothing of a session counts from `n` on, until {@link Gate.resume}. */
+  refuse(author: string, session: string, n: number): void
+  /** The session of a refused change counts again: a state has brought that change. */
+  resume(author: string, session: string): void
   readonly waiting: number
 }
+
+const NEVER = Number.POSITIVE_INFINITY
 
 interface Stream {
   readonly author: string
   readonly session: string
   readonly held: Map<number, Gated>
-  /** First n that does not count. */
+  /** First n that does not count, for good. */
   end: number
+  /** The same for the time being. */
+  refusedAt: number
 }
 
 /** `applied` is the caller's, and is moved along by {@link Gate.take}. */
@@ -45,7 +53,7 @@ export function createGate(applied: MutableCover): Gate {
 
   const streamOf = (author: string, session: string): Stream => {
     const key = `${author}:${session}`
-    const stream = streams.get(key) ?? { author, session, held: new Map(), end: Number.POSITIVE_INFINITY }
+    const stream = streams.get(key) ?? { author, session, held: new Map(), end: NEVER, refusedAt: NEVER }
     streams.set(key, stream)
     return stream
   }
@@ -63,13 +71,19 @@ export function createGate(applied: MutableCover): Gate {
     account(delta, -1)
   }
 
+  const endOf = (stream: Stream) => Math.min(stream.end, stream.refusedAt)
+
+  function letGo(stream: Stream): void {
+    for (const delta of [...stream.held.values()]) if (delta.n >= endOf(stream)) release(stream, delta)
+  }
+
   const isMet = ({ author, session, n }: Dependency) => n <= coveredUpTo(applied, author, session)
 
   return {
     offer(delta) {
       const stream = streamOf(delta.author, delta.session)
       if (delta.n <= coveredUpTo(applied, delta.author, delta.session)) return true
-      if (delta.n >= stream.end || stream.held.has(delta.n)) return true
+      if (delta.n >= endOf(stream) || stream.held.has(delta.n)) return true
       const used = usage.get(delta.author) ?? { deltas: 0, bytes: 0 }
       if (used.deltas >= GATE_LIMITS.deltas || used.bytes + delta.bytes.length > GATE_LIMITS.bytes) return false
       stream.held.set(delta.n, delta)
@@ -103,7 +117,15 @@ export function createGate(applied: MutableCover): Gate {
     freeze(author, session, n) {
       const stream = streamOf(author, session)
       stream.end = Math.min(stream.end, n)
-      for (const delta of [...stream.held.values()]) if (delta.n >= stream.end) release(stream, delta)
+      letGo(stream)
+    },
+    refuse(author, session, n) {
+      const stream = streamOf(author, session)
+      stream.refusedAt = Math.min(stream.refusedAt, n)
+      letGo(stream)
+    },
+    resume(author, session) {
+      streamOf(author, session).refusedAt = NEVER
     },
     get waiting() {
       return waiting

@@ -52,7 +52,7 @@ export interface Generation {
   readonly log: Log<DeltaPayload, StatePayload>
   /** Our client id's session. */
   readonly session: string
-  /** Everything that the relays have is in the document; false also while its first state has not come. */
+  /** Everything that the relays have is in the document; false while its first state has not come, and while a change of a member is refused. */
   readonly synced: boolean
   readonly waiting: number
   readonly unwritten: boolean
@@ -226,6 +226,7 @@ export function openGeneration(options: GenerationOptions): Generation {
     assembly.hasBase &&
     !held &&
     !assembly.behind &&
+    !assembly.refused &&
     !log.status.behind &&
     assembly.waiting === 0 &&
     !assembly.busy

@@ -38,8 +38,13 @@ export interface IncomingOptions {
 /** What the gate lets through goes into the document: joined if it came in parts, judged, tried out if it is costly, in one transaction. */
 export interface Incoming {
   pump(): void
-  /** A state has brought what parts of updates were waiting for. */
-  advanced(): void
+  /**
+   * A state was joined: it may contain parts that were waiting for others, and changes that were refused. True if the session of a
+   * refused change counts again.
+   */
+  advanced(): boolean
+  /** A change was refused that no state has brought since. */
+  readonly refused: boolean
   readonly busy: boolean
 }
 
@@ -61,7 +66,7 @@ export function createIncoming(options: IncomingOptions): Incoming {
   function refuse(delta: Gated, reason: string): void {
     const { author, session, n, id } = delta
     ended.set(keyOf(delta), n)
-    gate.freeze(author, session, n)
+    gate.refuse(author, session, n)
     if (n > 1) setEntry(applied, author, session, { n: n - 1 })
     else applied.get(author)?.delete(session)
     options.onRefused({ author, session, n, id, reason })
@@ -160,6 +165,18 @@ export function createIncoming(options: IncomingOptions): Incoming {
         const [author = '', session = ''] = key.split(':')
         if (coveredUpTo(whole, author, session) >= pieces.last) parts.delete(key)
       }
+      let resumed = false
+      for (const [key, n] of ended) {
+        const [author = '', session = ''] = key.split(':')
+        if (coveredUpTo(whole, author, session) < n) continue
+        ended.delete(key)
+        gate.resume(author, session)
+        resumed = true
+      }
+      return resumed
+    },
+    get refused() {
+      return ended.size > 0
     },
     pump() {
       again = true

@@ -13,8 +13,11 @@ export interface Replica {
   readonly doc: Y.Doc
   /** Applies what a member wrote, if it is valid here and now. */
   apply(update: Uint8Array, client: number): Result<ValidDelta>
-  /** Takes over a whole state. */
-  join(state: Uint8Array): Result<void>
+  /**
+   * Takes over a whole state. `passed`: the clients whose changes it contains beyond those applied one by one. What such a client
+   * writes next starts somewhere in the state: where exactly only its own next change says.
+   */
+  join(state: Uint8Array, passed: Iterable<number>): Result<void>
   /** Whether a state may be joined, without doing it. */
   check(state: Uint8Array): Result<void>
   /** A local update went into the log. */
@@ -30,7 +33,7 @@ export interface Replica {
 export function createReplica(doc: Y.Doc): Replica {
   /** Clocks that the log has of each client. Local changes are in the document before they are in here. */
   const vector = new Map<number, number>()
-  /** Where an author goes on, once it is known; before, a snapshot may have brought more than its cover says. */
+  /** Clock of a client's next change. Absent after a state has passed over changes of it: the state may hold more than its cover says. */
   const next = new Map<number, number>()
 
   const known = {
@@ -62,10 +65,11 @@ export function createReplica(doc: Y.Doc): Replica {
       const valid = validateSnapshot(state)
       return valid.ok ? ok(undefined) : valid
     },
-    join(state) {
+    join(state, passed) {
       const valid = validateSnapshot(state)
       if (!valid.ok) return valid
       Y.applyUpdate(doc, state, FOREIGN)
+      for (const client of passed) next.delete(client)
       for (const { client, structs } of valid.value.runs) {
         const last = structs.at(-1)
         if (last && last.clock + last.length > known.clock(client)) vector.set(client, last.clock + last.length)

@@ -146,8 +146,10 @@ describe('what a member may send', () => {
     // What stands behind it in the same session counts no more.
     await write(by(client, doc => doc.getText('t').insert(0, 'afterwards ')))
     await mesh.advance(1_000)
-    for (const shared of [hers, his])
+    for (const shared of [hers, his]) {
       expect(shared.status.alerts.at(-1)).toMatchObject({ code: 'refused', author: mallory.pubkey, event: id })
+      expect(shared.status.synced).toBe(false)
+    }
     await staysWell(hers, his)
     await during(log.close({ timeoutMs: 0 }))
   })

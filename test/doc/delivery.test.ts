@@ -3,7 +3,7 @@ import * as Y from 'yjs'
 import { createGate, type Gated } from '#dist/sdk/doc/gate.js'
 import { createIncoming } from '#dist/sdk/doc/incoming.js'
 import { createReplica, digestOf } from '#dist/sdk/doc/replica.js'
-import { covers } from '#dist/sdk/state/log/cover.js'
+import { covers, setEntry } from '#dist/sdk/state/log/cover.js'
 import { testSeed } from '../helpers/seed.ts'
 import { type Draw, drawFrom, edit, recorder } from './updates.ts'
 
@@ -79,7 +79,7 @@ function receiver() {
     onStuck: () => refused.push('stuck'),
     onIdle() {},
   })
-  return { doc, gate, whole, incoming, refused }
+  return { doc, gate, applied, whole, replica, incoming, refused }
 }
 
 test('in whatever order, however often and with whatever gaps repaired late: the same document, nothing waiting, nothing refused', async () => {
@@ -102,6 +102,42 @@ test('in whatever order, however often and with whatever gaps repaired late: the
     expect([doc.store.pendingStructs, doc.store.pendingDs]).toEqual([null, null])
     expect(digestOf(doc)).toBe(digestOf(truth))
   }
+})
+
+test('a state that passes over changes moves on what is expected of their author, and ends a refusal that it passes over', async () => {
+  const writer = new Y.Doc()
+  writer.clientID = clientOf('a')
+  const take = recorder(writer)
+  const deltas = [1, 2, 3, 4].map((n): Gated & { readonly state: Uint8Array } => {
+    writer.getText('t').insert(writer.getText('t').length, `change ${n} `)
+    const bytes = take() ?? new Uint8Array()
+    const place = { author: 'a', session: 's', n, id: `a${n}`, deps: [], more: false, bytes }
+    return { ...place, state: Y.encodeStateAsUpdate(writer) }
+  })
+  const [first, second, third, fourth] = deltas
+  if (!first || !second || !third || !fourth) throw new Error('four changes')
+  const { doc, gate, applied, whole, replica, incoming, refused } = receiver()
+  const pump = async () => {
+    incoming.pump()
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  gate.offer(first)
+  gate.offer({ ...second, bytes: Uint8Array.of(9) })
+  gate.offer(third)
+  await pump()
+  expect(refused).toHaveLength(1)
+  expect(incoming.refused).toBe(true)
+  // Refused stays refused until a state has brought the change.
+  expect(incoming.advanced()).toBe(false)
+  for (const cover of [applied, whole]) setEntry(cover, 'a', 's', { n: 3 })
+  replica.join(third.state, [clientOf('a')])
+  gate.advanced()
+  expect(incoming.advanced()).toBe(true)
+  expect(incoming.refused).toBe(false)
+  gate.offer(fourth)
+  await pump()
+  expect(refused).toHaveLength(1)
+  expect(digestOf(doc)).toBe(digestOf(writer))
 })
 
 test('known bad: without the gate a gap makes what is there vanish, which is why there is one', () => {
