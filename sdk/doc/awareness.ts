@@ -12,6 +12,7 @@ import { isRecord, parseJson } from '../../protocol/json.ts'
 import { DOC_AWARENESS } from '../../protocol/kinds.ts'
 import { isSession } from '../../protocol/state.ts'
 import { clientIdOf } from './client-id.ts'
+import { createHeardSessions } from './heard-sessions.ts'
 import type { DocHost } from './host.ts'
 import type { DocSeal } from './secret/seal.ts'
 
@@ -21,7 +22,6 @@ const THROTTLE_MS = 200
 const MAX_STATE_BYTES = 8_192
 /** What is dated further from now is a replay: nobody keeps such events honestly. */
 const MAX_SKEW_S = 90
-const MAX_PEERS = 256
 
 /** Where awareness belongs at the moment. */
 export interface AwarenessPlace {
@@ -29,6 +29,8 @@ export interface AwarenessPlace {
   readonly o: string
   readonly session: string
   readonly seal: DocSeal | undefined
+  /** Counter of what this session has said. It outlives a bridge: members ignore a counter that they have heard. */
+  readonly spoken: { n: number }
 }
 
 export interface AwarenessBridgeOptions {
@@ -44,11 +46,10 @@ export interface AwarenessBridgeOptions {
  */
 export function bridgeAwareness({ host, awareness, place, isMember }: AwarenessBridgeOptions): () => void {
   const { timers, clock, signer } = host
-  const { o, session, seal } = place
-  const heard = new Map<number, number>()
+  const { o, session, seal, spoken } = place
+  const heard = createHeardSessions()
   let cancelNext: Cancel | undefined
   let due = false
-  let n = 0
   let closed = false
 
   function tell(): void {
@@ -72,7 +73,8 @@ export function bridgeAwareness({ host, awareness, place, isMember }: AwarenessB
   async function publish(state: object | null): Promise<void> {
     const text = JSON.stringify(state)
     if (byteLength(text) > MAX_STATE_BYTES) return
-    n += 1
+    spoken.n += 1
+    const { n } = spoken
     const bytes = new TextEncoder().encode(text)
     const at = { kind: DOC_AWARENESS, o, author: signer.pubkey, session, n }
     try {
@@ -100,15 +102,16 @@ export function bridgeAwareness({ host, awareness, place, isMember }: AwarenessB
       return
     if (Math.abs(seconds(clock) - event.created_at) > MAX_SKEW_S) return
     const client = clientIdOf(event.pubkey, o, from)
-    const before = heard.get(client)
-    if (count <= (before ?? 0) || (before === undefined && heard.size >= MAX_PEERS)) return
     const state = stateOf(event, { kind: DOC_AWARENESS, o, author: event.pubkey, session: from, n: count }, seal)
     if (state === undefined) return
-    heard.set(client, count)
+    const news = heard.hear(event.pubkey, client, count, clock.monotonic(), state === null)
+    if (news === undefined) return
+    removeAwarenessStates(awareness, [...news.dropped], 'posthorn')
+    for (const dropped of news.dropped) awareness.meta.delete(dropped)
     const said = { states: new Map([[client, state]]), meta: new Map([[client, { clock: count, lastUpdated: 0 }]]) }
     applyAwarenessUpdate(awareness, encodeAwarenessUpdate(said as unknown as Awareness, [client]), 'posthorn')
     // Whoever is new has not heard us yet.
-    if (before === undefined && state !== null) tell()
+    if (news.joins) tell()
   }
 
   const onUpdate = (changes: { added: number[]; updated: number[]; removed: number[] }) => {
@@ -128,7 +131,7 @@ export function bridgeAwareness({ host, awareness, place, isMember }: AwarenessB
     void publish(null)
     closed = true
     stop()
-    removeAwarenessStates(awareness, [...heard.keys()], 'posthorn')
+    removeAwarenessStates(awareness, heard.clients(), 'posthorn')
   }
 }
 

@@ -47,6 +47,8 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
   const book = openControlBook(host, id, name.owner, () => void follow())
   const keys = createKeyRing(signer, host.random)
   let generation: Generation | undefined
+  /** By session: the members ignore a counter that they have heard, also after a reconnect. */
+  const awarenessCounters = new Map<string, { n: number }>()
   let following: Promise<void> = Promise.resolve()
   let lastStatus = ''
   let lastMembers = ''
@@ -279,7 +281,9 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
     joinAwareness(awareness) {
       const { number, session } = current()
       const key = keys.known(number)
-      const place = { o: logOf(id, number), session, seal: key && createDocSeal(key) }
+      const spoken = awarenessCounters.get(session) ?? { n: 0 }
+      awarenessCounters.set(session, spoken)
+      const place = { o: logOf(id, number), session, seal: key && createDocSeal(key), spoken }
       return bridgeAwareness({ host, awareness, place, isMember: pubkey => roleIn(book.last, pubkey) !== undefined })
     },
     invite: deciding.invite,

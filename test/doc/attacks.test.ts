@@ -6,6 +6,7 @@ import { systemTimers } from '#dist/platform/timers.js'
 import { DOC_AWARENESS, STATE_DELTA } from '#dist/protocol/kinds.js'
 import { deltaTags } from '#dist/protocol/state.js'
 import { clientIdOf } from '#dist/sdk/doc/client-id.js'
+import { SESSIONS_PER_MEMBER } from '#dist/sdk/doc/heard-sessions.js'
 import { documentId, logOf } from '#dist/sdk/doc/name.js'
 import { createOpenDoc } from '#dist/sdk/doc/open-doc.js'
 import { deltaCodec, stateCodec } from '#dist/sdk/doc/payload.js'
@@ -316,6 +317,20 @@ describe('what a member may send', () => {
     expect(awareness.getStates().size).toBe(1)
     await say(there, '0123456789abcdef', 4)
     expect(awareness.getStates().get(clientIdOf(mallory.pubkey, o, '0123456789abcdef'))).toEqual({ name: 'Mallory' })
+    // However many sessions she opens, the others are seen, and she takes a share.
+    for (let number = 0; number < 300; number += 1) await say(there, number.toString(16).padStart(16, '0'), 1)
+    const { signer: bobs, lines } = surroundingsOf(bob)
+    const tags = [
+      ['o', o],
+      ['g', 'fedcba9876543210'],
+      ['n', '1'],
+    ]
+    const content = Buffer.from('{"name":"Bob"}').toString('base64')
+    const event = await bobs.sign({ kind: DOC_AWARENESS, created_at: Math.floor(mesh.now / 1000), tags, content })
+    for (const line of lines()) await during(line.publish(event))
+    expect(awareness.getStates().get(clientIdOf(bob.pubkey, o, 'fedcba9876543210'))).toEqual({ name: 'Bob' })
+    expect(awareness.getStates().size).toBe(1 + SESSIONS_PER_MEMBER + 1)
+    expect(awareness.meta.size).toBe(1 + SESSIONS_PER_MEMBER + 1)
     leave()
     awareness.destroy()
   })

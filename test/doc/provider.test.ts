@@ -48,9 +48,13 @@ test('an application of Yjs switches by one line: synced, status, awareness, dis
   await mesh.advance(5_000)
   expect(doc.getText('t').toString()).toBe('hello from Bob')
   expect(mine.doc.getText('t').toString()).toBe('> hello')
+  expect(mine.awareness.getStates().has(doc.clientID)).toBe(false)
   his.connect()
   await mesh.advance(5_000)
   expect(his.synced).toBe(true)
+  // Presence is there again without a further move.
+  expect(mine.awareness.getStates().get(doc.clientID)).toEqual({ name: 'Bob', cursor: 3 })
+  expect(his.awareness.getStates().get(mine.doc.clientID)).toEqual({ name: 'Alice' })
   expect(doc.getText('t').toString()).toBe('> hello from Bob')
   expect(mine.doc.getText('t').toString()).toBe('> hello from Bob')
 
