@@ -1,7 +1,7 @@
 import type { Awareness } from 'y-protocols/awareness'
 import type * as Y from 'yjs'
 import type { DocSize } from './compact.ts'
-import type { HistoryEntry } from './kept.ts'
+import type { HistoryEntry, WithheldEntry } from './kept.ts'
 import type { Role } from './members/roles.ts'
 
 export interface DocMember {
@@ -15,10 +15,20 @@ export interface DocAlert {
   /**
    * `refused`: a member's change was none that its software could have written. `fork`, `control-fork`: a key wrote from two places,
    * or lies. `diverged`: of what members start from not all have the same, because a snapshot is wrong or has one side of a fork in it;
-   * only an admin can end that, with a new generation. `rebuilt`: the document was made anew from what is kept. `unwritten`: local changes do not go out. `lost`: own changes
+   * only an admin can end that, with a new generation. `rebuilt`: the document was made anew from what is kept. `unwritten`: local changes do not go out. `withheld`: a value that no member would take was taken
+   * out of the document; `withheld()` has it. `lost`: own changes
    * could not be carried over into a new generation. `stuck`: a step failed, and will be tried at the next occasion.
    */
-  readonly code: 'refused' | 'fork' | 'control-fork' | 'diverged' | 'rebuilt' | 'unwritten' | 'lost' | 'stuck'
+  readonly code:
+    | 'refused'
+    | 'fork'
+    | 'control-fork'
+    | 'diverged'
+    | 'rebuilt'
+    | 'unwritten'
+    | 'withheld'
+    | 'lost'
+    | 'stuck'
   readonly message: string
   /** 64 hex: whose doing it was, where that is known. */
   readonly author?: string
@@ -71,6 +81,11 @@ export interface SharedDoc {
   members(): readonly DocMember[]
   /** Who wrote when: what is remembered of the current generation, at most 500, oldest first. */
   history(): readonly HistoryEntry[]
+  /**
+   * Values that were taken out of the document because no member would take them (over 1 MiB, or over 64 levels), with the reason; the
+   * newest 16 are kept on this machine. Everything else of the same edit goes out.
+   */
+  withheld(): readonly WithheldEntry[]
   /** What it weighs; costs about what encoding it does. */
   size(): DocSize
   /** 64 hex, equal for equal documents: same elements, same deletions. */

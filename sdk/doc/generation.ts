@@ -10,7 +10,7 @@ import { isSameContent } from './compact.ts'
 import type { Gated } from './gate.ts'
 import type { DocHost } from './host.ts'
 import type { RefusedDelta } from './incoming.ts'
-import { FOLD_AT, type HistoryEntry, type Kept, type KeptState, openKept } from './kept.ts'
+import { FOLD_AT, type HistoryEntry, type Kept, type KeptState, openKept, type WithheldEntry } from './kept.ts'
 import { gatherLocalEdits } from './local-edits.ts'
 import { roleIn } from './members/chain.ts'
 import type { Control } from './members/control.ts'
@@ -21,6 +21,7 @@ import { type DeltaPayload, deltaCodec, type StatePayload, stateBytes, stateCode
 import { groundOf, sayAgain, unheardIn } from './said-again.ts'
 import type { DocSeal } from './secret/seal.ts'
 import type { Trial } from './trial.ts'
+import type { Withheld } from './withhold.ts'
 
 export interface GenerationOptions {
   readonly host: DocHost
@@ -41,6 +42,8 @@ export interface GenerationOptions {
   onDiverged(seen: { readonly author: string; readonly event: string | undefined }): void
   /** Local changes cannot be written: why. They stay in the document. */
   onUnwritten(reason: string): void
+  /** A local element that others would refuse was taken out of the document. */
+  onWithheld(withheld: Withheld): void
   /** The document has to be made anew from what is kept. */
   onBroken(reason: string): void
 }
@@ -57,6 +60,7 @@ export interface Generation {
   readonly waiting: number
   readonly unwritten: boolean
   history(): readonly HistoryEntry[]
+  withheld(): readonly WithheldEntry[]
   /** Nothing is written and nothing taken in while it is held. */
   hold(held: boolean): void
   /** Writes local changes now. False: not possible yet; they are kept. */
@@ -137,6 +141,7 @@ export function openGeneration(options: GenerationOptions): Generation {
     control,
     isOpen: () => ready && assembly.hasBase && !held && !closed,
     onUnwritten: options.onUnwritten,
+    onWithheld: options.onWithheld,
     onBroken: options.onBroken,
     onWritten: considerFolding,
     onSettled: changed,
@@ -246,6 +251,7 @@ export function openGeneration(options: GenerationOptions): Generation {
       return !edits.isEmpty || outgoing.busy
     },
     history: kept.history,
+    withheld: kept.withheld,
     hold(now) {
       held = now
       assembly.hold(now)
@@ -265,6 +271,7 @@ export function openGeneration(options: GenerationOptions): Generation {
       const { before } = assembly
       const updates = unheardIn(earlier, self, before)
       const isWhole = sayAgain(doc, client, updates, groundOf(doc, client, updates, earlier, before))
+      host.store.transaction(() => earlier.withheld().forEach(kept.withhold))
       if (await flush()) host.store.transaction(() => earlier.clear())
       return { count: updates.length, whole: isWhole }
     },

@@ -4,11 +4,14 @@ import { type Cover, coverJson, parseCover } from '../state/log/cover.ts'
 import type { StateStore } from '../state/store.ts'
 import type { Gated } from './gate.ts'
 import type { StatePayload } from './payload.ts'
+import type { Withheld } from './withhold.ts'
 
 /** Deltas that a document keeps apart before they are folded into one state. */
 export const FOLD_AT = 256
 /** Own deltas are kept so long even when folded: a generation that begins without them makes them anew. */
 const OWN_KEPT = 128
+/** Elements that no member would take: the newest are kept. */
+const WITHHELD_KEPT = 16
 /** What history tells of. */
 const HISTORY = 500
 
@@ -43,6 +46,20 @@ export interface HistoryEntry {
   readonly bytes: number
 }
 
+/** An element that was taken out of the document because no other member would take it. */
+export interface WithheldEntry extends Withheld {
+  /** Seconds since 1970. */
+  readonly at: number
+}
+
+interface WithheldRow {
+  readonly at: number
+  readonly reason: string
+  /** JSON, or base64 of bytes. */
+  readonly json?: string
+  readonly bytes?: string
+}
+
 export interface SessionEnd {
   readonly author: string
   readonly session: string
@@ -71,6 +88,9 @@ export interface Kept {
   local(): { readonly client: number; readonly updates: readonly Uint8Array[] } | undefined
   keepLocal(client: number, updates: readonly Uint8Array[]): void
   history(): readonly HistoryEntry[]
+  /** Elements that no member would take. */
+  withheld(): readonly WithheldEntry[]
+  withhold(entry: WithheldEntry): void
   /** Sessions that end early, because two events have the same place in them: the first n that does not count. */
   ends(): readonly SessionEnd[]
   end(end: SessionEnd): void
@@ -87,6 +107,7 @@ export function openKept(store: StateStore, o: string): Kept {
   const locals = store.open<LocalRow>(`doc/${o}/local`)
   const past = store.open<HistoryEntry>(`doc/${o}/history`)
   const ended = store.open<SessionEnd>(`doc/${o}/ends`)
+  const aside = store.open<WithheldRow>(`doc/${o}/withheld`)
   /** Rows that the folded state has in it. */
   let folded = 0
 
@@ -142,10 +163,24 @@ export function openKept(store: StateStore, o: string): Kept {
       else locals.set(LOCAL, { client, updates: updates.map(update => base64.encode(update)) })
     },
     history: () => [...past.values()],
+    withheld: () =>
+      [...aside.values()].map(({ at, reason, json, bytes }) => ({
+        at,
+        reason,
+        value: bytes === undefined ? JSON.parse(json ?? 'null') : base64.decode(bytes),
+      })),
+    withhold({ at, reason, value }) {
+      const row =
+        value instanceof Uint8Array ? { bytes: base64.encode(value) } : { json: JSON.stringify(value) ?? 'null' }
+      const last = Math.max(-1, ...[...aside.keys()].map(Number))
+      aside.set(String(last + 1), { at, reason, ...row })
+      for (const key of [...aside.keys()].slice(0, -WITHHELD_KEPT)) aside.delete(key)
+    },
     ends: () => [...ended.values()],
     end: ({ author, session, n }) => void ended.set(`${author}:${session}`, { author, session, n }),
     clear() {
-      for (const table of [states, deltas, locals, past, ended]) for (const key of [...table.keys()]) table.delete(key)
+      for (const table of [states, deltas, locals, past, ended, aside])
+        for (const key of [...table.keys()]) table.delete(key)
     },
   }
 }

@@ -11,6 +11,11 @@ import type { Control } from './members/control.ts'
 import { may } from './members/roles.ts'
 import { cut } from './parts.ts'
 import type { DeltaPayload, StatePayload } from './payload.ts'
+import { cutUpdate } from './update/cut.ts'
+import { updateSince, type Withheld, withdrawUnwritable } from './withhold.ts'
+
+/** A write that takes longer than this is kept on disk while it waits, ms. */
+const KEEP_AFTER_MS = 1_000
 
 export interface OutgoingOptions {
   readonly host: DocHost
@@ -27,6 +32,8 @@ export interface OutgoingOptions {
   isOpen(): boolean
   /** Local changes cannot be written: why. They stay in the document. */
   onUnwritten(reason: string): void
+  /** An element that others would refuse was taken out of the document, and is kept aside. */
+  onWithheld(withheld: Withheld): void
   /** The document has to be made anew from what is kept. */
   onBroken(reason: string): void
   onWritten(): void
@@ -48,27 +55,41 @@ export function createOutgoing(options: OutgoingOptions): Outgoing {
   const self = host.signer.pubkey
   /** What own deltas have said that they come after. */
   const said: MutableCover = new Map()
+  /** Pieces of taken edits that are not written yet; they follow each other. */
+  const pieces: Uint8Array[] = []
   let writing: Promise<boolean> | undefined
 
-  const keep = () => kept.keepLocal(client, edits.list())
+  const keep = () => kept.keepLocal(client, [...pieces, ...edits.list()])
+
+  /** A relay that is away may keep a write waiting for long: what waits has to outlast this process. */
+  async function writeKeeping(): Promise<boolean> {
+    const cancel = host.timers.after(KEEP_AFTER_MS, keep, { background: true })
+    try {
+      return await writeAll()
+    } finally {
+      cancel()
+      for (const piece of pieces.splice(0).reverse()) edits.putBack(piece)
+      keep()
+    }
+  }
 
   async function writeAll(): Promise<boolean> {
-    while (!edits.isEmpty) {
+    while (pieces.length > 0 || !edits.isEmpty) {
       if (!may(roleIn(control(), self), 'write')) {
         options.onUnwritten('this key may read the document, not write; ask an admin for the role "write".')
         return false
       }
-      if (!options.isOpen()) {
-        keep()
-        return false
+      if (!options.isOpen()) return false
+      if (pieces.length === 0) {
+        const update = edits.take()
+        if (update === undefined) return true
+        pieces.push(...cutUpdate(update))
       }
-      const update = edits.take()
-      if (update === undefined) return true
+      const [piece] = pieces
+      if (piece === undefined) return true
       try {
-        if (!(await write(update))) return false
+        if (!(await write(piece))) return false
       } catch (error) {
-        edits.putBack(update)
-        keep()
         options.onUnwritten(error instanceof Error ? error.message : String(error))
         return false
       }
@@ -76,36 +97,53 @@ export function createOutgoing(options: OutgoingOptions): Outgoing {
     return true
   }
 
-  async function write(update: Uint8Array): Promise<boolean> {
-    const judged = replica.judge(update, client)
-    if (!judged.ok) {
-      options.onUnwritten(
-        `others would refuse this change: ${judged.error}. Let nothing else but this provider load the document.`,
-      )
-      return false
-    }
+  /** Writes the first piece, or takes out of the document what others would refuse in it. */
+  async function write(piece: Uint8Array): Promise<boolean> {
+    const judged = replica.judge(piece, client)
+    if (!judged.ok) return withdraw(judged.error)
     if (log.session !== session) {
-      edits.putBack(update)
       options.onBroken('this key has written from elsewhere')
       return false
     }
     const waits = depsOf(judged.value.refersTo)
-    const pieces = cut(update)
+    const parts = cut(piece)
     // More than one event can name go in front, in events without anything else.
     const groups = chunk(waits, MAX_DEPS)
     for (const deps of groups.slice(0, -1)) await put({ more: true, bytes: new Uint8Array() }, deps)
     const last = groups.at(-1) ?? []
-    for (const [index, bytes] of pieces.entries()) {
-      const more = index < pieces.length - 1
+    for (const [index, bytes] of parts.entries()) {
+      const more = index < parts.length - 1
       await put({ more, bytes }, index === 0 ? last : [], place => {
         if (more) return
         replica.wrote(judged.value)
         setEntry(whole, self, place.session, { n: place.n, id: place.id.slice(0, 16) })
       })
     }
-    keep()
+    pieces.shift()
     for (const { author, session: of, n } of waits) setEntry(said, author, of, { n })
     options.onWritten()
+    return true
+  }
+
+  /**
+   * What is encoded of a deleted element fits always: the elements that others would refuse are deleted here, kept aside and named, and
+   * everything else goes out.
+   */
+  function withdraw(reason: string): boolean {
+    const withheld = withdrawUnwritable(replica.doc, client, replica.clockOf(client))
+    if (withheld.length === 0) {
+      options.onUnwritten(
+        `others would refuse this change: ${reason}. Let nothing else but this provider load the document.`,
+      )
+      return false
+    }
+    // The deletions are edits now, and so is the rest, as it stands in the document.
+    edits.take()
+    pieces.splice(0, pieces.length, ...cutUpdate(updateSince(replica.doc, client, replica.clockOf(client))))
+    for (const each of withheld) {
+      kept.withhold({ ...each, at: seconds(host.clock) })
+      options.onWithheld(each)
+    }
     return true
   }
 
@@ -138,8 +176,11 @@ export function createOutgoing(options: OutgoingOptions): Outgoing {
   }
 
   return {
-    flush() {
-      writing ??= writeAll().finally(() => {
+    async flush() {
+      // An edit made while others are written may come too late for that: it is written by another round.
+      while (writing) await writing.catch(() => false)
+      if (edits.isEmpty) return true
+      writing = writeKeeping().finally(() => {
         writing = undefined
         options.onSettled()
       })

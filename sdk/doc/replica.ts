@@ -24,6 +24,8 @@ export interface Replica {
   wrote(valid: ValidDelta): void
   /** Whether a local update would be taken by everybody. */
   judge(update: Uint8Array, client: number): Result<ValidDelta>
+  /** Clock of the first element of a client that is not in the log. */
+  clockOf(client: number): number
   /** `run` is one transaction of the document. False: something is left waiting inside Yjs, and could not be healed. */
   together(run: () => void): boolean
   /** Elements known: what an update costs grows with it. */
@@ -53,6 +55,7 @@ export function createReplica(doc: Y.Doc): Replica {
   return {
     doc,
     judge,
+    clockOf: client => next.get(client) ?? known.clock(client),
     wrote,
     apply(update, client) {
       const valid = judge(update, client)
@@ -93,7 +96,8 @@ export function createReplica(doc: Y.Doc): Replica {
 
 const isWhole = ({ store }: Y.Doc): boolean => store.pendingStructs === null && store.pendingDs === null
 
-function depthIn(doc: Y.Doc, { client, clock }: StructId): number | undefined {
+/** How many shared types an element is in; undefined if it is not known. */
+export function depthIn(doc: Y.Doc, { client, clock }: StructId): number | undefined {
   if (clock >= Y.getState(doc.store, client)) return undefined
   let struct: Y.Item | Y.GC | null = Y.getItem(doc.store, Y.createID(client, clock))
   let depth = 0

@@ -139,6 +139,11 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
         })
       },
       onUnwritten: message => alert({ code: 'unwritten', message }),
+      onWithheld: ({ reason }) =>
+        alert({
+          code: 'withheld',
+          message: `a value was taken out of the document, and is kept in withheld(): ${reason}`,
+        }),
       onBroken(message) {
         alert({ code: 'rebuilt', message })
         following = following.then(async () => {
@@ -266,6 +271,7 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
     },
     members,
     history: () => current().history(),
+    withheld: () => current().withheld(),
     size: () => sizeOf(Y.encodeStateAsUpdate(current().doc)),
     digest: () => digestOf(current().doc),
     async whenSynced({ timeoutMs = 30_000 } = {}) {

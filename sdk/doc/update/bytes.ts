@@ -73,3 +73,11 @@ export function createByteReader(bytes: Uint8Array): ByteReader {
     },
   }
 }
+
+/** lib0's unsigned integer: seven bits a byte, the lowest first. */
+export function varint(value: number): Uint8Array {
+  const bytes: number[] = []
+  let rest = value
+  for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128)
+  return Uint8Array.of(...bytes, rest)
+}

@@ -1,4 +1,4 @@
-import { type ByteReader, malformed } from './bytes.ts'
+import { type ByteReader, createByteReader, malformed } from './bytes.ts'
 
 /** Levels of arrays and objects inside one value: what reads and writes such values calls itself once a level. */
 export const MAX_VALUE_DEPTH = 64
@@ -45,6 +45,23 @@ export function readContent(read: ByteReader, ref: number): ItemContent {
     default:
       return malformed(`content ${ref} is none that we know`)
   }
+}
+
+/** Of a list of values (2: JSON texts, 8: any values): where its first value starts, and where each ends. */
+export function elementEnds(
+  content: Uint8Array,
+  ref: number,
+): { readonly start: number; readonly ends: readonly number[] } {
+  const read = createByteReader(content)
+  const count = read.count()
+  const start = content.length - read.left
+  const ends: number[] = []
+  each(count, read, () => {
+    if (ref === 2) read.text()
+    else skipAny(read, 0)
+    ends.push(content.length - read.left)
+  })
+  return { start, ends }
 }
 
 const positive = (length: number): number => (length > 0 ? length : malformed('an item is empty'))

@@ -18,6 +18,10 @@ export interface Struct {
   /** The shared type it is in, if neither neighbour tells; a root type has a name instead. */
   readonly parent?: StructId
   readonly isType: boolean
+  /** Where it stands in the update: offsets of its first byte, of its content (of an item), and behind its last byte. */
+  readonly from: number
+  readonly contentFrom: number
+  readonly to: number
 }
 
 /** Consecutive structs of one client. */
@@ -45,8 +49,8 @@ export const MAX_ID = Number.MAX_SAFE_INTEGER
 const CONTENT = 0b0001_1111
 const GC = 0
 const SKIP = 10
-const HAS_ORIGIN = 0b1000_0000
-const HAS_RIGHT_ORIGIN = 0b0100_0000
+export const HAS_ORIGIN = 0b1000_0000
+export const HAS_RIGHT_ORIGIN = 0b0100_0000
 const HAS_KEY = 0b0010_0000
 
 /**
@@ -66,13 +70,16 @@ function readUpdate(bytes: Uint8Array): DecodedUpdate {
   const read = createByteReader(bytes)
   const id = (): StructId => ({ client: read.count(), clock: read.count() })
 
+  const position = () => bytes.length - read.left
+
   function readStruct(clock: number): Struct {
+    const from = position()
     const info = read.byte()
     const ref = info & CONTENT
     if (ref === GC || ref === SKIP) {
       const length = read.count()
       if (length === 0) malformed('a struct is empty')
-      return { type: ref === GC ? 'gc' : 'skip', clock, length, isType: false }
+      return { type: ref === GC ? 'gc' : 'skip', clock, length, isType: false, from, contentFrom: from, to: position() }
     }
     const origin = info & HAS_ORIGIN ? id() : undefined
     const rightOrigin = info & HAS_RIGHT_ORIGIN ? id() : undefined
@@ -82,8 +89,12 @@ function readUpdate(bytes: Uint8Array): DecodedUpdate {
       else parent = id()
       if (info & HAS_KEY) read.text()
     }
+    const contentFrom = position()
     const { length, isType } = readContent(read, ref)
     return {
+      from,
+      contentFrom,
+      to: position(),
       type: 'item',
       clock,
       length,
