@@ -1,3 +1,4 @@
+import { onAbort } from '../platform/on-abort.ts'
 import type { Lookout, Presence } from '../sdk/index.ts'
 import type { CliHost } from './context.ts'
 
@@ -11,13 +12,13 @@ export function currentPresence(
   return new Promise(resolve => {
     const end = () => {
       cancel()
-      signal.removeEventListener('abort', end)
+      stopListening()
       const found = new Map(pubkeys.map(pubkey => [pubkey, observation.get(pubkey)]))
       observation.stop()
       resolve(pubkey => found.get(pubkey))
     }
     const cancel = timers.after(options.timeout, end)
-    signal.addEventListener('abort', end)
+    const stopListening = onAbort(signal, end)
     const observation = lookout.observe(
       pubkeys,
       () => {},

@@ -1,3 +1,4 @@
+import { onAbort } from '../platform/on-abort.ts'
 import { sleep, type Timers } from '../platform/timers.ts'
 
 /** Between looks at a home that another process may write, in ms: soon at first, seldom when it takes long. */
@@ -32,10 +33,10 @@ export function within<T>(
     const cancel = timers.after(ms, stop)
     const settle = (outcome: () => void) => {
       cancel()
-      signal.removeEventListener('abort', stop)
+      stopListening()
       outcome()
     }
-    signal.addEventListener('abort', stop)
+    const stopListening = onAbort(signal, stop)
     if (signal.aborted) stop()
     promise.then(
       value => settle(() => resolve(value)),

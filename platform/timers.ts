@@ -1,3 +1,5 @@
+import { onAbort } from './on-abort.ts'
+
 /** A cancel function; calling it twice is harmless. */
 export type Cancel = () => void
 
@@ -29,11 +31,11 @@ export function sleep(timers: Timers, ms: number, signal?: AbortSignal): Promise
     if (signal?.aborted) return resolve()
     const done = () => {
       cancel()
-      signal?.removeEventListener('abort', done)
+      stopListening?.()
       resolve()
     }
     const cancel = timers.after(ms, done)
-    signal?.addEventListener('abort', done)
+    const stopListening = signal && onAbort(signal, done)
   })
 }
 

@@ -147,6 +147,7 @@ export function startAgent(given: StartOptions): RunningAgent {
   const clerk = createReceiptClerk({
     store,
     timers,
+    clock,
     isBusy: () => pool.isCatchingUp,
     sign: receipting.received,
     onQueued,

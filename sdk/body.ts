@@ -33,11 +33,36 @@ export class Body {
   }
 }
 
-/** Any JSON value. Throws {@link MessageError} on what JSON cannot carry. */
+/**
+ * Any JSON value. Throws {@link MessageError} on what JSON cannot carry: NaN and infinities, bigints, functions, cycles, bytes, and
+ * objects of which nothing would be left (a Map, a Set, an Error). Fields that are undefined are left out, as JSON.stringify does.
+ */
 export function json(value: unknown): Body {
-  const text = JSON.stringify(value)
-  if (text === undefined) throw new MessageError('message-malformed', 'JSON cannot carry that value.')
+  let text: string | undefined
+  try {
+    text = JSON.stringify(value, unbent)
+  } catch (error) {
+    throw new MessageError('message-malformed', `JSON cannot carry that value: ${(error as Error)?.message ?? error}`)
+  }
+  if (text === undefined) throw new MessageError('message-malformed', `JSON cannot carry a ${typeof value}.`)
   return new Body(text, JSON_TYPE)
+}
+
+/** For JSON.stringify: throws on what it would turn into something else without a word. */
+function unbent(key: string, value: unknown): unknown {
+  const what = typeof value === 'number' && !Number.isFinite(value) ? `${value}` : emptied(value)
+  if (what) throw new TypeError(`${key ? `${key} is` : 'it is'} ${what}`)
+  return value
+}
+
+/** The kind of an object whose content JSON.stringify does not see. */
+function emptied(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
+  const kind = Object.prototype.toString.call(value).slice(8, -1)
+  const isBoxed = kind === 'Number' || kind === 'String' || kind === 'Boolean'
+  return ArrayBuffer.isView(value) || (kind !== 'Object' && !isBoxed && Object.keys(value).length === 0)
+    ? kind
+    : undefined
 }
 
 export const markdown = (text: string): Body => new Body(text, MARKDOWN_TYPE)

@@ -34,7 +34,8 @@ export interface HandlerMessage extends IncomingMessage {
 }
 
 /**
- * A string, a Body (`json`, `markdown`, `multipart`) or any JSON value is sent back as the act's answer; undefined sends nothing.
+ * A string, a Body (`json`, `markdown`, `multipart`) or any JSON value (null too) is sent back as the act's answer. Undefined sends no
+ * answer: a receipt alone says that it is done. What JSON cannot carry, or is over 32 KiB sealed, fails the message: the sender is told.
  * Throwing means: try again later, and after the last attempt a `failure` with the error's message; throwing a Rejection means
  * a refusal. May run twice for one id after a crash.
  */
@@ -88,7 +89,10 @@ export interface AskOptions extends Omit<SendOptions, 'replyTo' | 'copy' | 'ephe
   readonly signal?: AbortSignal
 }
 
-/** Sends and waits for the answer. With a typed act the body is validated before, the answer's `body` after. */
+/**
+ * Sends and waits for the answer. Where the other side is done and has no answer, it resolves to a message with act `done`, an empty text and
+ * the receipt's id. With a typed act the body is validated before, the answer's `body` after.
+ */
 export interface Ask {
   <Sent, Received, Returned, Answered>(
     to: string,

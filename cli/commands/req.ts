@@ -1,3 +1,4 @@
+import { onAbort } from '../../platform/on-abort.ts'
 import type { EoseHints, FilterJson, NostrEvent } from '../../protocol/index.ts'
 import { type RelayClient, RelayRefusedError } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
@@ -69,12 +70,12 @@ function query(client: RelayClient, filters: readonly FilterJson[], context: Con
     let cancel = timers.after(options.timeout, () => finish(timedOut(client.url, options.timeout)))
     const finish = (error?: Error) => {
       cancel()
-      signal.removeEventListener('abort', onAbort)
+      stopListening()
       request.close()
       if (error !== undefined) reject(error)
       else resolve({ events, invalid: request.invalid, hints: answered ?? {} })
     }
-    const onAbort = () => finish()
+    const stopListening = onAbort(signal, () => finish())
     const request = client.request(filters, {
       onEvent(event, seq) {
         events += 1
@@ -95,7 +96,6 @@ function query(client: RelayClient, filters: readonly FilterJson[], context: Con
         finish(new RelayRefusedError(client.url, reason))
       },
     })
-    signal.addEventListener('abort', onAbort)
     if (signal.aborted) finish()
   })
 }

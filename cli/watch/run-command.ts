@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { onAbort } from '../../platform/on-abort.ts'
 import type { Timers } from '../../platform/timers.ts'
 
 export interface RunOptions {
@@ -51,13 +52,12 @@ export function runCommand(options: RunOptions): Promise<Ran> {
       killGroup(child, 'SIGTERM')
       cancelKill = timers.after(GRACE_MS, () => killGroup(child, 'SIGKILL'))
     }
-    const onAbort = () => stop({ end: 'stopped' })
     const cancelLimit = timers.after(timeLimitMs, () => stop({ end: 'time' }))
-    signal.addEventListener('abort', onAbort)
+    const stopListening = onAbort(signal, () => stop({ end: 'stopped' }))
     const settle = (ran: Ran) => {
       cancelLimit()
       cancelKill()
-      signal.removeEventListener('abort', onAbort)
+      stopListening()
       resolve(ran)
     }
     child.stdout.on('data', (chunk: Buffer) => {

@@ -1,3 +1,4 @@
+import { onAbort } from '../../platform/on-abort.ts'
 import { commonOfCursorUnknown, REASONS, reason } from '../../protocol/reasons.ts'
 import { Follower, type Outlet } from '../follower.ts'
 import type { LogRow } from '../log/store.ts'
@@ -91,7 +92,7 @@ function arrival(
   return new Promise(resolve => {
     if (over.aborted) return resolve()
     const done = () => {
-      over.removeEventListener('abort', done)
+      stopListening()
       follower.close()
       live.remove(follower)
       resolve()
@@ -105,7 +106,7 @@ function arrival(
       inTurn: run => run(),
     }
     const follower = new Follower({ ...asked, sub: 'sync', mode: 'log' }, outlet, source)
-    over.addEventListener('abort', done)
+    const stopListening = onAbort(over, done)
     live.add(follower)
     void follower.follow(position)
   })
@@ -146,15 +147,13 @@ class Waits {
     const over = new AbortController()
     const end = () => over.abort()
     const cancel = timers.after(ms, end, { background: true })
-    for (const signal of [gone, stopping]) {
-      if (signal.aborted) end()
-      signal.addEventListener('abort', end)
-    }
+    if (gone.aborted || stopping.aborted) end()
+    const stopListening = [gone, stopping].map(signal => onAbort(signal, end))
     return {
       over: over.signal,
       leave: () => {
         cancel()
-        for (const signal of [gone, stopping]) signal.removeEventListener('abort', end)
+        for (const stop of stopListening) stop()
         this.#total -= 1
         const left = (this.#byClient.get(client) ?? 1) - 1
         if (left === 0) this.#byClient.delete(client)

@@ -1,3 +1,5 @@
+import type { Clock } from '../../platform/clock.ts'
+import { createPace } from '../../platform/pace.ts'
 import type { Cancel, Timers } from '../../platform/timers.ts'
 import type { MaybePromise } from '../identity/signer.ts'
 import type { ReceiptComposition } from '../mail/compose.ts'
@@ -13,6 +15,7 @@ const PAGE = 1_000
 export interface ReceiptsOptions {
   readonly store: MailStore
   readonly timers: Timers
+  readonly clock: Pick<Clock, 'monotonic'>
   /** A relay is being caught up with. */
   isBusy(): boolean
   sign(composition: ReceiptComposition): MaybePromise<OutgoingMail>
@@ -28,7 +31,8 @@ export interface ReceiptClerk {
   close(): void
 }
 
-export function createReceiptClerk({ store, timers, isBusy, sign, onQueued }: ReceiptsOptions): ReceiptClerk {
+export function createReceiptClerk({ store, timers, clock, isBusy, sign, onQueued }: ReceiptsOptions): ReceiptClerk {
+  const pace = createPace(clock.monotonic)
   let cancel: Cancel | undefined
   let flushing: Promise<void> | undefined
   let closed = false
@@ -62,24 +66,26 @@ export function createReceiptClerk({ store, timers, isBusy, sign, onQueued }: Re
   async function queueAll(): Promise<void> {
     for (;;) {
       const due = store.receiptsDue(PAGE)
-      const told: { readonly of: readonly string[]; readonly receipt: OutgoingMail }[] = []
-      try {
-        for (const mails of batches(due)) told.push(await tell(mails))
-      } finally {
+      for (const mails of batches(due)) {
+        const receipt = await tell(mails)
+        if (closed) return
         // Meanwhile a handler may have told more about some of them; to say less after it does no harm.
-        if (!closed && told.length > 0) {
-          for (const { of, receipt } of told) store.acknowledge(of, [receipt])
-          onQueued()
-        }
+        store.acknowledge(
+          mails.map(({ id }) => id),
+          [receipt],
+        )
+        onQueued()
+        // Thousands of senders are thousands of signatures.
+        if (!pace.take()) await pace.next()
       }
       if (closed || due.length < PAGE) return
     }
   }
 
-  async function tell(mails: Batch) {
+  function tell(mails: Batch): MaybePromise<OutgoingMail> {
     const [{ from: to, private: sealed, wrap }] = mails
     const of = mails.map(({ id }) => id)
-    return { of, receipt: await sign({ to, state: 'received', of, private: sealed, wrapped: wrap !== undefined }) }
+    return sign({ to, state: 'received', of, private: sealed, wrapped: wrap !== undefined })
   }
 
   return {

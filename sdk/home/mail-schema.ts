@@ -130,4 +130,11 @@ export const MAIL_MIGRATIONS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX seen_at ON seen (at);
   `,
+  `
+  -- With a hundred thousand messages waiting, each question is a few steps in an index.
+  CREATE INDEX inbox_unread_senders ON inbox (sender) WHERE read = 0 AND stranger IS NOT 'held';
+  CREATE INDEX inbox_unhandled ON inbox (act, ordinal) WHERE state = 'new' AND read = 0 AND topic IS NULL AND stranger IS NOT 'held';
+  CREATE INDEX inbox_due ON inbox (due_ms) WHERE state = 'failed';
+  CREATE INDEX inbox_work_senders ON inbox (state, act, sender, priority DESC, ordinal, stranger) WHERE topic IS NULL;
+  `,
 ]

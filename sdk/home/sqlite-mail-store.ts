@@ -2,16 +2,7 @@ import { type Database, openDatabase, type Statement } from '../../platform/sqli
 import { createSyncLater, type SyncLater } from '../../platform/sync-later.ts'
 import { KEPT_POSITIONS, RELAY_NOTES } from '../mail/memory-store.ts'
 import { compareReceipts, withReceipt } from '../mail/receipt-order.ts'
-import type {
-  MailBatch,
-  MailStore,
-  OutgoingMail,
-  Position,
-  RelayNote,
-  StoredMail,
-  WorkQuery,
-  WorkResult,
-} from '../mail/store.ts'
+import type { MailBatch, MailStore, OutgoingMail, Position, RelayNote, StoredMail, WorkResult } from '../mail/store.ts'
 import type { Receipt } from '../mail/types.ts'
 import {
   asStored,
@@ -30,6 +21,7 @@ import { MAIL_APPLICATION_ID, MAIL_MIGRATIONS } from './mail-schema.ts'
 import { copyMethods } from './sqlite-copies.ts'
 import { seenOn } from './sqlite-seen.ts'
 import { strangersOn } from './sqlite-strangers.ts'
+import { workOn } from './sqlite-work.ts'
 
 /** Mail in one SQLite file (0600). `readonly` is a view beside the writing process. */
 export function openSqliteMailStore(path: string, options: { readonly?: boolean } = {}): MailStore {
@@ -64,19 +56,6 @@ function mailStoreOn(db: Database, later: SyncLater): MailStore {
       (SELECT told FROM positions WHERE relay = @relay AND filter = @filter AND scope = @scope
        ORDER BY told DESC LIMIT 1 OFFSET ${KEPT_POSITIONS - 1})`)
   const byId = sql('SELECT * FROM inbox WHERE id = ?')
-  // One query per state: each walks an index in order and stops at the first row.
-  const nextIn = (which: string, state: string) => `
-    SELECT * FROM inbox WHERE state = ${state} AND ${which} AND stranger IS NOT 'held'
-      AND (@from IS NULL OR sender IN (SELECT value FROM json_each(@from)))
-      AND (@notFrom IS NULL OR sender NOT IN (SELECT value FROM json_each(@notFrom)))
-      ORDER BY priority DESC, ordinal LIMIT 1`
-  const BY_SCHEMA = 'act = @act AND schema = @schema AND topic IS NULL'
-  const BY_ACT = `act = @act AND topic IS NULL
-    AND (@notSchemas IS NULL OR schema IS NULL OR schema NOT IN (SELECT value FROM json_each(@notSchemas)))`
-  const BY_TOPIC = `topic IS NOT NULL AND EXISTS (
-    SELECT 1 FROM json_each(@topics) WHERE topic = value OR substr(topic, 1, length(value) + 1) = value || '/')`
-  const FRESH = "'new'"
-  const DUE = "'failed' AND due_ms <= @nowMs"
   const receiptsOf = (id: string): Receipt[] =>
     (
       sql('SELECT receipts.*, recipient FROM receipts JOIN outbox ON outbox.id = message WHERE message = ?').all(
@@ -167,34 +146,14 @@ function mailStoreOn(db: Database, later: SyncLater): MailStore {
       unread: count("SELECT count(*) FROM inbox WHERE read = 0 AND stranger IS NOT 'held'"),
     }),
     unreadSenders: () =>
-      sql("SELECT DISTINCT sender FROM inbox WHERE read = 0 AND stranger IS NOT 'held'").pluck().all() as string[],
+      sql(`WITH RECURSIVE each(sender) AS (
+        SELECT min(sender) FROM inbox WHERE read = 0 AND stranger IS NOT 'held' UNION ALL
+        SELECT (SELECT min(sender) FROM inbox WHERE read = 0 AND stranger IS NOT 'held' AND sender > each.sender)
+        FROM each WHERE sender IS NOT NULL) SELECT sender FROM each WHERE sender IS NOT NULL`)
+        .pluck()
+        .all() as string[],
 
-    nextWork({ act, schema, notSchemas, topics, nowMs, from, notFrom }: WorkQuery) {
-      const list = (keys: readonly string[] | undefined) => (keys === undefined ? null : JSON.stringify(keys))
-      const query = {
-        from: list(from),
-        notFrom: list(notFrom),
-        ...(topics ? { topics: list(topics) } : { act, schema, notSchemas: list(notSchemas) }),
-      }
-      const which = topics ? BY_TOPIC : schema === undefined ? BY_ACT : BY_SCHEMA
-      const fresh = mailOf(sql(nextIn(which, FRESH)).get(query))
-      const again = mailOf(sql(nextIn(which, DUE)).get({ ...query, nowMs }))
-      return fresh && again ? (comesFirst(fresh, again) ? fresh : again) : (fresh ?? again)
-    },
-    nextDueMs: () =>
-      (sql("SELECT min(due_ms) FROM inbox WHERE state = 'failed'").pluck().get() as number | null) ?? undefined,
-    unhandled: ({ except, from, limit }) =>
-      mailsOf(
-        sql(`
-        SELECT * FROM inbox WHERE state = 'new' AND read = 0 AND stranger IS NOT 'held' AND topic IS NULL
-          AND act NOT IN (SELECT value FROM json_each(@except))
-          AND (@from IS NULL OR sender IN (SELECT value FROM json_each(@from)))
-          ORDER BY ordinal LIMIT @limit`).all({
-          except: JSON.stringify(except),
-          from: from === undefined ? null : JSON.stringify(from),
-          limit,
-        }),
-      ),
+    ...workOn(sql),
     beginWork: id =>
       Number(
         sql("UPDATE inbox SET state = 'working', attempts = attempts + 1 WHERE id = ? RETURNING attempts")
@@ -298,8 +257,3 @@ function mailStoreOn(db: Database, later: SyncLater): MailStore {
   }
   return store
 }
-
-const RANKS = { high: 2, normal: 1, low: 0 } as const
-const rank = ({ priority = 'normal' }: StoredMail): number => RANKS[priority]
-const comesFirst = (a: StoredMail, b: StoredMail): boolean =>
-  rank(a) > rank(b) || (rank(a) === rank(b) && a.ordinal < b.ordinal)

@@ -1,3 +1,4 @@
+import { onAbort } from '../../platform/on-abort.ts'
 import type { Timers } from '../../platform/timers.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
@@ -34,13 +35,15 @@ export function fetchStored(
     let cancel = watch()
     const end = () => {
       cancel()
-      signal?.removeEventListener('abort', onAbort)
+      stopListening?.()
       request.close()
     }
-    const onAbort = () => {
-      end()
-      reject(signal?.reason)
-    }
+    const stopListening =
+      signal &&
+      onAbort(signal, () => {
+        end()
+        reject(signal.reason)
+      })
     const request = client.request([filter], {
       onEvent(event) {
         events.push(event)
@@ -56,7 +59,6 @@ export function fetchStored(
         reject(new RelayRefusedError(client.url, why))
       },
     })
-    signal?.addEventListener('abort', onAbort)
   })
 }
 

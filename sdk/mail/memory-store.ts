@@ -131,9 +131,15 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
           next = mail
       return next
     },
-    nextDueMs() {
-      const due = mails().flatMap(mail => (mail.state === 'failed' ? [mail.dueMs] : []))
-      return due.length > 0 ? Math.min(...due) : undefined
+    nextDueMs(afterMs = -1) {
+      let next: number | undefined
+      for (const { state, dueMs } of inbox.values())
+        if (state === 'failed' && dueMs > afterMs && (next === undefined || dueMs < next)) next = dueMs
+      return next
+    },
+    countWork(query) {
+      const waits = waitsFor(query)
+      return listed().filter(mail => WAITING.has(mail.state) && waits(mail)).length
     },
     unhandled: ({ except, from, limit }) =>
       listed()
@@ -237,6 +243,7 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
   return store
 }
 
+const WAITING: ReadonlySet<string> = new Set(['new', 'working', 'failed'])
 const RANKS = { high: 2, normal: 1, low: 0 } as const
 const rank = ({ priority = 'normal' }: StoredMail): number => RANKS[priority]
 

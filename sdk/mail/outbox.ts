@@ -1,4 +1,5 @@
 import type { Clock } from '../../platform/clock.ts'
+import { createPace } from '../../platform/pace.ts'
 import { type Cancel, every, type Timers } from '../../platform/timers.ts'
 import type { MailStore, Outcome, OutgoingMail } from './store.ts'
 
@@ -52,13 +53,20 @@ export function createOutbox(options: OutboxOptions): Outbox {
   let closed = false
   let settled: Outcome[] = []
   let cancelExpiry: Cancel = () => {}
+  let nextExpiry = Number.POSITIVE_INFINITY
+  const pace = createPace(clock.monotonic)
 
   /** Chooses relays for messages, in order for each recipient. `found`: just learned. */
-  function address(found?: { readonly recipient: string; readonly relays: readonly string[] }, again = false): void {
+  function address(
+    found?: { readonly recipient: string; readonly relays: readonly string[] },
+    again = false,
+    from = again ? 0 : seen,
+  ): void {
     if (closed) return
     const touched = new Set<string>()
-    let after = again ? 0 : seen
-    for (;;) {
+    let after = from
+    let inTime = true
+    while (inTime) {
       const rows = again ? store.queued(after, PAGE) : store.unaddressed(after, PAGE)
       for (const row of rows) {
         after = row.ordinal
@@ -68,7 +76,10 @@ export function createOutbox(options: OutboxOptions): Outbox {
         for (const relay of relays) touched.add(relay)
       }
       if (rows.length < PAGE) break
+      inTime = pace.take()
     }
+    // With thousands queued the rest has its turn later.
+    if (!inTime) void pace.next().then(() => address(found, again, after))
     seen = Math.max(seen, after)
     if (touched.size > 0) options.onAddressed(touched)
   }
@@ -102,23 +113,28 @@ export function createOutbox(options: OutboxOptions): Outbox {
   }
 
   /** Deadlines hold while offline too. */
-  function expire(): void {
-    cancelExpiry()
-    if (closed) return
+  async function expire(): Promise<void> {
     const now = clock.now()
-    let next = Number.POSITIVE_INFINITY
+    nextExpiry = Number.POSITIVE_INFINITY
     let after = 0
-    for (;;) {
+    while (!closed) {
       const rows = store.queued(after, PAGE)
       for (const row of rows) {
         after = row.ordinal
         if (row.expires === undefined) continue
         if (row.expires * 1000 <= now) settle({ id: row.id, state: 'expired' })
-        else next = Math.min(next, row.expires * 1000 - now)
+        else expireAt(row.expires * 1000)
       }
       if (rows.length < PAGE) break
+      if (!pace.take()) await pace.next()
     }
-    if (next < Number.POSITIVE_INFINITY) cancelExpiry = timers.after(next, expire, { background: true })
+  }
+
+  function expireAt(ms: number): void {
+    if (closed || ms >= nextExpiry) return
+    nextExpiry = ms
+    cancelExpiry()
+    cancelExpiry = timers.after(ms - clock.now(), () => void expire(), { background: true })
   }
 
   function prune(): void {
@@ -133,7 +149,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     })
   }
 
-  expire()
+  void expire()
   prune()
   const cancelPrune = every(timers, PRUNE_EVERY_MS, prune)
   const sinceMs = () => clock.now() - COPIES_KEPT_MS
@@ -141,7 +157,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
   return {
     start: () => address(undefined, true),
     kick(mail) {
-      if (mail?.expires !== undefined) expire()
+      if (mail?.expires !== undefined) expireAt(mail.expires * 1000)
       address()
       // Queued once more in its old place.
       if (mail && !looking.has(mail.to) && store.copies(mail.id).length === 0) address(undefined, true)

@@ -228,11 +228,13 @@ export interface MailStore {
   /** Distinct senders of unread messages. */
   unreadSenders(): readonly string[]
 
-  /** Of what is `new`, or `failed` and due: the oldest of the highest priority. */
+  /** Of what is `new`, or `failed` and due: the oldest of the highest priority. Among hundreds that are not due yet, any that is. */
   nextWork(query: WorkQuery): StoredMail | undefined
-  /** When the next `failed` message falls due, ms since 1970. */
-  nextDueMs(): number | undefined
-  /** Unread `new` direct messages whose act is none of `except`, oldest first. */
+  /** When the next `failed` message falls due after that time, ms since 1970. */
+  nextDueMs(afterMs?: number): number | undefined
+  /** What waits for a handler or is being worked on, due or not. */
+  countWork(query: Omit<WorkQuery, 'nowMs' | 'notFrom'>): number
+  /** Unread `new` direct messages whose act is none of `except`: of each act the oldest, oldest first. */
   unhandled(query: {
     readonly except: readonly string[]
     readonly from?: readonly string[]

@@ -1,12 +1,13 @@
-import { type NostrEvent, parseEvent, tagValue } from '../../protocol/event.ts'
-import { isHex64 } from '../../protocol/hex.ts'
-import { isRecord, parseJson } from '../../protocol/json.ts'
+import { onDemand } from '../../platform/on-demand.ts'
+import type { NostrEvent } from '../../protocol/event.ts'
 import { isInitiating, mayReply } from '../acts.ts'
 import { ChainError } from '../errors.ts'
 import type { MailStore, StoredMail } from '../mail/store.ts'
 import type { Amounts } from '../mail/types.ts'
 
 export const MAX_HOPS = 5
+
+const loadAncestors = onDemand(() => import('../seldom.ts'))
 
 /** Where a message stands: who is behind it, how far the chain went, what it may still use. */
 export interface ChainOptions {
@@ -25,45 +26,10 @@ export async function chainFault(mail: StoredMail, loops: boolean, options: Chai
   if (mayReply(mail.act) && (mail.hop ?? 0) > options.maxHops)
     return `hops: the chain has ${mail.hop} hops, at most ${options.maxHops} are allowed`
   if (!loops || !isInitiating(mail.act)) return undefined
+  if (mail.root === undefined && mail.replyTo === undefined) return undefined
+  const { ownAncestor } = await loadAncestors()
   const own = await ownAncestor(mail, options)
   return own === undefined ? undefined : `loop: this agent is in the chain already, by its message ${own}`
-}
-
-/** The id of this agent's own initiating message in the readable chain above. Where the chain cannot be read on, it ends: hops decide then. */
-async function ownAncestor(
-  mail: StoredMail,
-  { pubkey, store, maxHops, lookup }: ChainOptions,
-): Promise<string | undefined> {
-  // An own message as the conversation's first is proof without the steps between.
-  const first = mail.root === undefined ? undefined : sentEvent(store, mail.root)
-  if (first && isInitiating(actOf(first))) return first.id
-  const seen = new Set([mail.id])
-  let parent = mail.replyTo
-  for (let steps = 0; parent !== undefined && !seen.has(parent) && steps <= maxHops; steps += 1) {
-    seen.add(parent)
-    const event = sentEvent(store, parent) ?? receivedEvent(store, parent) ?? (await lookup?.(parent))
-    if (!event) return undefined
-    if (event.pubkey === pubkey && isInitiating(actOf(event))) return event.id
-    parent = parentOf(event)
-  }
-  return undefined
-}
-
-const sentEvent = (store: MailStore, id: string) => parsed(store.sent(id)?.event)
-const receivedEvent = (store: MailStore, id: string) => parsed(store.get(id)?.event)
-
-/** Kept by us, so it was verified; a rumor has no signature. */
-function parsed(text: string | undefined): NostrEvent | undefined {
-  const json = text === undefined ? undefined : parseJson(text)
-  const event = json?.ok && isRecord(json.value) ? parseEvent({ sig: '0'.repeat(128), ...json.value }) : undefined
-  return event?.ok ? event.value : undefined
-}
-
-const actOf = (event: NostrEvent): string => tagValue(event, 'y') ?? ''
-
-function parentOf(event: NostrEvent): string | undefined {
-  const marked = (marker: string) => event.tags.find(tag => tag[0] === 'e' && tag[3] === marker && isHex64(tag[1]))?.[1]
-  return marked('reply') ?? marked('root')
 }
 
 /** What a message sent on behalf of another one inherits. */
@@ -110,8 +76,10 @@ export interface Account {
 }
 
 export function createAccount(budget: Amounts | undefined): Account {
-  const used: Record<string, number> = {}
-  const left = (unit: string) => Math.max(0, (budget?.[unit] ?? Number.POSITIVE_INFINITY) - (used[unit] ?? 0))
+  // Units are others' words: `constructor` is one like any other.
+  const used = new Map<string, number>()
+  const left = (unit: string) =>
+    Math.max(0, (amountOf(budget, unit) ?? Number.POSITIVE_INFINITY) - (used.get(unit) ?? 0))
   const take = (amounts: Amounts) => {
     for (const [unit, amount] of Object.entries(amounts)) {
       if (!(amount >= 0)) throw new RangeError(`an amount of ${unit} is a number from 0 up.`)
@@ -121,7 +89,7 @@ export function createAccount(budget: Amounts | undefined): Account {
           `${amount} ${unit} are asked for, ${left(unit)} are left of this message's budget.`,
         )
     }
-    for (const [unit, amount] of Object.entries(amounts)) used[unit] = (used[unit] ?? 0) + amount
+    for (const [unit, amount] of Object.entries(amounts)) used.set(unit, (used.get(unit) ?? 0) + amount)
   }
   const remaining = () =>
     budget && Object.freeze(Object.fromEntries(Object.keys(budget).map(unit => [unit, left(unit)])))
@@ -138,10 +106,16 @@ export function createAccount(budget: Amounts | undefined): Account {
     settle(granted, spent) {
       if (!budget || !granted || !spent) return
       for (const [unit, amount] of Object.entries(granted)) {
-        const unused = Math.max(0, amount - (spent[unit] ?? amount))
-        used[unit] = Math.max(0, (used[unit] ?? 0) - unused)
+        const unused = Math.max(0, amount - (amountOf(spent, unit) ?? amount))
+        used.set(unit, Math.max(0, (used.get(unit) ?? 0) - unused))
       }
     },
-    spent: () => (Object.values(used).some(amount => amount > 0) ? Object.freeze({ ...used }) : undefined),
+    spent() {
+      const amounts = [...used]
+      return amounts.some(([, amount]) => amount > 0) ? Object.freeze(Object.fromEntries(amounts)) : undefined
+    },
   }
 }
+
+const amountOf = (amounts: Amounts | undefined, unit: string): number | undefined =>
+  amounts && Object.hasOwn(amounts, unit) ? amounts[unit] : undefined

@@ -22,9 +22,7 @@ export function concluded(
   const spent = used ? { spent: used } : {}
   if (ending.end === 'value') {
     const { value } = ending
-    return value === undefined || value === null
-      ? { kind: 'done', ...spent }
-      : { kind: 'done', answer: bodyFrom(value), ...spent }
+    return value === undefined ? { kind: 'done', ...spent } : { kind: 'done', answer: bodyFrom(value), ...spent }
   }
   const { error } = ending
   const reason = reasonOf(error)

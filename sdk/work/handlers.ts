@@ -80,7 +80,7 @@ export function createHandlers({ sender, view, askUnder, working, telemetry, cou
           const body = await receivedBody(shapeIn, message, `the body of this ${schema}`)
           const returned = await handler(Object.freeze({ ...message, body }))
           await conforming(shapeOut, returned, `what the handler of ${schema} returned`, true)
-          return json(returned)
+          return returned === undefined ? undefined : json(returned)
         }),
     }),
     forTopics: subscriptions => ({

@@ -1,4 +1,5 @@
 import type { Clock } from '../../platform/clock.ts'
+import { createPace } from '../../platform/pace.ts'
 import type { Random } from '../../platform/random.ts'
 import { type Cancel, sleep, type Timers } from '../../platform/timers.ts'
 import { AgentClosedError } from '../errors.ts'
@@ -9,7 +10,8 @@ import type { HandleOptions } from '../messaging.ts'
 import type { Rates } from '../rate.ts'
 import { concluded, type Ending, interrupted, isPassing, reasonOf } from './ending.ts'
 import { type Conclusion, createOutcomes, type OutcomeOptions } from './outcome.ts'
-import { createUnknownActs, schemasOf, type WorkOf } from './unknown-acts.ts'
+import { createUnknownActs } from './unknown-acts.ts'
+import { schemasOf, type WorkOf } from './work-of.ts'
 
 const TIME_LIMIT_MS = 300_000
 const MAX_ATTEMPTS = 3
@@ -71,11 +73,15 @@ export function createWorker(options: WorkerOptions): Worker {
   const registrations = new Map<string, Registration>()
   const stopping = new AbortController()
   const running = new Map<Promise<void>, StoredMail>()
+  /** Of what runs now. One each: a signal that fifty handlers listen to is a leak in Node's eyes. */
+  const attempts = new Set<AbortController>()
+  const pace = createPace(clock.monotonic)
   const isClosed = () => closed
   const known = () => [...registrations.values()].map(({ duty }) => duty.query())
   const write = createOutcomes({ ...options, isClosed })
-  const unknown = createUnknownActs({ store, write, isClosed, known, contacts: options.contacts })
+  const unknown = createUnknownActs({ store, write, isClosed, known, pace, contacts: options.contacts })
   let closed = false
+  let goesOn = false
   let handlersSettled = false
   let cancelSettle: Cancel = () => {}
   let cancelDue: Cancel = () => {}
@@ -85,6 +91,7 @@ export function createWorker(options: WorkerOptions): Worker {
     const from = options.accepted()
     for (const registration of registrations.values()) {
       while (registration.running < registration.concurrency) {
+        if (!pace.take()) return goOn()
         const mail = next(registration.duty, from)
         if (!mail) break
         begin(registration, mail)
@@ -92,6 +99,16 @@ export function createWorker(options: WorkerOptions): Worker {
     }
     if (handlersSettled) void unknown.refuse()
     planDue()
+  }
+
+  /** In the next turn of the event loop: with thousands waiting, timers and sockets have theirs between them. */
+  function goOn(): void {
+    if (goesOn) return
+    goesOn = true
+    pace.next().then(() => {
+      goesOn = false
+      dispatch()
+    })
   }
 
   function next({ query }: Duty, from: readonly string[] | undefined): StoredMail | undefined {
@@ -109,9 +126,9 @@ export function createWorker(options: WorkerOptions): Worker {
 
   function planDue(): void {
     cancelDue()
-    const due = store.nextDueMs()
+    const now = clock.now()
     // What is due already waits for a free slot or an unknown sender; both wake us.
-    const dueMs = due === undefined || due <= clock.now() ? Number.POSITIVE_INFINITY : due - clock.now()
+    const dueMs = (store.nextDueMs(now) ?? Number.POSITIVE_INFINITY) - now
     const wait = Math.min(dueMs, rates.spent().waitMs)
     if (wait < Number.POSITIVE_INFINITY) cancelDue = timers.after(Math.ceil(wait), dispatch, { background: true })
   }
@@ -139,7 +156,7 @@ export function createWorker(options: WorkerOptions): Worker {
           { kind: 'failed', reason: mail.error ?? 'it was interrupted each time' },
         )
       const ruled = await rule(mail, registration.loops)
-      if (ruled === 'later') return postpone(mail, 'the same is being worked on', REPEAT_WAIT_MS)
+      if (ruled === 'later') return postpone(mail, 'it has to wait for another message', REPEAT_WAIT_MS)
       if (ruled) return await write(mail, ruled)
       const attempt = duty.attempt(mail)
       const ending = await run(attempt, registration)
@@ -178,7 +195,13 @@ export function createWorker(options: WorkerOptions): Worker {
           : { kind: 'rejected', reason: 'conflict: this idem key was used for another message' }
       }
     }
-    const fault = await options.fault(mail, loops)
+    let fault: string | undefined
+    try {
+      fault = await options.fault(mail, loops)
+    } catch {
+      // What looks along the chain could not be loaded, say: a page may be offline.
+      return 'later'
+    }
     return fault === undefined ? undefined : { kind: 'rejected', reason: fault }
   }
 
@@ -188,11 +211,10 @@ export function createWorker(options: WorkerOptions): Worker {
     return new Promise(resolve => {
       const end = (ending: Ending) => {
         cancel()
-        stopping.signal.removeEventListener('abort', onStop)
+        attempts.delete(controller)
         resolve(ending)
       }
-      const onStop = () => controller.abort(stopping.signal.reason)
-      stopping.signal.addEventListener('abort', onStop)
+      attempts.add(controller)
       const cancel = timers.after(timeoutMs, () => {
         const error = new Error(`no result within ${timeoutMs} ms`)
         end({ end: 'error', error })
@@ -246,6 +268,7 @@ export function createWorker(options: WorkerOptions): Worker {
       cancelSettle()
       cancelDue()
       stopping.abort(new AgentClosedError())
+      for (const attempt of [...attempts]) attempt.abort(stopping.signal.reason)
       const patience = new AbortController()
       await Promise.race([Promise.allSettled(running.keys()), sleep(timers, ms, patience.signal)])
       patience.abort()
