@@ -55,7 +55,7 @@ export interface DocStatus {
   /** Changes of others that wait for one they come after. */
   readonly waiting: number
   readonly alerts: readonly DocAlert[]
-  /** Why a relay does not take what is written, as far as known. */
+  /** Why a relay does not take what is written, or why the document is too large for a snapshot, as far as known. */
   readonly error?: string
 }
 

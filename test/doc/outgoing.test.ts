@@ -125,3 +125,13 @@ test('a flush beside another says what became of the edits before it', async () 
   }
   await bothHave(hers, his)
 })
+
+test('a document that is too large for a snapshot says so, and goes on', async () => {
+  const { hers, his } = await pair(6)
+  hers.doc.getText('t').insert(0, 'large '.repeat(400_000))
+  expect(await during(hers.flush())).toBe(true)
+  await mesh.advance(5_000)
+  expect(hers.status.error).toMatch(/larger than 1920 KiB; delete some of it/)
+  hers.doc.getText('t').insert(0, 'after it. ')
+  await bothHave(hers, his)
+})

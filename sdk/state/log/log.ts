@@ -22,6 +22,8 @@ const FLUSH_MS = 5_000
 const CLOSE_MS = 5_000
 /** Where the authors publish is waited for so long, then what others have is good enough to begin with. */
 const HOME_MS = 10_000
+/** A snapshot that could not be made is tried again after this long. */
+const SNAPSHOT_AGAIN_MS = 30_000
 const SHOWN_GAPS = 16
 /** Opens one document's log. Throws StateError `state-malformed` if `o` names none. */
 export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, S> {
@@ -90,6 +92,7 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
   let incoming: Promise<unknown> = Promise.resolve()
   let writing: Promise<unknown> = Promise.resolve()
   let snapshotPlanned = false
+  let snapshotError: string | undefined
   let closed = false
   let closing: Promise<void> | undefined
   let isImpatient = false
@@ -228,11 +231,21 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
   function planSnapshot(): void {
     if (snapshotPlanned || closed || caughtUp() === 0 || coverage.isUnderWay()) return
     snapshotPlanned = true
-    inTurn(() => takeSnapshot(FLUSH_MS))
-      .catch(() => {})
-      .finally(() => {
-        snapshotPlanned = false
-      })
+    const next = () => {
+      snapshotPlanned = false
+    }
+    inTurn(() => takeSnapshot(FLUSH_MS)).then(
+      () => {
+        snapshotError = undefined
+        next()
+      },
+      (reason: unknown) => {
+        // Most likely it will fail again: making one costs as much as the state is large.
+        snapshotError = reason instanceof Error ? reason.message : String(reason)
+        timers.after(SNAPSHOT_AGAIN_MS, next, { background: true })
+        options.onChange?.()
+      },
+    )
   }
 
   async function shutDown(ms: number): Promise<void> {
@@ -264,7 +277,7 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
 
   const status = (): LogStatus => {
     const gaps = marks.gaps(SHOWN_GAPS)
-    const error = [...sides.values()].find(side => side.error !== undefined)?.error
+    const error = [...sides.values()].find(side => side.error !== undefined)?.error ?? snapshotError
     return Object.freeze({
       behind: gaps.length > 0 || caughtUp() === 0,
       caughtUp: caughtUp(),

@@ -1,7 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import type { Cursor } from '../../../protocol/cursor.ts'
 import { isEpoch } from '../../../protocol/cursor.ts'
-import { byteLength } from '../../../protocol/event.ts'
 import { bytesToHex, isHex64 } from '../../../protocol/hex.ts'
 import { isCount, isRecord, own, parseJson } from '../../../protocol/json.ts'
 import { fail, ok, type Result } from '../../../protocol/result.ts'
@@ -11,6 +10,9 @@ import { type Cover, coverJson, parseCover } from './cover.ts'
 /** Content of one piece at most, UTF-8: room for its JSON escapes, and for NIP-44, below 64 KiB. */
 export const CHUNK_BYTES = 30 * 1024
 const MAX_LOWS = 16
+const utf8 = new TextEncoder()
+const utf8Strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const isInsideCharacter = (byte = 0): boolean => (byte & 0b1100_0000) === 0b1000_0000
 
 /** The clear first line of a snapshot's content; the payload follows behind a line feed, unless it is in pieces. */
 export interface SnapshotHeader {
@@ -21,7 +23,7 @@ export interface SnapshotHeader {
   readonly pieces?: readonly string[]
 }
 
-export const hashOf = (text: string): string => bytesToHex(sha256(new TextEncoder().encode(text)))
+export const hashOf = (text: string): string => bytesToHex(sha256(utf8.encode(text)))
 
 export function encodeSnapshot({ cover, low, pieces }: SnapshotHeader, self: string, payload: string): string {
   const header = {
@@ -64,23 +66,15 @@ function lowsOf(value: unknown): Map<string, Cursor> {
   return lows
 }
 
-/** Cuts between characters. */
+/** Cuts between characters, in time linear in the length. */
 export function cut(text: string, bytes = CHUNK_BYTES): string[] {
-  if (byteLength(text) <= bytes) return [text]
+  const encoded = utf8.encode(text)
   const pieces: string[] = []
-  let from = 0
-  let size = 0
-  let at = 0
-  for (const character of text) {
-    const width = byteLength(character)
-    if (size + width > bytes) {
-      pieces.push(text.slice(from, at))
-      from = at
-      size = 0
-    }
-    size += width
-    at += character.length
+  for (let from = 0; from < encoded.length || pieces.length === 0; ) {
+    let to = Math.min(encoded.length, from + bytes)
+    while (to < encoded.length && isInsideCharacter(encoded[to])) to -= 1
+    pieces.push(utf8Strict.decode(encoded.subarray(from, to)))
+    from = to
   }
-  pieces.push(text.slice(from))
   return pieces
 }

@@ -153,7 +153,7 @@ export interface LogStatus {
   readonly tail: number
   /** Missing places, at most the first few. */
   readonly gaps: readonly Place[]
-  /** Why a relay does not take what is written, as far as known. */
+  /** Why a relay does not take what is written, or why no snapshot can be made, as far as known. */
   readonly error?: string
 }
 

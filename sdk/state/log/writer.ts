@@ -135,8 +135,8 @@ export function createWriter<P, S>(options: WriterOptions<P, S>): Writer<P, S> {
   ): Promise<NostrEvent[]> {
     const payload = await options.snapshot.encode(draft.payload, place)
     const low = draft.cover && !includes(draft.cover, cover) ? new Map<string, Cursor>() : options.lows()
-    const texts = cut(payload)
-    if (texts.length > MAX_CHUNKS)
+    const texts = payload.length > MAX_CHUNKS * CHUNK_BYTES ? [] : cut(payload)
+    if (texts.length === 0 || texts.length > MAX_CHUNKS)
       throw new StateError(
         'state-too-large',
         `the state is larger than ${(MAX_CHUNKS * CHUNK_BYTES) / 1024} KiB; delete some of it, or spread it over several documents.`,
