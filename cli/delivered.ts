@@ -19,3 +19,20 @@ export async function delivered(
   }
   return (await poll(settled, how)) ?? QUEUED
 }
+
+/** Which relays still lack a message, and why, as far as the connections of this process tell. */
+export function waitingAt({ agent, sent }: Pick<Mailbox, 'agent' | 'sent'>, id: string): readonly WaitingAt[] {
+  const own = agent?.status().relays ?? []
+  const waiting = (sent(id)?.copies ?? []).flatMap(({ relay, state }) => (state === 'waiting' ? [relay] : []))
+  // Before its recipient's relays are known it has none.
+  const relays = waiting.length > 0 ? waiting : own.map(({ url }) => url)
+  return relays.map(relay => {
+    const error = own.find(({ url }) => url === relay)?.error
+    return { relay, ...(error === undefined ? {} : { reason: error }) }
+  })
+}
+
+export interface WaitingAt {
+  readonly relay: string
+  readonly reason?: string
+}

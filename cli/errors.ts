@@ -1,6 +1,7 @@
 import { parseReason } from '../protocol/reasons.ts'
 import { RelayRefusedError } from '../sdk/errors.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
+import { explainSystemError } from './system-errors.ts'
 
 /** A failure that a command foresaw: what happened, how the process ends, and what to do next. */
 export class CliError extends Error {
@@ -39,6 +40,7 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   'ambiguous-id': EXIT.usage,
   timeout: EXIT.unreachable,
   'damaged-log': EXIT.integrity,
+  'damaged-file': EXIT.integrity,
   'no-log': EXIT.empty,
   'relay-unreachable': EXIT.unreachable,
   'signer-unreachable': EXIT.unreachable,
@@ -50,6 +52,9 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   'doc-not-done': EXIT.unreachable,
   'doc-name': EXIT.usage,
 }
+
+/** SQLite's words for a damaged file that was open already. */
+const DAMAGED = /^SQLITE_(CORRUPT|NOTADB|FORMAT|IOERR_SHORT_READ)/
 
 /** A relay's refusal: whether the key is at fault can be told from the standard prefix of its reason. */
 export function exitCodeOfReason(reason: string): ExitCode {
@@ -70,8 +75,23 @@ export function hintOfReason(reason: string): string | undefined {
 /** The next step for a person, if there is one. */
 export function hintOf(error: unknown): string | undefined {
   if (error instanceof CliError) return error.hint
+  const system = explainSystemError(error)
+  if (system !== undefined) return system.hint
   return error instanceof RelayRefusedError ? hintOfReason(error.reason) : undefined
 }
+
+/** What a person is told of an error, whoever threw it: raw system errors in words. */
+export function messageOf(error: unknown): string {
+  return explainSystemError(error)?.message ?? (error instanceof Error ? error.message : String(error))
+}
+
+/** An error as every verb reports it. */
+export const explain = (error: unknown) => ({
+  code: errorCode(error),
+  message: messageOf(error),
+  hint: hintOf(error),
+  exit: exitCodeOf(error),
+})
 
 export function errorCode(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
@@ -81,5 +101,7 @@ export function errorCode(error: unknown): string {
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CliError) return error.exit
   if (error instanceof RelayRefusedError) return exitCodeOfReason(error.reason)
-  return EXIT_BY_CODE[errorCode(error)] ?? EXIT.failure
+  const code = errorCode(error)
+  if (DAMAGED.test(code)) return EXIT.integrity
+  return EXIT_BY_CODE[code] ?? EXIT.failure
 }

@@ -6,7 +6,7 @@ export const EXIT_CODES = {
   empty: { code: 3, meaning: 'nothing there: empty, or not found' },
   refused: { code: 4, meaning: 'the relay refuses this key, or the passphrase does not open it' },
   unreachable: { code: 5, meaning: 'relay unreachable, or time over; sent mail stays queued' },
-  integrity: { code: 6, meaning: 'an id or a signature does not hold' },
+  integrity: { code: 6, meaning: 'an id or a signature does not hold, or a file is damaged' },
   interrupted: { code: 130, meaning: 'interrupted (Ctrl-C)' },
 } as const satisfies Record<string, { readonly code: number; readonly meaning: string }>
 

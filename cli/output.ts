@@ -1,5 +1,5 @@
 import type { Writable } from 'node:stream'
-import { errorCode } from './errors.ts'
+import { errorCode, messageOf } from './errors.ts'
 import { escapeText, safeJson } from './text.ts'
 
 /** Colours that become plain text where colour is not wanted. */
@@ -60,9 +60,12 @@ export function createOutput(options: OutputOptions): Output {
       if (!quiet) writeLine(stderr, text)
     },
     fail: (verb, error, hint) => {
-      const message = error instanceof Error ? error.message : String(error)
+      const message = messageOf(error)
       if (json) {
-        writeLine(stderr, safeJson({ v: 1, error: { code: errorCode(error), message } }))
+        writeLine(
+          stderr,
+          safeJson({ v: 1, error: { code: errorCode(error), message, ...(hint === undefined ? {} : { hint }) } }),
+        )
         return
       }
       writeLine(

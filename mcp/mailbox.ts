@@ -3,6 +3,7 @@ import type {
   AgentContacts,
   AgentStatus,
   Delivery,
+  HealthFacts,
   InboxEntry,
   InboxQuery,
   Mark,
@@ -26,6 +27,8 @@ export interface Mailbox {
   mark(id: string, mark: Mark, reason: string | undefined): Promise<object | undefined>
   setPresence(status: PresenceStatus): Promise<void>
   counts(): Omit<AgentStatus, 'relays'>
+  /** What `whoami` and `check_inbox` judge by: the same record as the command line's. */
+  facts(): HealthFacts
   /** The own state as long as `agent` is undefined: read from the home, and written by the program that runs the agent. */
   readonly stateBeside?: () => StateBeside
   readonly contacts: Pick<AgentContacts, 'list'>
@@ -45,5 +48,6 @@ export const agentMailbox = (agent: Agent): Mailbox => ({
   },
   setPresence: status => agent.presence.set(status),
   counts: () => agent.status(),
+  facts: () => agent.status(),
   contacts: agent.contacts,
 })

@@ -1,6 +1,7 @@
 import WebSocket from 'ws'
 import { WIRE_LIMITS } from '../protocol/wire-limits.ts'
 import { isPublicHost } from './address-class.ts'
+import { connectReason } from './connect-reason.ts'
 import { publicLookup } from './public-lookup.ts'
 import type { Dial, Socket } from './socket.ts'
 
@@ -39,7 +40,7 @@ export const dialNode: Dial = (url, events, { publicOnly = false, deflate = fals
     events.onText(data.toString())
   })
   socket.on('error', error => {
-    failure = error.message
+    failure = connectReason(error, url)
   })
   socket.on('close', (code, reason) => onClose(code, reason.toString() || failure))
   return {

@@ -1,4 +1,5 @@
-import { chmodSync, closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync } from 'node:fs'
+import { chmodSync, closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
+import { basename, dirname } from 'node:path'
 import { type Database, loadDriver, type SqlFunction } from './sqlite-driver.ts'
 
 export type { Database, SqlFunction, Statement } from './sqlite-driver.ts'
@@ -16,12 +17,21 @@ export interface OpenOptions {
   readonly olderSchema?: boolean
   /** Readable by the owner only (0600): for files that hold private mail. */
   readonly secret?: boolean
+  /** The file was complete before: one of no bytes has been emptied. Default false: it is taken for a new one. */
+  readonly wasComplete?: boolean
 }
 
 /** The database cannot be used as it is; the message says what to do. */
 export class DatabaseError extends Error {
   override readonly name = 'DatabaseError'
-  readonly code: 'sqlite-too-old' | 'not-durable' | 'foreign-file' | 'newer-schema' | 'older-schema'
+  readonly code:
+    | 'sqlite-too-old'
+    | 'not-durable'
+    | 'foreign-file'
+    | 'damaged-file'
+    | 'unreadable-file'
+    | 'newer-schema'
+    | 'older-schema'
   constructor(code: DatabaseError['code'], message: string, options?: ErrorOptions) {
     super(message, options)
     this.code = code
@@ -37,8 +47,17 @@ const OLDEST_SAFE_SQLITE = [3, 51, 3] as const
  */
 export function openDatabase(path: string, options: OpenOptions): Database {
   const Driver = loadDriver()
-  const fresh = !existsSync(path)
-  const db = options.readonly ? new Driver(path, { readonly: true, fileMustExist: true }) : new Driver(path)
+  const stats = statSync(path, { throwIfNoEntry: false })
+  const fresh = stats === undefined
+  if (stats?.isDirectory()) throw unreadable(path, 'a folder is in its place')
+  if (fresh && !existsSync(dirname(path))) throw unreadable(path, 'its folder is not there')
+  if (stats?.size === 0 && options.wasComplete) throw damagedFile(path)
+  let db: Database
+  try {
+    db = options.readonly ? new Driver(path, { readonly: true, fileMustExist: true }) : new Driver(path)
+  } catch (error) {
+    throw fileFault(path, error)
+  }
   try {
     if (options.secret && fresh) chmodSync(path, 0o600)
     assertSafeVersion(db)
@@ -61,9 +80,60 @@ export function openDatabase(path: string, options: OpenOptions): Database {
     return db
   } catch (error) {
     db.close()
-    throw (error as { code?: string }).code === 'SQLITE_NOTADB' ? foreignFile(path, error) : error
+    throw fileFault(path, error)
   }
 }
+
+/** Reads all of the file's structure; undefined if it is sound, else SQLite's first complaint. Takes about a second per 100 MB. */
+export function structureFault(db: Database): string | undefined {
+  try {
+    const said = String(db.pragma('quick_check(1)', { simple: true }))
+    return said === 'ok' ? undefined : said
+  } catch (error) {
+    if (!isDamage(error)) throw error
+    return error instanceof Error ? error.message : String(error)
+  }
+}
+
+/** SQLite's own words for a file that is not what it wrote. */
+export const isDamage = (error: unknown): boolean =>
+  /^SQLITE_(CORRUPT|NOTADB|FORMAT|IOERR_SHORT_READ|CANTOPEN_CORRUPT)/.test(codeOf(error))
+
+const codeOf = (error: unknown): string => String((error as { code?: unknown } | null)?.code)
+
+/** What a failure to open or read means for this file; everything else stays what it is. */
+export function fileFault(path: string, error: unknown): unknown {
+  if (isDamage(error)) return damagedFile(path, error)
+  if (!/^SQLITE_(CANTOPEN|PERM|READONLY|AUTH)/.test(codeOf(error))) return error
+  try {
+    closeSync(openSync(path, 'r+'))
+  } catch (cause) {
+    return unreadable(path, reasonOf(cause), cause)
+  }
+  return unreadable(path, error instanceof Error ? error.message : String(error), error)
+}
+
+const reasonOf = (error: unknown): string => {
+  const code = codeOf(error)
+  if (code === 'ENOENT') return 'there is no such file or folder'
+  if (code === 'EACCES' || code === 'EPERM') return 'this user may not'
+  if (code === 'EROFS') return 'its file system is read-only'
+  return error instanceof Error ? error.message : String(error)
+}
+
+const damagedFile = (path: string, cause?: unknown): DatabaseError =>
+  new DatabaseError(
+    'damaged-file',
+    `${path} is not a SQLite database, or it is damaged. Restore it from a backup, or move it away to start without it.`,
+    { cause },
+  )
+
+const unreadable = (path: string, why: string, cause?: unknown): DatabaseError =>
+  new DatabaseError(
+    'unreadable-file',
+    `${path} cannot be opened for reading and writing: ${why}. Give ${basename(path)} and its folder to this user, or choose another folder.`,
+    { cause },
+  )
 
 /** For migrations, here and wherever else they are run. */
 export function addFunctions(db: Database, functions: OpenOptions['functions'] = {}): void {
@@ -93,11 +163,10 @@ function assertMigrated(db: Database, path: string, { migrations }: OpenOptions)
     )
 }
 
-const foreignFile = (path: string, cause?: unknown): DatabaseError =>
+const foreignFile = (path: string): DatabaseError =>
   new DatabaseError(
     'foreign-file',
-    `${path} belongs to another program or another part of posthorn; choose another folder.`,
-    { cause },
+    `${path} is a database of another program, or of another part of posthorn. Choose another folder, or move it away.`,
   )
 
 /** Refuses a file that we may not write to. Returns its schema version. */

@@ -7,7 +7,7 @@ import type { Verifier } from '../platform/verifier.ts'
 import type { WebGet } from '../platform/web-get.ts'
 import type { AgentCards } from './card/index.ts'
 import type { Signer } from './identity/signer.ts'
-import type { Copy, MailStore } from './mail/store.ts'
+import type { Copy, MailCounts, MailStore } from './mail/store.ts'
 import type { Delivery, InboxEntry, IncomingMessage, Mark, Receipt, SentEntry } from './mail/types.ts'
 import type {
   Ask,
@@ -154,11 +154,9 @@ export interface RelayStatus {
   readonly mayMiss: boolean
 }
 
-export interface AgentStatus {
+/** Facts, each from the store or the connection that it is about. `problemsOf` (sdk/health) says what is amiss in them. */
+export interface AgentStatus extends MailCounts {
   readonly relays: readonly RelayStatus[]
-  /** Messages not yet stored by a relay. */
-  readonly queue: number
-  readonly unread: number
   /** Senders of unread messages that are no contacts. */
   readonly unknownSenders: number
 }

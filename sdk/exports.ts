@@ -51,6 +51,9 @@ export {
   UnknownRecipientError,
   UnsupportedHostError,
 } from './errors.ts'
+export { isComplete, isSynced } from './health/complete.ts'
+export type { HealthFacts, RecordFacts } from './health/facts.ts'
+export { allWell, isPublished, type Problem, type ProblemCode, problemsOf } from './health/problems.ts'
 export { type LocalSigner, localSigner } from './identity/local-signer.ts'
 export { type DecryptKeyOptions, decryptKey, type EncryptKeyOptions, encryptKey } from './identity/nip49.ts'
 export type { MaybePromise, Signer } from './identity/signer.ts'

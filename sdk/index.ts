@@ -27,6 +27,7 @@ export {
   siblingContacts,
 } from './home/profile.ts'
 export { type HomeView, readHome } from './home/read-home.ts'
+export { readRecordFacts } from './home/record-facts.ts'
 export { type HandOverOptions, handOver, handOverMark, handOverRead, toldBeside } from './home/spool.ts'
 export { type StateBeside, stateBeside } from './home/state-beside.ts'
 export type { Lookout, LookoutRelay } from './lookout.ts'

@@ -11,7 +11,7 @@ import { HomeInUseError, KeyFileError, ProfileError } from './errors.ts'
 import { fileShelf } from './home/file-shelf.ts'
 import { exposure, lstatOrUndefined, statOrUndefined } from './home/files.ts'
 import { openHomeSigner } from './home/home-signer.ts'
-import { DEFAULT_PROFILE, homeFiles, profileHome } from './home/paths.ts'
+import { DEFAULT_PROFILE, hasRun, homeFiles, profileHome } from './home/paths.ts'
 import {
   addProfileRelays,
   createEncryptedProfile,
@@ -94,7 +94,7 @@ async function openHome(options: OpenAgentOptions, host: Host): Promise<Agent> {
   try {
     const signer = await openHomeSigner(profile, { ...options, host, sign })
     undo.unshift(() => void signer.close?.())
-    const store = openSqliteMailStore(files.mail)
+    const store = openSqliteMailStore(files.mail, { wasComplete: hasRun(home) })
     const shelf = options.host?.shelf ?? fileShelf(home, host.random)
     undo.unshift(() => store.close())
     const agent = startAgent({

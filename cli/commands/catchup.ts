@@ -1,7 +1,8 @@
-import type { SyncSummary } from '../../sdk/index.ts'
+import { type Agent, type HealthFacts, type Profile, readRecordFacts, type SyncSummary } from '../../sdk/index.ts'
 import type { Command } from '../context.ts'
 import { hintOfReason } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { factsOf, healthFields, RUNNING } from '../health.ts'
 import { fetchMail, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
@@ -21,20 +22,26 @@ export const catchup: Command<'catchup'> = async context => {
   })
   try {
     if (mailbox.agent === undefined) {
-      const { unread, queue } = mailbox.counts()
-      out.result('an agent is running on this profile; it keeps itself caught up', { running: true, unread, queue })
+      const facts = factsOf(mailbox, profile, false)
+      const { unread = 0, queue = 0 } = facts
+      const fields = { running: true, unread, queue, ...healthFields(facts) }
+      out.result(`an agent is ${RUNNING}; it fetches by itself`, fields)
       return EXIT.ok
     }
     const maxMs = options['max-ms']
     const progress = followCatchUp(mailbox.agent, context)
     const summary = await fetchMail(mailbox, { timers, signal, ms: maxMs }).finally(progress.end)
     if (summary === undefined) return EXIT.unreachable
-    const { unread, queue } = mailbox.counts()
-    out.result(summaryText(summary), {
+    if (summary.complete) await publishState(mailbox.agent, profile, maxMs)
+    const facts = factsOf(mailbox, profile, true)
+    const { unread = 0, queue = 0 } = facts
+    const health = healthFields(facts)
+    out.result([summaryText(summary), ...waitingLines(facts)].join('\n'), {
       running: false,
       ...summary,
       unread,
       queue,
+      ...health,
     })
     for (const { relay } of summary.relays.filter(({ mayMiss }) => mayMiss))
       out.say(`${escapeText(relay)} keeps no log order: late or back-dated messages may be missed`)
@@ -45,6 +52,24 @@ export const catchup: Command<'catchup'> = async context => {
   } finally {
     await mailbox.close()
   }
+}
+
+/** State that an earlier verb could only keep here goes out now. Documents wait until they are opened: of them only the id is known. */
+async function publishState(agent: Agent, { home, pubkey }: Profile, ms: number): Promise<void> {
+  const waiting = readRecordFacts(home, pubkey)
+  const { state } = agent
+  if (waiting.some(({ kind }) => kind === 'state')) await state.flush(ms)
+  if (waiting.some(({ kind }) => kind === 'private')) await state.private.flush(ms)
+}
+
+/** What did not go out, for a summary that is about what came in. */
+function waitingLines({ queue = 0, undelivered = 0, records = [] }: HealthFacts): string[] {
+  const changes = records.reduce((sum, { unwritten, unsent }) => sum + unwritten + unsent, 0)
+  return [
+    ...(queue > 0 ? [`  ${plural(queue, 'message')} of yours not yet with a relay`] : []),
+    ...(undelivered > 0 ? [`  ${plural(undelivered, 'message')} of yours given up: no relay took them`] : []),
+    ...(changes > 0 ? [`  ${plural(changes, 'change')} of state or documents at no relay yet (posthorn status)`] : []),
+  ]
 }
 
 function exitOf(summary: SyncSummary, refused: boolean): ExitCode {
@@ -58,7 +83,7 @@ function summaryText(summary: SyncSummary): string {
   const refused = summary.relays.find(({ status, error }) => status === 'catching-up' && error !== undefined)
   return [
     summary.complete
-      ? `caught up: ${summary.new} new (${cost})`
+      ? `caught up${summary.unreached === 0 ? '' : ` with ${summary.relays.length - summary.unreached} of ${plural(summary.relays.length, 'relay')}`}: ${summary.new} new (${cost})`
       : summary.status === 'offline' || refused !== undefined
         ? 'not caught up'
         : `not caught up yet: ${summary.new} new so far (${cost}); the rest comes next time`,

@@ -1,12 +1,12 @@
 import { seconds } from '../../platform/clock.ts'
 import { loadTier } from '../../platform/verifier-tier.ts'
-import { npubOf, type Profile } from '../../sdk/index.ts'
+import { allWell, npubOf, type Profile } from '../../sdk/index.ts'
 import type { Command } from '../context.ts'
 import type { Finding, Level } from '../doctor/finding.ts'
-import { lookAtFiles, lookAtKey, lookAtOutbox, lookAtStrangers, openHome } from '../doctor/home.ts'
+import { lookAtFiles, lookAtKey, lookAtSpool, lookAtWaiting, openHome } from '../doctor/home.ts'
 import { visitRelay } from '../doctor/relay.ts'
 import { lookAtWake } from '../doctor/wake.ts'
-import { exitCodeOf } from '../errors.ts'
+import { explain } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { Paint } from '../output.ts'
 import { passphraseOf } from '../passphrase.ts'
@@ -19,12 +19,13 @@ export const doctor: Command<'doctor'> = async context => {
   const { out } = context
   const findings = await examine(context)
   const failed = findings.find(({ level }) => level === 'fail')
+  const isWell = allWell(findings.filter(({ level }) => level !== 'ok'))
   out.result(findings.map(finding => shown(finding, out.paint)).join('\n'), {
     ok: failed === undefined,
+    allWell: isWell,
     findings: findings.map(({ exit, ...finding }) => finding),
   })
-  const warnings = findings.filter(({ level }) => level === 'warn').length
-  out.say(failed !== undefined ? 'not well' : warnings > 0 ? 'well, but look at the warnings' : 'all well')
+  out.say(failed !== undefined ? 'not well' : isWell ? 'all well' : 'mail comes and goes, but look at the warnings')
   return failed === undefined ? EXIT.ok : (failed.exit ?? EXIT.failure)
 }
 
@@ -35,7 +36,8 @@ async function examine(context: Parameters<typeof doctor>[0]): Promise<readonly 
   const verifier = await lookAtVerifier()
   if ('finding' in profile) return [profile.finding, verifier]
   const { name, pubkey } = profile.found
-  const { view, finding: mail } = openHome(profile.found)
+  const onDisk = openHome(profile.found)
+  const { view } = onDisk
   try {
     const key = lookAtKey(profile.found)
     const visits = await Promise.all(
@@ -56,9 +58,10 @@ async function examine(context: Parameters<typeof doctor>[0]): Promise<readonly 
       { check: 'profile', level: 'ok', what: `${name}, ${npubOf(pubkey)}` },
       key,
       lookAtFiles(profile.found),
-      mail,
+      ...onDisk.findings,
       ...visits.flat(),
-      ...(view === undefined ? [] : [lookAtOutbox(view, seconds(clock)), lookAtStrangers(view)]),
+      ...lookAtWaiting(onDisk, seconds(clock)),
+      lookAtSpool(profile.found, clock.now()),
       lookAtWake(profile.found),
       verifier,
     ]
@@ -71,11 +74,10 @@ function findProfile(read: () => Profile): { readonly found: Profile } | { reado
   try {
     return { found: read() }
   } catch (error) {
-    const exit = exitCodeOf(error)
+    const { message: what, exit } = explain(error)
     // A mistake on the command line is no finding.
     if (exit === EXIT.usage) throw error
-    const what = error instanceof Error ? error.message : String(error)
-    return { finding: { check: 'profile', level: 'fail', what, exit } }
+    return { finding: { check: 'profile', level: 'fail', code: 'profile-unusable', what, exit } }
   }
 }
 
@@ -86,6 +88,7 @@ async function lookAtVerifier(): Promise<Finding> {
   return {
     check: 'verifier',
     level: 'warn',
+    code: 'verifier-slow',
     what,
     do: 'reinstall without --omit=optional: checking signatures takes twenty times as long so',
   }

@@ -3,6 +3,7 @@ import type { InboxEntry, InboxQuery } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
 import { hintOfReason } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
+import { RUNNING } from '../health.ts'
 import { fetchMail, type Mailbox, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
 import { messageFields, messageLine } from '../message-text.ts'
 import { passphraseOf } from '../passphrase.ts'
@@ -44,19 +45,22 @@ export const inbox: Command<'inbox'> = async context => {
     if (options.follow) await follow(mailbox, query, entries, context)
     if (entries.length > 0 || options.follow) return EXIT.ok
     const refused = !reached && refusalOf(mailbox) !== undefined
-    out.say(reached || refused ? 'nothing here' : 'nothing here, and the relay was not reached')
+    const besides = mailbox.agent === undefined ? `; an agent is ${RUNNING}` : ''
+    out.say(reached || refused ? `nothing here${besides}` : 'nothing here, and the relay was not reached')
     return refused ? EXIT.refused : reached ? EXIT.empty : EXIT.unreachable
   } finally {
     await mailbox.close()
   }
 }
 
-/** True if everything the relay had is here. */
+/** True if everything the relays had is here, or that is the business of a running agent. */
 async function caughtUp(mailbox: Mailbox, context: Context<'inbox'>): Promise<boolean> {
   const { options, out, signal, timers } = context
   if (mailbox.agent === undefined) return true
   const progress = followCatchUp(mailbox.agent, context)
   const summary = await fetchMail(mailbox, { timers, signal, ms: options.timeout }).finally(progress.end)
+  for (const { relay, error } of summary?.complete ? summary.relays.filter(({ status }) => status === 'offline') : [])
+    out.say(`${escapeText(relay)} was not reached${error === undefined ? '' : ` (${escapeText(error)})`}`)
   if (summary?.complete) return true
   const why = mailbox.agent.status().relays.find(({ error }) => error !== undefined)?.error
   out.say(`not caught up with the relay${why === undefined ? '' : ` (${escapeText(why)})`}; this is what is here`)

@@ -3,10 +3,11 @@ import type { Mailbox as McpMailbox } from '../../mcp/index.ts'
 import { isLoopbackHost, type Post, serveMcp, serveMcpHttp, type ToolProfile, wakePathOn } from '../../mcp/index.ts'
 import { systemRandom } from '../../platform/random.ts'
 import { fileShelf } from '../../sdk/home/file-shelf.ts'
-import { npubOf, openLookout, presenceBeside, stateBeside } from '../../sdk/index.ts'
+import { npubOf, openLookout, presenceBeside, readProfile, stateBeside } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
 import { UsageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
+import { factsOf } from '../health.ts'
 import { agentHostNamed } from '../install/agent-hosts.ts'
 import { type Mailbox, openMailbox } from '../mailbox.ts'
 import { passphraseOf, readSecretFile } from '../passphrase.ts'
@@ -122,6 +123,7 @@ const forTools = (mailbox: Mailbox, home: string): McpMailbox => ({
     else presenceBeside(home, status)
   },
   counts: () => mailbox.counts(),
+  facts: () => factsOf(mailbox, readProfile(home), true),
   stateBeside: () => stateBeside(home),
   get contacts() {
     return mailbox.contacts

@@ -1,6 +1,6 @@
 import type { Delivery, InboxEntry, SendOptions } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
-import { delivered } from '../delivered.ts'
+import { delivered, type WaitingAt, waitingAt } from '../delivered.ts'
 import { CliError, exitCodeOfReason, hintOfReason, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { type Mailbox, openMailbox, refusalOf } from '../mailbox.ts'
@@ -31,7 +31,8 @@ export const send: Command<'send'> = async context => {
     if (options.ephemeral) return reportTold(context, id, await poll(() => mailbox.delivery(id), how))
     const delivery = await delivered(mailbox, id, how)
     const reply = isWithRelay(delivery) && options.wait !== undefined ? await replyTo(mailbox, id, context) : undefined
-    return report(context, { id, delivery, reply, refusal: refusalOf(mailbox) })
+    const waiting = delivery.state === 'queued' ? waitingAt(mailbox, id) : []
+    return report(context, { id, delivery, reply, refusal: refusalOf(mailbox), waiting })
   } finally {
     await mailbox.close()
   }
@@ -68,15 +69,18 @@ interface Sent {
   readonly reply: InboxEntry | undefined
   /** Why the relay takes nothing from us. */
   readonly refusal: string | undefined
+  /** Of one that is queued: the relays that lack it. */
+  readonly waiting: readonly WaitingAt[]
 }
 
 function report(
   { out, options, operands: [to = ''] }: Context<'send'>,
-  { id, delivery, reply, refusal }: Sent,
+  { id, delivery, reply, refusal, waiting }: Sent,
 ): ExitCode {
   const waited = options.wait !== undefined
   const replyFields = waited ? { reply: reply === undefined ? null : messageFields(reply) } : {}
-  const fields = { queued: delivery.state === 'queued', id, ...delivery, ...replyFields }
+  const isQueued = delivery.state === 'queued'
+  const fields = { queued: isQueued, id, ...delivery, ...(isQueued ? { waiting } : {}), ...replyFields }
   out.result(reply === undefined ? id : escapeText(reply.text), fields)
   switch (delivery.state) {
     case 'stored': {
@@ -93,7 +97,9 @@ function report(
         out.say('the message is queued and goes out once the relay takes it')
         return EXIT.refused
       }
-      out.say('the relay was not reached: the message is queued and goes out with the next verb that reaches it')
+      for (const { relay, reason = 'it has not answered in time' } of waiting)
+        out.say(`${escapeText(relay)} does not have it: ${escapeLine(reason, 160)}`)
+      out.say('the message is queued, and goes out with the next verb that reaches the relay')
       return EXIT.unreachable
     case 'refused':
       out.fail(

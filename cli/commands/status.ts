@@ -1,8 +1,9 @@
-import type { RelayStatus } from '../../sdk/index.ts'
+import type { RecordFacts, RelayStatus } from '../../sdk/index.ts'
 import type { Command } from '../context.ts'
 import { wakeStatus } from '../doctor/wake.ts'
 import { hintOfReason } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
+import { factsOf, healthFields, RUNNING } from '../health.ts'
 import { fetchMail, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
 import type { Paint } from '../output.ts'
 import { passphraseOf } from '../passphrase.ts'
@@ -24,9 +25,9 @@ export const status: Command<'status'> = async context => {
   try {
     const { agent } = mailbox
     if (!options.offline) await fetchMail(mailbox, { timers, signal, ms: options.timeout })
-    const relays = agent && !options.offline ? agent.status().relays : []
-    const { queue, unread, unknownSenders } = mailbox.counts()
-    const givenUp = mailbox.deadLetters()
+    const facts = factsOf(mailbox, profile, !options.offline)
+    const { relays = [], queue = 0, unread = 0, unknownSenders = 0, undelivered = 0, failed = 0 } = facts
+    const health = healthFields(facts)
     const wake = wakeStatus(profile)
     const lines = [
       out.paint.bold(escapeText(profile.name)),
@@ -34,8 +35,10 @@ export const status: Command<'status'> = async context => {
       ...(relays.length > 0 ? [] : profile.relays.map(url => `  relay   ${escapeText(url)} (not asked)`)),
       `  queue   ${queue === 0 ? 'empty' : `${plural(queue, 'message')} not yet with a relay`}`,
       `  unread  ${unread}${unknownSenders > 0 ? `, among them from ${plural(unknownSenders, 'unknown sender')}` : ''}`,
-      ...(givenUp === 0 ? [] : [`  failed  ${plural(givenUp, 'message')} given up`]),
-      ...(agent ? [] : ['  agent   running; it keeps itself caught up']),
+      ...(undelivered === 0 ? [] : [`  refused ${plural(undelivered, 'sent message')} given up: no relay took them`]),
+      ...(failed === 0 ? [] : [`  failed  ${plural(failed, 'message')} given up: no handler worked them off`]),
+      ...(facts.records ?? []).map(recordLine),
+      ...(agent ? [] : [`  agent   ${RUNNING}`]),
       ...(wake.state === 'none' ? [] : [`  wake    ${escapeText(wake.host ?? '')}, ${wake.state}`]),
     ]
     out.result(lines.join('\n'), {
@@ -45,7 +48,8 @@ export const status: Command<'status'> = async context => {
       queue,
       unread,
       unknownSenders,
-      deadLetters: givenUp,
+      deadLetters: undelivered + failed,
+      ...health,
       wake,
     })
     const refusal = options.offline ? undefined : refusalOf(mailbox)
@@ -70,4 +74,10 @@ function relayLine(relay: RelayStatus, paint: Paint): string {
   }
   const mayMiss = relay.mayMiss ? ' (keeps no log order: late messages may be missed)' : ''
   return `  relay   ${escapeText(relay.url)}  ${words[relay.state]}${mayMiss}`
+}
+
+function recordLine({ kind, id, unwritten, unsent }: RecordFacts): string {
+  const label = kind === 'private' ? 'state' : kind
+  const which = kind === 'private' ? 'private: ' : id === undefined ? '' : `${escapeText(id)}: `
+  return `  ${label.padEnd(8)}${which}${plural(unwritten + unsent, 'change')} at no relay yet`
 }

@@ -13,10 +13,15 @@ export interface Finding {
     | 'relay'
     | 'clock'
     | 'outbox'
+    | 'inbox'
     | 'strangers'
+    | 'state'
+    | 'spool'
     | 'wake'
     | 'verifier'
   readonly level: Level
+  /** What is wrong, in a word that stays; of everything that is not ok. */
+  readonly code?: string
   /** Which of several: a relay's URL. */
   readonly about?: string
   readonly what: string

@@ -1,21 +1,27 @@
-import { readdirSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { structureFault } from '../../platform/sqlite.ts'
+import { loadDriver } from '../../platform/sqlite-driver.ts'
 import { publicKeyOf } from '../../protocol/index.ts'
-import { type HomeView, isKeyFileEncrypted, type Profile, readHome, readKeyFile } from '../../sdk/index.ts'
-import { exitCodeOf, hintOf } from '../errors.ts'
+import { hasRun, homeFiles } from '../../sdk/home/paths.ts'
+import {
+  type HealthFacts,
+  type HomeView,
+  isKeyFileEncrypted,
+  type ProblemCode,
+  type Profile,
+  problemsOf,
+  readHome,
+  readKeyFile,
+  readRecordFacts,
+} from '../../sdk/index.ts'
+import { explain } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { ago, plural } from '../text.ts'
 import type { Finding } from './finding.ts'
 
-/** Mail that no relay took for so long is stuck, in seconds. */
-const STUCK_S = 3_600
-/** Queued messages looked at for the oldest. */
-const LOOK = 1
-
 /** Says nothing but that somebody is there. */
 const LOCK = /^lock\./
-
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** The key is there, closed to others, and the profile's. */
 export function lookAtKey({ home, pubkey, signer }: Profile): Finding {
@@ -37,12 +43,14 @@ export function lookAtKey({ home, pubkey, signer }: Profile): Finding {
     return {
       check,
       level: 'fail',
+      code: 'key-other',
       what: 'it is not the key that profile.json names',
       do: `put the right key back into ${home}, or remove profile.json and run posthorn init: the profile then becomes that of the key`,
       exit: EXIT.failure,
     }
   } catch (error) {
-    return { check, level: 'fail', what: messageOf(error), exit: exitCodeOf(error) }
+    const { message, exit } = explain(error)
+    return { check, level: 'fail', code: 'key-unusable', what: message, exit }
   }
 }
 
@@ -58,55 +66,126 @@ export function lookAtFiles({ home }: Profile): Finding {
   return {
     check: 'files',
     level: 'warn',
+    code: 'files-open',
     what: `open to others in ${home}: ${open.join(', ')}`,
     do: `chmod -R go= ${home}`,
   }
 }
 
-/** The mail on disk can be read; undefined with a finding if not. */
-export function openHome({ home }: Profile): { readonly view?: HomeView; readonly finding: Finding } {
+/** What a home holds, as far as it can be read. */
+export interface HomeOnDisk {
+  /** Undefined: the mail cannot be read; a finding says why. */
+  readonly view?: HomeView
+  readonly facts: HealthFacts
+  readonly findings: readonly Finding[]
+}
+
+/** Opens the files of a home for reading, and checks each as a whole. */
+export function openHome({ home, pubkey }: Profile): HomeOnDisk {
+  const findings: Finding[] = []
+  let view: HomeView | undefined
+  let facts: HealthFacts = {}
   try {
-    const view = readHome(home)
-    const { unread } = view.status()
-    return { view, finding: { check: 'mail', level: 'ok', what: `${plural(unread, 'message')} unread` } }
-  } catch (error) {
-    const hint = hintOf(error)
-    return {
-      finding: {
+    view = readHome(home)
+    const counts = view.status()
+    const fault = fileFaultOf(homeFiles(home).mail)
+    facts = counts
+    if (fault !== undefined) findings.push(damaged('mail', fault))
+    else if (hasRun(home) && !existsSync(homeFiles(home).mail))
+      findings.push({
         check: 'mail',
-        level: 'fail',
-        what: messageOf(error),
-        ...(hint === undefined ? {} : { do: hint }),
-        exit: exitCodeOf(error),
-      },
-    }
+        level: 'warn',
+        code: 'mail-missing',
+        what: 'there is no mail.db, though this profile has run: received mail, what was queued and all positions are not here',
+        do: 'put it back from a backup; without one the next start fetches again what the relays still have',
+      })
+    else findings.push({ check: 'mail', level: 'ok', what: `${plural(counts.unread, 'message')} unread` })
+  } catch (error) {
+    findings.push(unreadable('mail', 'mail-unreadable', error))
+  }
+  try {
+    const fault = fileFaultOf(homeFiles(home).state)
+    facts = { ...facts, records: readRecordFacts(home, pubkey) }
+    if (fault !== undefined) findings.push(damaged('state', fault))
+  } catch (error) {
+    findings.push(unreadable('state', 'state-unreadable', error))
+  }
+  return { ...(view === undefined ? {} : { view }), facts, findings }
+}
+
+const damaged = (check: 'mail' | 'state', what: string): Finding => ({
+  check,
+  level: 'fail',
+  code: `${check}-damaged`,
+  what,
+  do: 'stop what runs on this profile, then restore the file from a backup, or move it away to start without it',
+  exit: EXIT.integrity,
+})
+
+function unreadable(check: 'mail' | 'state', code: string, error: unknown): Finding {
+  const { message, exit, hint } = explain(error)
+  return { check, level: 'fail', code, what: message, ...(hint === undefined ? {} : { do: hint }), exit }
+}
+
+/** Undefined: sound, or not there. Throws what makes it unreadable. */
+function fileFaultOf(path: string): string | undefined {
+  if (!existsSync(path)) return undefined
+  const db = new (loadDriver())(path, { readonly: true, fileMustExist: true })
+  try {
+    const fault = structureFault(db)
+    return fault === undefined ? undefined : `${path} is damaged: ${fault}`
+  } finally {
+    db.close()
   }
 }
 
-/** `now` in seconds. */
-export function lookAtOutbox(view: HomeView, now: number): Finding {
-  const check = 'outbox'
-  const { queue } = view.status()
-  const [oldest] = view.queued(LOOK)
-  if (queue === 0 || oldest === undefined) return { check, level: 'ok', what: 'empty' }
-  const what = `${plural(queue, 'message')} not yet with a relay, the oldest from ${ago(oldest.at, now)}`
-  if (now - oldest.at < STUCK_S) return { check, level: 'ok', what }
+/** What was handed to a running agent and lies there still, oldest first seen; `nowMs` since 1970. */
+export function lookAtSpool({ home }: Profile, nowMs: number): Finding {
+  const check = 'spool'
+  const { spool } = homeFiles(home)
+  const names = existsSync(spool) ? readdirSync(spool).filter(name => name.endsWith('.json')) : []
+  const oldest = names.reduce(
+    (at, name) => Math.min(at, statSync(join(spool, name), { throwIfNoEntry: false })?.mtimeMs ?? at),
+    nowMs,
+  )
+  if (names.length === 0) return { check, level: 'ok', what: 'nothing waits for the running agent' }
   return {
     check,
     level: 'warn',
-    what,
-    do: 'posthorn catchup tries again; what the relays say of the recipient’s inbox is in posthorn status',
+    code: 'spool-waiting',
+    what: `${plural(names.length, 'order')} that no agent has taken, the oldest from ${ago(Math.floor(oldest / 1_000), Math.floor(nowMs / 1_000))}`,
+    do: 'the agent of this profile takes them within a second: it hangs, or none runs; posthorn catchup takes them then',
   }
 }
 
-export function lookAtStrangers(view: HomeView): Finding {
-  const check = 'strangers'
-  const { unknownSenders } = view.status()
-  if (unknownSenders === 0) return { check, level: 'ok', what: 'none unanswered' }
-  return {
-    check,
-    level: 'warn',
-    what: `unread mail from ${plural(unknownSenders, 'unknown sender')}; no handler works for them`,
-    do: 'posthorn inbox --unread marks them; read what they want, then accept or deny them as contacts',
-  }
+type Area = 'outbox' | 'inbox' | 'strangers' | 'state'
+
+const AREAS: Readonly<Record<Area, { readonly codes: readonly ProblemCode[]; readonly fine: string }>> = {
+  outbox: { codes: ['mail-waiting', 'mail-undelivered'], fine: 'empty' },
+  inbox: { codes: ['mail-failed'], fine: 'no message was given up' },
+  strangers: { codes: ['senders-unknown'], fine: 'none unanswered' },
+  state: { codes: ['state-waiting', 'document-waiting'], fine: 'nothing waits to be published' },
+}
+
+/** What is waiting or given up: the judgement that every other verb has, with the age of the oldest message; `now` in seconds. */
+export function lookAtWaiting({ view, facts, findings }: HomeOnDisk, now: number): readonly Finding[] {
+  const problems = problemsOf(facts)
+  const [oldest] = view?.queued(1) ?? []
+  const areas = (Object.keys(AREAS) as Area[]).filter(area =>
+    area === 'state'
+      ? facts.records !== undefined && !findings.some(({ check }) => check === area)
+      : view !== undefined,
+  )
+  return areas.flatMap((check): Finding[] => {
+    const found = problems.filter(({ code }) => AREAS[check].codes.includes(code))
+    if (found.length === 0) return [{ check, level: 'ok', what: AREAS[check].fine }]
+    return found.map(({ what, reason, ...problem }) => ({
+      check,
+      ...problem,
+      what:
+        problem.code === 'mail-waiting' && oldest !== undefined
+          ? `${what}, the oldest from ${ago(oldest.at, now)}`
+          : [what, ...(reason === undefined ? [] : [reason])].join(': '),
+    }))
+  })
 }

@@ -5,7 +5,7 @@ import type { EoseHints } from '../../protocol/hints.ts'
 import { MESSAGE } from '../../protocol/kinds.ts'
 import { parseReason } from '../../protocol/reasons.ts'
 import type { RelayClient } from '../../sdk/index.ts'
-import { exitCodeOf, exitCodeOfReason, hintOf, hintOfReason } from '../errors.ts'
+import { exitCodeOf, exitCodeOfReason, hintOf, hintOfReason, messageOf } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { ago, escapeLine, plural } from '../text.ts'
 import { within } from '../wait.ts'
@@ -49,7 +49,15 @@ async function askRelay(visit: RelayVisit): Promise<Finding> {
   } catch (error) {
     const advice =
       hintOf(error) ?? 'is the address right, the relay running, the network there? mail to it waits meanwhile'
-    return { check, level: 'fail', about, what: said(error), do: advice, exit: exitCodeOf(error) }
+    return {
+      check,
+      level: 'fail',
+      code: 'relay-unreachable',
+      about,
+      what: said(error),
+      do: advice,
+      exit: exitCodeOf(error),
+    }
   }
   try {
     const answer = await within(askInbox(client, visit), { timers, signal, ms })
@@ -57,6 +65,7 @@ async function askRelay(visit: RelayVisit): Promise<Finding> {
       return {
         check,
         level: 'fail',
+        code: 'relay-silent',
         about,
         what: `no answer in ${ms / 1_000} s`,
         do: 'try again, or with --timeout',
@@ -67,6 +76,7 @@ async function askRelay(visit: RelayVisit): Promise<Finding> {
       return {
         check,
         level: 'fail',
+        code: 'relay-forges',
         about,
         what: `${plural(answer.invalid, 'event')} that it sent did not hold`,
         do: 'it forges or is damaged; use another relay, and tell its operator',
@@ -83,6 +93,7 @@ async function askRelay(visit: RelayVisit): Promise<Finding> {
     return {
       check,
       level: 'warn',
+      code: 'relay-may-miss',
       about,
       what: [...words, 'it keeps no log order: late messages may be missed'].join('; '),
       do: 'add a relay that does (posthorn relay is one)',
@@ -143,6 +154,7 @@ function refusedBy(about: string, why: string): Finding {
     return {
       check: 'relay',
       level: 'warn',
+      code: 'relay-restored',
       about,
       what: 'its log went back: it was restored from a backup',
       do: 'posthorn catchup goes on from the last position both know, and offers again what it lost',
@@ -151,6 +163,7 @@ function refusedBy(about: string, why: string): Finding {
   return {
     check: 'relay',
     level: 'fail',
+    code: 'relay-refuses',
     about,
     what,
     ...(hint === undefined ? {} : { do: hint }),
@@ -177,12 +190,12 @@ async function compareClocks({ url, clock, timeoutMs, signal }: RelayVisit): Pro
     const what = `${Math.abs(skew)} s ${skew > 0 ? 'ahead of' : 'behind'} this machine’s`
     const advice = 'set the clock that is wrong (NTP); events and AUTH are judged by time'
     return Math.abs(skew) < REFUSED_SKEW_S
-      ? { ...finding, level: 'warn', what, do: advice }
-      : { ...finding, level: 'fail', what, do: advice, exit: EXIT.failure }
+      ? { ...finding, level: 'warn', code: 'clock-off', what, do: advice }
+      : { ...finding, level: 'fail', code: 'clock-off', what, do: advice, exit: EXIT.failure }
   } catch {
     // The relay's own finding tells that it cannot be reached.
     return undefined
   }
 }
 
-const said = (error: unknown): string => escapeLine(error instanceof Error ? error.message : String(error), WIDTH)
+const said = (error: unknown): string => escapeLine(messageOf(error), WIDTH)

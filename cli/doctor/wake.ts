@@ -17,6 +17,7 @@ export function lookAtWake(profile: Profile): Finding {
       return {
         check: 'wake',
         level: 'warn',
+        code: 'wake-unverified',
         about: host,
         what: 'set up to be woken by mail, but no notice was ever echoed',
         do: `have somebody send to this profile while ${host} is idle; it says verified once the model looked`,

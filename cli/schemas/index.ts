@@ -24,6 +24,7 @@ import {
   delivery,
   deliveryState,
   event,
+  health,
   hints,
   message,
   presence,
@@ -65,6 +66,7 @@ export const OUTPUTS: Readonly<Partial<Record<VerbName, Schema>>> = {
     unread: count,
     unknownSenders: count,
     deadLetters: count,
+    ...health,
     wake: object(
       { state: words('none', 'unverified', 'verified') },
       { host: text, noticedAt: count, verifiedAt: count },
@@ -72,7 +74,10 @@ export const OUTPUTS: Readonly<Partial<Record<VerbName, Schema>>> = {
   }),
   doctor: line({
     ok: flag,
-    findings: list(object({ check: text, level: words('ok', 'warn', 'fail'), what: text }, { about: text, do: text })),
+    allWell: flag,
+    findings: list(
+      object({ check: text, level: words('ok', 'warn', 'fail'), what: text }, { code: text, about: text, do: text }),
+    ),
   }),
   send: line(
     { queued: flag, id: hex64, state: deliveryState },
@@ -103,8 +108,8 @@ export const OUTPUTS: Readonly<Partial<Record<VerbName, Schema>>> = {
     { toName: text, reason: text },
   ),
   catchup: either(
-    line({ running: { const: true }, unread: count, queue: count }),
-    line({ running: { const: false }, ...summary, unread: count, queue: count }),
+    line({ running: { const: true }, unread: count, queue: count, ...health }),
+    line({ running: { const: false }, ...summary, unread: count, queue: count, ...health }),
   ),
   watch: line(
     {
@@ -241,4 +246,4 @@ export const OUTPUTS: Readonly<Partial<Record<VerbName, Schema>>> = {
 }
 
 /** An error, on stderr: the same for every verb. */
-export const ERROR: Schema = line({ error: object({ code: text, message: text }) })
+export const ERROR: Schema = line({ error: object({ code: text, message: text }, { hint: text }) })

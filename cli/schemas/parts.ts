@@ -10,6 +10,7 @@ import {
   mapOf,
   npub,
   object,
+  orNull,
   text,
   time,
   words,
@@ -61,8 +62,14 @@ export const deliveryState = words(
   'rejected',
 )
 
-/** What is known of a message that was sent, beside its state. */
-export const delivery = { relay: text, seq: count, reason: text, at: time }
+/** What is known of a message that was sent, beside its state. `waiting`, while it is queued: the relays that lack it. */
+export const delivery = {
+  relay: text,
+  seq: count,
+  reason: text,
+  at: time,
+  waiting: list(object({ relay: text }, { reason: text })),
+}
 
 export const standing = words('contact', 'machine', 'allowed', 'denied', 'stranger')
 
@@ -139,6 +146,24 @@ export const relayStatus = either(
     { received: count, expected: count, perSecond: amount, position: count, error: text },
   ),
 )
+
+/** What a verb judges of a profile; `synced` is null where no relay was asked from here. */
+export const health = {
+  synced: orNull(flag),
+  published: flag,
+  allWell: flag,
+  undelivered: count,
+  failed: count,
+  records: list(
+    object(
+      { kind: words('state', 'private', 'board', 'document'), unwritten: count, unsent: count },
+      { id: text, error: text },
+    ),
+  ),
+  problems: list(
+    object({ code: text, level: words('warn', 'fail'), what: text, do: text }, { about: text, reason: text }),
+  ),
+}
 
 export const hints = object(
   {},

@@ -93,7 +93,11 @@ export const START_VERBS = {
       empty: 'there is no such profile',
       refused: 'the relay refuses this key',
       unreachable: 'no relay was reached',
+      integrity: 'a file of the profile is damaged',
     },
+    notes: [
+      'With --json, “synced” is true if every relay was read to its end (null if none was asked from here), “published” if nothing sent, set or edited here waits or was given up, “allWell” if “problems” is empty and relays were asked. Each problem has a stable “code”.',
+    ],
   },
   doctor: {
     summary: 'is all well with this profile and its relays? each finding with what to do',
@@ -104,14 +108,17 @@ export const START_VERBS = {
       empty: 'there is no such profile',
       refused: 'a relay refuses this key',
       unreachable: 'a relay cannot be reached',
-      integrity: 'what a relay sent does not hold',
+      integrity: 'what a relay sent does not hold, or a file of the profile is damaged',
     },
     examples: [
       ['posthorn doctor', 'exits 0 if mail can come and go'],
-      ['posthorn doctor --json', '{"ok":…,"findings":[{"check":…,"level":"ok|warn|fail","what":…,"do":…}]}'],
+      [
+        'posthorn doctor --json',
+        '{"ok":…,"allWell":…,"findings":[{"check":…,"level":"ok|warn|fail","code":…,"what":…,"do":…}]}',
+      ],
     ],
     notes: [
-      'Looks at the key and who can read it, the mail on disk, each relay (reachable, AUTH, log order, clock, what waits there), the outgoing queue, strangers and the verifier. Changes nothing and marks nothing as read; runs beside a running agent, too.',
+      'Looks at the key and who can read it, the files with mail and state (the structure of each is read), each relay (reachable, AUTH, log order, clock, what waits there), what waits to be sent or was given up, state and documents that are at no relay yet, strangers and the verifier. Changes nothing and marks nothing as read; runs beside a running agent, too.',
       'Warnings leave the exit code at 0; otherwise it is that of the first failure.',
     ],
   },

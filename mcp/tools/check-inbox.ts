@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { InboxEntry } from '../../sdk/index.ts'
+import { type InboxEntry, isSynced } from '../../sdk/index.ts'
 import { decodeCursor, encodeCursor } from '../cursor.ts'
 import type { Fence } from '../fence.ts'
 import { messageShape, showMessage } from '../message-view.ts'
@@ -18,7 +18,12 @@ export const inboxShape = z.object({
   messages: z.array(messageShape).describe('oldest first'),
   cursor: z.string().describe('give it to the next call to see only what came after'),
   has_more: z.boolean().describe('call again with the cursor'),
-  caught_up: z.boolean().describe('false: a relay was not reached or not read to its end; there may be more'),
+  caught_up: z
+    .boolean()
+    .nullable()
+    .describe(
+      'false: a relay was not reached or not read to its end; there may be more. null: another program runs this agent, so it is not known here',
+    ),
   older_unread: z.number().int().describe('unread messages before the cursor; call without a cursor to see them'),
 })
 
@@ -44,7 +49,7 @@ export function lookInto(post: Post, query: Query, fence: Fence): z.output<typeo
     messages: shown.map(entry => showMessage(entry, fence)),
     cursor: encodeCursor(self.pubkey, position),
     has_more: hasMore,
-    caught_up: mailbox.agent?.status().relays.every(({ state }) => state === 'live') ?? true,
+    caught_up: mailbox.agent === undefined ? null : isSynced(mailbox.agent.status()),
     older_unread: after === 0 ? 0 : olderUnread(post, after),
   }
 }

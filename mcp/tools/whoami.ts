@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { allWell, problemsOf } from '../../sdk/index.ts'
 import { isoTime } from '../message-view.ts'
 import type { Post } from '../post.ts'
 import { defineTool, LOOKS } from '../tool.ts'
@@ -14,6 +15,10 @@ export const statusShape = z.object({
   npub: z.string(),
   relays: z.array(relayShape),
   queue: z.number().int().describe('sent messages that no relay has yet'),
+  all_well: z.boolean().describe('nothing is amiss, as far as this program can know; false beside another program'),
+  problems: z
+    .array(z.object({ code: z.string(), about: z.string().optional(), what: z.string(), do: z.string() }))
+    .describe('what somebody should look at, worst first'),
   runs_here: z.boolean().describe('false: another program runs this agent, and this one reads beside it'),
   wake: z.object({
     state: z
@@ -30,6 +35,8 @@ export const statusShape = z.object({
 export function statusOf({ mailbox, self, wakePath, profile, version }: Post): z.output<typeof statusShape> {
   const { agent } = mailbox
   const { state, host, verifiedAt } = wakePath.status()
+  const facts = mailbox.facts()
+  const problems = problemsOf(facts)
   return {
     name: self.name,
     npub: self.npub,
@@ -41,6 +48,14 @@ export function statusOf({ mailbox, self, wakePath, profile, version }: Post): z
         }))
       : self.relays.map(url => ({ url, state: 'unknown' as const })),
     queue: mailbox.counts().queue,
+    all_well: facts.relays !== undefined && allWell(problems),
+    // Not the reason: those are words of others.
+    problems: problems.map(({ code, about, what, do: advice }) => ({
+      code,
+      ...(about === undefined ? {} : { about }),
+      what,
+      do: advice,
+    })),
     runs_here: agent !== undefined,
     wake: {
       state,

@@ -5,6 +5,7 @@ import { type Random, randomHex } from '../../platform/random.ts'
 import type { EventTemplate, NostrEvent } from '../../protocol/event.ts'
 import { bytesToHex, hexToBytes, isHex64 } from '../../protocol/hex.ts'
 import { publicKeyOf, signEvent } from '../../protocol/signature.ts'
+import { RELAY_KEY_FILE } from '../log/sqlite/store.ts'
 
 /** The relay's own key cannot be used. The message says what to do; the key itself is never in it. */
 export class RelayKeyError extends Error {
@@ -22,14 +23,13 @@ export interface RelayKey {
   sign(template: EventTemplate): NostrEvent
 }
 
-const FILE = 'relay.key'
 /** 64 hex and a newline. */
 const MAX_BYTES = 65
 
 /** The key of the relay in this folder, made and stored (0600, synced) at its first start; without a folder it ends with the process. */
 export async function openRelayKey(folder: string | undefined, random: Random): Promise<RelayKey> {
   if (folder === undefined) return asKey(makeSecret(random), random)
-  const path = join(folder, FILE)
+  const path = join(folder, RELAY_KEY_FILE)
   const known = await read(path)
   if (known !== undefined) return asKey(known, random)
   const secret = makeSecret(random)

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, isAbsolute, join, resolve } from 'node:path'
 import { checkName, DEFAULT_PROFILE } from '../profile-name.ts'
@@ -12,6 +13,9 @@ export const homeFiles = (home: string) => ({
   state: join(home, 'state.db'),
   spool: join(home, 'spool'),
 })
+
+/** An agent of this home has started before: its mail.db was complete by then. */
+export const hasRun = (home: string): boolean => existsSync(join(home, 'session.json'))
 
 /** Where this user's profiles live: `$XDG_DATA_HOME/posthorn` or `~/.local/share/posthorn`. */
 export function profilesRoot(env: NodeJS.ProcessEnv = process.env): string {

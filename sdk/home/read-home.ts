@@ -11,7 +11,7 @@ import { createView, findOne } from '../mail/view.ts'
 import { npubOf } from '../sending/recipient.ts'
 import { homeContacts } from './contacts.ts'
 import { lstatOrUndefined } from './files.ts'
-import { homeFiles } from './paths.ts'
+import { hasRun, homeFiles } from './paths.ts'
 import { type Profile, readProfile } from './profile.ts'
 import { openSqliteMailStore } from './sqlite-mail-store.ts'
 
@@ -41,10 +41,11 @@ export interface HomeView {
 }
 
 /** A profile that never ran, or whose first run is just making the file, has no mail yet. */
-function openMail(path: string): MailStore {
+function openMail(home: string): MailStore {
+  const path = homeFiles(home).mail
   if (lstatOrUndefined(path) === undefined) return createMemoryMailStore()
   try {
-    return openSqliteMailStore(path, { readonly: true })
+    return openSqliteMailStore(path, { readonly: true, wasComplete: hasRun(home) })
   } catch (error) {
     if (error instanceof DatabaseError && error.code === 'older-schema') return createMemoryMailStore()
     throw error
@@ -54,8 +55,7 @@ function openMail(path: string): MailStore {
 /** Opens a home for reading. Throws ProfileError if there is none. */
 export function readHome(home: string): HomeView {
   const profile = readProfile(home)
-  const { mail } = homeFiles(home)
-  const store = openMail(mail)
+  const store = openMail(home)
   const contacts = homeContacts(home)
   const view = createView(
     profile.pubkey,

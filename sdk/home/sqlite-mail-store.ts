@@ -23,13 +23,20 @@ import { seenOn } from './sqlite-seen.ts'
 import { strangersOn } from './sqlite-strangers.ts'
 import { workOn } from './sqlite-work.ts'
 
-/** Mail in one SQLite file (0600). `readonly` is a view beside the writing process. */
-export function openSqliteMailStore(path: string, options: { readonly?: boolean } = {}): MailStore {
+export interface SqliteMailOptions {
+  /** A view beside the writing process. */
+  readonly readonly?: boolean
+  /** This home has run before: a file of no bytes was emptied, and is no new one. */
+  readonly wasComplete?: boolean
+}
+
+/** Mail in one SQLite file (0600). Throws DatabaseError. */
+export function openSqliteMailStore(path: string, options: SqliteMailOptions = {}): MailStore {
   const db = openDatabase(path, {
     applicationId: MAIL_APPLICATION_ID,
     migrations: MAIL_MIGRATIONS,
     secret: true,
-    ...(options.readonly ? { readonly: true } : {}),
+    ...options,
   })
   return mailStoreOn(db, createSyncLater(db, path, options.readonly))
 }
@@ -144,6 +151,8 @@ function mailStoreOn(db: Database, later: SyncLater): MailStore {
     counts: () => ({
       queue: count("SELECT count(*) FROM outbox WHERE state = 'queued'"),
       unread: count("SELECT count(*) FROM inbox WHERE read = 0 AND stranger IS NOT 'held'"),
+      undelivered: count("SELECT count(*) FROM outbox WHERE state IN ('refused', 'undeliverable')"),
+      failed: count("SELECT count(*) FROM inbox WHERE state = 'set-aside' AND stranger IS NOT 'held'"),
     }),
     unreadSenders: () =>
       sql(`WITH RECURSIVE each(sender) AS (

@@ -18,14 +18,22 @@ const STATE_MIGRATIONS: readonly string[] = [
   `,
 ]
 
+/** The tables that a state file has rows in, by name. Throws DatabaseError. */
+export function tableNames(path: string): readonly string[] {
+  const db = openState(path, { readonly: true })
+  try {
+    return db.prepare('SELECT DISTINCT name FROM rows').pluck().all() as string[]
+  } finally {
+    db.close()
+  }
+}
+
+const openState = (path: string, options: { readonly readonly?: boolean }) =>
+  openDatabase(path, { applicationId: STATE_APPLICATION_ID, migrations: STATE_MIGRATIONS, secret: true, ...options })
+
 /** State in one SQLite file (0600), mirrored in memory table by table as they are opened. `readonly` is a view beside the writing process. */
 export function openSqliteStateStore(path: string, options: { readonly readonly?: boolean } = {}): StateStore {
-  const db = openDatabase(path, {
-    applicationId: STATE_APPLICATION_ID,
-    migrations: STATE_MIGRATIONS,
-    secret: true,
-    ...(options.readonly ? { readonly: true } : {}),
-  })
+  const db = openState(path, options)
   const select = db.prepare('SELECT key, row FROM rows WHERE name = ? ORDER BY place')
   const put = db.prepare(
     'INSERT INTO rows (name, key, row) VALUES (?, ?, ?) ON CONFLICT (name, key) DO UPDATE SET row = excluded.row',

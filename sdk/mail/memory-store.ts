@@ -121,6 +121,8 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
     counts: () => ({
       queue: [...outbox.values()].filter(({ delivery }) => delivery.state === 'queued').length,
       unread: listed().filter(({ read }) => !read).length,
+      undelivered: store.refused().length,
+      failed: listed().filter(({ state }) => state === 'set-aside').length,
     }),
     unreadSenders: () => [...new Set(listed().flatMap(mail => (mail.read ? [] : [mail.from])))],
     nextWork({ nowMs, ...query }) {

@@ -2,8 +2,8 @@ import type { Cancel } from '../../platform/timers.ts'
 import { encodeEvent, type NostrEvent } from '../../protocol/event.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
 import { MESSAGE } from '../../protocol/kinds.ts'
-import { parseReason } from '../../protocol/reasons.ts'
 import type { Host, RelayStatus } from '../api.ts'
+import { isRefusal } from '../health/complete.ts'
 import { type Answer, askLink } from '../link/ask.ts'
 import type { Authenticate } from '../link/authenticator.ts'
 import { createFeed, type Dialect, type Feed, type FeedSink } from '../link/feed.ts'
@@ -83,12 +83,6 @@ export interface Route {
   /** For what is no mail. */
   readonly line: Line
   close(): Promise<void>
-}
-
-/** About the key, not about what was asked. */
-const isRefusal = (message: string | undefined): boolean => {
-  const { prefix } = parseReason(message ?? '')
-  return prefix === 'auth-required' || prefix === 'restricted'
 }
 
 export function createRoute(options: RouteOptions): Route {

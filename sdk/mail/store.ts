@@ -184,6 +184,16 @@ export interface Stranger {
 
 export type Verdict = 'accepted' | 'denied'
 
+export interface MailCounts {
+  /** Messages and receipts that no relay has yet. */
+  readonly queue: number
+  readonly unread: number
+  /** Sent messages and receipts that relays refused for good, or that no relay took in time. */
+  readonly undelivered: number
+  /** Received messages that handlers gave up on. */
+  readonly failed: number
+}
+
 export interface MailQuery {
   readonly unread?: boolean
   readonly from?: string
@@ -224,7 +234,7 @@ export interface MailStore {
   /** Messages answering `id` after an ordinal, oldest first. */
   repliesTo(id: string, afterOrdinal: number): readonly StoredMail[]
   markRead(id: string): void
-  counts(): { readonly queue: number; readonly unread: number }
+  counts(): MailCounts
   /** Distinct senders of unread messages. */
   unreadSenders(): readonly string[]
 

@@ -1,4 +1,5 @@
 import type { RelayState, RelaySync, SyncSummary } from '../api.ts'
+import { isComplete } from '../health/complete.ts'
 import type { Route, RouteCounters } from '../mail/route.ts'
 
 export interface Syncer {
@@ -55,7 +56,7 @@ export function createSyncer({ routes, monotonic, until, isEnding }: SyncerOptio
       const sum = (field: 'received' | 'new' | 'bytes' | 'invalid' | 'gaps' | 'unreadable') =>
         relays.reduce((total, relay) => total + relay[field], 0)
       const reached = relays.filter(({ status }) => status !== 'offline')
-      const complete = reached.length > 0 && reached.every(({ status }) => status === 'live')
+      const complete = isComplete(relays)
       const status: RelayState = complete ? 'live' : reached.length > 0 ? 'catching-up' : 'offline'
       return Object.freeze({
         status,

@@ -44,9 +44,21 @@ test('all well: exit 0, every part looked at, in words and as JSON; beside a run
   expect(said.code).toBe(0)
   expect(said.stderr).toContain('all well')
   expect(said.lines.map(line => line.trim().split(/\s+/).slice(0, 2).join(' '))).toEqual(
-    ['profile', 'key', 'files', 'mail', 'relay', 'clock', 'outbox', 'strangers', 'wake', 'verifier'].map(
-      check => `ok ${check}`,
-    ),
+    [
+      'profile',
+      'key',
+      'files',
+      'mail',
+      'relay',
+      'clock',
+      'outbox',
+      'inbox',
+      'strangers',
+      'state',
+      'spool',
+      'wake',
+      'verifier',
+    ].map(check => `ok ${check}`),
   )
   expect(said.stdout).toMatch(/reachable; caught up; cursor [a-z0-9 ]+; log at \d+, epoch [0-9a-f]{16}/)
   const agent = await openAgent({ home: home('ann'), create: false, announce: false })
@@ -101,7 +113,11 @@ test('a relay that is not there: 5, within the time, and what is queued for it i
   const { code, of } = await doctor('--as ann --timeout 1')
   expect(code).toBe(5)
   expect(of('relay')).toMatchObject({ level: 'fail', about: 'ws://127.0.0.1:9', do: expect.any(String) })
-  expect(of('outbox')).toMatchObject({ level: 'ok', what: expect.stringContaining('1 message not yet with a relay') })
+  expect(of('outbox')).toMatchObject({
+    level: 'warn',
+    code: 'mail-waiting',
+    what: expect.stringContaining('1 message not yet with a relay'),
+  })
   expect(of('clock')).toBeUndefined()
 })
 

@@ -89,7 +89,9 @@ test('a catch-up is followed over all relays that are busy, until its end', asyn
     { ...relay, state: 'live' as const, received: 5_000 },
     { ...relay, received: 1, error: 'restricted: not you' },
   ]
-  const agent = { status: () => ({ relays: relays(), queue: 0, unread: 0, unknownSenders: 0 }) }
+  const agent = {
+    status: () => ({ relays: relays(), queue: 0, unread: 0, undelivered: 0, failed: 0, unknownSenders: 0 }),
+  }
   const progress = followCatchUp(agent, { ...context, clock: time.clock, timers: time.timers })
   await time.advance(750)
   expect(shown()).toEqual([])

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { assertDurable, DatabaseError, type OpenOptions, openDatabase } from '#dist/platform/sqlite.js'
+import { assertDurable, DatabaseError, type OpenOptions, openDatabase, structureFault } from '#dist/platform/sqlite.js'
 import { loadDriver } from '#dist/platform/sqlite-driver.js'
 import { tempDir } from '../helpers/temp-dir.ts'
 
@@ -122,8 +122,39 @@ describe('openDatabase', () => {
     const path = join(tempDir(), 'notes.txt')
     writeFileSync(path, 'dear diary, '.repeat(1_000))
     const before = digest(path)
-    expect(codeOf(() => openDatabase(path, options([V1])))).toBe('foreign-file')
+    expect(codeOf(() => openDatabase(path, options([V1])))).toBe('damaged-file')
+    expect(() => openDatabase(path, options([V1]))).toThrow(/is not a SQLite database, or it is damaged/)
     expect(digest(path)).toBe(before)
+  })
+
+  test('a file of no bytes is new, unless it was complete before; a folder, a file without rights say so', () => {
+    const folder = tempDir()
+    const path = join(folder, 'a.db')
+    writeFileSync(path, '')
+    expect(codeOf(() => openDatabase(path, options([V1], { wasComplete: true })))).toBe('damaged-file')
+    openDatabase(path, options([V1])).close()
+    openDatabase(path, options([V1], { wasComplete: true })).close()
+    const place = join(folder, 'b.db')
+    mkdirSync(place)
+    expect(() => openDatabase(place, options([V1]))).toThrow(/b\.db cannot be opened .*a folder is in its place/)
+    expect(() => openDatabase(join(folder, 'none', 'c.db'), options([V1]))).toThrow(
+      /c\.db cannot be opened .*its folder is not there/,
+    )
+  })
+
+  test('structureFault finds what was overwritten in the middle', () => {
+    const path = join(tempDir(), 'a.db')
+    const db = openDatabase(path, options([V1]))
+    db.exec(`INSERT INTO notes (text) SELECT hex(randomblob(400)) FROM (VALUES (1),(2),(3),(4),(5),(6),(7),(8),(9),(10))
+      CROSS JOIN (VALUES (1),(2),(3),(4),(5),(6),(7),(8),(9),(10))`)
+    expect(structureFault(db)).toBeUndefined()
+    db.close()
+    const bytes = readFileSync(path)
+    bytes.fill(0x5a, 4096 * 2, 4096 * 6)
+    writeFileSync(path, bytes)
+    const hurt = openDatabase(path, options([V1], { readonly: true }))
+    expect(structureFault(hurt)).toMatch(/./)
+    hurt.close()
   })
 
   test('a secret file is its owner’s alone, with its companions', () => {

@@ -121,7 +121,7 @@ describe.each(subjects)('mail store: %s', (_, make) => {
     expect(store.list({ after: 0, unread: true, limit: 2 }).map(each => each.id)).toEqual([id(2), id(0x20)])
     expect(store.list({ from: 'b'.repeat(64) }).map(each => each.id)).toEqual([id(2)])
     expect(store.find(id(2).slice(0, 63), 5).map(each => each.id)).toEqual([id(1), id(2), id(3)])
-    expect(store.counts()).toEqual({ queue: 0, unread: 3 })
+    expect(store.counts()).toEqual({ queue: 0, unread: 3, undelivered: 0, failed: 0 })
     expect(store.unreadSenders().toSorted()).toEqual(['a'.repeat(64), 'b'.repeat(64)])
   })
 

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs'
+import { existsSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { acquireLock } from '../../../platform/lock.ts'
 import { encodeEvent } from '../../../protocol/event.ts'
@@ -15,6 +15,9 @@ import { createSearchPace, type SearchPace } from './search-pace.ts'
 
 /** The log's file inside a data folder. */
 export const LOG_FILE = 'log.db'
+
+/** The relay's own key beside it. */
+export const RELAY_KEY_FILE = 'relay.key'
 
 export interface SqliteStoreOptions {
   /** The log's file never grows beyond this; publishing is then answered with `error: storage full`. Default: the disk. */
@@ -46,6 +49,8 @@ export async function openSqliteStore(directory: string, options: SqliteStoreOpt
   const path = join(directory, LOG_FILE)
   const writer = new Thread(new URL('./writer-thread.js', import.meta.url), {
     path,
+    // Made at the end of the first start.
+    wasComplete: existsSync(join(directory, RELAY_KEY_FILE)),
     ...(options.maxBytes === undefined ? {} : { maxBytes: options.maxBytes }),
   })
   let reader: Thread | undefined

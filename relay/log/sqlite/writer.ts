@@ -23,6 +23,8 @@ const CHECKPOINT_PAGES = 4_000
 export interface WriterOptions {
   /** The file never grows beyond this; then SQLITE_FULL. */
   readonly maxBytes?: number
+  /** A relay has run on this folder before: a file of no bytes was emptied, and is no new one. */
+  readonly wasComplete?: boolean
 }
 
 /** A full disk or a broken file, as against one event that cannot be stored. */
@@ -50,12 +52,13 @@ export class LogWriter {
   #anyDeleted: boolean
   #anyVanished: boolean
 
-  constructor(path: string, { maxBytes }: WriterOptions = {}) {
+  constructor(path: string, { maxBytes, wasComplete = false }: WriterOptions = {}) {
     this.#db = openDatabase(path, {
       applicationId: LOG_APPLICATION_ID,
       migrations: LOG_MIGRATIONS,
       functions: LOG_FUNCTIONS,
       secret: true,
+      wasComplete,
     })
     this.#db.pragma(`cache_size = -${CACHE_KIB}`)
     this.#db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`)

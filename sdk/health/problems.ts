@@ -1,0 +1,145 @@
+import type { RelayStatus } from '../api.ts'
+import { isRefusal } from './complete.ts'
+import type { HealthFacts, RecordFacts } from './facts.ts'
+
+/** What is wrong, by a word that stays the same from release to release. */
+export type ProblemCode =
+  | 'relay-unreachable'
+  | 'relay-refuses'
+  | 'relay-takes-no-mail'
+  | 'relay-behind'
+  | 'relay-may-miss'
+  | 'mail-waiting'
+  | 'mail-undelivered'
+  | 'mail-failed'
+  | 'senders-unknown'
+  | 'state-waiting'
+  | 'document-waiting'
+
+export interface Problem {
+  readonly code: ProblemCode
+  /** `fail`: mail or state does not come or go now. `warn`: it does, and somebody should look. */
+  readonly level: 'warn' | 'fail'
+  /** Which of several: a relay's URL, a document's id. */
+  readonly about?: string
+  readonly what: string
+  /** The words of a relay or of an error, as far as known: untrusted text. */
+  readonly reason?: string
+  /** What to do. */
+  readonly do: string
+}
+
+const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
+
+/** Everything that was sent, set or edited here is at a relay, and none of it was refused. False where that is not known. */
+export const isPublished = ({ queue, undelivered, records }: HealthFacts): boolean =>
+  queue === 0 &&
+  undelivered === 0 &&
+  (records ?? [UNKNOWN]).every(({ unwritten, unsent, error }) => unwritten + unsent === 0 && error === undefined)
+
+/** Where no state was looked at. */
+const UNKNOWN: Omit<RecordFacts, 'kind'> = { unwritten: 0, unsent: 0, error: 'unknown' }
+
+/**
+ * What somebody should look at, worst first. Empty means: of the facts that are given, none is amiss.
+ * @example
+ * for (const { what, do: advice } of problemsOf(agent.status())) console.log(what, advice)
+ */
+export function problemsOf(facts: HealthFacts): readonly Problem[] {
+  const found = [
+    ...(facts.relays ?? []).flatMap(relayProblems),
+    ...mailProblems(facts),
+    ...(facts.records ?? []).flatMap(recordProblems),
+  ]
+  return [...found.filter(({ level }) => level === 'fail'), ...found.filter(({ level }) => level === 'warn')]
+}
+
+/** Nothing is amiss. Give it every problem that is known, whoever found it. */
+export const allWell = (problems: readonly unknown[]): boolean => problems.length === 0
+
+function relayProblems({ url: about, state, error, mayMiss }: RelayStatus): Problem[] {
+  const problem = (code: ProblemCode, what: string, advice: string, level: Problem['level'] = 'fail'): Problem[] => [
+    { code, level, about, what, ...(error === undefined ? {} : { reason: error }), do: advice },
+  ]
+  if (state === 'offline')
+    return problem(
+      'relay-unreachable',
+      error === undefined ? 'it was not reached yet' : 'it cannot be reached',
+      'check the address, the relay and the network; it is tried again by itself',
+    )
+  if (isRefusal(error))
+    return problem('relay-refuses', 'it does not serve this key', 'join it with an invite, or use another relay')
+  if (state === 'catching-up')
+    return error === undefined
+      ? problem('relay-behind', 'what it has is not all here yet', 'wait, or run posthorn catchup', 'warn')
+      : problem('relay-refuses', 'it does not answer for the inbox', 'ask its operator, or use another relay')
+  if (error !== undefined)
+    return problem('relay-takes-no-mail', 'it takes no mail', 'ask its operator, or use another relay')
+  if (mayMiss)
+    return problem(
+      'relay-may-miss',
+      'it keeps no log order: late or back-dated messages may be missed',
+      'add a relay that keeps one (posthorn relay does)',
+      'warn',
+    )
+  return []
+}
+
+function mailProblems({ queue = 0, undelivered = 0, failed = 0, unknownSenders = 0 }: HealthFacts): Problem[] {
+  const warn = (count: number, code: ProblemCode, what: string, advice: string): Problem[] =>
+    count === 0 ? [] : [{ code, level: 'warn', what, do: advice }]
+  return [
+    ...warn(
+      queue,
+      'mail-waiting',
+      `${plural(queue, 'message')} not yet with a relay`,
+      'posthorn catchup tries again; posthorn receipts <id> says what each relay answered',
+    ),
+    ...warn(
+      undelivered,
+      'mail-undelivered',
+      `${plural(undelivered, 'sent message')} that no relay took: given up`,
+      'agent.deadLetters lists, retries or drops them; posthorn receipts <id> has the reasons',
+    ),
+    ...warn(
+      failed,
+      'mail-failed',
+      `${plural(failed, 'received message')} that no handler could work off: given up`,
+      'agent.deadLetters lists, retries or drops them; posthorn inbox shows why',
+    ),
+    ...warn(
+      unknownSenders,
+      'senders-unknown',
+      `unread mail from ${plural(unknownSenders, 'unknown sender')}; no handler works for them`,
+      'posthorn inbox --unread marks them; read what they want, then accept or deny them as contacts',
+    ),
+  ]
+}
+
+const RECORD_NAMES: Readonly<Record<RecordFacts['kind'], string>> = {
+  state: 'the public state',
+  private: 'the private state',
+  board: 'a board',
+  document: 'a document',
+}
+
+function recordProblems({ kind, id, unwritten, unsent, error }: RecordFacts): Problem[] {
+  if (unwritten === 0 && unsent === 0 && error === undefined) return []
+  const waiting = [
+    ...(unwritten > 0 ? [`${plural(unwritten, 'change')} not signed yet`] : []),
+    ...(unsent > 0 ? [`${plural(unsent, 'signed change')} at no relay`] : []),
+  ].join(', ')
+  return [
+    {
+      code: kind === 'document' ? 'document-waiting' : 'state-waiting',
+      level: 'warn',
+      ...(id === undefined ? {} : { about: id }),
+      what: `${RECORD_NAMES[kind]}: ${waiting || 'the last change could not be published'}`,
+      ...(error === undefined ? {} : { reason: error }),
+      do:
+        kind === 'document'
+          ? 'it is kept here and goes out when the document is next opened with a relay in reach (posthorn doc show)'
+          : 'it is kept here and goes out with posthorn catchup, or the next agent that uses it',
+    },
+  ]
+}

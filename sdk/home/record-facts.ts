@@ -1,0 +1,66 @@
+import { existsSync } from 'node:fs'
+import type { RecordFacts } from '../health/facts.ts'
+import { OWN_RECORD, PRIVATE_RECORD } from '../state/desk.ts'
+import { createCoverage } from '../state/log/coverage.ts'
+import { createRetained, type SnapshotRow, type TailRow } from '../state/log/retained.ts'
+import type { DraftRow } from '../state/owned/drafts.ts'
+import { memoryTable } from '../tables.ts'
+import { homeFiles } from './paths.ts'
+import { openSqliteStateStore, tableNames } from './sqlite-state-store.ts'
+
+/** Of one generation of a document: 32 hex, its number. */
+const DOCUMENT_LOG = /^([0-9a-f]{32})\.\d+$/
+/** Rows of `doc/<log>/local`. */
+interface LocalRow {
+  readonly updates: readonly string[]
+}
+
+/**
+ * What the state and the documents of a home still have to publish, read from state.db beside a running agent or without one;
+ * records with nothing to publish are left out. `pubkey`: of the home, 64 hex. Throws DatabaseError.
+ */
+export function readRecordFacts(home: string, pubkey: string): readonly RecordFacts[] {
+  const { state } = homeFiles(home)
+  if (!existsSync(state)) return []
+  const names = tableNames(state)
+  const store = openSqliteStateStore(state, { readonly: true })
+  try {
+    const logs = new Map<string, { unwritten: number; unsent: number }>()
+    const of = (log: string) => {
+      const known = logs.get(log) ?? { unwritten: 0, unsent: 0 }
+      logs.set(log, known)
+      return known
+    }
+    for (const name of names) {
+      const [family, log = '', table] = name.split('/')
+      if (family === 'owned' && table === 'drafts') of(log).unwritten += store.open<DraftRow>(name).size
+      if (family === 'doc' && table === 'local')
+        for (const { updates } of store.open<LocalRow>(name).values()) of(log).unwritten += updates.length
+      if (family === 'log' && (table === 'tail' || table === 'snapshots')) of(log)
+    }
+    for (const [log, facts] of logs) {
+      const tail = store.open<TailRow>(`log/${log}/tail`)
+      const snapshots = store.open<SnapshotRow>(`log/${log}/snapshots`)
+      facts.unsent = createCoverage({
+        self: pubkey,
+        retained: createRetained(pubkey, tail, snapshots),
+        lows: memoryTable(''),
+        wanted: () => 1,
+        authors: () => new Set(),
+        onSuperseded() {},
+      }).pending()
+    }
+    return [...logs].flatMap(([log, facts]) =>
+      facts.unwritten + facts.unsent === 0 ? [] : [{ ...named(log), ...facts }],
+    )
+  } finally {
+    store.close()
+  }
+}
+
+function named(log: string): Pick<RecordFacts, 'kind' | 'id'> {
+  if (log === OWN_RECORD) return { kind: 'state' }
+  if (log === PRIVATE_RECORD) return { kind: 'private' }
+  const document = DOCUMENT_LOG.exec(log)?.[1]
+  return document === undefined ? { kind: 'board', id: log } : { kind: 'document', id: document }
+}
