@@ -107,7 +107,10 @@ describe('wrong usage: exit 2, nothing on stdout, one clear line on stderr', () 
     const outcome = await posthorn(['inbox', '--nope', '--json'])
     expect(outcome.code).toBe(2)
     expect(outcome.stdout).toBe('')
-    expect(JSON.parse(outcome.stderr)).toEqual({ v: 1, error: { code: 'usage', message: 'there is no option --nope' } })
+    expect(JSON.parse(outcome.stderr)).toEqual({
+      v: 1,
+      error: { code: 'usage', message: 'there is no option --nope', hint: 'posthorn help inbox' },
+    })
   })
 })
 

@@ -274,7 +274,9 @@ describe('bit flips', () => {
       return [...events, ...entries.flatMap(row => (row.op === 'stored' ? [row.json] : []))]
     } catch (error) {
       // A failed read is answered CLOSED `error:`.
-      expect(String((error as { code?: unknown }).code)).toMatch(/^SQLITE_|^(foreign-file|damaged-file|older-schema|newer-schema)$/)
+      expect(String((error as { code?: unknown }).code)).toMatch(
+        /^SQLITE_|^(foreign-file|damaged-file|older-schema|newer-schema)$/,
+      )
       return []
     } finally {
       reader?.close()
