@@ -118,7 +118,7 @@ export function startAgent(given: StartOptions): RunningAgent {
   store.reopenWork()
   const express = createExpress({
     ...options,
-    publish: (event, to) => pool.publish(event, to),
+    publish: (event, to, told) => pool.publish(event, to, told),
     onDelivery: id => arrivals.delivery(id),
   })
   const tracking = createTracking({ store, view, clock, life, told: express.delivery })
@@ -307,7 +307,15 @@ export function startAgent(given: StartOptions): RunningAgent {
     contacts,
     invites,
     requests,
-    deadLetters: createDeadLetters({ store, entry: view.entry, wake: worker.wake, kick }),
+    deadLetters: createDeadLetters({
+      store,
+      entry: view.entry,
+      wake: worker.wake,
+      again(mail) {
+        pool.retry(mail)
+        planStatus()
+      },
+    }),
     ...tracking,
     ...states.api,
     adopt: obeying.adopt,

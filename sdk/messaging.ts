@@ -157,7 +157,10 @@ export type DeadLetter =
 /** Mail that was given up: set aside by this agent, or refused by the relays. */
 export interface DeadLetters {
   list(): readonly DeadLetter[]
-  /** Tries it again from the start. False if there is no such dead letter. */
+  /**
+   * Tries it again: a received message from its first attempt, a sent one at all its relays, on the open connection. Of a message that
+   * some relays have, the copies that others refused are tried again. False if there is nothing to try again.
+   */
   retry(id: string): boolean
   /** Gives it up for good. False if there is no such dead letter. */
   drop(id: string): boolean

@@ -7,12 +7,12 @@ export interface DeadLettersOptions {
   entry(mail: StoredMail): InboxEntry
   /** Something may be worked on. */
   wake(): void
-  /** Something was queued. */
-  kick(mail?: OutgoingMail): void
+  /** It is queued again. */
+  again(mail: OutgoingMail): void
 }
 
 /** What was given up, both ways. */
-export function createDeadLetters({ store, entry, wake, kick }: DeadLettersOptions): DeadLetters {
+export function createDeadLetters({ store, entry, wake, again }: DeadLettersOptions): DeadLetters {
   return {
     list() {
       const incoming = store.list({ state: 'set-aside' }).map((mail): DeadLetter => {
@@ -32,8 +32,9 @@ export function createDeadLetters({ store, entry, wake, kick }: DeadLettersOptio
         wake()
         return true
       }
+      const mail = store.sent(id)
       const queued = store.requeue(id)
-      if (queued) kick(store.sent(id))
+      if (queued && mail) again(mail)
       return queued
     },
     drop: id => store.dismiss(id) || store.forget(id),

@@ -3,9 +3,9 @@ import { type NostrEvent, parseEvent } from '../../protocol/event.ts'
 import { parseJson } from '../../protocol/json.ts'
 import { parseReason } from '../../protocol/reasons.ts'
 import { RefusedError } from '../errors.ts'
-import type { PublishOutcome } from '../link/questions.ts'
 import type { OutgoingMail } from '../mail/store.ts'
 import type { Delivery } from '../mail/types.ts'
+import type { Told } from '../relays/pool.ts'
 
 /** Finding out where the recipient reads, connecting and being answered: longer is not now any more. */
 const PATIENCE_MS = 10_000
@@ -14,8 +14,8 @@ const MAX_TOLD = 1_000
 
 export interface ExpressOptions {
   readonly timers: Timers
-  /** Offers an event to the recipient's relays. */
-  publish(event: NostrEvent, to: string): Promise<readonly (PublishOutcome & { readonly relay: string })[]>
+  /** Offers an event to the recipient's relays; what they say is added to `told`. */
+  publish(event: NostrEvent, to: string, told: Told[]): Promise<void>
   onDelivery(id: string): void
 }
 
@@ -31,8 +31,9 @@ export function createExpress({ timers, publish, onDelivery }: ExpressOptions): 
 
   async function offer({ id, to, event }: OutgoingMail): Promise<void> {
     const patience = new AbortController()
-    const over = sleep(timers, PATIENCE_MS, patience.signal).then(() => [])
-    const delivery = judge(await Promise.race([publish(eventOf(event), to), over]))
+    const outcomes: Told[] = []
+    await Promise.race([publish(eventOf(event), to, outcomes), sleep(timers, PATIENCE_MS, patience.signal)])
+    const delivery = judge(outcomes)
     patience.abort()
     told.set(id, delivery)
     const [oldest] = told.size > MAX_TOLD ? told.keys() : []
@@ -51,7 +52,7 @@ export function createExpress({ timers, publish, onDelivery }: ExpressOptions): 
 }
 
 /** Passed on by one relay is enough; after that, that somebody was asked and nobody listened says more than a refusal. */
-function judge(outcomes: readonly (PublishOutcome & { readonly relay: string })[]): Delivery {
+function judge(outcomes: readonly Told[]): Delivery {
   const taken = outcomes.find(({ accepted }) => accepted)
   if (taken) return Object.freeze({ state: 'sent', relay: taken.relay })
   const refusals = outcomes.filter(({ accepted }) => accepted === false)

@@ -23,6 +23,9 @@ type CopyMethods = Pick<
 /** An OK that comes later is the truth. */
 const REVOCABLE: readonly unknown[] = ['expired', 'undeliverable', 'received']
 
+/** On its way, or waiting for its recipient. */
+const OPEN: readonly unknown[] = ['queued', 'stored']
+
 /** On its way, or not heard of since a relay stored it after a time. */
 const AWAITING = `(state = 'queued' OR state = 'stored' AND settled_ms > ?
   AND NOT EXISTS (SELECT 1 FROM receipts WHERE message = outbox.id))`
@@ -132,10 +135,11 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
     requeue: db.transaction((id: string) => {
       const queue = sql(`UPDATE outbox SET state = 'queued', relay = NULL, seq = NULL, reason = NULL, settled_ms = NULL,
         waits_since_ms = NULL WHERE id = ? AND state IN ('refused', 'undeliverable')`)
-      if (queue.run(id).changes === 0) return false
+      const wasGivenUp = queue.run(id).changes > 0
+      if (!wasGivenUp && !OPEN.includes(stateOf.get(id))) return false
       const refused = sql("DELETE FROM copies WHERE id = ? AND state = 'refused' RETURNING relay").pluck().all(id)
       for (const relay of refused) wait.run(id, relay)
-      return true
+      return wasGivenUp || refused.length > 0
     }).immediate,
     unheard: () =>
       sql(`SELECT DISTINCT copies.relay FROM copies JOIN outbox ON outbox.id = copies.id

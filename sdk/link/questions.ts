@@ -12,6 +12,8 @@ export type SubscriptionFrame = Extract<RelayFrame, { readonly sub: string }>
 /** What became of an EVENT frame: the relay's OK, or nothing known because the connection or the patience ended. */
 export type PublishOutcome = PublishResult | { readonly accepted: undefined; readonly message: string }
 
+export const UNREACHED: PublishOutcome = Object.freeze({ accepted: undefined, message: 'the relay was not reached' })
+
 export interface QuestionsOptions {
   readonly timers: Timers
   readonly auth: Authenticator | undefined

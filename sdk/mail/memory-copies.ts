@@ -159,9 +159,14 @@ export function createCopyIndex<Row extends CopiedRow>(
     },
     requeue(id) {
       const row = outbox.get(id)
-      if (!row || !isGivenUp(row)) return false
+      if (!row) return false
+      const isRefused = row.copies.some(({ state }) => state === 'refused')
+      if (!isGivenUp(row) && !(isRefused && isOpen(row))) return false
       const copies = row.copies.map(copy => (copy.state === 'refused' ? wait(id, copy.relay) : copy))
-      write(row, { copies, delivery: QUEUED, settledMs: undefined, waitsSinceMs: undefined })
+      write(row, {
+        copies,
+        ...(isGivenUp(row) ? { delivery: QUEUED, settledMs: undefined, waitsSinceMs: undefined } : {}),
+      })
       return true
     },
     forget(id) {
@@ -228,6 +233,10 @@ const withoutState = <Row extends CopiedRow>(row: Readonly<Row>): OutgoingMail =
   const { id, to, event } = row
   return { id, to, event, ...(row.expires === undefined ? {} : { expires: row.expires }) }
 }
+
+/** On its way, or waiting for its recipient. */
+const isOpen = ({ delivery }: Pick<CopiedRow, 'delivery'>): boolean =>
+  delivery.state === 'queued' || delivery.state === 'stored'
 
 /** Refused or undeliverable: a dead letter. */
 export const isGivenUp = ({ delivery }: Pick<CopiedRow, 'delivery'>): boolean =>

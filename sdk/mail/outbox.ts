@@ -27,8 +27,8 @@ export interface OutboxOptions {
   relaysOf(recipient: string): readonly string[] | Promise<readonly string[]>
   /** Finds out anew where these read, where that is due; what it finds comes back through `readdress`. Never rejects. */
   review(recipients: readonly string[]): Promise<void>
-  /** Something may wait for these relays now. */
-  onAddressed(relays: ReadonlySet<string>): void
+  /** Something may wait for these relays now, and for whom. */
+  onAddressed(recipients: ReadonlyMap<string, ReadonlySet<string>>): void
   /** The outcomes that changed what is told of a message. */
   onSettled(outcomes: readonly Outcome[]): void
 }
@@ -39,6 +39,8 @@ export interface Outbox {
   start(): void
   /** Something was queued; `mail` if it is known what. */
   kick(mail?: OutgoingMail): void
+  /** What relays had refused waits for them again. */
+  retry(mail: OutgoingMail): void
   settle(outcome: Outcome): void
   /** This recipient reads elsewhere than was known: what it has not been heard of for is taken there, too. */
   readdress(recipient: string, relays: readonly string[]): void
@@ -63,7 +65,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     from = again ? 0 : seen,
   ): void {
     if (closed) return
-    const touched = new Set<string>()
+    const touched = new Map<string, Set<string>>()
     let after = from
     let inTime = true
     while (inTime) {
@@ -73,7 +75,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
         const relays = row.to === found?.recipient ? found.relays : look(row.to)
         if (relays === undefined) continue
         store.address(row.id, relays)
-        for (const relay of relays) touched.add(relay)
+        addTo(touched, relays, row.to)
       }
       if (rows.length < PAGE) break
       inTime = pace.take()
@@ -153,20 +155,29 @@ export function createOutbox(options: OutboxOptions): Outbox {
   prune()
   const cancelPrune = every(timers, PRUNE_EVERY_MS, prune)
   const sinceMs = () => clock.now() - COPIES_KEPT_MS
-  const cancelReview = every(timers, REVIEW_EVERY_MS, () => void options.review(store.awaiting(sinceMs())))
+  const review = () => void options.review(store.awaiting(sinceMs()))
+  const cancelReview = every(timers, REVIEW_EVERY_MS, review)
   return {
-    start: () => address(undefined, true),
+    start() {
+      address(undefined, true)
+      review()
+    },
     kick(mail) {
       if (mail?.expires !== undefined) expireAt(mail.expires * 1000)
       address()
-      // Queued once more in its old place.
-      if (mail && !looking.has(mail.to) && store.copies(mail.id).length === 0) address(undefined, true)
+    },
+    retry({ id, to, expires }) {
+      if (expires !== undefined) expireAt(expires * 1000)
+      // Where that has to be found out first, `address` comes to it later.
+      store.address(id, look(to) ?? [])
+      const waiting = store.copies(id).flatMap(({ relay, state }) => (state === 'waiting' ? [relay] : []))
+      options.onAddressed(addTo(new Map(), waiting, to))
     },
     settle,
     readdress(recipient, relays) {
       if (closed) return
       store.readdress(recipient, relays, sinceMs())
-      options.onAddressed(new Set(relays))
+      options.onAddressed(addTo(new Map(), relays, recipient))
     },
     close() {
       write()
@@ -176,4 +187,9 @@ export function createOutbox(options: OutboxOptions): Outbox {
       cancelReview()
     },
   }
+}
+
+function addTo(touched: Map<string, Set<string>>, relays: readonly string[], recipient: string): typeof touched {
+  for (const relay of relays) touched.set(relay, (touched.get(relay) ?? new Set()).add(recipient))
+  return touched
 }

@@ -325,7 +325,10 @@ export interface MailStore {
   sentAs(to: string, idem: string): string | undefined
   /** Sent messages that were refused for good or undeliverable, oldest first. */
   refused(): readonly OutgoingMail[]
-  /** Queues such a message again, unchanged. False if it is in another state. */
+  /**
+   * Queues such a message again, unchanged; of one that is queued or stored, the copies that were refused wait again. False if it is
+   * in another state, or nothing of it was refused.
+   */
   requeue(id: string): boolean
   /** Forgets such a message. False if it is in another state. */
   forget(id: string): boolean

@@ -11,8 +11,8 @@ import type { Sealer } from '../mail/seal.ts'
 import type { MailBatch, MailStore, Outcome, OutgoingMail } from '../mail/store.ts'
 import { allowsPrivate } from './addresses.ts'
 import { createAnnouncer } from './announcer.ts'
-import { createCouriers } from './couriers.ts'
 import { createDirectory } from './directory.ts'
+import { lazyCouriers } from './lazy-couriers.ts'
 import { LIST_KINDS } from './lists.ts'
 import { createRepairer } from './repairer.ts'
 import type { Visit, Visits } from './visits.ts'
@@ -54,12 +54,17 @@ export interface Pool {
   readonly isCatchingUp: boolean
   /** Something was queued; `mail` if it is known what. */
   kick(mail?: OutgoingMail): void
+  /** What relays had refused waits for them again. */
+  retry(mail: OutgoingMail): void
   /** A message by its id, from whichever relay of the agent has it; verified. Undefined if none that can be reached does. */
   find(id: string): Promise<NostrEvent | undefined>
   /** Also brings what is published to a topic and below it, from every relay of the agent. */
   follow(topic: string, replay: boolean): void
-  /** Offers an event that is not kept to the relays of its recipient, each once. Never rejects; waits while those are unknown. */
-  publish(event: NostrEvent, to: string): Promise<readonly (PublishOutcome & { readonly relay: string })[]>
+  /**
+   * Offers an event that is not kept to the relays of its recipient, each once; their answers are added to `told`. Resolves once one
+   * has accepted it, or all have answered. Never rejects; waits while those relays are unknown.
+   */
+  publish(event: NostrEvent, to: string, told: Told[]): Promise<void>
   /** Reads where a key publishes. Rejects where what does so cannot be fetched. */
   visit(pubkey: string): Promise<Visit>
   /** One more relay of the agent's own, as if it had always been one. Nothing happens if it is. */
@@ -68,6 +73,9 @@ export interface Pool {
   readonly isFlushed: boolean
   close(): Promise<void>
 }
+
+/** What a relay said of an event that was offered to it. */
+export type Told = PublishOutcome & { readonly relay: string }
 
 export const loadVisits = onDemand(() => import('../seldom.ts'))
 
@@ -100,13 +108,18 @@ export function createPool(options: PoolOptions): Pool {
     review: directory.review,
     onAddressed(addressed) {
       for (const route of routes) if (addressed.has(route.url)) route.kick()
-      couriers.kick()
+      couriers.kick(addressed)
     },
     onSettled: options.onSettled,
   })
   const routes = relays.map(openRoute)
   const lines = createLines(routes.map(({ line }) => line))
-  const couriers = createCouriers({ ...options, own: relays, allowPrivate, onOutcome: outbox.settle })
+  const couriers = lazyCouriers({
+    ...options,
+    own: relays,
+    allowsPrivate: () => allowPrivate,
+    onOutcome: outbox.settle,
+  })
   let visits: Visits | undefined
   const announcer = createAnnouncer({ ...options, routes })
   const repairer = createRepairer({ ...options, routes })
@@ -143,6 +156,7 @@ export function createPool(options: PoolOptions): Pool {
       return routes.some(route => route.isCatchingUp)
     },
     kick: outbox.kick,
+    retry: outbox.retry,
     async find(id) {
       const open = routes.filter(route => route.isOpen)
       const answers = await Promise.all(open.map(route => route.ask({ ids: [id], kinds: [MESSAGE] }, 1)))
@@ -152,15 +166,16 @@ export function createPool(options: PoolOptions): Pool {
       topics.set(topic, replay)
       for (const route of routes) route.follow(topic, replay)
     },
-    async publish(event, to) {
+    async publish(event, to, told) {
       const urls = await relaysOf(to)
-      return Promise.all(
-        urls.map(async relay => {
-          const route = routes.find(({ url }) => url === relay)
-          const outcome = await (route ? route.publishSoon(event) : couriers.publish(relay, event))
-          return { ...outcome, relay }
-        }),
-      )
+      const offers = urls.map(async relay => {
+        const route = routes.find(({ url }) => url === relay)
+        const outcome = await (route ? route.publishSoon(event) : couriers.publish(relay, event, to))
+        told.push({ ...outcome, relay })
+        return outcome.accepted === true || Promise.reject()
+      })
+      // One is enough: the others may never answer.
+      await Promise.any(offers).catch(() => {})
     },
     async visit(key) {
       const { createVisits } = await loadVisits()
