@@ -10,7 +10,7 @@ import { createReceipting } from './delivery/receipting.ts'
 import { createReceiptClerk } from './delivery/receipts.ts'
 import { createTracking } from './delivery/tracking.ts'
 import { createEar, WRAPS } from './ephemeral/ear.ts'
-import { createExpress } from './ephemeral/express.ts'
+import type { Express } from './ephemeral/express.ts'
 import { endingSigner } from './identity/ending-signer.ts'
 import type { MaybePromise, Signer } from './identity/signer.ts'
 import { createIntake } from './intake.ts'
@@ -82,7 +82,7 @@ export type RunningAgent = Agent & Pick<Obeying, 'adopt' | 'tell' | 'obey'>
 
 /** An agent on given surroundings; `openAgent` finds these on a machine. */
 export function startAgent(given: StartOptions): RunningAgent {
-  const options = { ...given, signer: endingSigner(given.signer) }
+  const options = { ...given, signer: endingSigner(given.signer, () => import('./seldom.ts')) }
   const { clock, timers, store, signer, telemetry = noTelemetry } = options
   const { pubkey } = signer
   const life = createLife(timers)
@@ -116,11 +116,15 @@ export function startAgent(given: StartOptions): RunningAgent {
   const onQueued = () => kick()
 
   store.reopenWork()
-  const express = createExpress({
-    ...options,
-    publish: (event, to, told) => pool.publish(event, to, told),
-    onDelivery: id => arrivals.delivery(id),
-  })
+  let loaded: Express | undefined
+  const express: Express = {
+    async send(mails) {
+      const { createExpress } = await import('./seldom.ts')
+      loaded ??= createExpress({ ...options, publish: pool.publish, onDelivery: arrivals.delivery })
+      return loaded.send(mails)
+    },
+    delivery: id => loaded?.delivery(id),
+  }
   const tracking = createTracking({ store, view, clock, life, told: express.delivery })
   const plainSender = createSender({
     store,

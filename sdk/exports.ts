@@ -114,7 +114,15 @@ export type { Board, BoardOptions, Claim, Post, ReadCover, Slot, WriteResult } f
 export type { Fork, LogStatus, OtherSession } from './state/log/types.ts'
 export type { Json } from './state/owned/record.ts'
 export type { GaugeTerms } from './state/owned/typed.ts'
-export type { OwnState, SetOptions, StateChange, StateContent, StateView } from './state/owned/types.ts'
+export type {
+  OwnState,
+  SetOptions,
+  StateChange,
+  StateContent,
+  StateStatus,
+  StateView,
+  Unsent,
+} from './state/owned/types.ts'
 export { type StateStore, tableStateStore } from './state/store.ts'
 export type { AgentCounters, HandlerCounters } from './telemetry/counters.ts'
 export { type OpenTelemetryApi, openTelemetry, type Telemetry } from './telemetry/telemetry.ts'

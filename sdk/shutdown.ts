@@ -3,6 +3,7 @@ import { sleep, type Timers } from '../platform/timers.ts'
 import type { Life } from './life.ts'
 import type { MailStore } from './mail/store.ts'
 import type { Pool } from './relays/pool.ts'
+import type { Unsent } from './state/owned/types.ts'
 
 /** What had to wait when an agent was closed; all of it goes on at the next start. */
 export interface Unfinished {
@@ -10,6 +11,8 @@ export interface Unfinished {
   readonly unsent: number
   /** Received messages whose senders could not be told so, because the key did not sign in time. */
   readonly untold: number
+  /** Changes of state that are not signed, and events of it that fewer relays than wanted have; absent: nothing of what this life has opened. */
+  readonly state?: Unsent
 }
 
 export interface ShutdownOptions {
@@ -21,7 +24,7 @@ export interface ShutdownOptions {
   readonly worker: { stop(ms: number): Promise<void> }
   readonly clerk: { flush(): Promise<void>; close(): void }
   /** Everything beside the mail that has to be sent first. */
-  readonly state: { close(ms: number): Promise<void> }
+  readonly state: { close(ms: number): Promise<void>; unsent(): Unsent }
   /** Said last, while the relays are still there. */
   readonly presence: { close(): Promise<void> }
   /** Closed last: what it has not answered by then is rejected. */
@@ -44,7 +47,11 @@ export async function shutDown(options: ShutdownOptions, ms: number): Promise<Un
   // Its own patience is for its relays; what waits for a signature it keeps for the next start.
   await within(timers, left() + GRACE_MS, options.state.close(left()))
   await life.until(() => pool.isFlushed, left())
-  const unfinished = { unsent: store.counts().queue, untold: countDue(store) }
+  const unfinished: Unfinished = {
+    unsent: store.counts().queue,
+    untold: countDue(store),
+    ...leftOf(options.state.unsent()),
+  }
   await options.presence.close()
   await pool.close()
   try {
@@ -64,6 +71,8 @@ const GRACE_MS = 1_000
 const MAX_COUNTED = 100_000
 
 const countDue = (store: MailStore): number => store.receiptsDue(MAX_COUNTED).length
+
+const leftOf = (state: Unsent) => (state.unwritten + state.unacknowledged === 0 ? {} : { state })
 
 async function within(timers: Timers, ms: number, task: Promise<void>): Promise<void> {
   const patience = new AbortController()

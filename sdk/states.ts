@@ -5,6 +5,7 @@ import type { Line } from './link/line.ts'
 import type { Visit } from './relays/visits.ts'
 import type { AgentStates } from './state/agent-state.ts'
 import { createStateDesk } from './state/desk.ts'
+import type { Unsent } from './state/owned/types.ts'
 import type { StateStore } from './state/store.ts'
 import { type StateSurroundings, surround } from './state/surroundings.ts'
 
@@ -25,10 +26,14 @@ export interface States {
   surround(agent: object): void
   /** Tells what waits, for at most `ms`, and ends it all. */
   close(ms: number): Promise<void>
+  /** What of it waits for another start, as far as it was opened in this one. */
+  unsent(): Unsent
 }
 
+const NOTHING: Unsent = { unwritten: 0, unacknowledged: 0 }
+
 export function createStates(options: StatesOptions): States {
-  const attached = new Set<(timeoutMs: number) => Promise<unknown>>()
+  const attached = new Map<(timeoutMs: number) => Promise<unknown>, () => Unsent>()
   let store: Promise<StateStore> | undefined
 
   const surroundings: StateSurroundings = {
@@ -41,8 +46,8 @@ export function createStates(options: StatesOptions): States {
       })
       return store
     },
-    attach(close): Cancel {
-      attached.add(close)
+    attach(close, unsent = () => NOTHING): Cancel {
+      attached.set(close, unsent)
       return () => void attached.delete(close)
     },
   }
@@ -51,8 +56,13 @@ export function createStates(options: StatesOptions): States {
     api: createStateDesk(surroundings),
     surround: agent => surround(agent, surroundings),
     async close(ms) {
-      await Promise.all([...attached].map(close => close(ms).catch(() => {})))
+      await Promise.all([...attached.keys()].map(close => close(ms).catch(() => {})))
       await store?.then(kept => kept.durable?.()).catch(() => {})
+    },
+    unsent() {
+      const all = [...attached.values()].map(unsent => unsent())
+      const sum = (name: keyof Unsent) => all.reduce((total, each) => total + each[name], 0)
+      return Object.freeze({ unwritten: sum('unwritten'), unacknowledged: sum('unacknowledged') })
     },
   }
 }

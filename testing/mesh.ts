@@ -5,11 +5,13 @@ import { nobleVerifier } from '../platform/verifier.ts'
 import type { NostrEvent } from '../protocol/event.ts'
 import { publicKeyOf } from '../protocol/signature.ts'
 import { type LocalSigner, localSigner } from '../sdk/identity/local-signer.ts'
+import { trusted } from '../sdk/identity/signer.ts'
 import { type Agent, type Contact, type OpenAgentOptions, openAgent } from '../sdk/index.ts'
 import { loadTimeFeed } from '../sdk/link/feed.ts'
 import { loadObserver } from '../sdk/presence/index.ts'
 import { loadVisits } from '../sdk/relays/pool.ts'
 import { loadComparison } from '../sdk/relays/repairer.ts'
+import { loadState } from '../sdk/state/desk.ts'
 import { type CrashPoint, createLife, type Life } from './life.ts'
 import { createMeshMail, type MailSnapshot, type MeshMail } from './mesh-mail.ts'
 import { type MeshRelay, type RunningMeshRelay, refusedPipe, startMeshRelay } from './mesh-relay.ts'
@@ -105,7 +107,7 @@ const sign = createLocalSign()
 
 export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh> {
   // Reading a file takes the host's time, which a virtual clock does not wait for.
-  await Promise.all([loadComparison(), loadObserver(), loadTimeFeed(), loadVisits()])
+  await Promise.all([loadComparison(), loadObserver(), loadTimeFeed(), loadVisits(), loadState()])
   const time = createVirtualTime(options.startMs ?? START_MS)
   const random = seededRandom(options.seed ?? 1)
   const residents = new Map<string, Resident>()
@@ -158,8 +160,10 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
         dial: dialFor(resident, life),
         store: life.store(resident.mail.store),
         state: life.state(resident.mail.state),
-        signer: life.signer(
-          witnessed(standIn ? standInSigner(resident.secretKey, own) : localSigner(resident.secretKey, own, sign)),
+        signer: trusted(
+          life.signer(
+            witnessed(standIn ? standInSigner(resident.secretKey, own) : localSigner(resident.secretKey, own, sign)),
+          ),
         ),
         contacts,
       },

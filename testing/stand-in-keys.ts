@@ -4,6 +4,7 @@ import type { Verifier } from '../platform/verifier.ts'
 import { eventId, hasValidId, type NostrEvent, parseEvent } from '../protocol/event.ts'
 import { bytesToHex } from '../protocol/hex.ts'
 import type { LocalSigner } from '../sdk/identity/local-signer.ts'
+import { trusted } from '../sdk/identity/signer.ts'
 
 const utf8 = new TextEncoder()
 const hashOf = (text: string): string => bytesToHex(sha256(utf8.encode(text)))
@@ -25,7 +26,7 @@ export function standInSigner(secretKey: Uint8Array, random: Random): LocalSigne
   const pubkey = standInPublicKey(secretKey)
   // Longer than the shortest text that NIP-44 makes, which the SDK checks.
   const sealFor = (other: string) => `sealed ${[pubkey, other].sort().join(' ')} `
-  return {
+  return trusted({
     pubkey,
     sign(template) {
       const id = eventId(pubkey, template)
@@ -39,7 +40,7 @@ export function standInSigner(secretKey: Uint8Array, random: Random): LocalSigne
       if (!payload.startsWith(seal)) throw new Error('sealed for somebody else')
       return payload.slice(seal.length + NONCE)
     },
-  }
+  })
 }
 
 const holds = (event: NostrEvent): boolean => event.sig === signatureOf(event.id, event.pubkey) && hasValidId(event)

@@ -1,7 +1,7 @@
 import type { EventTemplate } from '../../protocol/event.ts'
 import { isHex64 } from '../../protocol/hex.ts'
 import { SignerError } from '../errors.ts'
-import { checkSigned } from '../identity/check-signed.ts'
+import { checkedSigner } from '../identity/checked-signer.ts'
 import type { Signer } from '../identity/signer.ts'
 
 /** What an extension puts at `window.nostr` (NIP-07), with the NIP-44 part that sealed mail needs. */
@@ -26,17 +26,15 @@ export async function nip07Signer(extension: unknown = Reflect.get(globalThis, '
   const pubkey = await asked(() => extension.getPublicKey())
   if (!isHex64(pubkey)) throw new SignerError('signer-malformed', 'the extension gave no public key.')
 
-  return {
-    pubkey,
-    async sign({ kind, created_at, tags, content }) {
-      // A copy that the extension may do with as it likes.
-      const template = { kind, created_at, tags: tags.map(tag => [...tag]), content }
-      const signed = await asked(() => extension.signEvent(structuredClone(template)))
-      return checkSigned(signed, template, pubkey, 'the extension')
+  return checkedSigner(
+    {
+      pubkey,
+      sign: (template: EventTemplate) => asked(() => extension.signEvent(template)),
+      encrypt: (text: string, to: string) => asked(() => nip44.encrypt(to, text)),
+      decrypt: (payload: string, from: string) => asked(() => nip44.decrypt(from, payload)),
     },
-    encrypt: async (text, to) => textOf(await asked(() => nip44.encrypt(to, text))),
-    decrypt: async (payload, from) => textOf(await asked(() => nip44.decrypt(from, payload))),
-  }
+    'the extension',
+  )
 }
 
 function isExtension(value: unknown): value is Nip07 {
@@ -56,9 +54,4 @@ async function asked<T>(question: () => Promise<T>): Promise<T> {
       },
     )
   }
-}
-
-function textOf(value: unknown): string {
-  if (typeof value === 'string') return value
-  throw new SignerError('signer-malformed', 'the extension gave no text.')
 }

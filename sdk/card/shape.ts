@@ -1,4 +1,4 @@
-import { isRecord, own, parseJson } from '../../protocol/json.ts'
+import { isRecord, MAX_DEPTH, own, parseJson, plainJson } from '../../protocol/json.ts'
 import { fail, ok, type Result } from '../../protocol/result.ts'
 
 /** One thing an agent can do; A2A 1.0 `AgentSkill`. */
@@ -47,9 +47,10 @@ class Malformed extends Error {}
 export function parseCard(text: string): Result<AgentCard> {
   if (text.length > MAX_CARD_BYTES) return fail(`a card has at most ${MAX_CARD_BYTES} bytes`)
   const json = parseJson(text)
-  if (!json.ok || !isRecord(json.value)) return fail('a card is a JSON object')
+  const value = json.ok ? plainJson(json.value) : undefined
+  if (!isRecord(value)) return fail(`a card is a JSON object, nested at most ${MAX_DEPTH} deep`)
   try {
-    return ok(cardOf(json.value))
+    return ok(cardOf(value))
   } catch (error) {
     if (error instanceof Malformed) return fail(error.message)
     throw error

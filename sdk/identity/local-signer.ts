@@ -1,7 +1,7 @@
 import type { Random } from '../../platform/random.ts'
 import { publicKeyOf, type SchnorrSign, schnorrSign, signEvent } from '../../protocol/signature.ts'
 import { conversationKey, decrypt, encrypt, type Mac } from './nip44.ts'
-import type { Signer } from './signer.ts'
+import { type Signer, trusted } from './signer.ts'
 
 /** Conversation keys kept: one costs an elliptic-curve multiplication. */
 const KEPT_KEYS = 256
@@ -35,10 +35,10 @@ export function localSigner(
     return found
   }
 
-  return {
+  return trusted({
     pubkey,
     sign: template => signEvent(template, key, random.bytes(32), pubkey, sign),
     encrypt: (text, to) => encrypt(text, keyWith(to), random.bytes(32), mac),
     decrypt: (payload, from) => decrypt(payload, keyWith(from), mac),
-  }
+  })
 }

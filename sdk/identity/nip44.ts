@@ -13,7 +13,7 @@ import { hexToBytes } from '../../protocol/hex.ts'
 const utf8 = new TextEncoder()
 const utf8Strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 const SALT = utf8.encode('nip44-v2')
-const VERSION = 2
+export const VERSION = 2
 const NONCE = 32
 const MAC = 32
 /** What two bytes of length can say. */
@@ -69,6 +69,9 @@ function paddedLength(length: number): number {
   const step = power <= 256 ? 32 : power / 8
   return step * Math.ceil(length / step)
 }
+
+/** Characters of what so many bytes of text are sealed to. */
+export const payloadLength = (bytes: number): number => 4 * Math.ceil((1 + NONCE + 2 + paddedLength(bytes) + MAC) / 3)
 
 /** HKDF-Expand (RFC 5869) to 76 bytes: three blocks, the last one cut. */
 function messageKeys(key: Uint8Array, nonce: Uint8Array, mac: Mac) {

@@ -4,7 +4,7 @@ import type { Cancel, Timers } from '../../platform/timers.ts'
 import type { Signer } from '../identity/signer.ts'
 import type { Lines } from '../link/lines.ts'
 import type { Observation, Presence } from './observer.ts'
-import { createOwnPresence } from './own.ts'
+import type { OwnPresence } from './own.ts'
 import type { PresenceStatus } from './status.ts'
 
 /** Who is there, and telling others that we are. */
@@ -45,16 +45,27 @@ export const loadObserver = onDemand(() => import('../seldom.ts'))
 export function createPresence(options: PresenceOptions): RunningPresence {
   const { timers, session, resolve } = options
   const watching = new Set<Cancel>()
-  let own = options.present ? createOwnPresence(options) : undefined
+  let own: OwnPresence | undefined
   let closed = false
+
+  async function speak(): Promise<OwnPresence | undefined> {
+    const { createOwnPresence } = await loadObserver()
+    if (!closed) own ??= createOwnPresence(options)
+    return own
+  }
+  // A page that is offline: nobody could hear it yet.
+  const begin = () =>
+    void speak().catch(() => {
+      if (!closed) timers.after(LOAD_AGAIN_MS, begin, { background: true })
+    })
+  if (options.present) begin()
 
   return {
     session,
     async set(status) {
       if (closed) return
       // Whoever sets a status wants it told, also where presence was not asked for at the start.
-      own ??= createOwnPresence(options)
-      await own.set(status)
+      await (await speak())?.set(status)
     },
     async get(who, { timeoutMs = PATIENCE_MS } = {}) {
       const pubkey = resolve(who)

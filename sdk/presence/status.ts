@@ -34,6 +34,8 @@ const VERSION = '1'
 export const MAX_SESSION_CHARS = 64
 const MAX_TEXT_CHARS = 256
 const MAX_CONTENT = 4_096
+/** What a date can be made of: up to the end of the year 9999. */
+const isTime = (value: unknown): value is number => isCount(value) && value <= 253_402_300_799
 const SAID: readonly string[] = ['online', 'asleep', 'offline', 'lost']
 
 /** Content and tags of a presence (kind 34706). Throws a RangeError on values that no reader would take. */
@@ -47,7 +49,7 @@ export function encodeStatus(
       throw new RangeError(`presence.${name} is text of at most ${MAX_TEXT_CHARS} characters.`)
   for (const [name, value] of Object.entries({ energy: status.energy, attention: status.attention }))
     if (value !== undefined && !(value >= -1 && value <= 1)) throw new RangeError(`presence.${name} is from -1 to 1.`)
-  if (status.wakesAt !== undefined && !isCount(status.wakesAt))
+  if (status.wakesAt !== undefined && !isTime(status.wakesAt))
     throw new RangeError('presence.wakesAt is whole seconds since 1970.')
   const content = JSON.stringify({
     state: said,
@@ -83,7 +85,7 @@ export function readStatus(event: NostrEvent): SaidPresence | undefined {
   }
   const level = (name: string) => {
     const value = own(record, name)
-    return typeof value === 'number' && value >= -1 && value <= 1 ? { [name]: value } : {}
+    return typeof value === 'number' && value >= -1 && value <= 1 ? { [name]: value + 0 } : {}
   }
   const accepts = own(record, 'acceptsWork')
   const wakesAt = own(record, 'wakesAt')
@@ -98,6 +100,6 @@ export function readStatus(event: NostrEvent): SaidPresence | undefined {
     ...level('energy'),
     ...level('attention'),
     ...(typeof accepts === 'boolean' ? { acceptsWork: accepts } : {}),
-    ...(isCount(wakesAt) ? { wakesAt } : {}),
+    ...(isTime(wakesAt) ? { wakesAt: wakesAt + 0 } : {}),
   })
 }

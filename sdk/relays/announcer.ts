@@ -1,11 +1,10 @@
-import { type Clock, seconds } from '../../platform/clock.ts'
+import type { Clock } from '../../platform/clock.ts'
 import type { Cancel, Timers } from '../../platform/timers.ts'
 import type { EventTemplate, NostrEvent } from '../../protocol/event.ts'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
-import { supersedes } from '../../protocol/kinds.ts'
 import type { Route } from '../mail/route.ts'
 import type { MailStore } from '../mail/store.ts'
-import { announceable, LIST_KINDS, type ListKind, listTemplate, MAX_LISTED, readList } from './lists.ts'
+import { announceable } from './lists.ts'
 
 /** After catching up, before lists are looked at: commands that only fetch or send are over by then. */
 const SETTLED_MS = 2_000
@@ -43,7 +42,7 @@ const NOTE = 'own'
  * of the same key) listed stay, those we announced before and no longer use go.
  */
 export function createAnnouncer(options: AnnouncerOptions): Announcer {
-  const { routes, pubkey, store, clock, timers } = options
+  const { routes, store, clock, timers } = options
   /** One may have been added. */
   const ownRelays = () => announceable(routes.map(({ url }) => url))
   let cancel: Cancel = () => {}
@@ -70,43 +69,14 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     return { relays: urls('relays'), seen: urls('seen'), atMs: store.relayNote(NOTE)?.askedMs ?? 0 }
   }
 
-  async function announce(): Promise<void> {
-    const open = routes.filter(isLive)
-    const filter = { kinds: [...LIST_KINDS], authors: [pubkey] }
-    const answers = await Promise.all(open.map(async route => ({ route, ...(await route.ask(filter, 20)) })))
-    const answered = answers.filter(({ complete }) => complete)
-    if (closed || answered.length === 0) return
+  async function announceNow(): Promise<void> {
     const before = readAnnounced()
     const relays = ownRelays()
-    const found = answers.flatMap(({ events }) => events)
-    const seen = new Set(before.relays.join() === relays.join() ? before.seen : [])
-    let settled = true
-    for (const kind of LIST_KINDS) {
-      const newest = newestOf(kind, found)
-      const list = await listToHave(kind, newest, { relays, announced: before.relays })
-      for (const { route, events } of answered) {
-        const has = events.some(({ id }) => id === list.id)
-        // A relay that refuses lists is not asked to take them every day.
-        const outcome = has ? undefined : await route.publish(list)
-        if (outcome !== undefined && outcome.accepted === undefined) settled = false
-      }
-    }
-    for (const { route } of answered) if (settled) seen.add(route.url)
-    if (!closed) store.keepRelayNote(NOTE, { text: JSON.stringify({ relays, seen: [...seen] }), askedMs: clock.now() })
-  }
-
-  async function listToHave(
-    kind: ListKind,
-    newest: NostrEvent | undefined,
-    { relays, announced }: { readonly relays: readonly string[]; readonly announced: readonly string[] },
-  ): Promise<NostrEvent> {
-    if (newest === undefined) return options.sign(listTemplate(kind, relays, seconds(clock)))
-    const listed = readList(newest).relays
-    const others = listed.filter(url => !announced.includes(url) && !relays.includes(url))
-    const wanted = [...relays, ...others].slice(0, MAX_LISTED)
-    const same = wanted.length === listed.length && wanted.every(url => listed.includes(url))
-    if (same) return newest
-    return options.sign(listTemplate(kind, wanted, Math.max(seconds(clock), newest.created_at + 1)))
+    const { announce } = await import('../seldom.ts')
+    const told = await announce({ ...options, routes: routes.filter(isLive), relays, announced: before.relays })
+    if (closed || told === undefined) return
+    const seen = new Set([...(before.relays.join() === relays.join() ? before.seen : []), ...told])
+    store.keepRelayNote(NOTE, { text: JSON.stringify({ relays, seen: [...seen] }), askedMs: clock.now() })
   }
 
   return {
@@ -119,7 +89,7 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
           planned = false
           running = true
           // Without a signature, say because the signer is away, the next change tries again.
-          announce()
+          announceNow()
             .catch(() => {})
             .finally(() => {
               running = false
@@ -134,8 +104,3 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     },
   }
 }
-
-const newestOf = (kind: ListKind, events: readonly NostrEvent[]): NostrEvent | undefined =>
-  events
-    .filter(event => event.kind === kind)
-    .reduce<NostrEvent | undefined>((best, event) => (best && !supersedes(event, best) ? best : event), undefined)

@@ -1,8 +1,9 @@
+import type { EventTemplate } from '../../protocol/event.ts'
 import { isHex64 } from '../../protocol/hex.ts'
 import { parseJson } from '../../protocol/json.ts'
 import type { Host } from '../api.ts'
 import { SignerError } from '../errors.ts'
-import { checkSigned } from '../identity/check-signed.ts'
+import { checkedSigner } from '../identity/checked-signer.ts'
 import { type LocalSigner, localSigner } from '../identity/local-signer.ts'
 import type { Signer } from '../identity/signer.ts'
 import { makeSecretKey } from '../secret-key.ts'
@@ -94,15 +95,18 @@ export interface ResumeOptions {
 export const resumeRemoteSigner = ({ host, at, client, pubkey }: ResumeOptions): RemoteSigner =>
   signerOver(createSession({ host, bunker: at, client, timeoutMs: TIMEOUT_MS, onAuthUrl: undefined }), pubkey, at)
 
-const signerOver = (session: Session, pubkey: string, { pubkey: key, relays }: SignerAddress): RemoteSigner => ({
-  pubkey,
-  at: Object.freeze({ pubkey: key, relays }),
-  async sign({ kind, created_at, tags, content }) {
-    const template = { kind, created_at, tags, content }
-    const signed = parseJson(await session.call('sign_event', [JSON.stringify({ ...template, pubkey })]))
-    return checkSigned(signed.ok ? signed.value : undefined, template, pubkey, 'the remote signer')
-  },
-  encrypt: (text, to) => session.call('nip44_encrypt', [to, text]),
-  decrypt: (payload, from) => session.call('nip44_decrypt', [from, payload]),
-  close: session.close,
-})
+const signerOver = (session: Session, pubkey: string, { pubkey: key, relays }: SignerAddress): RemoteSigner =>
+  checkedSigner(
+    {
+      pubkey,
+      at: Object.freeze({ pubkey: key, relays }),
+      async sign(template: EventTemplate) {
+        const signed = parseJson(await session.call('sign_event', [JSON.stringify({ ...template, pubkey })]))
+        return signed.ok ? signed.value : undefined
+      },
+      encrypt: (text: string, to: string) => session.call('nip44_encrypt', [to, text]),
+      decrypt: (payload: string, from: string) => session.call('nip44_decrypt', [from, payload]),
+      close: session.close,
+    },
+    'the remote signer',
+  )

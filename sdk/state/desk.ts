@@ -2,7 +2,7 @@ import { onDemand } from '../../platform/on-demand.ts'
 import type { Cancel } from '../../platform/timers.ts'
 import type { AgentState, AgentStates } from './agent-state.ts'
 import type { Board } from './blackboard/board.ts'
-import type { OwnState, StateView } from './owned/types.ts'
+import type { OwnState, StateView, Unsent } from './owned/types.ts'
 import { abroad, logHostOf, type StateSurroundings } from './surroundings.ts'
 
 /** Names of an agent's own records. Short, because each event says it twice. */
@@ -10,6 +10,10 @@ export const OWN_RECORD = 's'
 export const PRIVATE_RECORD = 'p'
 
 export const loadState = onDemand(() => import('./index.ts'))
+
+interface Closable {
+  close(options: { readonly timeoutMs?: number }): Promise<unknown>
+}
 
 interface Shared {
   readonly view: Promise<StateView>
@@ -22,15 +26,19 @@ export function createStateDesk(around: StateSurroundings): AgentStates {
   const views = new Map<string, Shared>()
   const boards = new Map<string, Promise<Board>>()
 
-  function attached<T extends { close(options: { readonly timeoutMs?: number }): Promise<unknown> }>(opened: T): T {
-    around.attach(timeoutMs => opened.close({ timeoutMs }))
+  function attached<T extends Closable>(opened: T, { status }: { readonly status: () => Unsent }): T {
+    around.attach(
+      timeoutMs => opened.close({ timeoutMs }),
+      () => status(),
+    )
     return opened
   }
 
   async function open(o: string, isPrivate: boolean): Promise<OwnState> {
     const [{ openOwn }, host] = await Promise.all([loadState(), logHostOf(around)])
     around.ensureOpen()
-    return attached(openOwn(host, { o, private: isPrivate }))
+    const opened = openOwn(host, { o, private: isPrivate })
+    return attached(opened, opened.sections)
   }
 
   function own(o: string): Promise<OwnState> {
@@ -127,9 +135,9 @@ export function createStateDesk(around: StateSurroundings): AgentStates {
       const known = boards.get(id)
       if (known) return known
       const members = options.members.map(around.resolve)
-      const opening = Promise.all([loadState(), logHostOf(around)]).then(([{ openBoard }, host]) =>
-        attached(openBoard(host, id, { members })),
-      )
+      const opening = Promise.all([loadState(), logHostOf(around)])
+        .then(([{ openBoard }, host]) => openBoard(host, id, { members }))
+        .then(board => attached(board, { status: () => board.status }))
       boards.set(id, opening)
       opening.catch(() => boards.delete(id))
       return opening

@@ -1,6 +1,7 @@
 import type { Cancel } from '../../platform/timers.ts'
 import type { Lines } from '../link/lines.ts'
 import type { LogHost } from './log/types.ts'
+import type { Unsent } from './owned/types.ts'
 import type { StateStore } from './store.ts'
 
 /** Where somebody else's state is read: see sdk/relays/visits.ts. */
@@ -22,8 +23,8 @@ export interface StateSurroundings extends Omit<LogHost, 'store'> {
   resolve(who: string): string
   /** Throws AgentClosedError. */
   ensureOpen(): void
-  /** To be closed before the agent's connections are; at most `timeoutMs` are waited for. */
-  attach(close: (timeoutMs: number) => Promise<unknown>): Cancel
+  /** To be closed before the agent's connections are; at most `timeoutMs` are waited for. `unsent` is asked afterwards. */
+  attach(close: (timeoutMs: number) => Promise<unknown>, unsent?: () => Unsent): Cancel
 }
 
 const known = new WeakMap<object, StateSurroundings>()

@@ -81,7 +81,8 @@ test('a signer that never answers does not keep an agent from closing; what coul
   // Whoever waits for a signature is told, and what was changed is kept.
   const sending = Promise.all([b.send('alice', 'x'), b.ask('alice', 'y')].map(each => each.catch(String)))
   await b.state.set('mood', 'patient')
-  expect(await b.close({ timeoutMs: 200 })).toEqual({ unsent: 0, untold: 2 })
+  const state = { unwritten: 1, unacknowledged: 0 }
+  expect(await b.close({ timeoutMs: 200 })).toEqual({ unsent: 0, untold: 2, state })
   for (const end of await sending) expect(end).toMatch(/closed before its signer answered/)
 
   const again = await memoryAgent(bob, relay.url, { store })

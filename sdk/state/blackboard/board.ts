@@ -1,9 +1,10 @@
 import type { Cancel } from '../../../platform/timers.ts'
 import { StateError } from '../../errors.ts'
-import type { Fork, LogHost, LogStatus } from '../log/types.ts'
+import type { Fork, LogHost } from '../log/types.ts'
 import { openOwn } from '../owned/own.ts'
-import { DOT, type Json, type Version } from '../owned/record.ts'
+import { DOT, type Json, type Version, withinNumbers } from '../owned/record.ts'
 import { counterValue, entriesOf } from '../owned/typed.ts'
+import type { StateStatus, Unsent } from '../owned/types.ts'
 
 export interface BoardOptions {
   /** Whose sections count, besides the own one: 64 hex each. All members have to be told the same. */
@@ -69,8 +70,10 @@ export interface Board {
   onFork(listener: (fork: Fork) => void): Cancel
   flush(ms?: number): Promise<boolean>
   ready(ms?: number): Promise<boolean>
-  readonly status: LogStatus
-  close(options?: { readonly timeoutMs?: number }): Promise<void>
+  readonly status: StateStatus
+  /** Tells whenever the status has become another. Returns the function that ends it. */
+  on(event: 'status', listener: (status: StateStatus) => void): Cancel
+  close(options?: { readonly timeoutMs?: number }): Promise<Unsent>
 }
 
 /** A written value knows what it was written over: a number above all it had seen. */
@@ -108,7 +111,8 @@ export function openBoard(host: LogHost, id: string, options: BoardOptions): Boa
       .sort((a, b) => b.l - a.l || (a.author < b.author ? -1 : 1))
   }
 
-  const nextLamport = (key: string) => (written(key)[0]?.l ?? 0) + 1
+  // Where somebody has used up all numbers, equal ones are told apart by author.
+  const nextLamport = (key: string) => Math.min((written(key)[0]?.l ?? 0) + 1, Number.MAX_SAFE_INTEGER)
 
   function read(): ReadCover {
     const seen: Record<string, number> = {}
@@ -173,7 +177,7 @@ export function openBoard(host: LogHost, id: string, options: BoardOptions): Boa
       const keys = members.flatMap(author => [...live(author).under(VALUE)].map(([key]) => key.slice(VALUE.length)))
       return [...new Set(keys)].sort()
     },
-    counter: name => members.reduce((sum, author) => sum + counterValue(live(author), name), 0),
+    counter: name => withinNumbers(members.reduce((sum, author) => sum + counterValue(live(author), name), 0)),
     read,
     async append(topic, value, how = {}) {
       const stale = isStale(how.read)
@@ -204,8 +208,9 @@ export function openBoard(host: LogHost, id: string, options: BoardOptions): Boa
     flush: own.flush,
     ready: ms => own.view.ready(ms),
     get status() {
-      return sections.log.status
+      return sections.status()
     },
+    on: (_event, listener) => sections.onStatus(listener),
     close: own.close,
   }
 }

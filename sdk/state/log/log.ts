@@ -327,6 +327,9 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
         ensureOpen()
         return takeSnapshot(FLUSH_MS)
       }),
+    get isFull() {
+      return retained.occupied(writer.nextNumber())
+    },
     begin: writer.begin,
     renew: writer.renew,
     cover: () => marks.read(),

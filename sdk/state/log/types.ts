@@ -183,6 +183,8 @@ export interface Log<P, S> {
   ): Promise<Place & { readonly id: string }>
   /** Everything is flushed to a relay first; resolves to false if that, or taking it, was not possible now. */
   snapshot(): Promise<boolean>
+  /** The ring slot of the next delta holds what no acknowledged snapshot covers: `write` would wait, `writeWhole` does not. */
+  readonly isFull: boolean
   /** The next write opens a session above every one seen, and above this one. */
   renew(above?: string): void
   /** Highest contiguous n of each author and session, and the id there. */

@@ -1,4 +1,5 @@
 import { byteLength } from '../../../protocol/event.ts'
+import { MAX_DEPTH, plainJson } from '../../../protocol/json.ts'
 import { StateError } from '../../errors.ts'
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from './codec.ts'
 import { COUNTER, DOT, GAUGE, type Json } from './record.ts'
@@ -15,16 +16,22 @@ export function checkEntry(key: string, value: Json): void {
   if (byteLength(key) > MAX_KEY_BYTES || key === '')
     throw new StateError('state-malformed', `a key has 1 to ${MAX_KEY_BYTES} bytes.`)
   if (!key.isWellFormed()) throw new StateError('state-malformed', 'a key is well-formed Unicode.')
-  if (byteLength(textOf(value)) > MAX_VALUE_BYTES)
+  const text = textOf(value)
+  if (plainJson(JSON.parse(text)) === undefined)
+    throw new StateError('state-malformed', `a value is nested at most ${MAX_DEPTH} deep.`)
+  if (byteLength(text) > MAX_VALUE_BYTES)
     throw new StateError('state-too-large', `a value has at most ${MAX_VALUE_BYTES / 1024} KiB as JSON.`)
 }
 
 function textOf(value: Json): string {
   try {
-    const text = JSON.stringify(value)
+    const text = JSON.stringify(value, (_key, each: unknown) => {
+      if (typeof each === 'number' && !Number.isFinite(each)) throw new TypeError('JSON would make it null')
+      return each
+    })
     if (text?.isWellFormed()) return text
   } catch {
-    // Circular, or a bigint.
+    // Circular, a bigint, NaN.
   }
   throw new StateError('state-malformed', 'a value is what JSON can hold.')
 }

@@ -1,6 +1,8 @@
 import type { Table } from '../../tables.ts'
-import { canonical, compareVersions, type Json, type OwnedRecord, type Version } from './record.ts'
+import { canonical, compareVersions, type Json, type Version } from './record.ts'
+import type { Section } from './section.ts'
 import { type Entries, entriesOf } from './typed.ts'
+import { type Weight, weighed } from './weight.ts'
 
 /** A change that was made here and is not signed yet. */
 export interface DraftRow {
@@ -21,6 +23,8 @@ export interface Drafts {
   /** Reads through drafts to the record. */
   readonly entries: Entries
   readonly size: number
+  /** What the record will weigh once they are written. `more`: and these. */
+  weight(more?: Iterable<readonly [string, Json]>): Weight
   /** Returns whether it changes anything. Kept by `keep`. */
   put(key: string, value: Json, epsilon?: number): boolean
   /** Writes what was put since the last time. Inside a transaction. */
@@ -33,7 +37,8 @@ export interface Drafts {
   abort(): void
 }
 
-export function createDrafts(table: Table<DraftRow>, record: () => OwnedRecord): Drafts {
+export function createDrafts(table: Table<DraftRow>, section: Pick<Section, 'record' | 'weight' | 'version'>): Drafts {
+  const record = () => section.record
   const drafts = new Map<string, Draft>([...table].map(([key, row]) => [key, { ...row, inherited: true }]))
   let changed = new Set<string>()
   /** Being signed: what is put meanwhile goes over it, whatever the record still says. */
@@ -54,6 +59,33 @@ export function createDrafts(table: Table<DraftRow>, record: () => OwnedRecord):
     },
   }
 
+  /** Of record and drafts, as long as neither has changed: drafts may be many, and each new one asks. */
+  let known: { readonly version: number; weight: Weight } | undefined
+
+  /** What the record will hold; a removal leaves a tombstone only where the record has the key. */
+  function pending(key: string): Json | undefined {
+    const draft = drafts.get(key)
+    if (draft === undefined) return record().entries.get(key)?.value
+    return draft.value === null && !record().entries.has(key) ? undefined : draft.value
+  }
+
+  function weight(): Weight {
+    if (known?.version === section.version) return known.weight
+    let sum = section.weight
+    for (const key of drafts.keys())
+      sum = weighed(weighed(sum, key, record().entries.get(key)?.value, -1), key, pending(key), 1)
+    known = { version: section.version, weight: sum }
+    return sum
+  }
+
+  /** Runs what changes the draft of one key, and keeps the sum. */
+  function weighing(key: string, run: () => void): void {
+    const before = pending(key)
+    const sum = weighed(weight(), key, before, -1)
+    run()
+    if (known) known.weight = weighed(sum, key, pending(key), 1)
+  }
+
   function keep(): void {
     for (const key of changed) {
       const draft = drafts.get(key)
@@ -68,20 +100,28 @@ export function createDrafts(table: Table<DraftRow>, record: () => OwnedRecord):
     get size() {
       return drafts.size
     },
+    weight(more) {
+      let sum = weight()
+      const told = new Map(more)
+      for (const [key, value] of told) {
+        const isGone = value === null && !record().entries.has(key)
+        sum = weighed(weighed(sum, key, pending(key), -1), key, isGone ? undefined : value, 1)
+      }
+      return sum
+    },
     put(key, value, epsilon) {
       const before = entries.get(key) ?? null
       if (canonical(before) === canonical(value)) return false
-      const known = record().entries.get(key)
+      const told = record().entries.get(key)
       // Back to what was told already: there is nothing to tell any more.
-      const isTold = known ? canonical(known.value) === canonical(value) : value === null
-      if (isTold && !flying.has(key)) drafts.delete(key)
-      else
-        drafts.set(key, {
-          value,
-          inherited: false,
-          ...(known ? { over: { session: known.session, n: known.n } } : {}),
-          ...(epsilon === undefined ? {} : { epsilon }),
-        })
+      const isTold = told ? canonical(told.value) === canonical(value) : value === null
+      const draft = {
+        value,
+        inherited: false,
+        ...(told ? { over: { session: told.session, n: told.n } } : {}),
+        ...(epsilon === undefined ? {} : { epsilon }),
+      }
+      weighing(key, () => (isTold && !flying.has(key) ? drafts.delete(key) : drafts.set(key, draft)))
       changed.add(key)
       return true
     },
@@ -93,7 +133,7 @@ export function createDrafts(table: Table<DraftRow>, record: () => OwnedRecord):
         const overtaken =
           draft.inherited && known && (draft.over === undefined || compareVersions(known, draft.over) > 0)
         if (overtaken) {
-          drafts.delete(key)
+          weighing(key, () => drafts.delete(key))
           changed.add(key)
         } else if (!held(key, draft)) due.set(key, draft.value)
       }
@@ -105,7 +145,7 @@ export function createDrafts(table: Table<DraftRow>, record: () => OwnedRecord):
       for (const [key, value] of told) {
         const draft = drafts.get(key)
         if (!draft) continue
-        if (draft.value === value) drafts.delete(key)
+        if (draft.value === value) weighing(key, () => drafts.delete(key))
         else drafts.set(key, { ...draft, over: { session, n } })
         changed.add(key)
       }

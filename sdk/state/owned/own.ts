@@ -1,5 +1,5 @@
 import { randomHex } from '../../../platform/random.ts'
-import type { Cancel } from '../../../platform/timers.ts'
+import { type Cancel, sleep } from '../../../platform/timers.ts'
 import { byteLength } from '../../../protocol/event.ts'
 import { StateError } from '../../errors.ts'
 import { type Cover, entryOf } from '../log/cover.ts'
@@ -11,17 +11,16 @@ import { createPace } from './pace.ts'
 import { canonical, digestOf, type Json, joinRecords, type OwnedRecord, rebase, recordOf } from './record.ts'
 import { openSections, type Sections } from './sections.ts'
 import { added, counted, type Entries, foldCounters, gaugeAt, gauged, gaugeOf, removed } from './typed.ts'
-import type { OwnState } from './types.ts'
+import type { OwnState, Unsent } from './types.ts'
 import { createView } from './view.ts'
+import { MAX_RECORD_BYTES, MAX_WITH_TOMBSTONES, SEALED, type Weight } from './weight.ts'
 
 /** Up to here a record is published whole: one event, nothing to catch up with. Bytes. */
 const WHOLE_BYTES = 1_024
-/** Changes of one event at most, characters of JSON; more go in several. */
-const DELTA_CHARS = 24 * 1024
+/** Changes of one event at most, bytes of JSON; more go in several. */
+const DELTA_BYTES = 24 * 1024
 /** A change below its epsilon waits so long after the last one that was told. */
 const HELD_MS = 60_000
-/** Text of all entries of a record that can still be published. */
-const MAX_RECORD = 1_536 * 1024
 const WEEK_MS = 7 * 24 * 3_600_000
 const FLUSH_MS = 5_000
 const RETRY_MS = 5_000
@@ -48,6 +47,8 @@ export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): Runn
   const table = store.open<DraftRow>(`owned/${o}/drafts`)
   const otherListeners = new Set<(other: OtherSession) => void>()
   const toldAt = new Map<string, number>()
+  /** Of clear text: what is sealed takes more bytes on its way. */
+  const room = (bytes: number) => Math.floor(how.private ? bytes / SEALED : bytes)
   /** Names the counter slots and dots of this process: nobody writes there again. */
   const slot = Math.floor(clock.now()).toString(16).padStart(12, '0') + randomHex(host.random, 4)
   let dots = 0
@@ -58,6 +59,8 @@ export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): Runn
   let isConfirmed = false
   /** Something waits until a relay was read. */
   let blocked = false
+  /** Why the last attempt to write failed. */
+  let failure: string | undefined
   let closed = false
   const closing = { now: false }
 
@@ -66,6 +69,7 @@ export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): Runn
     authors: () => new Set([...just, ...(authors?.() ?? [])]),
     codecs: how.private ? privateCodecs(signer) : publicCodecs,
     takeSnapshot,
+    unwritten: () => ({ count: drafts.size, error: failure }),
     onOwn: recover,
     onOtherSession(other) {
       for (const listener of [...otherListeners]) listener(other)
@@ -78,7 +82,7 @@ export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): Runn
   })
   const { log } = sections
   const section = sections.section(self)
-  const drafts = createDrafts(table, () => section.record)
+  const drafts = createDrafts(table, section)
   const pace = createPace(host, () => void flushSoon())
   void log.confirmed().then(yes => {
     isConfirmed = yes
@@ -163,21 +167,41 @@ export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): Runn
         const due = drafts.due(held)
         store.transaction(drafts.keep)
         if (due.size === 0 && !mustRebase) return
-        await tell(firstOf(due))
+        await tell(due)
+        failure = undefined
         pace.spent()
       }
-    } catch {
+    } catch (error) {
       // The signer is away, say, or the disk full: what waits waits on.
+      failure = error instanceof Error ? error.message : String(error)
       drafts.abort()
+      sections.tellStatus()
       if (!closed) pace.at(clock.monotonic() + RETRY_MS)
     }
   }
 
-  async function tell(changes: ReadonlyMap<string, Json>): Promise<void> {
+  /** What lives, and tombstones too as long as nobody knows what of this key is still about. */
+  const bytesOf = ({ live, dead }: Weight) => live + (isConfirmed ? 0 : dead)
+  const keysOf = ({ keys, tombstones }: Weight) => keys + (isConfirmed ? 0 : tombstones)
+
+  /** Tombstones leave no room for what lives: they go, with the session that they belong to. */
+  function collect(changes: ReadonlyMap<string, Json>): void {
+    const { live, dead, keys, tombstones } = drafts.weight(changes)
+    const isFull = live + dead > room(MAX_WITH_TOMBSTONES) || keys + tombstones > MAX_KEYS
+    if (!isFull || tombstones === 0 || !isConfirmed) return
+    log.renew()
+    mustRebase = true
+  }
+
+  async function tell(due: ReadonlyMap<string, Json>): Promise<void> {
     const highest = [section.record.base, ...[...section.record.entries.values()].map(({ session }) => session)]
     const above = highest.reduce((a, b) => (a > b ? a : b))
     // A value of a later session would win over whatever this one writes.
     if (log.session === undefined || above > log.session) log.renew(above)
+    collect(due)
+    // Where the ring is full (a relay is away, or all of this is new) the whole record goes in one.
+    const whole = mustRebase || log.isFull
+    const changes = whole ? due : firstOf(due)
     const next = joinRecords(section.record, recordOf({ session: 'f'.repeat(16), n: 1 }, changes))
     isWhole &&= byteLength(encodeRecord(next)) <= WHOLE_BYTES
     const commit = (place: Place) => {
@@ -185,7 +209,7 @@ export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): Runn
       drafts.settle(changes, place)
       for (const key of changes.keys()) toldAt.set(key, clock.monotonic())
     }
-    if (isWhole || mustRebase)
+    if (isWhole || whole)
       await log.writeWhole(
         place => ({
           ...draftOf(tidied(joinRecords(section.record, recordOf(place, changes)), place)),
@@ -200,16 +224,21 @@ export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): Runn
   async function change(changes: Iterable<readonly [string, Json]>, epsilon?: number): Promise<void> {
     if (closed || closing.now) throw new StateError('state-closed', 'this state is closed; open the agent again.')
     const list = [...changes]
-    for (const [key, value] of list) {
-      checkEntry(key, value)
-      if (section.record.entries.size >= MAX_KEYS && !section.record.entries.has(key))
-        throw new StateError('state-too-large', `a record has at most ${MAX_KEYS} keys; delete some.`)
-    }
-    if (section.size + list.length > MAX_RECORD)
-      throw new StateError('state-too-large', 'the state is full; delete some of it first.')
+    for (const [key, value] of list) checkEntry(key, value)
+    // What makes it smaller is always taken, whatever it weighs.
+    const [before, after] = [drafts.weight(), drafts.weight(list)]
+    if (keysOf(after) > MAX_KEYS && keysOf(after) > keysOf(before))
+      throw new StateError('state-too-large', `a record has at most ${MAX_KEYS} keys; delete some first.`)
+    const most = room(MAX_RECORD_BYTES)
+    if (bytesOf(after) > most && bytesOf(after) > bytesOf(before))
+      throw new StateError(
+        'state-too-large',
+        `the state would take ${bytesOf(after)} bytes of ${most}; delete some of it first, or make values shorter.`,
+      )
     const touched = list.filter(([key, value]) => drafts.put(key, value, epsilon)).map(([key]) => key)
     if (touched.length === 0) return keeping
     section.tell(touched)
+    sections.tellStatus()
     pace.poke()
     keeping ??= Promise.resolve().then(async () => {
       keeping = undefined
@@ -236,17 +265,31 @@ export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): Runn
   }
   const coupled = (peer: string) => `couple:${peer}`
 
-  async function close({ timeoutMs = FLUSH_MS }: { readonly timeoutMs?: number } = {}): Promise<void> {
-    if (closed || closing.now) return
+  const unsent = (): Unsent => {
+    const { unwritten, unacknowledged } = sections.status()
+    return Object.freeze({ unwritten, unacknowledged })
+  }
+
+  async function close({ timeoutMs = FLUSH_MS }: { readonly timeoutMs?: number } = {}): Promise<Unsent> {
+    if (closed || closing.now) return unsent()
     closing.now = true
     const start = clock.monotonic()
+    const left = () => Math.max(0, timeoutMs - (clock.monotonic() - start))
     pace.stop()
     await keeping
-    await flushSoon()
+    await within(left(), flushSoon())
     store.transaction(drafts.keep)
-    await log.close({ timeoutMs: Math.max(0, timeoutMs - (clock.monotonic() - start)) })
+    await log.close({ timeoutMs: left() })
     closed = true
     stopForks()
+    return unsent()
+  }
+
+  /** Undefined: the time was over first. */
+  async function within<T>(ms: number, task: Promise<T>): Promise<T | undefined> {
+    const end = new AbortController()
+    const over = sleep(host.timers, ms, end.signal).then(() => undefined)
+    return Promise.race([task, over]).finally(() => end.abort())
   }
 
   const asyncly = async <T>(run: () => T | Promise<T>): Promise<T> => run()
@@ -254,7 +297,7 @@ export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): Runn
   return {
     sections,
     entries,
-    view: createView({ ...host, section, log, entries, onFork: sections.onFork, close }),
+    view: createView({ ...host, section, sections, entries, close: async () => void (await close()) }),
     set: (key, value, options) => asyncly(() => change([[plainKey(key), value]], options?.epsilon)),
     delete: key => asyncly(() => change([[plainKey(key), null]])),
     update: values =>
@@ -278,20 +321,16 @@ export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): Runn
     },
     async flush(ms = FLUSH_MS) {
       const start = clock.monotonic()
-      const open = await Promise.race([log.ready(), waitFor(ms)])
-      if (!open) return false
-      await flushSoon()
-      return drafts.size === 0 && (await log.flushed(Math.max(0, ms - (clock.monotonic() - start))))
+      const left = () => Math.max(0, ms - (clock.monotonic() - start))
+      if (!(await within(left(), log.ready()))) return false
+      await within(left(), flushSoon())
+      return drafts.size === 0 && (await log.flushed(left()))
     },
     onOtherSession(listener): Cancel {
       otherListeners.add(listener)
       return () => void otherListeners.delete(listener)
     },
     close,
-  }
-
-  function waitFor(ms: number): Promise<false> {
-    return new Promise(resolve => host.timers.after(ms, () => resolve(false), { background: true }))
   }
 }
 
@@ -300,8 +339,8 @@ function firstOf(changes: ReadonlyMap<string, Json>): Map<string, Json> {
   const first = new Map<string, Json>()
   let size = 0
   for (const [key, value] of changes) {
-    size += key.length + canonical(value).length + 8
-    if (first.size > 0 && size > DELTA_CHARS) break
+    size += byteLength(JSON.stringify(key)) + byteLength(canonical(value)) + 8
+    if (first.size > 0 && size > DELTA_BYTES) break
     first.set(key, value)
   }
   return first

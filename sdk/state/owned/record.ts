@@ -41,9 +41,15 @@ export function joinEntries(a: Entry, b: Entry): Entry {
   return canonical(a.value) >= canonical(b.value) ? a : b
 }
 
-/** What is no list of numbers counts as nothing. */
+/** The highest number that counters and gauges reach, either way: up to there every machine adds alike. */
+export const MAX_NUMBER = Number.MAX_SAFE_INTEGER
+
+export const withinNumbers = (value: number, min = -MAX_NUMBER, max = MAX_NUMBER): number =>
+  Math.min(max, Math.max(min, value))
+
+/** What is no list of numbers counts as nothing; what is beyond the highest number counts as that. */
 export const numbersOf = (value: Json): readonly number[] =>
-  Array.isArray(value) ? value.map(each => (typeof each === 'number' && Number.isFinite(each) ? each : 0)) : []
+  Array.isArray(value) ? value.map(each => (typeof each === 'number' ? withinNumbers(each) || 0 : 0)) : []
 
 export function joinRecords(a: OwnedRecord, b: OwnedRecord): OwnedRecord {
   const base = a.base > b.base ? a.base : b.base

@@ -3,13 +3,15 @@ import type { Table } from '../../tables.ts'
 import { canonical, EMPTY, type Entry, type Json, joinEntries, type OwnedRecord } from './record.ts'
 import { nameOfKey } from './typed.ts'
 import type { StateChange } from './types.ts'
+import { type Weight, weighed, weightOfAll } from './weight.ts'
 
 /** One author's record as this agent has it, kept in its store. */
 export interface Section {
   readonly author: string
   readonly record: OwnedRecord
-  /** Rough size in characters. */
-  readonly size: number
+  readonly weight: Weight
+  /** Goes up with every change of the record. */
+  readonly version: number
   /** Returns whether anything changed. To be called inside a transaction. */
   join(other: OwnedRecord): boolean
   subscribe(key: string | undefined, listener: (change: StateChange) => void): Cancel
@@ -21,14 +23,12 @@ interface BaseRow {
   readonly base: string
 }
 
-const sizeOf = (key: string, { value }: Entry): number => key.length + JSON.stringify(value).length
-
 export function createSection(author: string, entries: Table<Entry>, bases: Table<BaseRow>): Section {
   const listeners = new Set<{ readonly key: string | undefined; run(change: StateChange): void }>()
   /** Values as they were when they were last told of. */
   let changed = new Map<string, Json>()
-  let size = 0
-  for (const [key, entry] of entries) size += sizeOf(key, entry)
+  let weight = weightOfAll(entries)
+  let version = 0
   let base = bases.get(author)?.base ?? EMPTY.base
 
   function note(key: string, before: Entry | undefined): void {
@@ -40,8 +40,11 @@ export function createSection(author: string, entries: Table<Entry>, bases: Tabl
     get record() {
       return { base, entries }
     },
-    get size() {
-      return size
+    get weight() {
+      return weight
+    },
+    get version() {
+      return version
     },
     join(other) {
       let any = false
@@ -52,7 +55,7 @@ export function createSection(author: string, entries: Table<Entry>, bases: Tabl
         for (const [key, entry] of [...entries]) {
           if (entry.session >= base) continue
           entries.delete(key)
-          size -= sizeOf(key, entry)
+          weight = weighed(weight, key, entry.value, -1)
           note(key, entry)
         }
       }
@@ -60,11 +63,12 @@ export function createSection(author: string, entries: Table<Entry>, bases: Tabl
         if (entry.session < base) continue
         const before = entries.get(key)
         if (before && joinEntries(before, entry) === before) continue
-        size += sizeOf(key, entry) - (before ? sizeOf(key, before) : 0)
+        weight = weighed(weighed(weight, key, before?.value, -1), key, entry.value, 1)
         entries.set(key, entry)
         note(key, before)
         any = true
       }
+      if (any) version += 1
       return any
     },
     subscribe(key, run) {

@@ -5,11 +5,13 @@ import type { Fork, Log, LogHost, LogOptions, OtherSession, Snapshot, SnapshotDr
 import { type Changes, type OwnedCodecs, publicCodecs } from './codec.ts'
 import { type Entry, type OwnedRecord, recordOf } from './record.ts'
 import { createSection, type Section } from './section.ts'
+import { createStatusNews } from './status-news.ts'
 import { entriesOf } from './typed.ts'
-import type { StateView } from './types.ts'
+import type { StateStatus, StateView } from './types.ts'
 import { createView } from './view.ts'
+import { weightOf } from './weight.ts'
 
-/** Characters of one foreign record; what goes beyond is not taken. */
+/** Bytes of one foreign record, tombstones included; what would make a larger one larger still is not taken. */
 const MAX_RECORD = 4 * 1024 * 1024
 
 export interface SectionsOptions {
@@ -21,6 +23,8 @@ export interface SectionsOptions {
   readonly codecs?: OwnedCodecs
   /** Of the own section; without it nothing is written. */
   takeSnapshot?(cover: Cover): SnapshotDraft<OwnedRecord> | undefined
+  /** Own changes that are not signed yet, and why. */
+  unwritten?(): { readonly count: number; readonly error: string | undefined }
   /** The own key's state came from a relay. Inside the transaction, before it is joined. */
   onOwn?(record: OwnedRecord): void
   onOtherSession?(other: OtherSession): void
@@ -33,6 +37,10 @@ export interface Sections {
   section(author: string): Section
   view(author: string, close: () => Promise<void>): StateView
   onFork(listener: (fork: Fork) => void): Cancel
+  status(): StateStatus
+  onStatus(listener: (status: StateStatus) => void): Cancel
+  /** It may have changed. */
+  tellStatus(): void
 }
 
 export function openSections(host: LogHost, options: SectionsOptions): Sections {
@@ -64,13 +72,14 @@ export function openSections(host: LogHost, options: SectionsOptions): Sections 
     delta: codecs.delta,
     snapshot: codecs.snapshot,
     onDelta(delta) {
-      if (section(delta.author).size > MAX_RECORD) return
-      take(delta.author, recordOf(delta, delta.payload))
+      const record = recordOf(delta, delta.payload)
+      if (isTooMuch(section(delta.author), record)) return
+      take(delta.author, record)
     },
     onSnapshot(snapshot: Snapshot<OwnedRecord>) {
       // One author, one section: what it says of others counts for nothing.
       if ([...snapshot.cover.keys()].some(author => author !== snapshot.author)) return false
-      if (section(snapshot.author).size > MAX_RECORD) return false
+      if (isTooMuch(section(snapshot.author), snapshot.payload)) return false
       take(snapshot.author, snapshot.payload)
       return true
     },
@@ -80,6 +89,7 @@ export function openSections(host: LogHost, options: SectionsOptions): Sections 
       touched.clear()
       for (const each of changed) each.tell()
       options.onChange?.()
+      news.check()
     },
     onFork(fork) {
       for (const listener of [...forkListeners]) listener(fork)
@@ -87,19 +97,40 @@ export function openSections(host: LogHost, options: SectionsOptions): Sections 
     ...(options.onOtherSession ? { onOtherSession: options.onOtherSession } : {}),
   })
 
+  function status(): StateStatus {
+    const { count = 0, error } = options.unwritten?.() ?? {}
+    return Object.freeze({ ...log.status, unwritten: count, ...(error === undefined ? {} : { error }) })
+  }
+  const news = createStatusNews(status)
+
   const onFork = (listener: (fork: Fork) => void): Cancel => {
     forkListeners.add(listener)
     return () => void forkListeners.delete(listener)
   }
 
-  return {
+  const opened: Sections = {
     log,
     section,
     onFork,
+    status,
+    onStatus: news.on,
+    tellStatus: news.check,
     view(author, close) {
       const read = section(author)
       // The table changes in place; the record is its view.
-      return createView({ ...host, section: read, log, entries: entriesOf(read.record.entries), onFork, close })
+      return createView({ ...host, section: read, sections: opened, entries: entriesOf(read.record.entries), close })
     },
   }
+  return opened
+}
+
+/** Most records are far from the limit: only those near it are looked through. */
+function isTooMuch({ weight, record }: Section, { base, entries }: OwnedRecord): boolean {
+  const now = weight.live + weight.dead
+  if (now <= MAX_RECORD) return false
+  let after = 0
+  for (const [key, each] of record.entries)
+    if (each.session >= base && !entries.has(key)) after += weightOf(key, each.value)
+  for (const [key, { value }] of entries) after += weightOf(key, value)
+  return after > now
 }

@@ -1,4 +1,15 @@
-import { COUNTER, canonical, DOT, type Entry, GAUGE, type Json, numbersOf } from './record.ts'
+import { StateError } from '../../errors.ts'
+import {
+  COUNTER,
+  canonical,
+  DOT,
+  type Entry,
+  GAUGE,
+  type Json,
+  MAX_NUMBER,
+  numbersOf,
+  withinNumbers,
+} from './record.ts'
 
 /** Reads an entry by its key, and all of them. */
 export interface Entries {
@@ -25,14 +36,17 @@ export function counterValue(entries: Entries, name: string): number {
     const [up = 0, down = 0] = numbersOf(value)
     sum += up - down
   }
-  return sum
+  return withinNumbers(sum)
 }
 
-/** What to write so that the counter of slot `slot` grows (or, below 0, shrinks) by `by`. */
+/** What to write so that the counter of slot `slot` grows (or, below 0, shrinks) by `by`. Throws StateError where that cannot be told exactly. */
 export function counted(entries: Entries, name: string, slot: string, by: number): readonly [string, Json] {
   const key = slotsOf(name) + slot
   const [up = 0, down = 0] = numbersOf(entries.get(key) ?? [])
-  return [key, by >= 0 ? [up + by, down] : [up, down - by]]
+  const [more, less] = by >= 0 ? [up + by, down] : [up, down - by]
+  if (more > MAX_NUMBER || less > MAX_NUMBER)
+    throw new StateError('state-malformed', `a counter counts up to ${MAX_NUMBER}, either way.`)
+  return [key, [more, less]]
 }
 
 /** Slots begin with the time (12 hex of ms) at which their process started. */
@@ -76,7 +90,9 @@ function compareDots(a: string, b: string): number {
   const [left, right] = [a.lastIndexOf('.'), b.lastIndexOf('.')]
   const [first, second] = [a.slice(0, left), b.slice(0, right)]
   if (first !== second) return first < second ? -1 : 1
-  return Number(a.slice(left + 1)) - Number(b.slice(right + 1))
+  // Others may name theirs as they like: still one order for everybody.
+  const [count, other] = [Number(a.slice(left + 1)) || 0, Number(b.slice(right + 1)) || 0]
+  return count - other || (a < b ? -1 : 1)
 }
 
 export const hasElement = (entries: Entries, name: string, element: Json): boolean =>
@@ -121,15 +137,14 @@ export interface Gauge extends Required<Omit<GaugeTerms, 'halfLifeMs'>> {
 export function gaugeOf(entries: Entries, name: string): Gauge | undefined {
   const stored = entries.get(gaugeKey(name))
   if (stored === undefined) return undefined
-  const [value = 0, at = 0, halfLifeMs = 0, rest = 0, ...ends] = numbersOf(stored)
-  const [min, max] = [ends[0] ?? Number.MIN_SAFE_INTEGER, ends[1] ?? Number.MAX_SAFE_INTEGER]
+  const [value = 0, at = 0, halfLifeMs = 0, rest = 0, min = -MAX_NUMBER, max = MAX_NUMBER] = numbersOf(stored)
   return { value, at, halfLifeMs, rest, min, max }
 }
 
 /** Its value at a time: decay is never written, it is read. */
 export function gaugeAt({ value, at, halfLifeMs, rest, min, max }: Gauge, nowMs: number): number {
   const left = halfLifeMs > 0 ? 2 ** (-Math.max(0, nowMs - at) / halfLifeMs) : 1
-  return Math.min(max, Math.max(min, rest + (value - rest) * left))
+  return withinNumbers(rest + (value - rest) * left, min, max)
 }
 
 export function gauged(
@@ -140,12 +155,15 @@ export function gauged(
   terms: GaugeTerms = {},
 ): readonly [string, Json] {
   const before = gaugeOf(entries, name)
+  for (const [term, each] of Object.entries(terms))
+    if (each !== undefined && !(Math.abs(each) <= MAX_NUMBER && (term !== 'halfLifeMs' || each >= 0)))
+      throw new StateError('state-malformed', `${term} of a gauge is a number within ±${MAX_NUMBER}, not ${each}.`)
   const rest = terms.rest ?? before?.rest ?? 0
   const halfLifeMs = terms.halfLifeMs ?? before?.halfLifeMs ?? 0
-  const min = terms.min ?? before?.min ?? Number.MIN_SAFE_INTEGER
-  const max = terms.max ?? before?.max ?? Number.MAX_SAFE_INTEGER
-  const now = before ? gaugeAt(before, nowMs) : Math.min(max, Math.max(min, rest))
-  const value = Math.min(max, Math.max(min, change(now)))
+  const min = terms.min ?? before?.min ?? -MAX_NUMBER
+  const max = terms.max ?? before?.max ?? MAX_NUMBER
+  const now = before ? gaugeAt(before, nowMs) : withinNumbers(rest, min, max)
+  const value = withinNumbers(change(now), min, max)
   return [gaugeKey(name), [value, nowMs, halfLifeMs, rest, min, max]]
 }
 

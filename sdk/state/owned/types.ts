@@ -18,6 +18,15 @@ export interface StateContent {
   readonly gauges: Readonly<Record<string, number>>
 }
 
+/** How a state stands to what its author has written: where it is read from, what is missing, what waits. */
+export interface StateStatus extends LogStatus {
+  /** Own keys changed here and not signed yet: no relay was read so far, the signer is away, or `epsilon` holds them back. */
+  readonly unwritten: number
+}
+
+/** What of the own state has to wait for another start: kept here, and sent then. */
+export type Unsent = Pick<StateStatus, 'unwritten' | 'unacknowledged'>
+
 /** One agent's state, as its owner has signed it. */
 export interface StateView {
   /** 64 hex. */
@@ -35,7 +44,9 @@ export interface StateView {
   subscribe(key: string | undefined, listener: (change: StateChange) => void): Cancel
   /** Which events of which session are in it: to be handed on with what is computed from it. */
   readonly cover: Readonly<Record<string, number>>
-  readonly status: LogStatus
+  readonly status: StateStatus
+  /** Tells whenever the status has become another, so that a view says when it is no longer behind. Returns the function that ends it. */
+  on(event: 'status', listener: (status: StateStatus) => void): Cancel
   /** 16 hex; equal for all who have come to the same state. */
   readonly digest: string
   /** Evidence that this author runs twice, or lies. */
@@ -73,9 +84,10 @@ export interface OwnState {
   /** Strength of the tie to a peer, 0 to 1, fading by half every `halfLifeMs` (default a week). */
   reinforce(peer: string, by: number, halfLifeMs?: number): Promise<void>
   coupling(peer: string): number
-  /** Everything written so far is signed and taken by enough relays; false after `ms` (default 5,000). */
+  /** Everything written so far is signed and taken by enough relays; false after `ms` (default 5,000): `view.status` says what is left. */
   flush(ms?: number): Promise<boolean>
   /** This key writes from elsewhere too: a clone, a restored backup, another device. */
   onOtherSession(listener: (other: OtherSession) => void): Cancel
-  close(options?: { readonly timeoutMs?: number }): Promise<void>
+  /** Sends what waits for at most `timeoutMs` (default 5,000), and ends; resolves to what is left for the next start. */
+  close(options?: { readonly timeoutMs?: number }): Promise<Unsent>
 }

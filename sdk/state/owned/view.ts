@@ -1,25 +1,25 @@
 import type { Clock } from '../../../platform/clock.ts'
-import type { Cancel, Timers } from '../../../platform/timers.ts'
+import type { Timers } from '../../../platform/timers.ts'
 import { sleep } from '../../../platform/timers.ts'
-import type { Fork, Log } from '../log/types.ts'
 import { contentOf, gaugeNow, namesOf } from './content.ts'
 import { digestOf } from './record.ts'
 import type { Section } from './section.ts'
+import type { Sections } from './sections.ts'
 import { counterValue, type Entries, setValues } from './typed.ts'
 import type { StateView } from './types.ts'
 
 export interface ViewOptions {
   readonly section: Section
-  readonly log: Pick<Log<never, never>, 'cover' | 'status' | 'ready'>
+  readonly sections: Pick<Sections, 'log' | 'onFork' | 'status' | 'onStatus'>
   readonly clock: Clock
   readonly timers: Timers
   /** What is read: the record, or what is about to be written over it. */
   readonly entries: Entries
-  onFork(listener: (fork: Fork) => void): Cancel
   close(): Promise<void>
 }
 
-export function createView({ section, log, clock, timers, entries, ...options }: ViewOptions): StateView {
+export function createView({ section, sections, clock, timers, entries, close }: ViewOptions): StateView {
+  const { log } = sections
   return {
     author: section.author,
     get: key => entries.get(key),
@@ -34,12 +34,13 @@ export function createView({ section, log, clock, timers, entries, ...options }:
       return Object.freeze(Object.fromEntries([...sessions].map(([session, { n }]) => [session, n as number])))
     },
     get status() {
-      return log.status
+      return sections.status()
     },
+    on: (_event, listener) => sections.onStatus(listener),
     get digest() {
       return digestOf(section.record)
     },
-    onFork: options.onFork,
+    onFork: sections.onFork,
     async ready(ms) {
       if (ms === undefined) return log.ready()
       const end = new AbortController()
@@ -47,6 +48,6 @@ export function createView({ section, log, clock, timers, entries, ...options }:
       end.abort()
       return result
     },
-    close: options.close,
+    close,
   }
 }

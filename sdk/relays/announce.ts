@@ -1,0 +1,60 @@
+import { type Clock, seconds } from '../../platform/clock.ts'
+import type { NostrEvent } from '../../protocol/event.ts'
+import { supersedes } from '../../protocol/kinds.ts'
+import type { Route } from '../mail/route.ts'
+import type { AnnouncerOptions } from './announcer.ts'
+import { LIST_KINDS, type ListKind, listTemplate, MAX_LISTED, readList } from './lists.ts'
+
+export interface Announcing extends Pick<AnnouncerOptions, 'pubkey' | 'sign'> {
+  readonly clock: Clock
+  /** Connected, and caught up with. */
+  readonly routes: readonly Route[]
+  /** What is to be listed. */
+  readonly relays: readonly string[]
+  /** What was listed before. */
+  readonly announced: readonly string[]
+}
+
+/**
+ * Reads the own lists back and publishes those that differ. Resolves to the relays that were seen with them, undefined if none told
+ * what it has; rejects if the key could not sign.
+ */
+export async function announce({
+  routes,
+  relays,
+  announced,
+  clock,
+  ...options
+}: Announcing): Promise<readonly string[] | undefined> {
+  const filter = { kinds: [...LIST_KINDS], authors: [options.pubkey] }
+  const answers = await Promise.all(routes.map(async route => ({ route, ...(await route.ask(filter, 20)) })))
+  const answered = answers.filter(({ complete }) => complete)
+  if (answered.length === 0) return undefined
+  const found = answers.flatMap(({ events }) => events)
+  let settled = true
+  for (const kind of LIST_KINDS) {
+    const list = await listToHave(kind, newestOf(kind, found))
+    for (const { route, events } of answered) {
+      const has = events.some(({ id }) => id === list.id)
+      // A relay that refuses lists is not asked to take them every day.
+      const outcome = has ? undefined : await route.publish(list)
+      if (outcome !== undefined && outcome.accepted === undefined) settled = false
+    }
+  }
+  return settled ? answered.map(({ route }) => route.url) : []
+
+  async function listToHave(kind: ListKind, newest: NostrEvent | undefined): Promise<NostrEvent> {
+    if (newest === undefined) return options.sign(listTemplate(kind, relays, seconds(clock)))
+    const listed = readList(newest).relays
+    const others = listed.filter(url => !announced.includes(url) && !relays.includes(url))
+    const wanted = [...relays, ...others].slice(0, MAX_LISTED)
+    const same = wanted.length === listed.length && wanted.every(url => listed.includes(url))
+    if (same) return newest
+    return options.sign(listTemplate(kind, wanted, Math.max(seconds(clock), newest.created_at + 1)))
+  }
+}
+
+const newestOf = (kind: ListKind, events: readonly NostrEvent[]): NostrEvent | undefined =>
+  events
+    .filter(event => event.kind === kind)
+    .reduce<NostrEvent | undefined>((best, event) => (best && !supersedes(event, best) ? best : event), undefined)
