@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import { isVerifierSetting, VERIFIER_TIERS, type VerifierSetting } from '../platform/verifier-tier.ts'
 import { trustProxies } from '../relay/address.ts'
 import type { BackupSchedule } from '../relay/backups.ts'
-import { type RelayOptions, type SaneOptions, saneDefaults } from '../relay/index.ts'
+import { type EoseHintsSetting, type RelayOptions, type SaneOptions, saneDefaults } from '../relay/index.ts'
 import { resolveRecipient } from '../sdk/index.ts'
 import type { Options } from './args.ts'
 import { UsageError } from './errors.ts'
@@ -13,7 +13,15 @@ type RelayOptionValues = Pick<Options<'relay'>, keyof typeof RELAY_SETTINGS>
 
 type Settings = Pick<
   RelayOptions,
-  'publicUrls' | 'owners' | 'policy' | 'search' | 'deflate' | 'trustedProxies' | 'allowOrigins' | 'verifier'
+  | 'publicUrls'
+  | 'owners'
+  | 'policy'
+  | 'search'
+  | 'deflate'
+  | 'eoseHints'
+  | 'trustedProxies'
+  | 'allowOrigins'
+  | 'verifier'
 >
 
 const HOUR_MS = 3_600_000
@@ -33,6 +41,7 @@ export function relaySettings(options: RelayOptionValues, env: Readonly<Record<s
     verifier: requireVerifier(options.verifier),
     search: !options['no-search'],
     ...(options.deflate ? { deflate: true } : {}),
+    ...(options['eose-hints'] === 'asked' ? {} : { eoseHints: requireEoseHints(options['eose-hints']) }),
     policy: saneDefaults(restrictions(options)),
   }
 }
@@ -90,6 +99,11 @@ function requireKind(text: string): number {
 function requireVerifier(tier: string): VerifierSetting {
   if (isVerifierSetting(tier)) return tier
   throw new UsageError(`--verifier is auto, ${VERIFIER_TIERS.join(', ')}, got ${JSON.stringify(tier)}`)
+}
+
+function requireEoseHints(text: string): EoseHintsSetting {
+  if (text === 'asked' || text === 'always') return text
+  throw new UsageError(`--eose-hints is asked or always, got ${JSON.stringify(text)}`)
 }
 
 function requireBlocks(blocks: readonly string[]): readonly string[] {

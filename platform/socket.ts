@@ -3,6 +3,8 @@ import type { SharedText } from './shared-text.ts'
 
 /** One end of an open text-frame connection: a WebSocket, or a pipe inside one process. */
 export interface Socket {
+  /** The subprotocol chosen in the WebSocket handshake. Absent or empty: none. */
+  readonly protocol?: string
   /** Queues a text frame. On a closed socket it does nothing. */
   send(text: string): void
   /**

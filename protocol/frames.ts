@@ -2,7 +2,7 @@ import { isEpoch } from './cursor.ts'
 import { encodeEvent, type NostrEvent, parseEvent } from './event.ts'
 import { type Filter, type FilterJson, parseFilter } from './filter.ts'
 import { isHex, isHex64 } from './hex.ts'
-import { type EoseHints, encodeHints, parseHints } from './hints.ts'
+import { type EoseHints, parseHints } from './hints.ts'
 import { isCount, isRecord, own, parseJson } from './json.ts'
 import type { Limits } from './limits.ts'
 import { type ReasonPrefix, reason } from './reasons.ts'
@@ -197,7 +197,8 @@ export const encode = {
   eventHead: (sub: string): string => `["EVENT",${JSON.stringify(sub)},`,
   eventTail: (seq?: number): string => (seq === undefined ? ']' : `,${seq}]`),
   ok: (id: string, accepted: boolean, message: string): string => JSON.stringify(['OK', id, accepted, message]),
-  eose: (sub: string, hints: EoseHints): string => JSON.stringify(['EOSE', sub, encodeHints(hints)]),
+  /** Without hints ({@link encodeHints}) it is the EOSE of NIP-01, two elements long. */
+  eose: (sub: string, hints?: readonly string[]): string => JSON.stringify(hints ? ['EOSE', sub, hints] : ['EOSE', sub]),
   closed: (sub: string, message: string): string => JSON.stringify(['CLOSED', sub, message]),
   challenge: (challenge: string): string => JSON.stringify(['AUTH', challenge]),
   auth: (event: NostrEvent): string => `["AUTH",${encodeEvent(event)}]`,

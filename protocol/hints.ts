@@ -1,5 +1,11 @@
 import { isEpoch } from './cursor.ts'
 
+/**
+ * WebSocket subprotocol (RFC 6455 §1.9) by which a client shows that it reads EOSE hints. A client that neither chose it nor sent
+ * `since_seq` gets the EOSE of NIP-01, two elements long.
+ */
+export const SEQ_SUBPROTOCOL = 'nostr-seq'
+
 /** What EOSE tells beyond its subscription id: NIP-67's `finish`/`more`, and SEQ's position. */
 export interface EoseHints {
   /** Undefined on a relay without NIP-67: completeness unknown. */

@@ -24,7 +24,7 @@ export {
   type RelayFrame,
 } from './frames.ts'
 export { bytesToHex, hexToBytes, isHex64 } from './hex.ts'
-export { type EoseHints, encodeHints, parseHints } from './hints.ts'
+export { type EoseHints, encodeHints, parseHints, SEQ_SUBPROTOCOL } from './hints.ts'
 export { hllOf, hllOffset } from './hll.ts'
 export {
   type Audience,

@@ -1,5 +1,5 @@
 import { BlockList, isIP } from 'node:net'
-import { isLoopback } from './origin.ts'
+import { isLoopback } from '../platform/origin.ts'
 
 /** Forwarded addresses are believed only from these peers. Throws a TypeError on what is neither a CIDR block nor a known name. */
 export type TrustedProxies = (address: string) => boolean

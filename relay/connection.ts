@@ -7,6 +7,7 @@ import { CLOSE } from '../protocol/close-codes.ts'
 import { byteLength, exceedsBytes, type NostrEvent } from '../protocol/event.ts'
 import type { Filter } from '../protocol/filter.ts'
 import { type ClientFrame, encode, type FrameError, parseClientFrame } from '../protocol/frames.ts'
+import { type EoseHints, encodeHints, SEQ_SUBPROTOCOL } from '../protocol/hints.ts'
 import type { Limits } from '../protocol/limits.ts'
 import { REASONS, reason } from '../protocol/reasons.ts'
 import { refuseAuth } from './auth.ts'
@@ -32,6 +33,8 @@ export interface ConnectionHost {
   readonly readAhead: ReadAheadHost
   /** The relay's own URLs, normalised; empty = AUTH is not offered. */
   readonly urls: ReadonlySet<string>
+  /** Every EOSE carries hints, also to clients that have not shown that they read them. */
+  readonly eoseHintsAlways: boolean
   /** Nothing at all is done here before AUTH. */
   readonly authRequired: boolean
   /** Keeps the address of a peer out for a while. */
@@ -72,11 +75,14 @@ export class Connection implements Outlet, OutflowOwner, Sender, SocketEvents {
   #probation: Probation | undefined
   #forgeries = 0
   #malformed = 0
+  /** The client has shown that it reads EOSE hints. */
+  #readsHints: boolean
 
   constructor(socket: Socket, peer: Peer, host: ConnectionHost) {
     this.#socket = socket
     this.#peer = peer
     this.#host = host
+    this.#readsHints = host.eoseHintsAlways || socket.protocol === SEQ_SUBPROTOCOL
     this.#outflow = new Outflow(this, socket, host)
   }
 
@@ -143,6 +149,11 @@ export class Connection implements Outlet, OutflowOwner, Sender, SocketEvents {
     this.#outflow.send(text)
   }
 
+  /** Ends the stored part of a subscription. Published clients take an EOSE of three elements for no EOSE, so hints go only where they are read. */
+  sendEose(sub: string, hints: EoseHints): void {
+    this.send(encode.eose(sub, this.#readsHints ? encodeHints(hints) : undefined))
+  }
+
   sendParts(head: SharedText, body: string | SharedText, tail: string): void {
     this.#outflow.sendParts(head, body, tail)
   }
@@ -202,6 +213,11 @@ export class Connection implements Outlet, OutflowOwner, Sender, SocketEvents {
   }
 
   #handle(frame: ClientFrame): void {
+    if (
+      (frame.type === 'REQ' || frame.type === 'COUNT') &&
+      frame.filters.some(({ since_seq }) => since_seq !== undefined)
+    )
+      this.#readsHints = true
     switch (frame.type) {
       case 'EVENT':
         return this.#publish(frame.event)

@@ -34,6 +34,9 @@ const SWEEP_MS = 60_000
 /** A relay that stops verifies what it has taken in for so long; the whole stop is to take 5 s. */
 const LAST_ANSWERS_MS = 2_000
 
+/** Who gets EOSE hints: clients that have shown that they read them, or all. */
+export type EoseHintsSetting = 'asked' | 'always'
+
 export interface CoreOptions {
   readonly store: Store
   readonly clock: Clock
@@ -47,6 +50,8 @@ export interface CoreOptions {
   readonly retention?: readonly RetentionRule[]
   /** False: searches (NIP-50) are refused. Default: true. */
   readonly search?: boolean
+  /** `always`: hints on every EOSE (NIP-67), also for clients that have not shown that they read them. Default: `asked`. */
+  readonly eoseHints?: EoseHintsSetting | undefined
   /** Default: {@link saneDefaults}. */
   readonly policy?: Policy | PolicyFactory | undefined
   /** Keys that own this relay (64 hex). */
@@ -208,6 +213,7 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     readAhead,
     negentropy: { store, timers, limits, now: source.now, onError, refuseRead: reads.refuse, held: 0 },
     urls,
+    eoseHintsAlways: options.eoseHints === 'always',
     get authRequired() {
       return admission.terms.authRequired === true
     },

@@ -1,5 +1,8 @@
 import type { PerMessageDeflateOptions } from 'ws'
 
+/** Base-2 logarithm of the window that is compressed within: 2 KiB. */
+export const WINDOW_BITS = 11
+
 /** Messages below this gain nothing, bytes. */
 export const DEFLATED_FROM = 128
 
@@ -10,7 +13,7 @@ export const DEFLATED_FROM = 128
  * becomes is bounded by the frame limit.
  */
 export const DEFLATE: PerMessageDeflateOptions = Object.freeze({
-  serverMaxWindowBits: 11,
+  serverMaxWindowBits: WINDOW_BITS,
   clientNoContextTakeover: true,
   zlibDeflateOptions: { memLevel: 4, chunkSize: 4_096 },
   zlibInflateOptions: { chunkSize: 16_384 },

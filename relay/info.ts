@@ -1,5 +1,6 @@
 import type { Limits } from '../protocol/limits.ts'
 import type { Head } from './log/store.ts'
+import { nipsServed } from './nips.ts'
 import type { PolicyTerms } from './policy/policy.ts'
 
 /** What an operator may say of the relay (NIP-11). */
@@ -13,11 +14,6 @@ export interface RelayIdentity {
   readonly icon?: string
 }
 
-export const SUPPORTED_NIPS: readonly number[] = [1, 9, 11, 40, 45, 50, 67, 77]
-
-/** Those that stand on AUTH. */
-const AUTH_NIPS: readonly number[] = [42, 70, 98]
-
 /** What follows from how this relay is run. */
 export interface RelayConduct {
   /** The relay's own public key (NIP-43). */
@@ -29,6 +25,8 @@ export interface RelayConduct {
   readonly owned: boolean
   /** Words can be searched for (NIP-50). */
   readonly search: boolean
+  /** Every EOSE carries hints (NIP-67). */
+  readonly eoseHints: boolean
 }
 
 /** The NIP-11 document. `limitation` names only what is enforced, `seq` is ours (docs/protocol.md, "SEQ"). */
@@ -37,7 +35,7 @@ export function relayInfo(
   limits: Limits,
   head: Head,
   version: string,
-  { self, terms, auth, owned, search }: RelayConduct,
+  { self, terms, auth, owned, search, eoseHints }: RelayConduct,
 ): Record<string, unknown> {
   return {
     name: identity.name ?? 'posthorn',
@@ -46,13 +44,15 @@ export function relayInfo(
     ...(identity.contact === undefined ? {} : { contact: identity.contact }),
     ...(identity.icon ? { icon: identity.icon } : {}),
     self,
-    supported_nips: [
-      ...SUPPORTED_NIPS.filter(nip => search || nip !== 50),
-      ...(auth ? AUTH_NIPS : []),
-      ...(auth && owned ? [86] : []),
-      ...(terms.minPow ? [13] : []),
-      ...(terms.members ? [43] : []),
-    ].sort((a, b) => a - b),
+    supported_nips: nipsServed({
+      always: true,
+      search,
+      auth,
+      owners: auth && owned,
+      pow: (terms.minPow ?? 0) > 0,
+      members: terms.members === true,
+      'eose-hints': eoseHints,
+    }),
     version,
     limitation: {
       max_message_length: limits.frameBytes,

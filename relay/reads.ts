@@ -75,7 +75,7 @@ export function createReads(options: ReadsOptions): Reads {
       const invited = admission.refuseRead(filters, connection) ?? (await admission.invite(connection))
       if (typeof invited === 'string') return connection.send(encode.closed(sub, invited))
       connection.send(encode.event(JSON.stringify(sub), encodeEvent(invited)))
-      connection.send(encode.eose(sub, { ...hints([], keys), complete: 'finish' }))
+      connection.sendEose(sub, { ...hints([], keys), complete: 'finish' })
     }
     attempt(answer, message => connection.send(encode.closed(sub, message)))
   }
@@ -90,7 +90,7 @@ export function createReads(options: ReadsOptions): Reads {
       const end = await sendFound(options, connection, source, () => follower.closed)
       if (end === undefined) return
       const { complete, seq } = end
-      connection.send(encode.eose(sub, { ...hints(filters, keys), seq, ...(complete ? { complete } : {}) }))
+      connection.sendEose(sub, { ...hints(filters, keys), seq, ...(complete ? { complete } : {}) })
       connection.closeSubscription(sub, REASONS.searched)
     }
     attempt(answer, message => {
@@ -119,7 +119,7 @@ export function createReads(options: ReadsOptions): Reads {
         const end = await sendStored({ sub, filters, keys, limits }, connection, source, () => follower.closed)
         if (end === undefined) return
         const { complete, seq } = end
-        connection.send(encode.eose(sub, { ...hints(filters, keys), seq, ...(complete ? { complete } : {}) }))
+        connection.sendEose(sub, { ...hints(filters, keys), seq, ...(complete ? { complete } : {}) })
         return follower.follow(seq)
       }
       const { cursor, size } = log.value
@@ -129,7 +129,7 @@ export function createReads(options: ReadsOptions): Reads {
       connection.send(encode.seq(sub, cursor.seq, source.head.epoch))
       const page = await follower.page(cursor.seq, size)
       if (page === undefined) return
-      connection.send(encode.eose(sub, { ...hints(filters, keys), ...page }))
+      connection.sendEose(sub, { ...hints(filters, keys), ...page })
       if (page.complete === 'finish') return follower.goLive()
       connection.retire(sub)
       connection.readAhead.prepare(cursor.seq, { filters, keys, gone, after: page.seq, limit: size })

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { type Clock, systemClock } from '../platform/clock.ts'
 import { freeBytes } from '../platform/disk.ts'
 import { watchLoopDelay } from '../platform/loop-delay.ts'
+import { isLoopback } from '../platform/origin.ts'
 import type { OpenTelemetryApi } from '../platform/otel.ts'
 import { registeredOpenTelemetry } from '../platform/otel-host.ts'
 import { type Random, systemRandom } from '../platform/random.ts'
@@ -14,7 +15,7 @@ import { defaultLimits, type Limits } from '../protocol/limits.ts'
 import { normalizeRelayUrl } from '../protocol/url.ts'
 import { trustProxies } from './address.ts'
 import { type BackupMade, type BackupSchedule, startBackups } from './backups.ts'
-import { type CoreChanges, createRelayCore } from './core.ts'
+import { type CoreChanges, createRelayCore, type EoseHintsSetting } from './core.ts'
 import { createReadiness, watchCommits } from './health.ts'
 import { IdentitySettings } from './http/identity.ts'
 import { createHttp } from './http/router.ts'
@@ -27,7 +28,6 @@ import { createMetrics } from './metrics/prometheus.ts'
 import { connectMetrics } from './metrics/sources.ts'
 import { timedStore } from './metrics/timed-store.ts'
 import { traced } from './metrics/traced.ts'
-import { isLoopback } from './origin.ts'
 import { openParts, statusOf } from './parts.ts'
 import { NEEDS_URL } from './policy/admission.ts'
 import type { Peer, Policy, PolicyFactory } from './policy/policy.ts'
@@ -52,6 +52,11 @@ export interface RelayOptions {
   readonly onBackup?: (made: BackupMade) => void
   /** False: no search (NIP-50), and no index of words beside the log. Default: true. */
   readonly search?: boolean
+  /**
+   * `asked`: EOSE hints go to clients that sent `since_seq` or chose the subprotocol `nostr-seq`; others get the EOSE of NIP-01.
+   * `always`: to all (NIP-67); some published clients then never see the end of a query. Default: `asked`.
+   */
+  readonly eoseHints?: EoseHintsSetting
   /** Compress (permessage-deflate) for clients that ask for it: less traffic, more CPU, and up to 100 KB for each of them. Default: false. */
   readonly deflate?: boolean
   /**
@@ -179,6 +184,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
       urls,
       retention: options.retention ?? [],
       search: options.search !== false,
+      eoseHints: options.eoseHints,
       onError,
       clock,
       timers,
@@ -250,6 +256,7 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
         auth: urls.size > 0,
         owned: core.admission.membership.hasOwners,
         search: options.search !== false,
+        eoseHints: options.eoseHints === 'always',
       }),
   })
   const servers = new Set<RelayServer>()

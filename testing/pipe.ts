@@ -1,4 +1,5 @@
 import type { Socket, SocketEvents } from '../platform/socket.ts'
+import { SEQ_SUBPROTOCOL } from '../protocol/hints.ts'
 
 /** One connection inside the process. */
 export interface Pipe {
@@ -31,6 +32,7 @@ export function createPipe(
     })
   }
   const side = (deliver: (text: string) => void): Socket => ({
+    protocol: SEQ_SUBPROTOCOL,
     send: text => later(() => deliver(text)),
     close: (code, reason) => later(() => end(code, reason)),
     terminate: () => end(1006, 'terminated'),

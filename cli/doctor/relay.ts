@@ -60,7 +60,7 @@ async function askRelay(visit: RelayVisit): Promise<Finding> {
     }
   }
   try {
-    const answer = await within(askInbox(client, visit), { timers, signal, ms })
+    const answer = await within(askForMail(client, visit), { timers, signal, ms })
     if (answer === undefined)
       return {
         check,
@@ -109,6 +109,17 @@ interface Answer {
   readonly invalid: number
   /** The relay's words instead of an answer. */
   readonly closed?: string
+}
+
+/**
+ * A proxy that drops the subprotocol from the handshake hides from the relay that hints are read, so an answer without them is followed by a
+ * question in log order.
+ */
+async function askForMail(client: RelayClient, visit: RelayVisit): Promise<Answer> {
+  const answer = await askInbox(client, visit)
+  if (visit.position !== undefined || answer.closed !== undefined || answer.hints.seq !== undefined) return answer
+  const inLogOrder = await askInbox(client, { ...visit, position: { epoch: '', seq: 0 } })
+  return inLogOrder.hints.seq === undefined ? answer : { ...answer, hints: inLogOrder.hints }
 }
 
 /** What there is for this key after the position; without one only whether it may ask. */

@@ -43,6 +43,14 @@ export const RELAY_SETTINGS = {
     env: ['POSTHORN_DEFLATE'],
     help: 'compress for clients that ask for it (permessage-deflate): less traffic, more CPU',
   },
+  'eose-hints': {
+    type: 'text',
+    value: 'WHO',
+    is: ['asked', 'always'],
+    default: 'asked',
+    env: ['POSTHORN_EOSE_HINTS'],
+    help: 'who gets a third element in EOSE: clients that sent since_seq or chose nostr-seq (asked), or all (NIP-67)',
+  },
   members: {
     type: 'flag',
     env: ['POSTHORN_MEMBERS'],

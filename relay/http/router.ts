@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { hostAllowed, originAllowed } from '../../platform/origin.ts'
 import { reason } from '../../protocol/reasons.ts'
 import type { Readiness } from '../health.ts'
-import { hostAllowed, originAllowed } from '../origin.ts'
 import type { Peer } from '../policy/policy.ts'
 import type { HttpHost } from './host.ts'
 import { createManage, RPC_TYPE } from './manage.ts'

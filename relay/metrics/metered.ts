@@ -84,6 +84,10 @@ class MeteredSocket implements Socket {
     else for (const message of messagesOf(run)) this.#socket.send(message)
   }
 
+  get protocol(): string {
+    return this.#socket.protocol ?? ''
+  }
+
   get unsentBytes(): number {
     return this.#socket.unsentBytes
   }

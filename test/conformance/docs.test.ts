@@ -1,5 +1,6 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
+import { NIPS } from '#dist/relay/nips.js'
 import { type Rule, readRules } from './rules.ts'
 
 const FILE = '../../docs/conformance.md'
@@ -35,4 +36,17 @@ test('docs/conformance.md lists the rules that are tested, and no others', async
   expect(new Set(names).size).toBe(names.length)
   expect(rules.length).toBeGreaterThan(60)
   await expect(pageOf(rules)).toMatchFileSnapshot(FILE)
+})
+
+const twoDigits = (nip: number): string => String(nip).padStart(2, '0')
+
+test('every NIP of the table has a file of rules, and every file a NIP of the table', () => {
+  expect(NIPS.map(({ nip }) => `nip-${twoDigits(nip)}.test.ts`)).toEqual(files)
+})
+
+test.each(['README.md', 'docs/protocol.md'])('%s names the NIPs of the table, and no others', file => {
+  const numbers = NIPS.map(({ nip }) => twoDigits(nip))
+  const list = `NIP-${numbers.slice(0, -1).join(', ')} and ${numbers.at(-1)}`
+  const text = readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8').replaceAll(/\s+/g, ' ')
+  expect(text).toContain(list)
 })

@@ -466,6 +466,16 @@ rule(
   },
 )
 
+rule(
+  'EOSE has two elements: what a relay may add to it goes to clients that asked for it',
+  async ({ open, alice, now }) => {
+    const client = await open()
+    await client.store(alice.sign({ created_at: now }))
+    for (const filter of [{}, { limit: 0 }, { limit: 1 }, { authors: [alice.pubkey] }, { kinds: [7] }])
+      expect((await client.request('s', filter)).at(-1)).toEqual(['EOSE', 's'])
+  },
+)
+
 rule('a subscription that is refused sends no EOSE', async ({ open }) => {
   const client = await open()
   client.send('REQ', 'refused', { kinds: [4] })

@@ -4,7 +4,7 @@ import { hintsOf, idsOf, isFor } from '../relay/wire.ts'
 import { nip } from './rules.ts'
 
 const PAGE = 10
-const { rule, leftOut } = nip('67', { limits: { page: PAGE } })
+const { rule, leftOut } = nip('67', { limits: { page: PAGE }, eoseHints: 'always' })
 
 const one = (events: readonly (NostrEvent | undefined)[]): string[] => events.flatMap(event => event?.id ?? [])
 

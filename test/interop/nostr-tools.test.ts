@@ -418,7 +418,7 @@ describe('counting', () => {
 describe('relay information', () => {
   test('nip11 over HTTP at the same address', async () => {
     const info = await fetchRelayInformation(server.url)
-    for (const nip of [1, 9, 11, 40, 45, 67]) expect(info.supported_nips).toContain(nip)
+    for (const nip of [1, 9, 11, 40, 45, 62]) expect(info.supported_nips).toContain(nip)
     expect(info.limitation?.max_subid_length).toBe(64)
     expect(info).toHaveProperty('seq', { version: 1, epoch: server.relay.head.epoch, last: server.relay.head.last })
   })

@@ -137,12 +137,12 @@ import { parseRelayFrame } from '${manifest.name}/protocol'
 import WebSocket from 'ws'
 const relay = await createRelay({ data: 'relay-data' })
 const socket = new WebSocket(await relay.listen({ port: 0 }))
-// The AUTH that greets the connection comes first.
+// The AUTH that greets the connection comes first, then the epoch.
 const answer = new Promise((resolve, reject) => {
-  socket.on('message', text => String(text).startsWith('["AUTH"') || resolve(text))
+  socket.on('message', text => String(text).startsWith('["EOSE"') && resolve(text))
   socket.on('error', reject)
 })
-socket.on('open', () => socket.send('["REQ","s",{}]'))
+socket.on('open', () => socket.send('["REQ","s",{"since_seq":0}]'))
 const frame = parseRelayFrame(String(await answer))
 if (!frame.ok || frame.value.type !== 'EOSE' || frame.value.hints.epoch === undefined) throw new Error('no EOSE with an epoch')
 socket.terminate()

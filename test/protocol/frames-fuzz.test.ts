@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import {
   defaultLimits,
   encode,
+  encodeHints,
   type FrameError,
   parseClientFrame,
   parseRelayFrame,
@@ -35,7 +36,7 @@ const VALID = [
   encode.close('s'),
   encode.event('"s"', JSON.stringify(NOTE), 7),
   encode.ok(NOTE.id, true, 'seq: 7'),
-  encode.eose('s', { complete: 'more', seq: 7, epoch: EPOCH, scope: 'ab', floor: 1, withheld: true }),
+  encode.eose('s', encodeHints({ complete: 'more', seq: 7, epoch: EPOCH, scope: 'ab', floor: 1, withheld: true })),
   encode.closed('s', 'error: x'),
   encode.count('s', 3),
   encode.seq('s', 7, EPOCH),

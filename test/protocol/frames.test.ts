@@ -1,4 +1,4 @@
-import { defaultLimits, encode, encodeEvent, parseClientFrame, parseRelayFrame } from 'posthorn/protocol'
+import { defaultLimits, encode, encodeHints, encodeEvent, parseClientFrame, parseRelayFrame } from 'posthorn/protocol'
 import { describe, expect, test } from 'vitest'
 import { person } from '../helpers/events.ts'
 
@@ -138,7 +138,7 @@ describe('parseRelayFrame', () => {
       [encode.event('"s"', NOTE_JSON), { type: 'EVENT', sub: 's', event: NOTE }],
       [encode.event('"s"', NOTE_JSON, 7), { type: 'EVENT', sub: 's', event: NOTE, seq: 7 }],
       [encode.ok(NOTE.id, true, 'seq: 7'), { type: 'OK', id: NOTE.id, accepted: true, message: 'seq: 7' }],
-      [encode.eose('s', hints), { type: 'EOSE', sub: 's', hints }],
+      [encode.eose('s', encodeHints(hints)), { type: 'EOSE', sub: 's', hints }],
       [encode.closed('s', 'error: x'), { type: 'CLOSED', sub: 's', message: 'error: x' }],
       [encode.notice('x'), { type: 'NOTICE', message: 'x' }],
       [encode.count('s', 3), { type: 'COUNT', sub: 's', count: 3 }],

@@ -223,7 +223,7 @@ const probes: Record<LimitName, (() => Promise<void>) | `test/${string}.test.ts`
     expect((await ask(0))[0]).toBe('NOTICE')
   },
   async page() {
-    const { open } = await bench({ page: 3 })
+    const { open } = await bench({ page: 3 }, { eoseHints: 'always' })
     const client = open()
     for (let index = 0; index < 4; index++) await client.publish(sign({ created_at: START_S - index }))
     const ask = async (filter: object) => {

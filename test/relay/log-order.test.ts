@@ -2,7 +2,7 @@ import type { FilterJson } from 'posthorn/protocol'
 import { describe, expect, test } from 'vitest'
 import { notes, nowSeconds, person } from '../helpers/events.ts'
 import { manualTime, startRelay } from './relay-on-test.ts'
-import { hintsOf, idsOf, isFor, seqOf, seqsOf } from './wire.ts'
+import { hintsOf, idsOf, isFor, READS_HINTS, seqOf, seqsOf } from './wire.ts'
 
 const [alice, bob] = [person('alice'), person('bob')]
 const at = nowSeconds() - 100
@@ -251,9 +251,10 @@ describe('cursors', () => {
     expect((await wire.next())[0]).toBe('EOSE')
   })
 
-  test('any client may start from the EOSE of a plain REQ', async () => {
-    const { ask, wire, writer } = await start(3)
-    const hints = hintsOf((await wire.request('plain', {})).at(-1))
+  test('a client that reads hints may start from the EOSE of a plain REQ', async () => {
+    const { ask, wire, writer, connect } = await start(3)
+    const hints = hintsOf((await (await connect(READS_HINTS)).request('plain', {})).at(-1))
+    expect((await wire.request('plain', {})).at(-1)).toEqual(['EOSE', 'plain'])
     const event = bob.sign({ created_at: nowSeconds() })
     await writer.publish(event)
     const frames = await ask('log', Number(hints['seq']))

@@ -1,14 +1,28 @@
 import { describe, expect, test } from 'vitest'
 import { notes, nowSeconds, person } from '../helpers/events.ts'
 import { manualTime, startRelay } from './relay-on-test.ts'
-import { endOf, hintsOf, idsOf, isFor } from './wire.ts'
+import { endOf, hintsOf, idsOf, isFor, READS_HINTS } from './wire.ts'
 
 const [alice, bob] = [person('alice'), person('bob')]
 
 describe('a plain client', () => {
-  test('gets stored events newest first without seqs, then EOSE with hints, then live ones', async () => {
-    const { connect, relay } = await startRelay()
+  test('gets stored events newest first without seqs, then an EOSE of two elements, then live ones', async () => {
+    const { connect } = await startRelay()
     const wire = await connect()
+    const events = notes(alice, 3)
+    for (const event of events) await wire.publish(event)
+    const frames = await wire.request('s', { kinds: [1] })
+    expect(idsOf(frames)).toEqual(events.map(({ id }) => id).reverse())
+    expect(frames.slice(0, -1).every(frame => frame.length === 3)).toBe(true)
+    expect(frames.at(-1)).toEqual(['EOSE', 's'])
+    const live = bob.sign({ created_at: nowSeconds(), content: 'live' })
+    await (await connect()).publish(live)
+    expect(await wire.next()).toEqual(['EVENT', 's', live])
+  })
+
+  test('that chose the subprotocol gets hints in its EOSE, and nothing else differs', async () => {
+    const { connect, relay } = await startRelay()
+    const wire = await connect(READS_HINTS)
     const events = notes(alice, 3)
     for (const event of events) await wire.publish(event)
     const frames = await wire.request('s', { kinds: [1] })
@@ -26,7 +40,7 @@ describe('a plain client', () => {
 
   test('hints: `more` where a limit cut, none of both for limit 0, withheld by the filter alone, one scope for one reader', async () => {
     const { connect } = await startRelay({ limits: { page: 2 } })
-    const wire = await connect()
+    const wire = await connect(READS_HINTS)
     const hints = async (...filters: Parameters<typeof wire.request>[1][]) =>
       hintsOf((await wire.request('s', ...filters)).at(-1))
     const empty = await hints({})

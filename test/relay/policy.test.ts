@@ -11,9 +11,9 @@ import {
   saneDefaults,
 } from 'posthorn/relay'
 import { describe, expect, test } from 'vitest'
+import { hostAllowed, originAllowed } from '#dist/platform/origin.js'
 import { systemRandom } from '#dist/platform/random.js'
 import { addressKey, clientAddress, isForwarded, normalizeAddress, trustProxies } from '#dist/relay/address.js'
-import { hostAllowed, originAllowed } from '#dist/relay/origin.js'
 import { Invites } from '#dist/relay/policy/invites.js'
 import type { PolicyContext, Sender } from '#dist/relay/policy/policy.js'
 import { difficultyOf } from '#dist/relay/policy/pow.js'

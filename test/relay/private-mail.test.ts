@@ -4,7 +4,7 @@ import { nowSeconds, type Person, person } from '../helpers/events.ts'
 import { type RunningRelay, startRelay } from '../helpers/start-relay.ts'
 import { sync } from './http-client.ts'
 import { filter } from './unsigned.ts'
-import { connect, endOf, type Frame, hintsOf, isFor, type Wire } from './wire.ts'
+import { connect, endOf, type Frame, hintsOf, isFor, READS_HINTS, type Wire } from './wire.ts'
 
 // Mail for bob must not show to others in any way. So two relays are told the same, but one of them has the mail beside it: what
 // anybody but bob is answered must be the same, word for word, on both. Only positions in the log may differ.
@@ -193,7 +193,7 @@ async function write({ httpUrl }: RunningRelay, event: NostrEvent): Promise<void
 async function look(withMail: boolean, who: Person | undefined): Promise<Seen> {
   const relay = relays[withMail ? 0 : 1]
   if (relay === undefined) throw new Error('not started')
-  const wire = await connect(relay.url)
+  const wire = await connect(relay.url, READS_HINTS)
   if (who !== undefined) {
     const auth = who.sign({
       kind: 22_242,

@@ -4,7 +4,7 @@ import { onTestFinished } from 'vitest'
 import type { Clock } from '#dist/platform/clock.js'
 import type { Cancel, Timers } from '#dist/platform/timers.js'
 import { sharedVerifier } from '../helpers/shared-verifier.ts'
-import { connect, type Wire } from './wire.ts'
+import { connect, type Wire, type WireOptions } from './wire.ts'
 
 /** Time that moves only when told to. Wall and monotonic clock can be set apart, as a suspended machine does. */
 export interface ManualTime {
@@ -57,7 +57,7 @@ export function manualTime(): ManualTime {
 export interface TestRelay {
   readonly relay: Relay
   readonly url: string
-  connect(): Promise<Wire>
+  connect(options?: WireOptions): Promise<Wire>
 }
 
 /** The real relay on a free port, stopped after the running test. An error that an operator would see fails the test. */
@@ -73,5 +73,5 @@ export async function startRelay(options: RelayOptions = {}): Promise<TestRelay>
     await relay.close()
     if (errors.length > 0) throw new Error(`the relay reported ${errors.join(', ')}`)
   })
-  return { relay, url, connect: () => connect(url) }
+  return { relay, url, connect: options => connect(url, options) }
 }

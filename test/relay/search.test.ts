@@ -10,7 +10,7 @@ import { testSeed } from '../helpers/seed.ts'
 import { type RunningRelay, startRelay } from '../helpers/start-relay.ts'
 import { makeTempDir, removeDir } from '../helpers/temp-dir.ts'
 import { dice } from './dice.ts'
-import { connect, hintsOf, idsOf } from './wire.ts'
+import { connect, hintsOf, idsOf, READS_HINTS } from './wire.ts'
 
 const NOW = 2_000_000
 const author = (name: string) => createHash('sha256').update(name).digest('hex')
@@ -259,7 +259,7 @@ describe('on the wire', () => {
   afterAll(() => relay[Symbol.asyncDispose]())
 
   test('events best first, EOSE, then CLOSED: a search is not live', async () => {
-    const wire = await connect(relay.url)
+    const wire = await connect(relay.url, READS_HINTS)
     const now = nowSeconds()
     const weak = alice.sign({
       content: 'a long text that mentions the posthorn once among other things',

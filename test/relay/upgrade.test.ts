@@ -33,7 +33,7 @@ test('NIP-11: the document tells what is enforced, and the log’s position', as
   expect(await response.json()).toMatchObject({
     name: 'n',
     contact: 'mailto:a@b',
-    supported_nips: expect.arrayContaining([1, 9, 11, 40, 45, 67]),
+    supported_nips: expect.arrayContaining([1, 9, 11, 40, 45, 59, 62, 65]),
     limitation: {
       max_message_length: defaultLimits.frameBytes,
       max_subscriptions: defaultLimits.subscriptions,

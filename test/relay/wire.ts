@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { FilterJson, NostrEvent } from 'posthorn/protocol'
+import { type FilterJson, type NostrEvent, SEQ_SUBPROTOCOL } from 'posthorn/protocol'
 import { onTestFinished } from 'vitest'
 import WebSocket from 'ws'
 
@@ -65,8 +65,16 @@ export function seqOf(ok: Frame): number {
   return Number(match[1])
 }
 
-export async function connect(url: string, options: WebSocket.ClientOptions = {}): Promise<Wire> {
-  const socket = new WebSocket(url, { perMessageDeflate: false, ...options })
+export interface WireOptions extends WebSocket.ClientOptions {
+  /** Subprotocols that are offered. */
+  readonly protocols?: readonly string[]
+}
+
+/** A client that reads EOSE hints and says so in its handshake. */
+export const READS_HINTS: WireOptions = { protocols: [SEQ_SUBPROTOCOL] }
+
+export async function connect(url: string, { protocols = [], ...options }: WireOptions = {}): Promise<Wire> {
+  const socket = new WebSocket(url, [...protocols], { perMessageDeflate: false, ...options })
   const received: Frame[] = []
   let seen = 0
   let wake = () => {}
