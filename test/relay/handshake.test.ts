@@ -120,7 +120,7 @@ test('an Upgrade to something else is passed over, as servers may: the request i
   expect(await response.setEncoding('utf8').toArray()).toEqual(['ok\n'])
 })
 
-const ECHO = { client_no_context_takeover: true, server_max_window_bits: '11' }
+const ECHO: Record<string, string | true> = { client_no_context_takeover: true, server_max_window_bits: '11' }
 
 /** Parameters of the extension that was agreed on; undefined without one. */
 function agreed(header: string | undefined): Record<string, string | true> | undefined {
