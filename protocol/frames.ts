@@ -198,7 +198,8 @@ export const encode = {
   eventTail: (seq?: number): string => (seq === undefined ? ']' : `,${seq}]`),
   ok: (id: string, accepted: boolean, message: string): string => JSON.stringify(['OK', id, accepted, message]),
   /** Without hints ({@link encodeHints}) it is the EOSE of NIP-01, two elements long. */
-  eose: (sub: string, hints?: readonly string[]): string => JSON.stringify(hints ? ['EOSE', sub, hints] : ['EOSE', sub]),
+  eose: (sub: string, hints?: readonly string[]): string =>
+    JSON.stringify(hints ? ['EOSE', sub, hints] : ['EOSE', sub]),
   closed: (sub: string, message: string): string => JSON.stringify(['CLOSED', sub, message]),
   challenge: (challenge: string): string => JSON.stringify(['AUTH', challenge]),
   auth: (event: NostrEvent): string => `["AUTH",${encodeEvent(event)}]`,

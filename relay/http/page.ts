@@ -35,7 +35,7 @@ export const ASSETS: Readonly<Record<string, { readonly file: URL; readonly type
     ]),
   ),
   ...Object.fromEntries(
-    ['clock', 'timers', 'web-hash'].map(name => [`/platform/${name}.js`, script(`platform/${name}.js`)]),
+    ['clock', 'on-abort', 'timers', 'web-hash'].map(name => [`/platform/${name}.js`, script(`platform/${name}.js`)]),
   ),
 }
 

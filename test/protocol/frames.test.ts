@@ -1,4 +1,4 @@
-import { defaultLimits, encode, encodeHints, encodeEvent, parseClientFrame, parseRelayFrame } from 'posthorn/protocol'
+import { defaultLimits, encode, encodeEvent, encodeHints, parseClientFrame, parseRelayFrame } from 'posthorn/protocol'
 import { describe, expect, test } from 'vitest'
 import { person } from '../helpers/events.ts'
 
