@@ -1,5 +1,5 @@
 import type { AgentRules } from './agent-rules.ts'
-import type { Accept, Agent, AgentEvents, AgentStatus, Contact, Host } from './api.ts'
+import type { Accept, Agent, AgentEvents, AgentStatus, Contact, Drained, DrainOptions, Host } from './api.ts'
 import { createArrivals } from './arrivals.ts'
 import { createCards } from './card/index.ts'
 import { createContactBook, mergeContacts } from './contacts/book.ts'
@@ -17,6 +17,7 @@ import { createIntake } from './intake.ts'
 import { ACCEPT_INVITE, createInviteDesk } from './invites/desk.ts'
 import { createInvites } from './invites/index.ts'
 import { createInviteLedger } from './invites/ledger.ts'
+import type { TakeUp } from './invites/take-up.ts'
 import { createLife } from './life.ts'
 import { createCompose, createComposeReceipt } from './mail/compose.ts'
 import { createSealer } from './mail/seal.ts'
@@ -26,7 +27,7 @@ import type { HandleOptions, Handler, TypedHandler } from './messaging.ts'
 import { findRecipient } from './names/find.ts'
 import { createNameBook } from './names/name-book.ts'
 import { createNotices } from './notices.ts'
-import { createObeying, type Obeying } from './obeying.ts'
+import type { createObeying, Obeying } from './obeying.ts'
 import { createPresence } from './presence/index.ts'
 import { createRates, EPHEMERAL_RATE, STRANGER_RATE } from './rate.ts'
 import { allowsPrivate } from './relays/addresses.ts'
@@ -54,6 +55,7 @@ import { createWorker } from './work/worker.ts'
 
 const SYNC_MS = 30_000
 const CLOSE_MS = 5_000
+const DRAIN_MS = 60_000
 
 export interface StartOptions extends Host, AgentRules {
   readonly name: string
@@ -72,13 +74,15 @@ export interface StartOptions extends Host, AgentRules {
   readonly contacts: () => readonly Contact[]
   /** Relays that were added while it runs are to be there at the next start, too. */
   rememberRelays?(added: readonly string[]): MaybePromise<unknown>
+  /** Where other programs of the home have this agent do things. */
+  readonly obeying?: typeof createObeying
   aboutDocument?(order: Readonly<Record<string, unknown>>): void
   /** After everything else is closed. */
   onClosed?(): void
 }
 
-/** What runs when an agent runs. */
-export type RunningAgent = Agent & Pick<Obeying, 'adopt' | 'tell' | 'obey'>
+/** What runs when an agent runs; with `obeying` where other programs of the home have it do things. */
+export type RunningAgent = Agent & { readonly obeying?: Obeying | undefined }
 
 /** An agent on given surroundings; `openAgent` finds these on a machine. */
 export function startAgent(given: StartOptions): RunningAgent {
@@ -179,17 +183,19 @@ export function startAgent(given: StartOptions): RunningAgent {
       worker.wake()
     },
   })
+  const rates = createRates(clock, from =>
+    from === pubkey ? undefined : (options.rate ?? (isContact(from) ? undefined : STRANGER_RATE)),
+  )
   const worker = createWorker({
     ...options,
-    rates: createRates(clock, from =>
-      from === pubkey ? undefined : (options.rate ?? (isContact(from) ? undefined : STRANGER_RATE)),
-    ),
+    rates,
     accepted: () => (options.accept === 'anyone' ? undefined : view.knownKeys()),
     contacts: view.knownKeys,
     fault: (mail, loops) => chainFault(mail, loops, { pubkey, store, maxHops, lookup: id => pool.find(id) }),
     reply: sender.reply,
     receipt: receipting.one,
     onQueued,
+    onIdle: life.beat,
     onWorked(from) {
       if (options.accept === 'anyone' && !isContact(from)) arrivals.mail(intake.refill(from))
     },
@@ -252,15 +258,23 @@ export function startAgent(given: StartOptions): RunningAgent {
   const card = createCards(beside)
   const requests = createRequests({ store, resolve, entry: view.entry, announce: arrivals.mail, wake: worker.wake })
   const contacts = createContacts({ book, requests, around: options.contacts, resolve, find })
-  const obeying = createObeying({
+  /** Whoever invited us is known, and reached, from now on. */
+  function meet({ contact, added }: Pick<TakeUp, 'contact' | 'added'>): MaybePromise<unknown> {
+    contacts.add(contact.name, contact.pubkey, { relays: contact.relays })
+    if (added.length === 0) return undefined
+    for (const url of added) pool.add(url)
+    return options.rememberRelays?.(added)
+  }
+
+  const obeying = options.obeying?.({
     ...options,
+    meet,
     life,
     ledger,
     contacts,
     card,
     presence,
     state: states.api.state,
-    addRelay: pool.add,
     onQueued: kick,
     express: express.send,
     told: express.delivery,
@@ -285,7 +299,7 @@ export function startAgent(given: StartOptions): RunningAgent {
     contacts: view.contacts,
     ensureOpen: life.ensureOpen,
     async enter(taken) {
-      await obeying.meet(taken)
+      await meet(taken)
       const { mail } = await sender.post(taken.contact.pubkey, taken.body, { act: taken.act, idem: taken.idem })
       await store.durable?.()
       return mail.id
@@ -297,6 +311,13 @@ export function startAgent(given: StartOptions): RunningAgent {
     until: life.until,
     isEnding: () => life.isClosing,
   })
+
+  const since = { conclusions: { ...worker.conclusions }, lost: 0 }
+  async function drainFor(how: DrainOptions & { readonly timeoutMs: number }): Promise<Drained> {
+    const start = clock.monotonic()
+    const { drain } = await import('./seldom.ts')
+    return drain({ ...options, life, worker, rates, syncer, pool, clerk, counters, since }, { ...how, start })
+  }
 
   // What an earlier life received and did not tell.
   clerk.plan()
@@ -322,9 +343,7 @@ export function startAgent(given: StartOptions): RunningAgent {
     }),
     ...tracking,
     ...states.api,
-    adopt: obeying.adopt,
-    tell: obeying.tell,
-    obey: obeying.obey,
+    obeying,
     handle(what: unknown, handler: unknown, handle?: HandleOptions) {
       life.ensureOpen()
       // The overloads of `Agent` keep what belongs together.
@@ -370,6 +389,10 @@ export function startAgent(given: StartOptions): RunningAgent {
       planStatus()
       return view.entry({ ...mail, read: true })
     },
+    async drain(drained = {}) {
+      life.ensureOpen()
+      return drainFor({ timeoutMs: DRAIN_MS, ...drained })
+    },
     async sync({ maxMs = SYNC_MS } = {}) {
       life.ensureOpen()
       return syncer.sync(maxMs)
@@ -384,15 +407,28 @@ export function startAgent(given: StartOptions): RunningAgent {
         listen()
       }
     },
-    close({ timeoutMs = CLOSE_MS } = {}) {
-      life.beginClosing()
+    close({ drain = false, timeoutMs = drain ? DRAIN_MS : CLOSE_MS } = {}) {
       const quiet = () => {
         asks.close()
         ear.close()
         desk.close()
         card.close()
       }
-      closing ??= shutDown({ ...options, life, pool, worker, clerk, presence, state: states, quiet }, timeoutMs)
+      const end = (ms: number) => {
+        life.beginClosing()
+        return shutDown({ ...options, life, pool, worker, clerk, presence, state: states, quiet }, ms)
+      }
+      if (!drain) life.beginClosing()
+      closing ??= drain
+        ? drainFor({ timeoutMs }).then(
+            async drained => ({
+              ...(await end(Math.min(CLOSE_MS, Math.max(0, timeoutMs - drained.ms)))),
+              drained,
+            }),
+            // It could not even begin: a page may be offline.
+            () => end(CLOSE_MS),
+          )
+        : end(timeoutMs)
       return closing
     },
   }

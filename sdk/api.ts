@@ -194,6 +194,46 @@ export interface SyncSummary extends Omit<RelaySync, 'relay' | 'error'> {
   readonly relays: readonly RelaySync[]
 }
 
+export interface DrainOptions {
+  /** ms, default 60,000. */
+  readonly timeoutMs?: number
+  /** Aborting rejects with its reason; what was handled until then stays handled. */
+  readonly signal?: AbortSignal
+}
+
+/** What `drain` came to; counts are since the drain before, or since the agent was opened. Everything that is not done is still in the store, and goes on while the agent runs or at the next start. */
+export interface Drained {
+  /** Caught up with every relay, no message left for a handler, and every outcome is at a relay. */
+  readonly complete: boolean
+  /** Messages whose handler answered, was done, or declined. */
+  readonly handled: number
+  /** Messages given up, after the last attempt or because the answer cannot be sent: `deadLetters` has them. */
+  readonly failed: number
+  /** Messages refused by rule (deadline, hops, loops), or that no handler here understands. */
+  readonly rejected: number
+  /** Messages that wait for a handler, or are with one that has not ended. */
+  readonly left: number
+  /** When the next failed one of these is tried again, ms since 1970. */
+  readonly nextDueMs?: number
+  /** Messages, replies and receipts that no relay has yet. */
+  readonly unsent: number
+  /** Received messages whose senders were not told so yet, because the key did not sign. */
+  readonly untold: number
+  /** Messages, replies and receipts that relays refused for good, or that were given up. */
+  readonly refused: number
+  /** Relays that were not caught up with: what waits there was not handled. */
+  readonly notReached: readonly { readonly relay: string; readonly reason: string }[]
+  /** Duration of this call. */
+  readonly ms: number
+}
+
+export interface CloseOptions {
+  /** ms, default 5,000; with `drain` 60,000, for both. */
+  readonly timeoutMs?: number
+  /** First as {@link Agent.drain}; the result then has `drained`. */
+  readonly drain?: boolean
+}
+
 export interface AgentEvents {
   message: IncomingMessage
   status: AgentStatus
@@ -259,13 +299,25 @@ export interface Agent extends AgentStates {
   mark(id: string, mark: Mark, reason?: string): Promise<string | undefined>
   /** Resolves when caught up with every relay that can be reached (or it refuses this key), or after `maxMs` (default 30,000). */
   sync(options?: { readonly maxMs?: number }): Promise<SyncSummary>
+  /**
+   * For an agent that a scheduler wakes: open, handle, drain, close. Resolves when it is caught up with every relay that can be reached,
+   * every message that waits for a handler was handled (retries that fall due in time included), and every outcome (reply, receipt) is at a
+   * relay; or after `timeoutMs`. Says what was done and what was not. Rejects with the signal's reason, or with AgentClosedError.
+   *
+   * @example
+   * const agent = await openAgent({ name: 'reviewer' })
+   * agent.handle('request', review)
+   * const { complete, handled, left, notReached } = await agent.drain({ timeoutMs: 50_000 })
+   * await agent.close()
+   */
+  drain(options?: DrainOptions): Promise<Drained>
   status(): AgentStatus
   /** Counts since it was opened. */
   counters(): AgentCounters
   /** Returns the function that stops listening. */
   on<K extends keyof AgentEvents>(event: K, listener: (value: AgentEvents[K]) => void): () => void
   /** Stops handlers, sends what is queued for at most `timeoutMs` (default 5,000), disconnects; says what had to wait. */
-  close(options?: { readonly timeoutMs?: number }): Promise<Unfinished>
+  close(options?: CloseOptions): Promise<Unfinished>
 }
 
 export interface InboxQuery {

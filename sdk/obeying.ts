@@ -21,9 +21,8 @@ export interface ObeyingOptions {
   readonly card: Pick<AgentCards, 'set'>
   readonly presence: Pick<AgentPresence, 'set'>
   readonly state: AgentStates['state']
-  /** Relays that were added are to be there at the next start, too. */
-  rememberRelays?(added: readonly string[]): MaybePromise<unknown>
-  addRelay(url: string): void
+  /** Whoever invited us is known, and reached, from now on. */
+  meet(taken: Pick<TakeUp, 'contact' | 'added'>): MaybePromise<unknown>
   /** Only where orders can come. */
   aboutDocument?(order: Readonly<Record<string, unknown>>): void
   onQueued(mail: OutgoingMail): void
@@ -35,8 +34,6 @@ export interface ObeyingOptions {
 
 /** What other programs of the home, which has one writer, have this agent do. */
 export interface Obeying {
-  /** Whoever invited us is known, and reached, from now on. */
-  meet(taken: Pick<TakeUp, 'contact' | 'added'>): MaybePromise<unknown>
   /** Takes over an event that was signed elsewhere with this agent's key. False once it is closing. */
   adopt(mail: OutgoingMail): boolean
   /** Tells an ephemeral message that was signed elsewhere; nobody is there to hear what became of it. */
@@ -47,13 +44,6 @@ export interface Obeying {
 
 export function createObeying(options: ObeyingOptions): Obeying {
   const { store, clock, life, ledger, contacts, card, presence, state } = options
-
-  function meet({ contact, added }: Pick<TakeUp, 'contact' | 'added'>): MaybePromise<unknown> {
-    contacts.add(contact.name, contact.pubkey, { relays: contact.relays })
-    if (added.length === 0) return undefined
-    for (const url of added) options.addRelay(url)
-    return options.rememberRelays?.(added)
-  }
 
   function adopt(mail: OutgoingMail): boolean {
     if (life.isClosing) return false
@@ -72,14 +62,13 @@ export function createObeying(options: ObeyingOptions): Obeying {
       void (order.private ? state.private : state).update(order.state).catch(() => {})
     } else if ('doc' in order) options.aboutDocument?.(order.doc)
     else if ('meet' in order) {
-      meet({ contact: order.meet, added: order.added })
+      options.meet({ contact: order.meet, added: order.added })
       adopt(order.mail)
     } else if (order.contact === 'add') contacts.add(order.name, order.pubkey, { relays: order.relays })
     else contacts[order.contact](order.pubkey)
   }
 
   return {
-    meet,
     adopt,
     async tell(mail) {
       // A refusal is what became of it.

@@ -27,6 +27,7 @@ import { openSqliteMailStore } from './home/sqlite-mail-store.ts'
 import { openSqliteStateStore } from './home/sqlite-state-store.ts'
 import { localSigner } from './identity/local-signer.ts'
 import { nodeHost } from './node-host.ts'
+import { createObeying } from './obeying.ts'
 import { ownRelays } from './relay-url.ts'
 import { createRemoteSigner } from './remote-signer/index.ts'
 import { memoryShelf, sessionOn } from './shelf.ts'
@@ -115,21 +116,25 @@ async function openHome(options: OpenAgentOptions, host: Host): Promise<Agent> {
       },
       session: options.host?.session ?? sessionOn(shelf, host.random),
       present: options.presence ?? true,
+      obeying: createObeying,
       aboutDocument: order => void loadDocuments().then(({ obeyOrder }) => obeyOrder(agent, order)),
       rememberRelays: added => addProfileRelays(home, added),
       onClosed: () => {
         for (const step of undo) step()
       },
     })
-    const stopSpool = watchSpool(home, signer.pubkey, host.timers, {
-      onMail: agent.adopt,
-      onTell: agent.tell,
-      onRead: id => store.markRead(id),
-      // Gone, or the agent is closing: there is nobody left to tell.
-      onMark: (id, mark, reason) => void agent.mark(id, mark, reason).catch(() => {}),
-      onOrder: agent.obey,
-    })
-    undo.unshift(stopSpool)
+    const { obeying } = agent
+    const stopSpool =
+      obeying &&
+      watchSpool(home, signer.pubkey, host.timers, {
+        onMail: obeying.adopt,
+        onTell: obeying.tell,
+        onRead: id => store.markRead(id),
+        // Gone, or the agent is closing: there is nobody left to tell.
+        onMark: (id, mark, reason) => void agent.mark(id, mark, reason).catch(() => {}),
+        onOrder: obeying.obey,
+      })
+    if (stopSpool) undo.unshift(stopSpool)
     return agent
   } catch (error) {
     for (const step of undo) step()

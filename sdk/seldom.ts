@@ -1,6 +1,7 @@
 /** What few agents need, fetched by those that do: one piece, because each further one costs every page more than it saves. */
 export { createExpress } from './ephemeral/express.ts'
 export { checkedSigner } from './identity/checked-signer.ts'
+export { findCards } from './card/find.ts'
 export { makeInvite } from './invites/make.ts'
 export { joinRelay, requestRelayCode } from './invites/relay-code.ts'
 export { takeUp } from './invites/take-up.ts'
@@ -15,4 +16,5 @@ export { createCouriers } from './relays/couriers.ts'
 export { createVisits } from './relays/visits.ts'
 export { scatter } from './sending/scatter.ts'
 export { ownAncestor } from './work/ancestors.ts'
+export { drain } from './work/drain.ts'
 export { refuseUnknown } from './work/refuse-unknown.ts'

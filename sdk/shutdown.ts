@@ -1,5 +1,6 @@
 import type { Clock } from '../platform/clock.ts'
 import { sleep, type Timers } from '../platform/timers.ts'
+import type { Drained } from './api.ts'
 import type { Life } from './life.ts'
 import type { MailStore } from './mail/store.ts'
 import type { Pool } from './relays/pool.ts'
@@ -13,6 +14,8 @@ export interface Unfinished {
   readonly untold: number
   /** Changes of state that are not signed, and events of it that fewer relays than wanted have; absent: nothing of what this life has opened. */
   readonly state?: Unsent
+  /** With `close({ drain: true })`. */
+  readonly drained?: Drained
 }
 
 export interface ShutdownOptions {

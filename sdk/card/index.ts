@@ -11,8 +11,9 @@ import { CARD_SHELF, type CardDraft, checkDraft, keptCard } from './kept.ts'
 import { type CardSearch, createCardSearch } from './search.ts'
 import { type AgentCard, CARD_VERSION, parseCard, skillTags } from './shape.ts'
 
+export type { FoundCard } from './found.ts'
 export type { CardDraft } from './kept.ts'
-export type { CardQuery, FoundCard } from './search.ts'
+export type { CardQuery } from './search.ts'
 
 export interface AgentCards extends CardSearch {
   /** This agent's card. */

@@ -1,21 +1,12 @@
+import { onDemand } from '../../platform/on-demand.ts'
 import type { Cancel, Timers } from '../../platform/timers.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
 import { AGENT_CARD, supersedes } from '../../protocol/kinds.ts'
 import type { Line } from '../link/line.ts'
 import type { Lines } from '../link/lines.ts'
-import { npubOf } from '../sending/recipient.ts'
-import { type AgentCard, mentions, parseCard, skillTags } from './shape.ts'
-
-/** A card as it was found: verified, its author's word. */
-export interface FoundCard {
-  /** 64 hex. */
-  readonly pubkey: string
-  readonly npub: string
-  readonly card: AgentCard
-  /** The author's clock, seconds since 1970. */
-  readonly at: number
-}
+import { type FoundCard, foundOf } from './found.ts'
+import { parseCard } from './shape.ts'
 
 export interface CardQuery {
   readonly skill?: string
@@ -47,14 +38,16 @@ interface Collected {
   readonly complete: boolean
 }
 
+/** Asks lines for cards, at most `ms`. */
+export type Collect = (from: readonly Line[], filter: FilterJson, ms?: number) => Promise<Collected>
+
+const loadFinding = onDemand(() => import('../seldom.ts'))
+
 const PATIENCE_MS = 5_000
 /** Cards held while a search runs; a relay that has more is asked more narrowly. */
 const MAX_FOUND = 2_000
-const PAGE = 500
 
-export function createCardSearch({ lines, timers, resolve }: CardSearchOptions): CardSearch & {
-  collect(from: readonly Line[], filter: FilterJson, ms?: number): Promise<Collected>
-} {
+export function createCardSearch({ lines, timers, resolve }: CardSearchOptions): CardSearch & { collect: Collect } {
   /** The newest card of each author; resolves when every relay has told what it has, or time is over. */
   function collect(from: readonly Line[], filter: FilterJson, ms = PATIENCE_MS): Promise<Collected> {
     const found = new Map<string, NostrEvent>()
@@ -102,22 +95,9 @@ export function createCardSearch({ lines, timers, resolve }: CardSearchOptions):
       const found = await collect(lines.all, { kinds: [AGENT_CARD], authors: [author], limit: 1 })
       return foundOf(found.cards.get(author))
     },
-    async find({ skill, text = '', limit = 100, timeoutMs = PATIENCE_MS } = {}) {
-      const tag = skill?.toLowerCase()
-      const filter = { kinds: [AGENT_CARD], limit: PAGE, ...(tag === undefined ? {} : { '#t': [tag] }) }
-      const { cards } = await collect(lines.all, filter, timeoutMs)
-      const found = [...cards.values()]
-        .sort((a, b) => b.created_at - a.created_at || (a.id < b.id ? -1 : 1))
-        .flatMap(event => foundOf(event) ?? [])
-        .filter(({ card }) => tag === undefined || skillTags(card).includes(tag))
-        .filter(({ card }) => text.trim() === '' || mentions(card, text.trim()))
-      return found.slice(0, limit)
+    async find(query) {
+      const { findCards } = await loadFinding()
+      return findCards(collect, lines, query)
     },
   }
-}
-
-function foundOf(event: NostrEvent | undefined): FoundCard | undefined {
-  const card = event && parseCard(event.content)
-  if (!event || !card?.ok) return undefined
-  return Object.freeze({ pubkey: event.pubkey, npub: npubOf(event.pubkey), card: card.value, at: event.created_at })
 }

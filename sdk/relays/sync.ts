@@ -8,6 +8,10 @@ export interface Syncer {
    * the latest after `maxMs`; while none can be reached it goes on trying.
    */
   sync(maxMs: number): Promise<SyncSummary>
+  /** Asks every relay that is there once more for what is new. */
+  refresh(): void
+  /** Each relay that can be reached has been caught up with, or refuses this key; at least one can. */
+  isDone(): boolean
 }
 
 export interface SyncerOptions {
@@ -47,10 +51,16 @@ export function createSyncer({ routes, monotonic, until, isEnding }: SyncerOptio
     })
   }
 
+  const refresh = () => {
+    for (const route of routes) if (isAnswered(route)) route.refresh()
+  }
+
   return {
+    refresh,
+    isDone,
     async sync(maxMs) {
       const start = monotonic()
-      for (const route of routes) if (isAnswered(route)) route.refresh()
+      refresh()
       await until(() => isEnding() || isDone(), maxMs)
       const relays = routes.map(summarise)
       const sum = (field: 'received' | 'new' | 'bytes' | 'invalid' | 'gaps' | 'unreadable') =>

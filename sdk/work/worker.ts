@@ -4,7 +4,7 @@ import type { Random } from '../../platform/random.ts'
 import { type Cancel, sleep, type Timers } from '../../platform/timers.ts'
 import { AgentClosedError } from '../errors.ts'
 import { backoffMs } from '../link/backoff.ts'
-import type { StoredMail } from '../mail/store.ts'
+import type { StoredMail, WorkQuery } from '../mail/store.ts'
 import type { Amounts } from '../mail/types.ts'
 import type { HandleOptions } from '../messaging.ts'
 import type { Rates } from '../rate.ts'
@@ -32,6 +32,8 @@ export interface WorkerOptions extends Omit<OutcomeOptions, 'isClosed'> {
   fault(mail: StoredMail, loops: boolean): Promise<string | undefined>
   /** Something of this sender was worked off. */
   onWorked(from: string): void
+  /** Nothing more can be begun now, and nothing runs. */
+  onIdle(): void
 }
 
 /** One try at one message. */
@@ -64,6 +66,14 @@ export interface Worker {
   handle(duty: Duty, options?: HandleOptions): void
   /** New mail may be there. */
   wake(): void
+  /** No more handlers come: what is not understood is answered now. */
+  settle(): void
+  /** Something runs, or can be begun now. */
+  readonly isBusy: boolean
+  /** What there are handlers for. */
+  queries(): readonly WorkQuery[]
+  /** Messages concluded since the agent was opened, by how. */
+  readonly conclusions: Readonly<Record<Conclusion['kind'], number>>
   /** Aborts what runs and waits for it at most `ms`; what does not end goes back to the inbox uncounted. */
   stop(ms: number): Promise<void>
 }
@@ -78,7 +88,12 @@ export function createWorker(options: WorkerOptions): Worker {
   const pace = createPace(clock.monotonic)
   const isClosed = () => closed
   const known = () => [...registrations.values()].map(({ duty }) => duty.query())
-  const write = createOutcomes({ ...options, isClosed })
+  const writeOutcome = createOutcomes({ ...options, isClosed })
+  const conclusions = { done: 0, declined: 0, repeated: 0, failed: 0, rejected: 0, 'not-understood': 0 }
+  const write: typeof writeOutcome = async (mail, conclusion) => {
+    await writeOutcome(mail, conclusion)
+    conclusions[conclusion.kind] += 1
+  }
   const unknown = createUnknownActs({ store, write, isClosed, known, pace, contacts: options.contacts })
   let closed = false
   let goesOn = false
@@ -92,13 +107,19 @@ export function createWorker(options: WorkerOptions): Worker {
     for (const registration of registrations.values()) {
       while (registration.running < registration.concurrency) {
         if (!pace.take()) return goOn()
-        const mail = next(registration.duty, from)
+        const mail = store.nextWork(queryOf(registration.duty, from))
         if (!mail) break
         begin(registration, mail)
       }
     }
-    if (handlersSettled) void unknown.refuse()
+    if (handlersSettled) void unknown.refuse().then(restIfIdle)
     planDue()
+    restIfIdle()
+  }
+
+  const isBusy = () => running.size > 0 || goesOn || unknown.isBusy
+  function restIfIdle(): void {
+    if (!isBusy()) options.onIdle()
   }
 
   /** In the next turn of the event loop: with thousands waiting, timers and sockets have theirs between them. */
@@ -111,17 +132,15 @@ export function createWorker(options: WorkerOptions): Worker {
     })
   }
 
-  function next({ query }: Duty, from: readonly string[] | undefined): StoredMail | undefined {
+  function queryOf({ query }: Duty, from = options.accepted()): WorkQuery {
     const wanted = query()
-    const { senders } = rates.spent()
-    const notSchemas = 'act' in wanted && wanted.schema === undefined ? schemasOf(wanted.act, known()) : []
-    return store.nextWork({
+    return {
       ...wanted,
       nowMs: clock.now(),
       ...(from ? { from } : {}),
-      ...(senders.length > 0 ? { notFrom: senders } : {}),
-      ...(notSchemas.length > 0 ? { notSchemas } : {}),
-    })
+      notFrom: rates.spent().senders,
+      notSchemas: 'act' in wanted && wanted.schema === undefined ? schemasOf(wanted.act, known()) : [],
+    }
   }
 
   function planDue(): void {
@@ -173,7 +192,9 @@ export function createWorker(options: WorkerOptions): Worker {
       // Work was done; only its answer cannot travel. Doing it again would not help.
       const reason = `the answer cannot be sent: ${reasonOf(error)}`
       await write(mail, { kind: 'failed', reason }).catch(() => {
-        if (!closed) store.endWork(mail.id, { state: 'set-aside', error: `${reason} (and nobody could be told)` })
+        if (closed) return
+        store.endWork(mail.id, { state: 'set-aside', error: `${reason} (and its sender could not be told)` })
+        conclusions.failed += 1
       })
     }
   }
@@ -229,6 +250,13 @@ export function createWorker(options: WorkerOptions): Worker {
     })
   }
 
+  function settle(): void {
+    cancelSettle()
+    handlersSettled = true
+    unknown.stir()
+    dispatch()
+  }
+
   function postpone(mail: StoredMail, error: string, ms: number): void {
     store.endWork(mail.id, { state: 'failed', error, dueMs: clock.now() + ms, attempts: mail.attempts - 1 })
   }
@@ -249,17 +277,17 @@ export function createWorker(options: WorkerOptions): Worker {
       })
       handlersSettled = false
       cancelSettle()
-      cancelSettle = timers.after(
-        SETTLED_MS,
-        () => {
-          handlersSettled = true
-          unknown.stir()
-          dispatch()
-        },
-        { background: true },
-      )
+      cancelSettle = timers.after(SETTLED_MS, settle, { background: true })
       queueMicrotask(dispatch)
     },
+    settle() {
+      if (registrations.size > 0) settle()
+    },
+    get isBusy() {
+      return isBusy()
+    },
+    queries: () => [...registrations.values()].map(({ duty }) => queryOf(duty)),
+    conclusions,
     wake() {
       unknown.stir()
       dispatch()
