@@ -197,6 +197,11 @@ export interface SyncSummary extends Omit<RelaySync, 'relay' | 'error'> {
 export interface DrainOptions {
   /** ms, default 60,000. */
   readonly timeoutMs?: number
+  /**
+   * What contacts sent and no handler takes: `refuse` (default) answers `not-understood` at once, as an agent that stays open does after a
+   * few seconds; `leave` leaves it to another program.
+   */
+  readonly unknown?: 'refuse' | 'leave'
   /** Aborting rejects with its reason; what was handled until then stays handled. */
   readonly signal?: AbortSignal
 }

@@ -1,6 +1,7 @@
 import { sleep } from '../../platform/timers.ts'
 import {
   type Agent,
+  type Drained,
   type HandlerMessage,
   HomeInUseError,
   openAgent,
@@ -14,8 +15,7 @@ import { fetchMail, refusalOf } from '../mailbox.ts'
 import { senderText } from '../message-text.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
-import { escapeLine, escapeText } from '../text.ts'
-import { poll } from '../wait.ts'
+import { escapeLine, escapeText, plural } from '../text.ts'
 import { messageEnvironment } from '../watch/environment.ts'
 import { runCommand } from '../watch/run-command.ts'
 import { createSlots } from '../watch/slots.ts'
@@ -23,13 +23,14 @@ import { type Verdict, verdictOf } from '../watch/verdict.ts'
 
 /** What a sealed message holds. */
 const MAX_ANSWER_BYTES = 32_768
-/** Messages looked over for acts, and for what is left to do. */
+/** Messages looked over for acts. */
 const LOOK_BACK = 10_000
 /** Of one sender, for the number of the attempt. */
 const RECENT = 200
 /** The time limit is the command's own; waiting for a free slot does not count. */
 const NO_LIMIT_MS = 2 ** 31 - 1
 const CLOSE_MS = 6_000
+const OFFLINE_SHARE_MS = 500
 
 interface Work {
   readonly agent: Agent
@@ -230,13 +231,11 @@ async function untilDone(work: Work, context: Context<'watch'>, stop: AbortSigna
   const { options, out, timers } = context
   const mailbox = { agent, counts: () => agent.status() }
   const summary = await fetchMail(mailbox, { timers, signal: stop, ms: options.timeout })
-  const waits = () =>
-    agent
-      .inbox({ limit: LOOK_BACK })
-      .some(
-        ({ known, state, act, topic }) => known && topic === undefined && isOpen(state) && isWanted(act, options.act),
-      )
-  await poll(() => (ended.running === 0 && !waits() ? true : undefined), { timers, signal: stop, ms: NO_LIMIT_MS })
+  // Without any relay only what is on this machine is worked off.
+  const shareMs = summary?.status === 'offline' ? OFFLINE_SHARE_MS : options.timeout
+  const drained = await drainFor(agent, { shareMs, isPart: options.act.length > 0, stop }, context)
+  if (drained !== undefined && drained.unsent > 0)
+    out.say(`${plural(drained.unsent, 'outcome')} could not be sent yet: no relay took it. The next run sends it`)
   if (ended.failed > 0) return EXIT.failure
   if (summary?.complete) {
     if (ended.done > 0) return EXIT.ok
@@ -250,10 +249,22 @@ async function untilDone(work: Work, context: Context<'watch'>, stop: AbortSigna
   return refusal === undefined ? EXIT.unreachable : EXIT.refused
 }
 
-const isOpen = (state: string): boolean => state === 'new' || state === 'working' || state === 'failed'
-
-function isWanted(act: string, asked: readonly string[]): boolean {
-  if (asked.length > 0) return asked.includes(act)
-  const known = Object.hasOwn(PERFORMATIVES, act) ? PERFORMATIVES[act] : undefined
-  return known === undefined || known.expectsReply || known.replies.length > 0
+/** As long as something waits for a command or is with one. A relay that goes away meanwhile is not waited for. */
+async function drainFor(
+  agent: Agent,
+  { shareMs, isPart, stop }: { readonly shareMs: number; readonly isPart: boolean; readonly stop: AbortSignal },
+  { clock }: Context<'watch'>,
+): Promise<Drained | undefined> {
+  let timeoutMs = shareMs
+  for (;;) {
+    // Who asks for some acts leaves the others to another run.
+    const unknown = isPart ? 'leave' : 'refuse'
+    const drained = await agent.drain({ timeoutMs, unknown, signal: stop }).catch(error => {
+      if (!stop.aborted) throw error
+      return undefined
+    })
+    if (drained === undefined || drained.left === 0) return drained
+    // What is tried again later is waited for, too.
+    timeoutMs = shareMs + Math.max(0, (drained.nextDueMs ?? 0) - clock.now())
+  }
 }

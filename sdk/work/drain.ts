@@ -29,7 +29,12 @@ const MAX_COUNTED = 100_000
 /** Catches up, lets every handler run and every outcome reach a relay, for at most `timeoutMs`; then says how far it came. */
 export async function drain(
   parts: DrainParts,
-  { timeoutMs, signal, start }: DrainOptions & { readonly timeoutMs: number; readonly start: number },
+  {
+    timeoutMs,
+    signal,
+    start,
+    unknown = 'refuse',
+  }: DrainOptions & { readonly timeoutMs: number; readonly start: number },
 ): Promise<Drained> {
   const { clock, timers, life, store, worker, syncer, pool, clerk } = parts
   signal?.throwIfAborted()
@@ -50,7 +55,7 @@ export async function drain(
   const isOut = () => store.counts().queue === 0 || pool.isFlushed
 
   try {
-    worker.settle()
+    if (unknown === 'refuse') worker.settle()
     syncer.refresh()
     for (;;) {
       await until(isWorkedOff)

@@ -31,6 +31,8 @@ export async function openSandbox(): Promise<Sandbox> {
   mkdirSync(bin, { recursive: true })
   symlinkSync(ROOT, join(folder, 'node_modules/posthorn'), 'dir')
   symlinkSync(join(ROOT, 'node_modules/@types'), join(folder, 'node_modules/@types'), 'dir')
+  // As if the user had installed it: one example checks bodies with it.
+  symlinkSync(join(ROOT, 'node_modules/zod'), join(folder, 'node_modules/zod'), 'dir')
   symlinkSync(join(ROOT, 'dist'), join(folder, 'dist'), 'dir')
   writeFileSync(join(bin, 'posthorn'), `#!/bin/sh\nexec '${process.execPath}' '${ROOT}/dist/cli/posthorn.js' "$@"\n`, {
     mode: 0o755,
