@@ -1,7 +1,8 @@
 /** What few agents need, fetched by those that do: one piece, because each further one costs every page more than it saves. */
+
+export { findCards } from './card/find.ts'
 export { createExpress } from './ephemeral/express.ts'
 export { checkedSigner } from './identity/checked-signer.ts'
-export { findCards } from './card/find.ts'
 export { makeInvite } from './invites/make.ts'
 export { joinRelay, requestRelayCode } from './invites/relay-code.ts'
 export { takeUp } from './invites/take-up.ts'
