@@ -1,5 +1,7 @@
-// Runs on `npm ci` in a checkout: says plainly when Node is too old, then builds.
-// A packed install carries dist/ already and has no TypeScript, so it never runs there.
+// Runs on `npm ci` in a checkout: says plainly when Node is too old, builds, and says what is missing for SQLite.
+// Without sources there is nothing to build: in an installed package it does nothing.
+import { existsSync } from 'node:fs'
+
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
 if (major < 20 || (major === 20 && minor < 19)) {
   console.error(
@@ -7,4 +9,12 @@ if (major < 20 || (major === 20 && minor < 19)) {
   )
   process.exit(1)
 }
-await import('./build.mjs')
+if (existsSync('tsconfig.json')) {
+  await import('./build.mjs')
+  const { loadDriver } = await import('../dist/platform/sqlite-driver.js')
+  try {
+    loadDriver()
+  } catch (error) {
+    console.error(`\nThe build is done, but a relay or an agent cannot store anything yet:\n${error.message}\n`)
+  }
+}

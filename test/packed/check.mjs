@@ -13,6 +13,8 @@ const NEXT_NPM = '12'
 const { values: flags } = parseArgs({ options: { report: { type: 'string' }, only: { type: 'string' } } })
 const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 const work = mkdtempSync(join(tmpdir(), 'posthorn-packed-'))
+/** Files of our own in the tarball: 1,130 today. */
+const MOST_FILES = 1_300
 const tally = { passed: 0, failed: 0 }
 
 async function check(name, run) {
@@ -60,6 +62,7 @@ function promised() {
   walk(manifest.exports)
   return [...new Set(paths.map(path => path.replace(/^\.\//, '')))]
 }
+const read = path => readFileSync(join(ROOT, path), 'utf8')
 const codeExports = Object.keys(manifest.exports)
   .filter(name => !name.endsWith('.json'))
   .map(name => manifest.name + name.slice(1))
@@ -74,18 +77,58 @@ async function pack() {
 function checkContents(files) {
   const missing = promised().filter(path => !files.includes(path))
   must(missing.length === 0, `package.json names files that are not packed: ${missing.join(', ')}`)
-  const absent = manifest.files.filter(entry => !files.some(file => file === entry || file.startsWith(`${entry}/`)))
+  const absent = manifest.files.filter(entry => !files.some(file => file === entry || matchesGlob(file, entry)))
   must(absent.length === 0, `"files" names what does not exist: ${absent.join(', ')}`)
-  const stray = files.filter(file => /(^|\/)(test|bench|node_modules|\.ci)\/|\.(tgz|db|key|pem|env)$/.test(file))
-  must(stray.length === 0, `files that no user needs: ${stray.join(', ')}`)
-  for (const file of files.filter(name => name.endsWith('.map'))) {
-    const { sources } = JSON.parse(readFileSync(join(ROOT, file), 'utf8'))
-    for (const source of sources) {
-      const path = join(file, '..', source)
-      must(files.includes(path), `${file} points to ${path}, which is not packed`)
-    }
-  }
+  const own = files.filter(file => !file.startsWith('node_modules/'))
+  const stray = own.filter(file => /(^|\/)(test|bench|node_modules)\/|\.(tgz|db|key|pem|env|map)$/.test(file))
+  const sources = own.filter(file => /\.ts$/.test(file) && !/\.d\.ts$/.test(file) && !file.startsWith('examples/'))
+  must(stray.length + sources.length === 0, `files that no user needs: ${[...stray, ...sources].join(', ')}`)
+  const mapped = own.filter(file => /\.js$/.test(file) && read(file).includes('sourceMappingURL='))
+  must(mapped.length === 0, `modules that name a source map, which is not packed: ${mapped.join(', ')}`)
+  const bundled = new Set(files.filter(file => file.startsWith('node_modules/')).map(file => file.split('/')[1]))
+  must([...bundled].sort().join() === 'better-sqlite3,node-addon-api', `bundled: ${[...bundled].join(', ')}`)
+  must(
+    own.length <= MOST_FILES,
+    `${own.length} files of our own, ${MOST_FILES} are allowed: what is new, and who uses it?`,
+  )
 }
+
+/** A path of "files": a file, a folder, or a pattern. */
+function matchesGlob(file, entry) {
+  if (file.startsWith(`${entry}/`)) return true
+  const pattern = entry
+    .replaceAll('.', '\\.')
+    .replace(/\{([^}]*)\}/g, (_, names) => `(${names.replaceAll(',', '|')})`)
+    .replaceAll('**/', '(.+/)?')
+    .replace(/(?<!\.)\*/g, '[^/]*')
+  return new RegExp(`^${pattern}$`).test(file)
+}
+
+/** The registry's tools know how a package's entries are read: by Node, by bundlers, by each setting of TypeScript. */
+async function lint(tarball) {
+  const cwd = join(work, 'lint')
+  mkdirSync(cwd)
+  writeFileSync(join(cwd, 'package.json'), '{"private":true,"type":"module"}\n')
+  const tools = ['publint@0.3.25', '@arethetypeswrong/core@0.18.5']
+  await run('npm', ['install', '--no-audit', '--no-fund', '--ignore-scripts', ...tools], { cwd })
+  writeFileSync(join(cwd, 'lint.mjs'), LINT)
+  await run(process.execPath, ['lint.mjs', tarball], { cwd, seconds: 120 })
+}
+const LINT = `
+import { readFileSync } from 'node:fs'
+import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core'
+import { publint } from 'publint'
+import { formatMessage } from 'publint/utils'
+const bytes = readFileSync(process.argv[2])
+const said = []
+const { messages, pkg } = await publint({ pack: { tarball: bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length) }, level: 'warning', strict: true })
+for (const message of messages) said.push('publint: ' + formatMessage(message, pkg))
+const { problems } = await checkPackage(createPackageFromTarballData(new Uint8Array(bytes)))
+// The package is ESM: CommonJS of Node 20.19 and later can require it, and 'node10' resolution knows no exports at all.
+const known = ({ kind, resolutionKind }) => kind === 'CJSResolvesToESM' || resolutionKind === 'node10'
+for (const problem of problems ?? []) if (!known(problem)) said.push('types: ' + JSON.stringify(problem))
+if (said.length > 0) throw new Error(said.join('\\n'))
+`
 
 /** This machine's runtime, as `npm` and `npx` on PATH run it. */
 const thisRuntime = {
@@ -232,6 +275,7 @@ try {
   if (packed !== undefined) {
     const { tarball, files } = packed
     await check('every path of exports, bin and files is in the tarball', () => checkContents(files))
+    await check('publint and are-the-types-wrong find nothing', () => lint(tarball))
     if (flags.only !== 'next') await checkRuntime(thisRuntime, tarball)
     if (flags.only !== 'this') {
       const next = await check(`Node ${NEXT_NODE} and npm ${NEXT_NPM} are at hand`, nextRuntime)
