@@ -145,6 +145,8 @@ export function createPool(options: PoolOptions): Pool {
     const open = routes.filter(route => route.isOpen)
     const filter = { kinds: [...LIST_KINDS], authors: [author] }
     const answers = await Promise.all(open.map(route => route.ask(filter, MAX_ANSWERS)))
+    // The store is closed with the agent: an answer that comes after it, or a last one without events, has nowhere to go.
+    if (closed) return new Promise(() => {})
     return { events: answers.flatMap(({ events }) => events), complete: answers.every(({ complete }) => complete) }
   }
 
