@@ -13,6 +13,8 @@ const { values } = parseArgs({
     scale: { type: 'string', default: '1' },
     /** Names of what to run, with commas. Default: all. */
     only: { type: 'string' },
+    /** How many of each kind of history. */
+    histories: { type: 'string' },
     out: { type: 'string' },
   },
 })
@@ -26,7 +28,15 @@ const PLAN = [
   { name: 'epochs', file: 'test/relay/epochs.test.ts', rounds: 200 },
   { name: 'frames', file: 'test/fuzz/frames.test.ts', rounds: 1_000_000 },
   { name: 'differential', file: 'test/fuzz/differential.test.ts', rounds: 100 },
-  { name: 'sim', script: 'test/long/sim.mjs', rounds: 50_000 },
+  // A round is a history.
+  { name: 'sim', script: 'test/long/sim.mjs', rounds: 50_000, isHistories: true },
+  {
+    name: 'status',
+    script: 'test/long/sim.mjs',
+    args: ['test/status/status.test.ts'],
+    rounds: 2_000,
+    isHistories: true,
+  },
   // A round is a message.
   { name: 'waking', script: 'test/long/waking.mjs', rounds: 10_000 },
   // A round is a second.
@@ -45,8 +55,9 @@ const figuresFile = join(scratch, 'figures')
 const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim()
 
 const runs = []
-for (const { name, file, script, rounds: planned } of PLAN) {
+for (const { name, file, script, args: given = [], rounds: usual, isHistories = false } of PLAN) {
   if (only !== undefined && !only.includes(name)) continue
+  const planned = isHistories && values.histories !== undefined ? Number(values.histories) : usual
   const rounds = Math.max(1, Math.round(planned * Number(values.scale)))
   const left = deadline - Date.now()
   if (left < 1_000) {
@@ -60,7 +71,7 @@ for (const { name, file, script, rounds: planned } of PLAN) {
   const [command, args] =
     script === undefined
       ? ['npx', ['vitest', 'run', file, '--reporter=default', '--reporter=json', `--outputFile=${report}`]]
-      : [process.execPath, [script]]
+      : [process.execPath, [script, ...given]]
   const { status, signal } = spawnSync(command, args, {
     cwd: root,
     env: {

@@ -1,8 +1,9 @@
-// The simulated histories, a share of them in a process for each core. Each history has a seed of its own: SEED, SEED + 1, …
+// Histories of one test file (default: the simulated ones), a share of them in a process for each core. Each history has a seed of its own: SEED, SEED + 1, …
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 
+const file = process.argv[2] ?? 'test/sim/history.test.ts'
 const rounds = Number(process.env.ROUNDS ?? 1_000)
 const seed = Number(process.env.SEED ?? 1)
 const shards = Number(process.env.SHARDS ?? availableParallelism())
@@ -17,7 +18,7 @@ const ends = await Promise.all(
       // A history is over before its garbage needs a second look.
       NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --max-semi-space-size=64`,
     }
-    const child = spawn('npx', ['vitest', 'run', 'test/sim/history.test.ts'], { env, stdio: 'inherit' })
+    const child = spawn('npx', ['vitest', 'run', file], { env, stdio: 'inherit' })
     const [code] = await once(child, 'exit')
     return code
   }),
