@@ -7,6 +7,7 @@ import { familyHelp, overview, verbHelp } from './help.ts'
 import { createOutput, type Output } from './output.ts'
 import { settingLayers } from './setting-layers.ts'
 import { nearest } from './suggest.ts'
+import { checkArguments } from './text-bytes.ts'
 import { isVerb, splitVerb, VERBS, type VerbName } from './verbs/index.ts'
 import { version } from './version.ts'
 
@@ -26,6 +27,7 @@ export async function main(argv: readonly string[], host: CliHost): Promise<Exit
     noColor: hasFlag(argv, '--no-color'),
   })
   try {
+    checkArguments(argv)
     if (first === '--version' || first === '-v') return showVersion(out)
     if (first === undefined || first === '--help' || first === '-h') return await showHelp(out)
     if (!isVerb(first)) return noVerb(first, rest, out)

@@ -6,6 +6,7 @@ import { KeyFileError } from '../sdk/errors.ts'
 import { exposure } from '../sdk/home/files.ts'
 import type { CliHost } from './context.ts'
 import { UsageError } from './errors.ts'
+import { decodeText } from './text-bytes.ts'
 
 const MAX_BYTES = 4_096
 
@@ -57,7 +58,7 @@ export function readSecretFile(path: string, what: string): string {
     const openFile = stats.isFile() ? exposure(stats) : undefined
     if (openFile) throw new KeyFileError('key-too-open', `${path} ${openFile}; make it yours alone: chmod 600 ${path}`)
     if (stats.size > MAX_BYTES) throw new KeyFileError('key-passphrase', `${path} is too large to hold ${what}.`)
-    const passphrase = readFileSync(file, 'utf8').replace(/\r?\n$/, '')
+    const passphrase = decodeText(readFileSync(file), path).replace(/\r?\n$/, '')
     if (passphrase === '' || /[\r\n]/.test(passphrase))
       throw new KeyFileError('key-passphrase', `${path} is to hold one line, ${what}.`)
     return passphrase

@@ -1,10 +1,11 @@
-import { text } from 'node:stream/consumers'
+import { buffer } from 'node:stream/consumers'
 import { systemClock } from '../platform/clock.ts'
 import { systemTimers } from '../platform/timers.ts'
 import { confirmOn } from './confirm.ts'
 import { EXIT } from './exit-codes.ts'
 import { main } from './main.ts'
 import { readSecretFrom } from './passphrase.ts'
+import { decodeText } from './text-bytes.ts'
 
 /** How long a command may clean up after the first signal, in ms. */
 const CLEANUP_MS = 5_000
@@ -43,7 +44,7 @@ export async function runProcess(argv: readonly string[]): Promise<never> {
     clock: systemClock,
     timers: systemTimers,
     stdin,
-    readStdin: () => text(stdin),
+    readStdin: async () => decodeText(await buffer(stdin), 'what came on stdin'),
     stdinIsTerminal: stdin.isTTY === true,
     onReload: run => {
       onReload = run

@@ -1,7 +1,7 @@
-import { readFileSync } from 'node:fs'
 import { type Layer, peekOption, type RawValue } from './args.ts'
 import { errorCode, UsageError } from './errors.ts'
 import { nearest } from './suggest.ts'
+import { readTextFile } from './text-bytes.ts'
 import { type OptionSpec, VERBS, type VerbName, type VerbSpec } from './verbs/index.ts'
 
 type Env = Readonly<Record<string, string | undefined>>
@@ -71,8 +71,9 @@ async function fileLayer(verb: VerbName, spec: VerbSpec, file: string): Promise<
 async function readToml(file: string): Promise<Readonly<Record<string, unknown>>> {
   let text: string
   try {
-    text = readFileSync(file, 'utf8')
+    text = readTextFile(file)
   } catch (cause) {
+    if (cause instanceof UsageError) throw cause
     throw new UsageError(`the configuration ${file} cannot be read (${errorCode(cause)})`)
   }
   // Loaded by who has such a file.

@@ -4,7 +4,6 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
-  readFileSync,
   realpathSync,
   renameSync,
   rmSync,
@@ -14,6 +13,7 @@ import {
 import { dirname, join } from 'node:path'
 import { randomHex, systemRandom } from '../../platform/random.ts'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
+import { readTextFile } from '../text-bytes.ts'
 
 /** One file of a host, and how ours is put in and taken out. Texts are whole files; undefined: there is no file. */
 export interface FileEdit {
@@ -86,7 +86,8 @@ function realPath(path: string): string {
 
 function readText(path: string): string | undefined {
   try {
-    return readFileSync(path, 'utf8')
+    // Written back later: what is not text is not ours to bend.
+    return readTextFile(path, { keepMark: true })
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
     throw error

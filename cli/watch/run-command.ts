@@ -17,7 +17,7 @@ export interface RunOptions {
 }
 
 export type Ran =
-  | { readonly end: 'exit'; readonly code: number; readonly stdout: string }
+  | { readonly end: 'exit'; readonly code: number; readonly stdout: Uint8Array }
   | { readonly end: 'signal'; readonly name: string }
   | { readonly end: 'time' | 'too-long' | 'stopped' }
   /** The shell itself could not be started. */
@@ -73,7 +73,7 @@ export function runCommand(options: RunOptions): Promise<Ran> {
     child.once('close', (code, name) => {
       if (early !== undefined) settle(early)
       else if (code === null) settle({ end: 'signal', name: name ?? 'unknown' })
-      else settle({ end: 'exit', code, stdout: Buffer.concat(chunks).toString('utf8').toWellFormed() })
+      else settle({ end: 'exit', code, stdout: Buffer.concat(chunks) })
     })
   })
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import type { Ran } from './run-command.ts'
 
 /** What the end of a command means for its message. */
@@ -19,7 +20,10 @@ export function verdictOf(ran: Ran, timeLimitMs: number): Verdict {
   switch (ran.end) {
     case 'exit': {
       // One newline at the end belongs to the shell.
-      const said = ran.stdout.replace(/\r?\n$/, '')
+      const said = new TextDecoder('utf-8', { ignoreBOM: true }).decode(ran.stdout).replace(/\r?\n$/, '')
+      // Bytes that are no text would arrive as something else.
+      if (ran.code === 0 && !isUtf8(ran.stdout))
+        return { kind: 'again', reason: 'the answer of its command is not text in UTF-8' }
       if (ran.code === 0) return { kind: 'done', answer: said === '' ? undefined : said }
       if (ran.code === REJECTED) return { kind: 'rejected', reason: said.trim() || 'rejected' }
       if (NOT_RUN.includes(ran.code))

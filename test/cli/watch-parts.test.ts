@@ -49,7 +49,7 @@ describe('what a command is told', () => {
       body: hostile,
       env: { PATH: process.env['PATH'], ...messageEnvironment({ ...message, act: '$(id);`id`' }, '/h') },
     })
-    expect(ran).toEqual({ end: 'exit', code: 0, stdout: `${hostile}|$(id);\`id\`` })
+    expect(ran).toEqual({ end: 'exit', code: 0, stdout: Buffer.from(`${hostile}|$(id);\`id\``) })
   })
 })
 
@@ -63,15 +63,15 @@ describe('the end of a command', () => {
       run('cat', { body }),
       run('exit 0', { body }),
     ])
-    expect(code).toEqual({ end: 'exit', code: 77, stdout: 'no\n' })
+    expect(code).toEqual({ end: 'exit', code: 77, stdout: Buffer.from('no\n') })
     expect(signal).toEqual({ end: 'signal', name: 'SIGKILL' })
     expect(time).toEqual({ end: 'time' })
     expect(long).toEqual({ end: 'too-long' })
-    expect(deaf).toEqual({ end: 'exit', code: 0, stdout: '' })
+    expect(deaf).toEqual({ end: 'exit', code: 0, stdout: Buffer.alloc(0) })
   })
 
   test('means this for the message', () => {
-    const exit = (code: number, stdout = '') => verdictOf({ end: 'exit', code, stdout }, 1_000)
+    const exit = (code: number, stdout = '') => verdictOf({ end: 'exit', code, stdout: Buffer.from(stdout) }, 1_000)
     expect(exit(0)).toEqual({ kind: 'done', answer: undefined })
     expect(exit(0, 'yes\n')).toEqual({ kind: 'done', answer: 'yes' })
     expect(exit(77, 'not on Sundays\n')).toEqual({ kind: 'rejected', reason: 'not on Sundays' })
