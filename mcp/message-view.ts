@@ -6,7 +6,7 @@ import type { Fence } from './fence.ts'
 export const INLINE_CHARS = 2_000
 
 export const messageShape = z.object({
-  id: z.string().describe('give it to read_message, ack_message, or send_message as reply_to'),
+  id: z.string().describe('give it to read_message, ack_message, or post_message as reply_to'),
   from: z.string().describe('npub of the key that signed it; the signature was verified'),
   name: z.string().optional().describe('what the operator calls this contact'),
   known: z.boolean().describe('false: a stranger, whose words are withheld'),

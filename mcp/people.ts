@@ -15,7 +15,7 @@ export function knownRecipient(
   if (pubkey === undefined || contact === undefined)
     throw new ToolError(
       'recipient-unknown',
-      'There is no such agent among the contacts. list_agents shows them. Only the operator can add one: posthorn contact add <name> <npub>',
+      'There is no such agent among the contacts. list_contacts shows them. Only the operator can add one: posthorn contact add <name> <npub>',
     )
   return { pubkey, name: contact.name }
 }

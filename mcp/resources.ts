@@ -3,7 +3,7 @@ import { createFence } from './fence.ts'
 import { showMessage } from './message-view.ts'
 import type { Post } from './post.ts'
 import { lookInto } from './tools/check-inbox.ts'
-import { listAgents } from './tools/list-agents.ts'
+import { listAgents } from './tools/list-contacts.ts'
 import { threadOf } from './tools/read-message.ts'
 import { statusOf } from './tools/whoami.ts'
 

@@ -7,10 +7,10 @@ import type { Tool } from './tool.ts'
 import { ackMessage } from './tools/ack-message.ts'
 import { askAgent } from './tools/ask-agent.ts'
 import { checkInbox } from './tools/check-inbox.ts'
-import { listAgentsTool } from './tools/list-agents.ts'
+import { listContactsTool } from './tools/list-contacts.ts'
 import { messageStatus } from './tools/message-status.ts'
+import { postMessage } from './tools/post-message.ts'
 import { readMessage } from './tools/read-message.ts'
-import { sendMessage } from './tools/send-message.ts'
 import { setPresence } from './tools/set-presence.ts'
 import { sharedState } from './tools/shared-state.ts'
 import { whoami } from './tools/whoami.ts'
@@ -18,8 +18,8 @@ import { whoami } from './tools/whoami.ts'
 /** In the order in which they are listed. */
 const BASE: readonly Tool[] = [
   whoami,
-  listAgentsTool,
-  sendMessage,
+  listContactsTool,
+  postMessage,
   checkInbox,
   readMessage,
   ackMessage,

@@ -69,7 +69,7 @@ export const defineTool =
 const CALLERS_FAULT: readonly unknown[] = ['ambiguous-id', 'message-malformed', 'profile-name', 'message-unknown']
 const ADVICE: Readonly<Record<string, string>> = {
   'unknown-recipient':
-    'There is no such agent among the contacts. Call list_agents; only the operator can add contacts.',
+    'There is no such agent among the contacts. Call list_contacts; only the operator can add contacts.',
   'message-too-large': 'The message is too large. Send a shorter one, or say where the data can be found.',
   'agent-closed': 'The mail server is shutting down. Try again in a moment.',
   'peer-paused': 'This agent failed several times in a row and is left alone for a minute. Try again later.',

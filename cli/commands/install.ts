@@ -3,10 +3,10 @@ import { isAbsolute, join } from 'node:path'
 import type { Command, Context } from '../context.ts'
 import { UsageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
-import { agentHostNamed, type HostSetup } from '../install/agent-hosts.ts'
+import { type AgentHost, agentHostNamed, type HostSetup } from '../install/agent-hosts.ts'
 import { diffLines } from '../install/diff.ts'
 import { applyChange, type FileChange, planChange } from '../install/file-edit.ts'
-import { ownCommand } from '../install/own-command.ts'
+import { isPortable, ownCommand } from '../install/own-command.ts'
 import { projectFolder } from '../project-profile.ts'
 import { escapeText } from '../text.ts'
 
@@ -14,7 +14,7 @@ import { escapeText } from '../text.ts'
 export const install: Command<'install'> = async context => {
   const { options, out, env } = context
   const host = agentHostNamed(options.host)
-  const setup = setupOf(context)
+  const setup = { ...setupOf(context), allowTools: await isAllowed(host, context) }
   const records = recordsFolder(env)
   const changes = host
     .edits(setup)
@@ -25,6 +25,9 @@ export const install: Command<'install'> = async context => {
     change: before === undefined ? 'create' : after === undefined ? 'remove' : 'change',
   }))
   const about = { host: host.name, scope: setup.scope, uninstall: options.uninstall, files }
+  const say = () => {
+    if (!options.uninstall) for (const line of warnings(host, setup)) out.say(line)
+  }
   if (changes.length === 0) {
     out.result('nothing to change', { ...about, written: false })
     return EXIT.ok
@@ -32,6 +35,7 @@ export const install: Command<'install'> = async context => {
   const shown = changes.flatMap(change => shownChange(change, context)).join('\n')
   if (options['dry-run']) {
     out.result(shown, { ...about, written: false })
+    say()
     return EXIT.ok
   }
   if (!options.yes) {
@@ -46,19 +50,40 @@ export const install: Command<'install'> = async context => {
   for (const change of changes) applyChange(change, options.uninstall, records)
   out.result(files.map(({ path, change }) => `${change} ${escapeText(path)}`).join('\n'), { ...about, written: true })
   if (!options.uninstall) for (const line of host.afterwards) out.say(line)
+  say()
   return EXIT.ok
 }
 
-function setupOf({ options, env }: Context<'install'>): HostSetup {
+/** What the user should know of what is written. */
+function* warnings(host: AgentHost, { scope, command, allowTools }: HostSetup): Generator<string> {
+  if (!allowTools && host.allowing !== undefined)
+    yield `${host.title} may ask you before each use of a posthorn tool; a session that is woken while you are away then waits at that question. To let its model read and answer mail without asking: add --allow-tools (${host.allowing})`
+  if (scope === 'project' && !isPortable(command))
+    yield `the files name ${escapeText(command.at(-1) ?? '')}, which only this machine has: do not commit them. For files that suit others, make posthorn a dependency of the project or install it globally, then install again; or set it up for you alone with --user`
+}
+
+/** `--allow-tools`, or what a person answers. It is theirs to decide: with it a model can send mail on its own. */
+async function isAllowed(host: AgentHost, { options, confirm, out }: Context<'install'>): Promise<boolean> {
+  if (options['allow-tools']) return true
+  if (host.allowing === undefined || options.uninstall || options.yes || options['dry-run'] || confirm === undefined)
+    return false
+  out.say(
+    `A session that is woken while you are away can only go on if its model may use the posthorn tools without asking. They read mail and write to your contacts. Allowing them ${host.allowing}.`,
+  )
+  return confirm('let the model use posthorn tools without asking?')
+}
+
+function setupOf({ options, env }: Context<'install'>): Omit<HostSetup, 'allowTools'> {
   if (options.user && options.project) throw new UsageError('--user and --project exclude each other; give one of them')
   if (options.profile !== 'base' && options.profile !== 'full')
     throw new UsageError(`--profile is base or full, got ${JSON.stringify(options.profile)}`)
+  const project = projectFolder(options.dir ?? process.cwd())
   return {
     scope: options.user ? 'user' : 'project',
-    project: projectFolder(options.dir ?? process.cwd()),
+    project,
     home: env['HOME'] || homedir(),
     env,
-    command: ownCommand(env['PATH'], process.argv[1] ?? 'posthorn'),
+    command: ownCommand(env['PATH'], process.argv[1] ?? 'posthorn', options.user ? undefined : project),
     profile: options.profile,
   }
 }

@@ -52,14 +52,15 @@ function toolProfile(text: string): ToolProfile {
 }
 
 /** Until the client closes stdin: stdout belongs to the protocol, all talk goes to stderr. */
-async function overStdio(post: Post, { stdin, stdout, signal, out }: Context<'mcp'>): Promise<void> {
+async function overStdio(post: Post, { stdin, stdout, stdinIsTerminal, signal, out }: Context<'mcp'>): Promise<void> {
   const gone = new Promise<void>(resolve => {
     for (const event of ['end', 'close'] as const) stdin.once(event, resolve)
     signal.addEventListener('abort', () => resolve(), { once: true })
     if (signal.aborted) resolve()
   })
   const handle = serveMcp(post, new StdioServerTransport(stdin, stdout), error => out.say(`mcp: ${error.message}`))
-  out.say(`serving ${post.self.name} (${post.self.npub}) as MCP server on stdin and stdout`)
+  // Hosts show what a server writes to stderr as an error; only a person at a terminal is greeted.
+  if (stdinIsTerminal) out.say(`serving ${post.self.name} (${post.self.npub}) as MCP server on stdin and stdout`)
   await gone
   await handle.close()
 }

@@ -1,90 +1,95 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { wakePathOn } from '../../mcp/index.ts'
-import { randomHex, systemRandom } from '../../platform/random.ts'
+import { type WakePath, wakePathOn } from '../../mcp/index.ts'
 import { sleep } from '../../platform/timers.ts'
-import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import { fileShelf } from '../../sdk/home/file-shelf.ts'
 import { homeFiles } from '../../sdk/home/paths.ts'
 import type { Command, Context } from '../context.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
+import { isRunning } from '../host-process.ts'
 import { type AgentHost, agentHostNamed } from '../install/agent-hosts.ts'
-import { noticeOf } from '../install/notice.ts'
+import { noticeOf, type Told } from '../install/notice.ts'
 import { openMailbox } from '../mailbox.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { agentHome } from '../project-profile.ts'
+import { type WakeSession, wakeSession } from '../wake-session.ts'
+import { takeTurn } from '../wake-waiters.ts'
 
 /** What Claude Code takes for "wake the model, with what is on stderr". */
 const WAKES = EXIT.usage
 
-/** `posthorn wake`: run by the hooks and plugins of coding agents when a session has gone idle. */
+/** `posthorn wake`: run by the hooks and plugins of coding agents when a session starts or has gone idle. */
 export const wake: Command<'wake'> = async context => {
   const { options, env } = context
   const host = agentHostNamed(options.host)
-  const asked = await hookInput(context)
-  const { home } = agentHome(options, env, asked.cwd ?? process.cwd())
-  // The MCP server makes the profile; before its first start there is no mail.
-  if (!existsSync(homeFiles(home).profile)) return EXIT.ok
+  const session = await wakeSession(host, context)
+  if (!session.canWake) return EXIT.ok
+  const { home } = agentHome(options, env, session.cwd ?? process.cwd())
   const wakePath = wakePathOn(fileShelf(home))
-  const before = wakePath.noticed()
+  // Codex waits for its hooks: a program that the hook leaves behind does the waiting.
   const isCodexHook = host.name === 'codex' && options.thread === undefined
-  const notice = await awaitNotice(home, host, isCodexHook ? 0 : options.wait, context)
-  if (notice === undefined) {
-    if (isCodexHook && options.wait > 0 && asked.thread !== undefined) leaveWaiter(home, asked.thread, context)
+  const told = await awaitNotice({ home, host, session, wakePath, ms: isCodexHook ? 0 : options.wait }, context)
+  if (told === undefined) {
+    if (isCodexHook && options.wait > 0) leaveWaiter(home, session, context)
     return EXIT.ok
   }
-  const code = await tell(notice, host, context)
-  if (code === EXIT.failure) wakePath.retract(before)
+  const code = await tell(told.text, host, context)
+  if (code === EXIT.failure) wakePath.retract(told.word)
   return code
 }
 
-interface HookInput {
-  readonly cwd?: string
-  readonly thread?: string
+interface Waiting {
+  readonly home: string
+  readonly host: AgentHost
+  readonly session: WakeSession
+  readonly wakePath: WakePath
+  /** How long. */
+  readonly ms: number
 }
 
-/** What Claude Code and Codex tell a hook. Others give it nothing. */
-async function hookInput({ stdinIsTerminal, readStdin }: Context<'wake'>): Promise<HookInput> {
-  if (stdinIsTerminal) return {}
-  const json = parseJson(await readStdin())
-  if (!json.ok || !isRecord(json.value)) return {}
-  const [cwd, thread] = [own(json.value, 'cwd'), own(json.value, 'session_id')]
-  return {
-    ...(typeof cwd === 'string' && existsSync(cwd) ? { cwd } : {}),
-    ...(typeof thread === 'string' && /^[\w-]{1,64}$/.test(thread) ? { thread } : {}),
-  }
-}
-
-const WAITER = 'wake-waiter'
 /** Between looks, in ms: a model takes longer to start its turn. */
 const LOOK_MS = 1_000
+/** The MCP server of a session that starts comes first: it runs the agent, and this process reads beside it. In ms. */
+const SERVER_FIRST_MS = 2_000
 
-/** Waits for mail that nobody was told of. Ends early when another waiter of this home takes over: each turn's end starts one. */
+/** Waits for mail that no model has heard of. Ends with its host, and when a later waiter of the same session takes its place. */
 async function awaitNotice(
-  home: string,
-  host: AgentHost,
-  ms: number,
+  { home, host, session, wakePath, ms }: Waiting,
   context: Context<'wake'>,
-): Promise<string | undefined> {
+): Promise<Told | undefined> {
   const { timers, clock, signal } = context
-  const shelf = fileShelf(home)
-  const wakePath = wakePathOn(shelf)
-  const turn = randomHex(systemRandom, 16)
-  shelf.write(WAITER, JSON.stringify({ v: 1, turn }))
-  const isOurs = () => shelf.read(WAITER)?.includes(turn) ?? false
+  const end = clock.monotonic() + ms
+  const isHostHere = hostWatch(session)
+  const isOver = () => signal.aborted || !isHostHere()
+  const rest = (longest: number) => sleep(timers, Math.max(0, Math.min(longest, end - clock.monotonic())), signal)
+
+  // The MCP server makes the profile at its first start.
+  const isThere = () => existsSync(homeFiles(home).profile)
+  const wasThere = isThere()
+  while (!isThere()) {
+    if (clock.monotonic() >= end || isOver()) return undefined
+    await rest(LOOK_MS)
+  }
+  if (session.isStarting || !wasThere) await rest(SERVER_FIRST_MS)
+
+  const isOurs = takeTurn(fileShelf(home), session.isOnly ? `host:${session.pid}` : `session:${session.id}`)
   const mailbox = await openMailbox({ home, relays: undefined, timers, passphrase: passphraseOf(context) })
   try {
-    const end = clock.monotonic() + ms
-    while (isOurs() && !signal.aborted) {
-      const notice = noticeOf(mailbox, wakePath, host, clock.now())
-      const left = end - clock.monotonic()
-      if (notice !== undefined || left <= 0) return notice
-      await sleep(timers, Math.min(LOOK_MS, left), signal)
+    while (isOurs() && !isOver()) {
+      const told = noticeOf(mailbox, wakePath, host, session, clock.now())
+      if (told !== undefined || clock.monotonic() >= end) return told
+      await rest(LOOK_MS)
     }
     return undefined
   } finally {
     await mailbox.close()
   }
+}
+
+/** True as long as the session's host runs, and what started this process, unless that was to end at once. */
+function hostWatch({ pid, isLeft }: WakeSession): () => boolean {
+  const parent = process.ppid
+  return () => (pid === undefined || isRunning(pid)) && (isLeft || process.ppid === parent)
 }
 
 async function tell(notice: string, host: AgentHost, { out, stderr, options }: Context<'wake'>): Promise<ExitCode> {
@@ -113,20 +118,11 @@ function queueFor(thread: string, notice: string): Promise<ExitCode> {
   })
 }
 
-/** Codex waits for its hooks; a program of its own goes on waiting for mail. */
-function leaveWaiter(home: string, thread: string, { options, env }: Context<'wake'>): void {
+/** Goes on waiting for mail after the hook has ended, for as long as the host runs. */
+function leaveWaiter(home: string, { thread, pid }: WakeSession, { options, env }: Context<'wake'>): void {
+  if (thread === undefined) return
   const [, script = ''] = process.argv
-  const args = [
-    script,
-    'wake',
-    '--host',
-    'codex',
-    '--home',
-    home,
-    '--thread',
-    thread,
-    '--wait',
-    String(options.wait / 1000),
-  ]
-  spawn(process.execPath, args, { detached: true, stdio: 'ignore', env: { ...env } }).unref()
+  const args = ['wake', '--host', 'codex', '--home', home, '--thread', thread, '--wait', String(options.wait / 1000)]
+  const parent = pid === undefined ? [] : ['--parent', String(pid)]
+  spawn(process.execPath, [script, ...args, ...parent], { detached: true, stdio: 'ignore', env: { ...env } }).unref()
 }

@@ -7,7 +7,18 @@ export const wakeStatus = ({ home }: Pick<Profile, 'home'>): WakeStatus => wakeP
 
 /** Is the coding agent of this profile woken by mail, as far as was seen? */
 export function lookAtWake(profile: Profile): Finding {
-  const { state, host = '' } = wakeStatus(profile)
+  const { state, host = '', unheard } = wakeStatus(profile)
+  if (unheard)
+    return {
+      check: 'wake',
+      level: 'warn',
+      about: host,
+      what:
+        state === 'verified'
+          ? 'its model echoed a notice before, and did not echo the last one'
+          : 'a notice went out, and its model did not echo it',
+      do: `see whether ${host} waits at a question: posthorn install --host ${host} --allow-tools lets its model use the tools without asking; the notice goes out again at the next stop or start`,
+    }
   switch (state) {
     case 'none':
       return { check: 'wake', level: 'ok', what: 'no coding agent is set up to be woken by mail' }

@@ -15,6 +15,8 @@ export interface HostSetup {
   /** What starts posthorn: program and first arguments. */
   readonly command: readonly string[]
   readonly profile: 'base' | 'full'
+  /** The model may use our tools without asking. */
+  readonly allowTools: boolean
 }
 
 /** A program that runs a coding agent. */
@@ -22,6 +24,8 @@ export interface AgentHost {
   readonly name: 'claude-code' | 'codex' | 'opencode'
   readonly title: string
   edits(setup: HostSetup): readonly FileEdit[]
+  /** What `--allow-tools` writes. Undefined: this host lets a model use MCP tools unless it is told otherwise. */
+  readonly allowing: string | undefined
   /** What the user has to do there, one line each. */
   readonly afterwards: readonly string[]
 }

@@ -4,12 +4,10 @@ import { CliError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import type { AgentHost, HostSetup } from './agent-hosts.ts'
 import type { FileEdit } from './file-edit.ts'
-import { shellLine, WAKE_MARK } from './shell.ts'
+import { shellLine, WAIT_S, WAKE_MARK } from './shell.ts'
 
 /** Seconds a turn's end may be held up for. */
 const HOOK_S = 20
-/** How long the program that the hook leaves behind waits for mail, in seconds. */
-const WAIT_S = 3_500
 /** check_inbox may wait for 50. */
 const TOOL_S = 75
 
@@ -21,16 +19,17 @@ export const codex: AgentHost = {
   name: 'codex',
   title: 'Codex',
   edits: setup => [configEdit(setup)],
+  allowing: 'sets default_tools_approval_mode = "approve" for the server in config.toml',
   afterwards: [
-    'start Codex again and trust the new hook: /hooks; codex mcp list shows posthorn',
-    'a project configuration counts only in projects that Codex trusts',
+    'start Codex again and trust the new hook: /hooks; /mcp lists posthorn',
+    'a configuration of a project counts only once Codex trusts the project: it asks at its start there; before that, codex mcp list does not show posthorn',
   ],
 }
 
 const BEGIN = '# >>> posthorn: added by "posthorn install", removed by "posthorn install --uninstall"'
 const END = '# <<< posthorn'
 
-const configEdit = ({ scope, project, home, env, command, profile }: HostSetup): FileEdit => {
+const configEdit = ({ scope, project, home, env, command, profile, allowTools }: HostSetup): FileEdit => {
   const folder = scope === 'project' ? join(project, '.codex') : (env['CODEX_HOME'] ?? join(home, '.codex'))
   const path = join(folder, 'config.toml')
   const [program = '', ...first] = command
@@ -41,6 +40,7 @@ const configEdit = ({ scope, project, home, env, command, profile }: HostSetup):
     `command = ${quoted(program)}`,
     `args = [${args.map(quoted).join(', ')}]`,
     `tool_timeout_sec = ${TOOL_S}`,
+    ...(allowTools ? ['default_tools_approval_mode = "approve"'] : []),
     '',
     '[[hooks.Stop]]',
     '[[hooks.Stop.hooks]]',

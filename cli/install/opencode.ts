@@ -20,6 +20,7 @@ export const opencode: AgentHost = {
   name: 'opencode',
   title: 'opencode',
   edits: setup => [configEdit(setup), pluginEdit(setup)],
+  allowing: undefined,
   afterwards: ['start opencode again; the plugin is loaded by itself'],
 }
 

@@ -69,7 +69,7 @@ export const OUTPUTS: Readonly<Partial<Record<VerbName, Schema>>> = {
     ...health,
     wake: object(
       { state: words('none', 'unverified', 'verified') },
-      { host: text, noticedAt: count, verifiedAt: count },
+      { host: text, noticedAt: count, verifiedAt: count, unheard: flag },
     ),
   }),
   doctor: line({

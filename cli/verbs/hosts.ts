@@ -54,7 +54,7 @@ export const HOST_VERBS = {
     ],
     notes: [
       'Each project has an identity of its own, named after its folder; --as or --home choose another. Profiles of one machine know each other by name. Several servers of one project share its mail.',
-      'Tools: whoami, list_agents, send_message, check_inbox, read_message, ack_message, message_status, set_presence; with --profile full also ask_agent and shared_state. None touches keys, contacts or relays. posthorn install sets it up for a host.',
+      'Tools: whoami, list_contacts, post_message, check_inbox, read_message, ack_message, message_status, set_presence; with --profile full also ask_agent and shared_state. None touches keys, contacts or relays. posthorn install sets it up for a host.',
     ],
   },
   wake: {
@@ -67,13 +67,14 @@ export const HOST_VERBS = {
       ...PASSPHRASE,
       ...HOST,
       wait: { type: 'seconds', value: 'S', default: 0, help: 'wait so long for mail' },
-      thread: { type: 'text', value: 'ID', help: 'with --host codex: the thread to queue the notice for' },
+      thread: { type: 'text', value: 'ID', help: 'the session: with codex, the thread to queue the notice for' },
+      parent: { type: 'text', value: 'PID', help: 'end with this process; hooks and plugins find it by themselves' },
     },
     exits: { refused: 'the passphrase does not open the key' },
-    examples: [['posthorn wake --host claude-code --wait 3500', 'what the stop hook of Claude Code runs']],
+    examples: [['posthorn wake --host claude-code --wait 1200000', 'what the hooks of Claude Code run']],
     notes: [
-      'A notice says how many messages wait and which tool to call; never who wrote, or what. Only mail of contacts wakes, and each message once. Hooks give the project on stdin.',
-      'Exits 0 if there is nothing to tell. With --host claude-code a notice goes to stderr with exit code 2, which is how that host is woken.',
+      'A notice says how many messages wait and which tool to call; never who wrote, or what. Only mail of contacts wakes. A notice that no model echoed goes out again at the next stop or start. Hooks give the project and the session on stdin.',
+      'Exits 0 at once in a session that cannot be woken (claude -p, codex exec, another program that reads the same hooks), and 0 if there is nothing to tell. Ends with the host that started it. With --host claude-code a notice goes to stderr with exit code 2, which is how that host is woken.',
     ],
   },
   install: {
@@ -91,6 +92,10 @@ export const HOST_VERBS = {
         is: ['base', 'full'],
         default: 'base',
         help: 'which tools: base or full',
+      },
+      'allow-tools': {
+        type: 'flag',
+        help: 'let the model use the tools without asking, so that a woken session goes on',
       },
       'dry-run': { type: 'flag', help: 'only show the changes' },
       yes: { type: 'flag', short: 'y', help: 'do not ask' },

@@ -8,7 +8,7 @@ export const ackMessage = defineTool({
   name: 'ack_message',
   title: 'Acknowledge messages',
   description:
-    'Tells senders what became of their messages, by a signed receipt: working, done, failed or rejected; the last word counts. "read" only clears them from your unread list and tells nobody. Doing it twice does no harm. It is no answer: for that use send_message with reply_to.',
+    'Tells senders what became of their messages, by a signed receipt: working, done, failed or rejected; the last word counts. "read" only clears them from your unread list and tells nobody. Doing it twice does no harm. It is no answer: for that use post_message with reply_to.',
   input: z.object({
     ids: z
       .array(z.string().regex(/^[0-9a-f]{8,64}$/))

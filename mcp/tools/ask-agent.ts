@@ -5,7 +5,7 @@ import { knownRecipient } from '../people.ts'
 import { defineTool, TELLS } from '../tool.ts'
 import { waitFor } from '../wait.ts'
 import { MAX_WAIT_S } from './check-inbox.ts'
-import { MAX_TEXT, nextStep } from './send-message.ts'
+import { MAX_TEXT, nextStep } from './post-message.ts'
 
 /** Nobody will answer after these. */
 const ENDED: readonly string[] = ['refused', 'undeliverable', 'expired', 'failed', 'rejected']

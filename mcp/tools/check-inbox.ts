@@ -94,6 +94,9 @@ export const checkInbox = defineTool({
       const look = () => (fetchAfter(post, args, after, 1).length > 0 ? true : undefined)
       await waitFor(post, look, { ms: args.wait_s * 1000, signal })
     }
-    return lookInto(post, args, fence)
+    const found = lookInto(post, args, fence)
+    // What a model has just been shown needs no notice.
+    if (args.from === undefined) post.wakePath.listed(decodeCursor(found.cursor, post.self.pubkey, newestArrival(post)))
+    return found
   },
 })

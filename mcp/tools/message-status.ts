@@ -5,7 +5,7 @@ import { isoTime } from '../message-view.ts'
 import type { Post } from '../post.ts'
 import { defineTool, LOOKS } from '../tool.ts'
 import { ToolError } from '../tool-error.ts'
-import { nextStep } from './send-message.ts'
+import { nextStep } from './post-message.ts'
 
 /** Messages of one sender looked through for answers. */
 const SEARCHED = 500
@@ -35,7 +35,7 @@ export const messageStatus = defineTool({
   run({ id }, { post, fence }) {
     const sent = post.mailbox.sent(id)
     if (sent === undefined)
-      throw new ToolError('message-unknown', 'No message with this id was sent from here. send_message returns ids.')
+      throw new ToolError('message-unknown', 'No message with this id was sent from here. post_message returns ids.')
     const { to, toName, delivery } = sent
     const npub = npubOf(to)
     const why = reasonOf(delivery)

@@ -23,7 +23,11 @@ export function envelopeTags(envelope: Envelope): Tag[] {
     tags.push(['schema', checked(schema, LABEL, 'a schema is 1 to 128 letters, digits and . : / @ + - _')])
   if (budget) tags.push(...amountTags('budget', budget))
   if (spent) tags.push(...amountTags('spent', spent))
-  if (idem !== undefined) tags.push(['idem', checked(idem, IDEM, 'an idem key is 1 to 128 printable ASCII characters')])
+  if (idem !== undefined)
+    tags.push([
+      'idem',
+      checked(idem, IDEM, 'an idempotency key is 1 to 128 visible ASCII characters, none of them a space'),
+    ])
   if (traceparent !== undefined)
     tags.push(['traceparent', checked(traceparent, TRACEPARENT, 'a traceparent is as W3C has it')])
   if (topic !== undefined) tags.push(['topic', checkTopic(topic)])

@@ -108,25 +108,29 @@ test('what hosts read then: entries and hooks beside those that were there', asy
   expect(JSON.parse(read('project/.mcp.json'))).toEqual({
     mcpServers: {
       other: { command: 'npx', args: ['-y', 'other'], env: { KEY } },
-      posthorn: { type: 'stdio', command: 'posthorn', args: ['mcp', '--host', 'claude-code', '--profile', 'full'] },
+      posthorn: {
+        type: 'stdio',
+        command: 'posthorn',
+        args: ['mcp', '--host', 'claude-code', '--profile', 'full'],
+        alwaysLoad: true,
+      },
     },
     'x-foreign': [1, 2],
   })
-  expect(parseJsonc(read('project/.claude/settings.json')).hooks).toEqual({
-    PreToolUse: [{ matcher: 'Bash', hooks: [{ type: 'command', command: 'guard.sh' }] }],
-    Stop: [
-      { hooks: [{ type: 'command', command: 'say done', timeout: 5 }] },
+  const wakes = {
+    hooks: [
       {
-        hooks: [
-          {
-            type: 'command',
-            command: 'posthorn wake --host claude-code --wait 3500',
-            asyncRewake: true,
-            timeout: 3600,
-          },
-        ],
+        type: 'command',
+        command: 'posthorn wake --host claude-code --wait 1200000',
+        asyncRewake: true,
+        timeout: 1_209_600,
       },
     ],
+  }
+  expect(parseJsonc(read('project/.claude/settings.json')).hooks).toEqual({
+    PreToolUse: [{ matcher: 'Bash', hooks: [{ type: 'command', command: 'guard.sh' }] }],
+    Stop: [{ hooks: [{ type: 'command', command: 'say done', timeout: 5 }] }, wakes],
+    SessionStart: [wakes],
   })
   expect(parseToml(read('project/.codex/config.toml'))).toMatchObject({
     model: 'gpt-5',
@@ -137,7 +141,7 @@ test('what hosts read then: entries and hooks beside those that were there', asy
     hooks: {
       Stop: [
         { hooks: [{ type: 'command', command: '~/bin/done.sh' }] },
-        { hooks: [{ type: 'command', command: 'posthorn wake --host codex --wait 3500', timeout: 20 }] },
+        { hooks: [{ type: 'command', command: 'posthorn wake --host codex --wait 1200000', timeout: 20 }] },
       ],
     },
   })
@@ -165,6 +169,56 @@ test.each(HOSTS)('%s: a file that was changed since loses only what is ours', as
   const left = read(path)
   expect(left).not.toContain('posthorn')
   expect(left).toContain(host === 'codex' ? 'theme = "dark"' : '"mine": [1]')
+})
+
+test('tools that may be used without asking: offered, written where asked for, and taken out again', async () => {
+  const { install, read, root, project } = machine({ 'project/.claude/settings.json': SETTINGS })
+  const plain = await install('claude-code', '--yes')
+  expect(plain.stderr).toContain('--allow-tools')
+  expect(read('project/.claude/settings.json')).not.toContain('mcp__posthorn')
+  expect((await install('claude-code', '--yes', '--allow-tools')).stderr).not.toContain('--allow-tools')
+  const written = read('project/.claude/settings.json')
+  expect(parseJsonc(written).permissions).toEqual({ allow: ['Bash(npm test:*)', 'mcp__posthorn'], deny: [] })
+  writeFileSync(join(root, 'project/.claude/settings.json'), written.replace('"opus"', '"sonnet"'))
+  await install('claude-code', '--uninstall', '--yes')
+  expect(read('project/.claude/settings.json')).toBe(SETTINGS.replace('"opus"', '"sonnet"'))
+
+  await install('codex', '--yes', '--allow-tools')
+  expect(parseToml(read('project/.codex/config.toml'))).toMatchObject({
+    mcp_servers: { posthorn: { default_tools_approval_mode: 'approve' } },
+  })
+  expect((await install('opencode', '--yes')).stderr).not.toContain('--allow-tools')
+
+  // A person is asked twice: whether to allow, and whether to write.
+  const env = { HOME: join(root, 'home'), PATH: join(root, 'bin') }
+  const asked: string[] = []
+  const confirm = async (question: string) => asked.push(question) > 0 && question.includes('write')
+  await inProcess(['install', '--host', 'codex', '--dir', project], { env, confirm })
+  expect(asked).toEqual([expect.stringContaining('without asking'), expect.stringContaining('write this')])
+  expect(read('project/.codex/config.toml')).not.toContain('approval_mode')
+})
+
+test("a permission that was somebody's own stays", async () => {
+  const own = '{\n  "permissions": { "allow": ["mcp__posthorn"] }\n}\n'
+  const { install, read } = machine({ 'project/.claude/settings.json': own })
+  await install('claude-code', '--yes')
+  expect(parseJsonc(read('project/.claude/settings.json')).permissions).toEqual({ allow: ['mcp__posthorn'] })
+  await install('claude-code', '--uninstall', '--yes')
+  expect(read('project/.claude/settings.json')).toBe(own)
+})
+
+test('what earlier versions wrote is taken out: one stop hook that waits for an hour', async () => {
+  const former = JSON.stringify({
+    hooks: {
+      Stop: [{ hooks: [{ type: 'command', command: 'posthorn wake --host claude-code --wait 3500', timeout: 3600 }] }],
+    },
+  })
+  const { install, read } = machine({ 'project/.claude/settings.json': former })
+  await install('claude-code', '--yes')
+  expect(JSON.parse(read('project/.claude/settings.json')).hooks).toMatchObject({
+    SessionStart: [{}],
+    Stop: [{ hooks: [{ command: 'posthorn wake --host claude-code --wait 1200000' }] }],
+  })
 })
 
 test('new files go again; an upgrade replaces what an earlier one wrote', async () => {
@@ -233,8 +287,32 @@ test('a program that npm put on the path for a moment is not relied on', async (
   mkdirSync(local, { recursive: true })
   writeFileSync(join(local, 'posthorn'), '#!/bin/sh\n', { mode: 0o755 })
   const env = { HOME: join(root, 'home'), PATH: local }
-  await inProcess(['install', '--host', 'claude-code', '--dir', project, '--yes'], { env })
+  const said = await inProcess(['install', '--host', 'claude-code', '--dir', project, '--yes'], { env })
   expect(JSON.parse(read('project/.mcp.json')).mcpServers.posthorn.command).toBe(process.execPath)
+  expect(said.stderr).toContain('do not commit them')
+  const user = await inProcess(['install', '--host', 'claude-code', '--dir', project, '--yes', '--user'], { env })
+  expect(user.stderr).not.toContain('do not commit them')
+})
+
+test('a project that depends on posthorn gets files that suit every machine', async () => {
+  const { project, root, read } = machine()
+  const local = join(project, 'node_modules/.bin')
+  mkdirSync(local, { recursive: true })
+  writeFileSync(join(local, 'posthorn'), '#!/bin/sh\n', { mode: 0o755 })
+  const env = { HOME: join(root, 'home'), PATH: local }
+  for (const host of HOSTS) {
+    const { stderr } = await inProcess(['install', '--host', host, '--dir', project, '--yes'], { env })
+    expect(stderr).not.toContain('do not commit them')
+  }
+  const files = ['.mcp.json', '.claude/settings.json', '.codex/config.toml', 'opencode.json']
+  for (const path of [...files, '.opencode/plugins/posthorn.js']) {
+    expect(read(`project/${path}`)).not.toContain(root)
+    expect(read(`project/${path}`)).not.toContain(process.execPath)
+  }
+  expect(JSON.parse(read('project/.mcp.json')).mcpServers.posthorn).toMatchObject({
+    command: 'npx',
+    args: ['--no', 'posthorn', 'mcp', '--host', 'claude-code'],
+  })
 })
 
 test('layout: tabs, Windows line ends and a byte order mark stay', async () => {

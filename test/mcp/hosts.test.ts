@@ -1,16 +1,17 @@
-import { spawn } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { pathToFileURL } from 'node:url'
 import { createProfile, openAgent } from 'posthorn'
 import { expect, onTestFinished, test } from 'vitest'
+import { isRunning } from '#dist/cli/host-process.js'
 import { BIN, inProcess, posthorn } from '../cli/posthorn.ts'
 import { startRelay } from '../helpers/start-relay.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 
-// The hosts themselves are not here: what they would run is taken out of the files that were written for them, and run.
+// What hosts run is taken out of the files that were written for them, and run. The hosts themselves: test/hosts.
 
 /** A project with a profile and a friend who can write to it; `posthorn` and a `codex` that notes how it was called are on the path. */
 async function project(relay: string) {
@@ -45,6 +46,9 @@ async function shell(line: string, { input, ...how }: { cwd: string; env: Record
   return { status, stdout, stderr }
 }
 
+const commandOf = (pid: number): string =>
+  spawnSync('ps', ['-ww', '-o', 'args=', '-p', String(pid)], { encoding: 'utf8' }).stdout
+
 const NOTICE = /^posthorn: 1 new message from other agents\. Call the posthorn tool check_inbox with wake "[0-9a-f]{8}"/
 
 test('Claude Code: the hook of settings.json wakes by exit code 2 and stderr', BUSY, async () => {
@@ -54,8 +58,39 @@ test('Claude Code: the hook of settings.json wakes by exit code 2 and stderr', B
   const [{ hooks }] = JSON.parse(readFileSync(join(folder, '.claude/settings.json'), 'utf8')).hooks.Stop
   await send()
   const input = JSON.stringify({ session_id: 's', cwd: folder, hook_event_name: 'Stop', stop_hook_active: false })
-  const ran = await shell(hooks[0].command, { cwd: '/', env, input })
+  // `claude -p`, and programs that read the same settings, are not held up.
+  expect(await shell(hooks[0].command, { cwd: '/', env, input })).toEqual({ status: 0, stdout: '', stderr: '' })
+  const ran = await shell(hooks[0].command, { cwd: '/', env: { ...env, CLAUDECODE: '1' }, input })
   expect(ran).toMatchObject({ status: 2, stdout: '', stderr: expect.stringMatching(NOTICE) })
+})
+
+test.each([
+  ['claude-code', 'SessionStart'],
+  ['codex', 'Stop'],
+] as const)('%s: what waits ends with a host that is killed', BUSY, async (name, event) => {
+  await using relay = await startRelay()
+  const { root, folder, env } = await project(relay.url)
+  // A host that runs its hook by a shell, as they all do; the shell outlives it.
+  const wake = `posthorn wake --host ${name} --wait 1000; true`
+  const script = `const { HOOK, INPUT } = process.env
+    require('node:child_process').spawn('/bin/sh', ['-c', HOOK]).stdin.end(INPUT)
+    setInterval(() => {}, 1000)`
+  const input = JSON.stringify({ session_id: `marked-${process.pid}`, cwd: folder, hook_event_name: event })
+  const hostEnv = { ...env, CLAUDECODE: '1', HOOK: wake, INPUT: input }
+  const host = spawn(process.execPath, ['-e', script], { env: hostEnv, stdio: 'ignore' })
+  onTestFinished(() => void host.kill('SIGKILL'))
+  const waiters = () => {
+    const home = readdirSync(join(root, '.local/share/posthorn')).find(each => each.startsWith('p-')) ?? ''
+    const path = join(root, '.local/share/posthorn', home, 'wake-waiters.json')
+    const text = existsSync(path) ? readFileSync(path, 'utf8') : '{"waiters":[]}'
+    return (JSON.parse(text).waiters as { key: string; pid: number }[]).filter(({ pid }) => isRunning(pid))
+  }
+  // Codex' hook is over; the one that it left behind has its place.
+  await expect
+    .poll(() => waiters().filter(({ pid }) => commandOf(pid).includes(name === 'codex' ? '--parent' : '--host')))
+    .toHaveLength(1)
+  host.kill('SIGKILL')
+  await expect.poll(waiters).toEqual([])
 })
 
 test('Codex: the hook lets the turn end, and mail that comes later is queued for the thread', BUSY, async () => {
@@ -96,7 +131,7 @@ test('opencode: the plugin prompts the session that went idle, and only a main o
   const { event } = await PosthornWake({ client, directory: folder })
   await event({ event: { type: 'session.idle', properties: { sessionID: 'child' } } })
   await event({ event: { type: 'session.idle', properties: { sessionID: 'main' } } })
-  onTestFinished(() => event({ event: { type: 'session.deleted', properties: {} } }))
+  onTestFinished(() => event({ event: { type: 'session.deleted', properties: { info: { id: 'main' } } } }))
   await send()
   await expect.poll(() => prompts.length).toBe(1)
   expect(prompts[0]).toMatchObject({

@@ -23,7 +23,7 @@ test('two servers with homes of their own: send, sleep, wake, reply, receipts', 
   const start = (project: string) => mcpProcess(env, ['--dir', project, '--relay', relay.url, '--host', 'claude-code'])
   const hook = (project: string, ...more: string[]) =>
     posthorn(['wake', '--host', 'claude-code', ...more], {
-      env,
+      env: { ...env, CLAUDECODE: '1' },
       input: JSON.stringify({ cwd: project, session_id: 's' }),
     })
 
@@ -35,7 +35,7 @@ test('two servers with homes of their own: send, sleep, wake, reply, receipts', 
   expect(bob.wake).toEqual({ state: 'unverified', host: 'claude-code' })
   await b.client.close()
 
-  const sent = (await a.call('send_message', { to: bob.name, text: 'wake up: xyzzy', act: 'request' })).data
+  const sent = (await a.call('post_message', { to: bob.name, text: 'wake up: xyzzy', act: 'request' })).data
   expect(sent.state).toBe('stored')
   // The hook holds the home, since nobody else does, and says nothing of what was written.
   const woken = await hook(two, '--wait', '20')
@@ -47,11 +47,11 @@ test('two servers with homes of their own: send, sleep, wake, reply, receipts', 
   const inbox = (await again.call('check_inbox', { wake: word, wait_s: 20 })).data
   expect(inbox.messages).toMatchObject([{ id: sent.id, name: alice.name, act: 'request' }])
   expect((await again.call('whoami')).data.wake).toMatchObject({ state: 'verified' })
-  // Beside the running server, too; and what was told is not told again.
+  // Beside the running server, too; and what was heard is not told again.
   expect((await hook(two)).code).toBe(0)
 
   await again.call('ack_message', { ids: [sent.id], state: 'working' })
-  const reply = (await again.call('send_message', { to: alice.name, text: 'awake', act: 'answer', reply_to: sent.id }))
+  const reply = (await again.call('post_message', { to: alice.name, text: 'awake', act: 'answer', reply_to: sent.id }))
     .data
   await again.call('ack_message', { ids: [sent.id], state: 'done' })
 
@@ -71,33 +71,34 @@ test('two editors on one project share its mail; the second takes over when the 
   const name = (await first.call('whoami')).data.name
   expect((await second.call('whoami')).data).toMatchObject({ name, runs_here: false, relays: [{ state: 'unknown' }] })
 
-  const { id } = (await a.call('send_message', { to: name, text: 'to both' })).data
+  const { id } = (await a.call('post_message', { to: name, text: 'to both' })).data
   for (const editor of [first, second])
     expect((await editor.call('check_inbox', { wait_s: 20 })).data.messages).toMatchObject([{ id }])
   // Writes are handed over.
   const alice = (await a.call('whoami')).data.name
-  const reply = (await second.call('send_message', { to: alice, text: 'from the second', reply_to: id })).data
+  const reply = (await second.call('post_message', { to: alice, text: 'from the second', reply_to: id })).data
   expect((await a.call('check_inbox', { wait_s: 20 })).data.messages).toMatchObject([{ id: reply.id, reply_to: id }])
   await second.call('ack_message', { ids: [id], state: 'done' })
   await expect.poll(async () => (await a.call('message_status', { id })).data.state).toBe('done')
   expect((await second.call('set_presence', { activity: 'pairing' })).data.told).toEqual(['activity'])
-  const seen = async (editor: typeof a) => (await editor.call('list_agents', { query: 'two-' })).data.agents
+  const seen = async (editor: typeof a) => (await editor.call('list_contacts', { query: 'two-' })).data.agents
   await expect.poll(() => seen(a)).toMatchObject([{ name, about: expect.stringContaining('doing: pairing') }])
   // And others are seen from beside, over a connection of its own.
-  expect((await second.call('list_agents', { query: 'one-' })).data.agents).toMatchObject([
+  expect((await second.call('list_contacts', { query: 'one-' })).data.agents).toMatchObject([
     { name: alice, presence: 'online' },
   ])
 
   await first.client.close()
   await expect.poll(async () => (await second.call('whoami')).data.runs_here).toBe(true)
-  const later = (await a.call('send_message', { to: name, text: 'still there?' })).data
+  const later = (await a.call('post_message', { to: name, text: 'still there?' })).data
   expect((await second.call('check_inbox', { wait_s: 20 })).data.messages.at(-1)).toMatchObject({ id: later.id })
 })
 
 test('a server ends with its client, and whoever starts it wrongly is told', BUSY, async () => {
   const { one, env } = machine()
   const ended = await posthorn(['mcp', '--dir', one], { env, input: '' })
-  expect(ended).toMatchObject({ code: 0, stdout: '' })
+  // Hosts show what a server writes to stderr as an error.
+  expect(ended).toMatchObject({ code: 0, stdout: '', stderr: '' })
   for (const wrong of [
     ['--profile', 'x'],
     ['--http', 'x'],

@@ -9,8 +9,8 @@ import { currentClient, formerClient, postOf } from './posts.ts'
 
 const TOOLS = [
   'whoami',
-  'list_agents',
-  'send_message',
+  'list_contacts',
+  'post_message',
   'check_inbox',
   'read_message',
   'ack_message',
@@ -46,7 +46,7 @@ for (const [generation, connect] of [
       inbox: { unread: 0, unknown_senders: 0 },
     })
 
-    const sent = (await one.call('send_message', { to: 'bob', text: 'what is 6 × 7?', act: 'request' })).data
+    const sent = (await one.call('post_message', { to: 'bob', text: 'what is 6 × 7?', act: 'request' })).data
     expect(sent).toMatchObject({ to: b.npub, name: 'bob', state: expect.stringMatching(/^(stored|received)$/) })
     expect(sent.next).not.toContain('delivered')
 
@@ -73,7 +73,7 @@ for (const [generation, connect] of [
 
     await two.call('ack_message', { ids: [sent.id], state: 'working', note: 'counting' })
     const answer = (
-      await two.call('send_message', { to: 'alice', text: '42', act: 'answer', reply_to: sent.id.slice(0, 12) })
+      await two.call('post_message', { to: 'alice', text: '42', act: 'answer', reply_to: sent.id.slice(0, 12) })
     ).data
     expect((await two.call('ack_message', { ids: [sent.id, 'f'.repeat(64)], state: 'done' })).data).toMatchObject({
       acknowledged: [sent.id],
@@ -102,7 +102,7 @@ for (const [generation, connect] of [
       'acceptsWork',
     ])
     await expect
-      .poll(async () => (await one.call('list_agents', { query: 'bob' })).data.agents)
+      .poll(async () => (await one.call('list_contacts', { query: 'bob' })).data.agents)
       .toMatchObject([
         {
           name: 'bob',
@@ -224,7 +224,7 @@ test('strangers: their words are withheld, nothing is sent or told to them', asy
     acknowledged: [],
     strangers: [id],
   })
-  expect(await call('send_message', { to: c.npub, text: 'hello' })).toMatchObject({
+  expect(await call('post_message', { to: c.npub, text: 'hello' })).toMatchObject({
     isError: true,
     text: expect.stringMatching(/^recipient-unknown: /),
   })
@@ -232,7 +232,7 @@ test('strangers: their words are withheld, nothing is sent or told to them', asy
 
   a.requests.accept(c.npub)
   expect((await call('read_message', { id })).data.message.body).toContain('let me in')
-  expect((await call('send_message', { to: c.npub, text: 'hello' })).data.state).toMatch(/stored|received/)
+  expect((await call('post_message', { to: c.npub, text: 'hello' })).data.state).toMatch(/stored|received/)
 })
 
 test('pages of an inbox in order of arrival, by cursor; long bodies in pieces', async () => {
@@ -284,12 +284,12 @@ test('errors say what to do, and limits hold', async () => {
     const answer = await call(tool, args).catch((error: Error) => ({ isError: true, text: error.message }))
     expect(answer).toMatchObject({ isError: true, text: expect.stringMatching(text) })
   }
-  await fails('send_message', { to: 'nobody', text: 'x' }, /list_agents/)
-  await fails('send_message', { to: 'nsec1qqqq', text: 'x' }, /^recipient-unknown/)
-  await fails('send_message', { to: 'bob' }, /Give text/)
-  await fails('send_message', { to: 'bob', text: 'x', data: 1 }, /not both/)
-  await fails('send_message', { to: 'bob', text: 'x', reply_to: 'a'.repeat(64) }, /^message-unknown/)
-  await fails('send_message', { to: 'bob', text: 'x'.repeat(60_001) }, /60000/)
+  await fails('post_message', { to: 'nobody', text: 'x' }, /list_contacts/)
+  await fails('post_message', { to: 'nsec1qqqq', text: 'x' }, /^recipient-unknown/)
+  await fails('post_message', { to: 'bob' }, /Give text/)
+  await fails('post_message', { to: 'bob', text: 'x', data: 1 }, /not both/)
+  await fails('post_message', { to: 'bob', text: 'x', reply_to: 'a'.repeat(64) }, /^message-unknown/)
+  await fails('post_message', { to: 'bob', text: 'x'.repeat(60_001) }, /60000/)
   await fails('read_message', { id: 'zz' }, /64 hex/)
   await fails('read_message', { id: 'a'.repeat(64) }, /^message-unknown/)
   await fails('message_status', { id: 'a'.repeat(64) }, /^message-unknown/)
@@ -298,7 +298,7 @@ test('errors say what to do, and limits hold', async () => {
   await fails('check_inbox', { limit: 51 }, /50/)
   await fails('check_inbox', { limit: 0 }, /1/)
   await fails('set_presence', {}, /at least one/)
-  expect((await call('send_message', { to: 'bob', data: { rows: [1, 2] } })).data.state).toBe('stored')
+  expect((await call('post_message', { to: 'bob', data: { rows: [1, 2] } })).data.state).toBe('stored')
 })
 
 test('a notice that was echoed shows that the way is open', async () => {

@@ -94,9 +94,9 @@ function aboutOf(card: AgentCard | undefined, presence: Presence | undefined): s
   return text.length <= CARD_CHARS ? text : `${text.slice(0, CARD_CHARS)}…`
 }
 
-export const listAgentsTool = defineTool({
-  name: 'list_agents',
-  title: 'List agents',
+export const listContactsTool = defineTool({
+  name: 'list_contacts',
+  title: 'List contacts',
   description:
     'Agents you can write to (contacts), and others that show a card at your relays: presence, skills, what they are doing. Narrow with query (words) or skill.',
   input: z.object({
