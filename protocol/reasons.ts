@@ -62,6 +62,10 @@ export function seqOfOk(message: string): number | undefined {
 
 export const isOutdated = (message: string): boolean => message.startsWith('invalid: outdated')
 
+/** Refused for its date. Each relay has its own words for it: ours, strfry's, khatru's, nostr-rs-relay's, and NIP-01's example. */
+export const isMisdated = (message: string): boolean =>
+  /^invalid:.*(created_at|in the future|too late|too early|far off)/i.test(message)
+
 /** The common position of a `cursor-unknown`, or undefined for any other reason. */
 export function commonOfCursorUnknown(message: string): number | undefined {
   const match = /^invalid: cursor-unknown common:(\d{1,16})$/.exec(message)

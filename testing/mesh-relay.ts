@@ -1,7 +1,7 @@
 import { forkRandom, type Random } from '../platform/random.ts'
 import type { SocketEvents } from '../platform/socket.ts'
 import type { Verifier } from '../platform/verifier.ts'
-import { defaultLimits } from '../protocol/limits.ts'
+import type { Limits } from '../protocol/limits.ts'
 import { createRelayCore, type RelayCore } from '../relay/core.ts'
 import type { RelayKey } from '../relay/policy/relay-key.ts'
 import { type Lies, lieOn } from './liar.ts'
@@ -50,11 +50,12 @@ export interface MeshRelayOptions {
   /** The relay's own, kept over restarts. Default: a fresh one at each start. */
   readonly key?: RelayKey | undefined
   readonly rewindable: boolean
+  readonly limits: Limits
 }
 
 export async function startMeshRelay(
   url: string,
-  { time, random, verifier, key, rewindable }: MeshRelayOptions,
+  { time, random, verifier, key, rewindable, limits }: MeshRelayOptions,
 ): Promise<RunningMeshRelay> {
   const liar = forkRandom(random)
   const pipes = new Set<Pipe>()
@@ -70,7 +71,7 @@ export async function startMeshRelay(
       random,
       verifier,
       key,
-      limits: defaultLimits,
+      limits,
       urls: new Set([url]),
       onError: (where, error) => {
         throw new Error(`the mesh's relay failed at ${where}`, { cause: error })

@@ -3,6 +3,7 @@ import { createLocalSign } from '../platform/sign-local.ts'
 import type { Dial } from '../platform/socket.ts'
 import { nobleVerifier } from '../platform/verifier.ts'
 import type { NostrEvent } from '../protocol/event.ts'
+import { defaultLimits, type Limits } from '../protocol/limits.ts'
 import { publicKeyOf } from '../protocol/signature.ts'
 import { type LocalSigner, localSigner } from '../sdk/identity/local-signer.ts'
 import { trusted } from '../sdk/identity/signer.ts'
@@ -25,6 +26,8 @@ export interface TestMeshOptions {
   readonly startMs?: number
   /** How many relays; default 1. */
   readonly relays?: number
+  /** Limits of one relay (from 0) that differ from the defaults, like `createdAtFuture` (s). */
+  readonly relayLimits?: (index: number) => Partial<Limits>
   /**
    * `stand-in`: hashes in place of signatures and sealing, for thousands of runs instead of dozens; everything else is as it is with
    * real keys, but nothing can be wrapped. Default `real`.
@@ -82,6 +85,8 @@ export interface TestMesh {
   startRelay(): Promise<void>
   /** Moves the wall clock, ms since 1970, of all agents and relays; what waits goes on waiting as long as before. */
   setWallClock(ms: number): void
+  /** Sets the wall clock of one agent so many ms ahead of everybody's (below 0: behind), awake or not; what waits goes on waiting as long as before. */
+  skew(name: string, ms: number): void
   /** Lets `ms` pass, with everything that is due in them. */
   advance(ms: number): Promise<void>
   /** Lets everything happen that needs no time passing. */
@@ -96,6 +101,7 @@ interface Resident {
   mail: MeshMail
   relays: readonly string[]
   readonly blocked: Set<string>
+  skewMs: number
   /** Set while it runs. */
   life: Life | undefined
   agent: Agent | undefined
@@ -153,7 +159,7 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
       presence: presence ?? false,
       ...(accept === undefined ? {} : { accept }),
       host: {
-        clock: time.clock,
+        clock: { ...time.clock, now: () => time.clock.now() + resident.skewMs },
         timers: life.timers(time.timers),
         random: own,
         verifier,
@@ -188,6 +194,7 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
       mail,
       relays: urls,
       blocked: new Set(),
+      skewMs: 0,
       life: undefined,
       agent: undefined,
     }
@@ -212,7 +219,14 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
     const own = count === 1 ? random : forkRandom(random)
     const key = standIn ? standInSigner(own.bytes(32), own) : undefined
     relays.push(
-      await startMeshRelay(urlOf(index), { time, verifier, random: own, key, rewindable: options.rewindable ?? true }),
+      await startMeshRelay(urlOf(index), {
+        time,
+        verifier,
+        random: own,
+        key,
+        rewindable: options.rewindable ?? true,
+        limits: { ...defaultLimits, ...options.relayLimits?.(index) },
+      }),
     )
   }
   const [first] = relays
@@ -260,6 +274,9 @@ export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh>
     killRelay: first.kill,
     startRelay: first.start,
     setWallClock: time.setWallClock,
+    skew(name, ms) {
+      residentOf(name).skewMs = ms
+    },
     advance: time.advance,
     settle: time.settle,
     async close() {

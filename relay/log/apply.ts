@@ -79,7 +79,7 @@ function applyDeletion(state: LogState, deletion: NostrEvent): void {
     if (name === 'e' && isHex64(value)) {
       state.setDeleted(value, deletion.pubkey)
       const target = state.find(value)
-      if (target !== undefined && mayDelete(deletion.pubkey, target)) state.remove(target, addressOf(target), 'deleted')
+      if (target !== undefined && mayDelete(deletion.pubkey, target)) removeNamed(state, target, deletion)
     } else if (name === 'a') {
       const address = ownAddress(value, deletion.pubkey)
       if (address === undefined) continue
@@ -89,6 +89,17 @@ function applyDeletion(state: LogState, deletion: NostrEvent): void {
       if (target !== undefined && target.created_at <= deletion.created_at) state.remove(target, address, 'deleted')
     }
   }
+}
+
+/**
+ * What was there before the deletion does not come back. But a version dated after it (its author's clock was ahead) holds the address no
+ * longer: its author may go on with dates that are right.
+ */
+function removeNamed(state: LogState, target: NostrEvent, deletion: NostrEvent): void {
+  const address = addressOf(target)
+  state.remove(target, address, 'deleted')
+  if (address === undefined || target.created_at <= deletion.created_at) return
+  if (state.mark(address)?.id === target.id) state.setMark(address, deletion)
 }
 
 /** The author; of a gift wrap, whose author is a throwaway key, the recipient. Kind 5 and 62 cannot be undone. */

@@ -110,7 +110,8 @@ export function observe(
       if (event.created_at < clock.now() / 1000 - MAX_BEAT_AGE) return
       const tracked = track(event.pubkey, session)
       if (!tracked || event.created_at <= tracked.beatAt) return
-      tracked.beatAt = event.created_at
+      // A clock that was ahead and is right again is not silence.
+      tracked.beatAt = Math.min(event.created_at, clock.now() / 1000)
       tracked.heardAt = clock.monotonic()
     } else {
       const said = readStatus(event)

@@ -6,6 +6,7 @@ import { isOutdated } from '../../protocol/reasons.ts'
 import type { Signer } from '../identity/signer.ts'
 import type { Line } from '../link/line.ts'
 import type { Lines } from '../link/lines.ts'
+import { dateOf, horizonOf, removalOf } from '../misdated.ts'
 import { encodeStatus, type PresenceStatus, type SaidState } from './status.ts'
 
 export const HEARTBEAT_MS = 30_000
@@ -48,7 +49,7 @@ export function createOwnPresence(options: OwnPresenceOptions): OwnPresence {
   /** The will first, dated one above the status to come, and its OK: a status is never told without the last word behind it. */
   async function speak(to: readonly Line[], said: SaidState): Promise<void> {
     if (to.length === 0) return
-    const at = Math.max(seconds(clock), newest + 1)
+    const at = Math.max(seconds(clock), dateOf(newest, clock) + 1)
     newest = at + 1
     spokenAt = clock.monotonic()
     const event = await signer.sign({ kind: PRESENCE, created_at: at, ...encodeStatus(session, said, status) })
@@ -72,22 +73,27 @@ export function createOwnPresence(options: OwnPresenceOptions): OwnPresence {
   /** Somebody with this key and session has spoken since, or a will has. */
   async function speakLouder(line: Line, said: SaidState): Promise<void> {
     const before = newest
-    await readBack(line)
-    if (newest > before) await speak([line], said)
+    const found = await readBack(line)
+    // By a clock that was ahead: it would stay the last word until then.
+    const isMisdated = found !== undefined && found.created_at > horizonOf(clock)
+    if (isMisdated) await line.publish(await signer.sign(removalOf([found], clock)))
+    if (isMisdated || newest > before) await speak([line], said)
   }
 
-  function readBack(line: Line): Promise<void> {
+  function readBack(line: Line): Promise<NostrEvent | undefined> {
     return new Promise(resolve => {
+      let found: NostrEvent | undefined
       const done = () => {
         cancel()
         stop()
-        resolve()
+        resolve(found)
       }
       const cancel = timers.after(READ_BACK_MS, done)
       const filter = { kinds: [PRESENCE], authors: [signer.pubkey], '#d': [session], limit: 1 }
       const stop = line.watch([filter], {
         onEvent: (event: NostrEvent) => {
-          newest = Math.max(newest, event.created_at)
+          found = event
+          newest = Math.max(dateOf(newest, clock), event.created_at)
         },
         onLive: done,
         onEnd: done,
@@ -105,7 +111,7 @@ export function createOwnPresence(options: OwnPresenceOptions): OwnPresence {
     if (open.length === 0 || closing) return
     const event = await signer.sign({
       kind: HEARTBEAT,
-      created_at: Math.max(seconds(clock), newest),
+      created_at: Math.max(seconds(clock), dateOf(newest, clock)),
       tags: [['d', session]],
       content: '',
     })

@@ -101,3 +101,20 @@ rule('what is removed is gone from REQ, COUNT, log order and search', async scen
   expect(await client.ids({ ...filter, since_seq: 0 })).toEqual([])
   expect(await client.ids({ ...filter, search: 'regretted' })).toEqual([])
 })
+
+rule(
+  'a version dated after the request that names it lets go of its address; what is older than the request stays gone',
+  async scene => {
+    const { open, alice, now } = scene
+    const client = await open()
+    const version = (ahead: number) => alice.sign({ kind: 30_023, created_at: now + ahead, tags: [['d', 'x']] })
+    const [old, ahead, right] = [version(-500), version(800), version(0)]
+    await client.store(old, ahead)
+    expect(await client.refused(right)).toMatch(/^invalid: outdated/)
+    await client.store(alice.sign({ kind: 5, created_at: now - 300, tags: [['e', ahead.id]] }))
+    expect(await client.refused(ahead)).toMatch(/^blocked: /)
+    expect(await client.refused(old)).toMatch(/^invalid: outdated/)
+    await client.store(right)
+    expect(await client.ids({ kinds: [30_023], authors: [alice.pubkey] })).toEqual([right.id])
+  },
+)

@@ -57,6 +57,8 @@ export class NaiveLog {
   present: { seq: number; event: NostrEvent }[] = []
   readonly entries: NaiveEntry[] = []
   last = 0
+  readonly #letGo = new Set<string>()
+  readonly #requests = new Map<string, NostrEvent>()
 
   append(event: NostrEvent): NaiveOutcome {
     const known = this.present.find(row => row.event.id === event.id)
@@ -70,9 +72,12 @@ export class NaiveLog {
           return { status: 'refused' }
       }
       // An earlier version that is not beaten by this one. (The same id again counts as not beaten.)
-      if (address !== undefined && naiveAddress(other) === address && naiveOrder(event, other) > 0)
-        return { status: 'refused' }
+      if (address !== undefined && naiveAddress(other) === address && !this.#letGo.has(other.id))
+        if (naiveOrder(event, other) > 0) return { status: 'refused' }
     }
+    // What had been let go of is gone up to the request that did it.
+    const request = address === undefined ? undefined : this.#requests.get(address)
+    if (request !== undefined && naiveOrder(event, request) > 0) return { status: 'refused' }
     const seq = this.#log('stored', event)
     this.accepted.push(event)
     const replaced = this.present.filter(row => address !== undefined && naiveAddress(row.event) === address)
@@ -82,7 +87,10 @@ export class NaiveLog {
       for (const [name, value] of event.tags)
         for (const { event: target } of [...this.present]) {
           if (value === undefined || target.kind === 5 || !naiveOwns(event.pubkey, target)) continue
-          if (name === 'e' && target.id === value) this.#remove(target, 'deleted')
+          if (name === 'e' && target.id === value) {
+            this.#remove(target, 'deleted')
+            this.#release(target, event)
+          }
           if (name === 'a' && naiveAddress(target) === value && target.created_at <= event.created_at)
             this.#remove(target, 'deleted')
         }
@@ -103,6 +111,14 @@ export class NaiveLog {
       return expiration === undefined || !/^[0-9]+$/.test(expiration) || Number(expiration) > now
     })
     return before - this.present.length
+  }
+
+  /** Dated after the request that names it: no version so far holds the address any longer. */
+  #release(target: NostrEvent, request: NostrEvent): void {
+    const address = naiveAddress(target)
+    if (address === undefined || target.created_at <= request.created_at) return
+    this.#requests.set(address, request)
+    for (const version of this.accepted) if (naiveAddress(version) === address) this.#letGo.add(version.id)
   }
 
   #remove(event: NostrEvent, op: 'deleted' | 'replaced'): void {

@@ -1,3 +1,4 @@
+import type { Clock } from '../../../platform/clock.ts'
 import { type Random, randomFloat } from '../../../platform/random.ts'
 import type { Cancel, Timers } from '../../../platform/timers.ts'
 import type { Retained } from './retained.ts'
@@ -12,9 +13,13 @@ const TAIL_BYTES = 16 * 1024
 const IDLE_MS = 30_000
 const IDLE_EVENTS = 10
 const REWRITE_MS = 1_000
+/** Rewritten so soon again it takes twice as long each time: a relay may hold an address whatever is done. */
+const CALM_MS = 60_000
+const LONGEST_REWRITE_MS = 600_000
 
 export interface DueOptions {
   readonly retained: Retained
+  readonly clock: Clock
   readonly timers: Timers
   readonly random: Random
   /** How long authors who come before this one are given, ms. */
@@ -34,10 +39,12 @@ export interface Due {
   stop(): void
 }
 
-export function createDue({ retained, timers, random, turn, onDue, onRewrite }: DueOptions): Due {
+export function createDue({ retained, clock, timers, random, turn, onDue, onRewrite }: DueOptions): Due {
   let cancelIdle: Cancel = () => {}
   let cancelTurn: Cancel | undefined
   let cancelRewrite: Cancel | undefined
+  let rewriteMs = 0
+  let rewrittenAt = Number.NEGATIVE_INFINITY
   let stopped = false
 
   function endTurn(): void {
@@ -71,9 +78,12 @@ export function createDue({ retained, timers, random, turn, onDue, onRewrite }: 
     superseded() {
       if (cancelRewrite || stopped) return
       // Not both at the same moment.
-      const ms = REWRITE_MS * (1 + 4 * randomFloat(random))
+      const factor = clock.monotonic() - rewrittenAt < CALM_MS + 2 * rewriteMs ? 2 : 0
+      rewriteMs = Math.min(LONGEST_REWRITE_MS, Math.max(REWRITE_MS, rewriteMs * factor))
+      const ms = rewriteMs * (1 + 4 * randomFloat(random))
       cancelRewrite = timers.after(ms, () => {
         cancelRewrite = undefined
+        rewrittenAt = clock.monotonic()
         onRewrite()
       })
     },

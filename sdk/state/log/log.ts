@@ -5,6 +5,7 @@ import { STATE_DELTA } from '../../../protocol/kinds.ts'
 import { isDocumentId } from '../../../protocol/state.ts'
 import { StateError } from '../../errors.ts'
 import type { Line } from '../../link/line.ts'
+import { horizonOf } from '../../misdated.ts'
 import { createPulse } from '../../notices.ts'
 import { createCoverage } from './coverage.ts'
 import { createDue } from './due.ts'
@@ -92,6 +93,7 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
   let incoming: Promise<unknown> = Promise.resolve()
   let writing: Promise<unknown> = Promise.resolve()
   let snapshotPlanned = false
+  let correcting = false
   let snapshotError: string | undefined
   let closed = false
   let closing: Promise<void> | undefined
@@ -131,6 +133,8 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
           sides.get(line)?.offer()
         },
         onOutdated: due.superseded,
+        horizon: () => horizonOf(host.clock),
+        remove: writer.remove,
         onChange: changed,
       })
       sides.set(line, side)
@@ -161,8 +165,23 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
     if (closed) return
     if (marks.gaps(1).length > 0) repairs.plan()
     if (options.auto !== false) due.consider()
+    correct()
     news.beat()
     options.onChange?.()
+  }
+
+  /**
+   * What a clock that was ahead has dated goes out once more in a snapshot that is dated right: signed again under its number it would be
+   * a fork where a relay has taken it. Whatever comes after it is dated right, too.
+   */
+  function correct(): void {
+    if (correcting || closing || caughtUp() === 0 || !writer.isMisdated()) return
+    correcting = true
+    inTurn(() => takeSnapshot(FLUSH_MS, true))
+      .catch(() => {})
+      .finally(() => {
+        correcting = false
+      })
   }
 
   function askForMissing(): boolean {
@@ -258,7 +277,7 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
     await Promise.race([writing, timeout])
     const open = () => [...sides.values()].some(side => side.isOpen && side.caughtUp)
     if (options.auto !== false && retained.ownCount() > 0 && open() && left() > 0)
-      await Promise.race([inTurn(() => takeSnapshot(left())).catch(() => false), timeout])
+      await Promise.race([inTurn(() => takeSnapshot(left(), writer.isMisdated())).catch(() => false), timeout])
     await until(() => [...sides.values()].every(side => side.isIdle), left())
     over.abort()
     closed = true
@@ -338,7 +357,10 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
     },
     ready: () => waitFor(() => caughtUp(isImpatient) > 0),
     confirmed: () => waitFor(() => caughtUp() >= wanted()),
-    flushed: ms => until(() => coverage.pending() === 0, ms),
+    flushed(ms) {
+      correct()
+      return until(() => coverage.pending() === 0, ms)
+    },
     refilter,
     repair: repairs.now,
     close({ timeoutMs = CLOSE_MS } = {}) {

@@ -3,7 +3,7 @@ import type { Cancel, Timers } from '../../../platform/timers.ts'
 import type { Cursor } from '../../../protocol/cursor.ts'
 import { type NostrEvent, tagValue } from '../../../protocol/event.ts'
 import { STATE_DELTA, STATE_SNAPSHOT } from '../../../protocol/kinds.ts'
-import { isOutdated, parseReason } from '../../../protocol/reasons.ts'
+import { isMisdated, isOutdated, parseReason } from '../../../protocol/reasons.ts'
 import { backoffMs } from '../../link/backoff.ts'
 import type { Dialect, Received, ScopedCursor } from '../../link/feed.ts'
 import type { Line } from '../../link/line.ts'
@@ -20,6 +20,8 @@ const WINDOW = 32
 const AGAIN_MS = 60_000
 const LONGEST_AGAIN_MS = 3_600_000
 const KEPT_POSITIONS = 8
+/** Events that one removal names. */
+const MAX_REMOVED = 100
 
 export interface CursorRow {
   readonly positions: readonly ScopedCursor[]
@@ -47,6 +49,10 @@ export interface RelaySideOptions {
   offers(refused: ReadonlySet<string>): readonly Offer[]
   /** An own event is not taken, because the key has written to its address from elsewhere. */
   onOutdated(): void
+  /** Own events above this date were made by a clock that was ahead, seconds since 1970. */
+  horizon(): number
+  /** Takes own events back. */
+  remove(events: readonly NostrEvent[]): Promise<NostrEvent>
   /** The relay's log went back. */
   onLost(): void
   onChange(): void
@@ -87,6 +93,7 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
   let pausedBy: Cancel | undefined
   let again: Cancel | undefined
   let refusals = 0
+  let isClearing = false
   let stopped = false
 
   const filterOf = (kinds: readonly number[], authors: Iterable<string>) => ({
@@ -172,7 +179,10 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
       if (isOutdated(message)) {
         feed?.refresh()
         options.onOutdated()
+        void clear(event.pubkey).catch(() => {})
       } else error = message
+      // The clock may be right at any moment.
+      if (isMisdated(message)) refusals = 0
       refused.add(event.id)
       done(false)
       planAgain()
@@ -189,6 +199,22 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
     options.onChange()
   }
 
+  /** What is dated far ahead holds its address against all that follows. What it says is in what follows. */
+  async function clear(self: string): Promise<void> {
+    if (isClearing) return
+    isClearing = true
+    try {
+      const filter = { ...filterOf([STATE_DELTA, STATE_SNAPSHOT], [self]), since: options.horizon() }
+      const { events } = await line.ask(filter, MAX_SNAPSHOTS, ASK_MS)
+      for (let at = 0; at < events.length && !stopped; at += MAX_REMOVED)
+        await line.publish(await options.remove(events.slice(at, at + MAX_REMOVED)))
+      if (events.length > 0) refused.clear()
+    } finally {
+      isClearing = false
+    }
+    offer()
+  }
+
   function planAgain(): void {
     if (again) return
     const ms = Math.min(LONGEST_AGAIN_MS, AGAIN_MS * 2 ** refusals)
@@ -197,6 +223,7 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
       again = undefined
       refused.clear()
       offer()
+      options.onChange()
     }
     again = timers.after(ms, run, { background: true })
   }

@@ -50,6 +50,8 @@ export interface Retained {
   ackSnapshot(id: string, relay: string): void
   /** A relay has lost what it had. */
   forget(relay: string): void
+  /** Own events are dated above `horizon`, and no own snapshot dated below it has them. */
+  isMisdated(horizon: number): boolean
   /** Covered by a snapshot that enough relays have: let go. */
   prune(cover: Cover): void
 }
@@ -78,6 +80,13 @@ export function createRetained(self: string, tail: Table<TailRow>, snapshots: Ta
       .filter(row => row.author === self)
       .sort((a, b) => (a.session < b.session ? -1 : a.session > b.session ? 1 : a.n - b.n))
 
+  /** Parsed once. */
+  const dates = new WeakMap<TailRow, number | undefined>()
+  function datedAt(row: TailRow): number | undefined {
+    if (!dates.has(row)) dates.set(row, eventOf(row.event)?.created_at)
+    return dates.get(row)
+  }
+
   function newest() {
     const [slot] = SNAPSHOT_SLOTS.filter(each => snapshots.has(each)).sort(
       (a, b) => (snapshots.get(b)?.createdAt ?? 0) - (snapshots.get(a)?.createdAt ?? 0),
@@ -104,7 +113,17 @@ export function createRetained(self: string, tail: Table<TailRow>, snapshots: Ta
       (slots.get(ringSlot(n)) ?? 0) > 0 &&
       own().some(row => ringSlot(row.n) === ringSlot(n) && (row.session !== session || row.n !== n)),
     nextSlot: () => (newest()?.slot === 'A' ? 'B' : 'A'),
-    putSnapshot: (slot, { cover, ...row }) => void snapshots.set(slot, { ...row, cover: coverJson(cover, self) }),
+    putSnapshot(slot, { cover, ...row }) {
+      snapshots.set(slot, { ...row, cover: coverJson(cover, self) })
+      // One dated later was made by a clock that was ahead: it is the older one all the same.
+      for (const other of SNAPSHOT_SLOTS)
+        if ((snapshots.get(other)?.createdAt ?? 0) > row.createdAt) snapshots.delete(other)
+    },
+    isMisdated(horizon) {
+      const last = newest()
+      if (last && last.createdAt > horizon) return true
+      return own().some(row => !(last && covers(last.cover, row)) && (datedAt(row) ?? 0) > horizon)
+    },
     newest,
     ackTail(place, relay) {
       const row = tail.get(key(place))

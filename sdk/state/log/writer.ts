@@ -14,6 +14,7 @@ import {
 } from '../../../protocol/state.ts'
 import { WIRE_LIMITS } from '../../../protocol/wire-limits.ts'
 import { StateError } from '../../errors.ts'
+import { dateOf, horizonOf, removalOf } from '../../misdated.ts'
 import type { Table } from '../../tables.ts'
 import { type Cover, entryOf, includes, joinCovers } from './cover.ts'
 import type { Marks } from './marks.ts'
@@ -52,6 +53,10 @@ export interface Writer<P, S> {
   nextNumber(): number
   /** An own event was seen at a relay. */
   saw(event: NostrEvent): void
+  /** What is kept was dated by a clock that was ahead: a snapshot is wanted, which is dated right and has all of it. */
+  isMisdated(): boolean
+  /** An event that takes these back where a relay has them. */
+  remove(events: readonly NostrEvent[]): Promise<NostrEvent>
 }
 
 const ROW = 'numbering'
@@ -104,17 +109,22 @@ export function createWriter<P, S>(options: WriterOptions<P, S>): Writer<P, S> {
 
   const tooLarge = () => new StateError('state-too-large', 'a change does not fit into one event; write it in parts.')
 
-  /** Never before what is at this address already, whatever the clock says. */
+  /** Never before what is at this address already, unless a clock that was ahead has dated that: no relay would take what is dated above it. */
   function dateFor(number: number): number {
-    const before = dates.get(number - 1) ?? newest
+    const before = dateOf(dates.get(number - 1) ?? newest, clock)
     const there = dates.get(number - RING_SLOTS)
-    return Math.max(seconds(host.clock), before, there === undefined ? 0 : there + 1, number === 1 ? newest + 1 : 0)
+    return Math.max(
+      seconds(clock),
+      before,
+      there === undefined ? 0 : dateOf(there, clock) + 1,
+      number === 1 ? dateOf(newest, clock) + 1 : 0,
+    )
   }
 
   function keep(place: Place & { id: string }, event: NostrEvent, how: WriteOptions, retain: () => void): void {
     const was = previous
     store.transaction(() => {
-      newest = Math.max(newest, event.created_at)
+      newest = Math.max(dateOf(newest, clock), event.created_at)
       numbering.set(ROW, { session: place.session, n: place.n, newest })
       retain()
       marks.take({ ...place, id: shortId(event.id), ...(was ? { previous: was } : {}) })
@@ -144,7 +154,7 @@ export function createWriter<P, S>(options: WriterOptions<P, S>): Writer<P, S> {
     const whole = texts.length === 1
     const hashes = texts.map(hashOf)
     const header = { cover, low, ...(whole ? {} : { pieces: hashes }) }
-    const created_at = Math.max(seconds(clock), newest + 1)
+    const created_at = Math.max(seconds(clock), dateOf(newest, clock) + 1)
     const events: NostrEvent[] = []
     if (!whole)
       for (const [index, content] of texts.entries()) {
@@ -168,7 +178,7 @@ export function createWriter<P, S>(options: WriterOptions<P, S>): Writer<P, S> {
   function keepSnapshot(slot: SnapshotSlot, events: readonly NostrEvent[], cover: Cover): void {
     const last = events.at(-1)
     if (!last) return
-    newest = Math.max(newest, last.created_at)
+    newest = Math.max(dateOf(newest, clock), last.created_at)
     retained.putSnapshot(slot, {
       id: last.id,
       createdAt: last.created_at,
@@ -254,5 +264,7 @@ export function createWriter<P, S>(options: WriterOptions<P, S>): Writer<P, S> {
     saw(event) {
       newest = Math.max(newest, event.created_at)
     },
+    isMisdated: () => retained.isMisdated(horizonOf(clock)),
+    remove: async events => signer.sign(removalOf(events, clock)),
   }
 }

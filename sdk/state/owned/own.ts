@@ -10,7 +10,18 @@ import { createDrafts, type DraftRow } from './drafts.ts'
 import { createPace } from './pace.ts'
 import { canonical, digestOf, type Json, joinRecords, type OwnedRecord, rebase, recordOf } from './record.ts'
 import { openSections, type Sections } from './sections.ts'
-import { added, counted, type Entries, foldCounters, gaugeAt, gauged, gaugeOf, removed } from './typed.ts'
+import {
+  added,
+  counted,
+  type Entries,
+  foldCounters,
+  gaugeAt,
+  gauged,
+  gaugeOf,
+  gaugesAhead,
+  removed,
+  slotAfter,
+} from './typed.ts'
 import type { OwnState, Unsent } from './types.ts'
 import { createView } from './view.ts'
 import { MAX_RECORD_BYTES, MAX_WITH_TOMBSTONES, SEALED, type Weight } from './weight.ts'
@@ -50,7 +61,9 @@ export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): Runn
   /** Of clear text: what is sealed takes more bytes on its way. */
   const room = (bytes: number) => Math.floor(how.private ? bytes / SEALED : bytes)
   /** Names the counter slots and dots of this process: nobody writes there again. */
-  const slot = Math.floor(clock.now()).toString(16).padStart(12, '0') + randomHex(host.random, 4)
+  const process = randomHex(host.random, 4)
+  const dotsOf = Math.floor(clock.now()).toString(16).padStart(12, '0') + process
+  const slots = new Map<string, string>()
   let dots = 0
   let mustRebase = false
   let isWhole = true
@@ -164,6 +177,7 @@ export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): Runn
   async function flushNow(): Promise<void> {
     try {
       while (!closed) {
+        for (const [key, value] of gaugesAhead(entries, clock.now())) drafts.put(key, value)
         const due = drafts.due(held)
         store.transaction(drafts.keep)
         if (due.size === 0 && !mustRebase) return
@@ -261,7 +275,12 @@ export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): Runn
   const { entries } = drafts
   const nextDot = () => {
     dots += 1
-    return `${slot}.${dots}`
+    return `${dotsOf}.${dots}`
+  }
+  function slotOf(name: string): string {
+    const slot = slots.get(name) ?? slotAfter(entries, name, clock.now(), process)
+    slots.set(name, slot)
+    return slot
   }
   const coupled = (peer: string) => `couple:${peer}`
 
@@ -302,7 +321,7 @@ export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): Runn
     delete: key => asyncly(() => change([[plainKey(key), null]])),
     update: values =>
       asyncly(() => change(Object.entries(values).map(([key, value]) => [plainKey(key), value] as const))),
-    count: (name, by = 1) => asyncly(() => change([counted(entries, named(name), slot, finite(by))])),
+    count: (name, by = 1) => asyncly(() => change([counted(entries, named(name), slotOf(name), finite(by))])),
     add: (name, element) => asyncly(() => change(added(entries, named(name), element, nextDot()))),
     remove: (name, element) => asyncly(() => change(removed(entries, named(name), element))),
     setGauge: (name, value, terms) =>

@@ -52,6 +52,18 @@ export function counted(entries: Entries, name: string, slot: string, by: number
 /** Slots begin with the time (12 hex of ms) at which their process started. */
 const orderOf = (slot: string): number => Number.parseInt(slot.slice(0, 12), 16) || 0
 
+/**
+ * Names the slot in which a process that starts now counts: above all there are, whatever clocks say. Below, it might be taken for one
+ * that was folded already.
+ */
+export function slotAfter(entries: Entries, name: string, nowMs: number, random: string): string {
+  let order = Math.floor(nowMs)
+  const folded = numbersOf(entries.get(slotsOf(name)) ?? [])[2] ?? 0
+  const orders = [...entries.under(slotsOf(name))].map(([key]) => orderOf(key.slice(slotsOf(name).length)))
+  for (const known of [folded, ...orders]) if (known >= order) order = known + 1
+  return order.toString(16).padStart(12, '0') + random
+}
+
 /** Puts the older slots of every counter into one. */
 export function foldCounters(live: Map<string, Json>): void {
   const counters = new Map<string, string[]>()
@@ -165,6 +177,17 @@ export function gauged(
   const now = before ? gaugeAt(before, nowMs) : withinNumbers(rest, min, max)
   const value = withinNumbers(change(now), min, max)
   return [gaugeKey(name), [value, nowMs, halfLifeMs, rest, min, max]]
+}
+
+/** Further ahead than clocks differ, ms. */
+const AHEAD_MS = 60_000
+
+/** Gauges written by a clock that was ahead would not decay until then: the same, from now on. */
+export function gaugesAhead(entries: Entries, nowMs: number): (readonly [string, Json])[] {
+  return [...entries.under(GAUGE)].flatMap(([key, stored]) => {
+    const [value = 0, at = 0, ...terms] = numbersOf(stored)
+    return at > nowMs + AHEAD_MS ? [[key, [value, nowMs, ...terms]] as const] : []
+  })
 }
 
 /** What a key is called by those who use it. */
