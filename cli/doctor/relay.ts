@@ -1,4 +1,5 @@
 import type { Clock } from '../../platform/clock.ts'
+import { timeLimit } from '../../platform/time-limit.ts'
 import type { Timers } from '../../platform/timers.ts'
 import type { Cursor } from '../../protocol/cursor.ts'
 import type { EoseHints } from '../../protocol/hints.ts'
@@ -183,13 +184,14 @@ function refusedBy(about: string, why: string): Finding {
 }
 
 /** By the Date of its HTTP side, to the second; undefined where there is none to be had. */
-async function compareClocks({ url, clock, timeoutMs, signal }: RelayVisit): Promise<Finding | undefined> {
+async function compareClocks({ url, clock, timers, timeoutMs, signal }: RelayVisit): Promise<Finding | undefined> {
+  const limit = timeLimit(timers, timeoutMs, signal)
   try {
     const sent = clock.now()
     const response = await fetch(url.replace(/^ws/, 'http'), {
       headers: { accept: 'application/nostr+json' },
       redirect: 'manual',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+      signal: limit.signal,
     })
     const received = clock.now()
     await response.body?.cancel()
@@ -206,6 +208,8 @@ async function compareClocks({ url, clock, timeoutMs, signal }: RelayVisit): Pro
   } catch {
     // The relay's own finding tells that it cannot be reached.
     return undefined
+  } finally {
+    limit.end()
   }
 }
 
