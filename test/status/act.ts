@@ -155,7 +155,8 @@ async function withHome(world: World, step: Step, home: Home, number: number): P
         `set by ${home.name}`,
         agent.state.set(step.key, value ?? null).then(() => true),
       )
-      if (done) home.writes.push({ key: step.key, value, isForgotten: false })
+      // Refused by a full disk, it may stand all the same: an error is no promise either way.
+      if (done || home.isFull) home.writes.push({ key: step.key, value, isForgotten: false, isUnsure: !done })
       return
     }
     case 'flush':
@@ -290,7 +291,7 @@ async function write(world: World, home: Home, key: string, value: string): Prom
   const outcome = await run(world, home, ['state', 'set', '--text', '--timeout', '1', key, value])
   const said = outcome ? jsonOf(outcome) : {}
   // Kept, published or not: it said which.
-  if (typeof said.published === 'boolean') home.writes.push({ key, value, isForgotten: false })
+  if (typeof said.published === 'boolean') home.writes.push({ key, value, isForgotten: false, isUnsure: false })
   if (outcome?.code !== 0) return
   count(world.held, 'exit 0')
   if (said.published !== true) fault(world, 'exit 0', `state set of ${home.name} exits 0: ${outcome.stdout}`)

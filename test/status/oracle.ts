@@ -80,8 +80,9 @@ export function holdOutbox(world: World, home: Home, claim: Claim): void {
 /** The writes of a home that must be the last word on their keys, by key. */
 export function lastWrites(home: Home): ReadonlyMap<string, string | undefined> {
   const last = new Map<string, string | undefined>()
-  for (const [index, { key, value, isForgotten }] of home.writes.entries())
-    if (!isForgotten && index >= home.writesAtRestore) last.set(key, value)
+  for (const [index, { key, value, isForgotten, isUnsure }] of home.writes.entries())
+    if (isUnsure) last.delete(key)
+    else if (!isForgotten && index >= home.writesAtRestore) last.set(key, value)
   return last
 }
 
@@ -122,7 +123,11 @@ export function holdComplete(
     if (!place || status !== 'live' || place.hides || invalid > 0) continue
     const lacking = missing(inbox, before.get(place) ?? new Set())
     if (lacking.length > 0)
-      fault(world, 'complete', `${who} is caught up with relay ${place.number} and lacks ${lacking.map(short)}`)
+      fault(
+        world,
+        'complete',
+        `${who} is caught up with relay ${place.number} and lacks ${lacking.map(short)}${place.forges ? ', which had forged' : ''}`,
+      )
   }
 }
 
@@ -242,7 +247,11 @@ export function holdDoctor(
     if (check !== 'relay' || !place || place.hides || !/\bcaught up\b/.test(what)) continue
     const lacking = missing(inboxOf(home), before.get(place) ?? new Set())
     if (lacking.length > 0 && !/not caught up/.test(what))
-      fault(world, 'complete', `doctor has ${home.name} caught up with relay ${place.number}: ${lacking.map(short)}`)
+      fault(
+        world,
+        'complete',
+        `doctor has ${home.name} caught up with relay ${place.number}: ${lacking.map(short)}${place.forges ? ', which had forged' : ''}`,
+      )
   }
   if (!isWell) return
   count(world.held, 'all well')
@@ -266,7 +275,8 @@ export const isReachable = ({ plan }: World, from: Home, to: Home): boolean =>
 
 /** Said of those who know each other and use no relay in common. */
 const apart = (one: Home, other: Home): string =>
-  one.relays.some(place => other.relays.includes(place)) ? '' : ', no relay in common'
+  (one.relays.some(place => other.relays.includes(place)) ? '' : ', no relay in common') +
+  (other.wasSkewed ? ', written by a wrong clock' : '')
 
 /** What does not hold, and must once everything is healed and quiet. */
 export async function faultsAtRest(world: World): Promise<readonly string[]> {
@@ -319,7 +329,9 @@ async function statesAtRest(world: World, author: Home): Promise<readonly string
   const own = await agent.state.entries()
   for (const [key, value] of last)
     if (own.values[key] !== value)
-      found.push(`${author.name} has ${key} ${textOf(own.values[key])}, and wrote ${textOf(value)}`)
+      found.push(
+        `${author.name} has ${key} ${textOf(own.values[key])}, and wrote ${textOf(value)}${author.wasSkewed ? ', written by a wrong clock' : ''}`,
+      )
   for (const reader of world.homes.values()) {
     const view = reader.views.get(author.name)
     if (!view || !isReachable(world, reader, author) || author.relays.some(({ hides }) => hides)) continue

@@ -21,6 +21,8 @@ export interface Write {
   readonly key: string
   readonly value: string | undefined
   isForgotten: boolean
+  /** It was refused for a reason that does not say that it will not stand. */
+  readonly isUnsure: boolean
 }
 
 export interface Home {
