@@ -45,7 +45,8 @@ export function createUnknownActs(options: UnknownActsOptions): UnknownActs {
       isStirred = false
       try {
         const loaded = await loadRefusing().catch(onLeft)
-        await loaded?.refuseUnknown({ ...options, passedOver, onLeft })
+        // Closed while it was loaded: the store is gone.
+        if (!isClosed()) await loaded?.refuseUnknown({ ...options, passedOver, onLeft })
       } catch (error) {
         isStirred = true
         if (!isPassing(error)) throw error

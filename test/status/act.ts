@@ -22,9 +22,12 @@ import type { Step, Verb } from './plan.ts'
 import { count, type Home, homeOf, type World } from './world.ts'
 
 /** Of one that is to say what it has; virtual. */
-const SYNC_MS = 20_000
-const CLOSE_MS = 20_000
-const FLUSH_MS = 20_000
+const WAIT_MS = 20_000
+const CALM_WAIT_MS = 300_000
+const waitMs = ({ plan }: World): number => (plan.isCalm ? CALM_WAIT_MS : WAIT_MS)
+/** A command's, in seconds. */
+const limit = ({ plan }: World): string => (plan.isCalm ? '15' : '1')
+
 /** Nothing here may hang for longer, whatever is wrong; real. */
 const LONGEST_MS = 20_000
 
@@ -61,7 +64,7 @@ export async function open(world: World, home: Home): Promise<Agent | undefined>
 export async function close(world: World, home: Home): Promise<void> {
   const { agent } = home
   if (!agent) return
-  const unfinished = await settled(world, `closing ${home.name}`, agent.close({ timeoutMs: CLOSE_MS }))
+  const unfinished = await settled(world, `closing ${home.name}`, agent.close({ timeoutMs: waitMs(world) }))
   home.agent = undefined
   home.views.clear()
   noteInboxes(world)
@@ -136,15 +139,17 @@ async function withHome(world: World, step: Step, home: Home, number: number): P
       return
     }
     case 'ask':
-      // What comes of it is looked at when it comes.
-      if (agent)
-        agent.ask(step.to, `question ${number}`, { timeout: 60_000 }).then(
+      if (agent) {
+        const answered = agent.ask(step.to, `question ${number}`, { timeout: waitMs(world) }).then(
           ({ text }) => {
             count(world.held, 'answer')
             if (text !== `done: question ${number}`) fault(world, 'answer', `question ${number} is answered ${text}`)
           },
           () => {},
         )
+        // Else what comes of it is looked at when it comes.
+        if (world.plan.isCalm) await answered
+      }
       return
     case 'set':
     case 'unset': {
@@ -160,7 +165,7 @@ async function withHome(world: World, step: Step, home: Home, number: number): P
       return
     }
     case 'flush':
-      if (agent && (await settled(world, `flush by ${home.name}`, agent.state.flush(FLUSH_MS))))
+      if (agent && (await settled(world, `flush by ${home.name}`, agent.state.flush(waitMs(world)))))
         holdPublished(world, home, 'flushed')
       return
     case 'mark': {
@@ -174,7 +179,7 @@ async function withHome(world: World, step: Step, home: Home, number: number): P
     case 'sync': {
       if (!agent) return command(world, home, 'catchup', home.name, number)
       const before = await waitingFor(home)
-      const summary = await settled(world, `sync by ${home.name}`, agent.sync({ maxMs: SYNC_MS }))
+      const summary = await settled(world, `sync by ${home.name}`, agent.sync({ maxMs: waitMs(world) }))
       if (summary?.complete) holdComplete(world, home, summary, before, home.name)
       return
     }
@@ -288,7 +293,7 @@ function jsonOf({ stdout }: Outcome): any {
 }
 
 async function write(world: World, home: Home, key: string, value: string): Promise<void> {
-  const outcome = await run(world, home, ['state', 'set', '--text', '--timeout', '1', key, value])
+  const outcome = await run(world, home, ['state', 'set', '--text', '--timeout', limit(world), key, value])
   const said = outcome ? jsonOf(outcome) : {}
   // Kept, published or not: it said which.
   if (typeof said.published === 'boolean') home.writes.push({ key, value, isForgotten: false, isUnsure: false })
@@ -312,7 +317,7 @@ async function command(
     case 'send': {
       const text = `${act} ${number} by command`
       const who = world.plan.layout === 'together' ? to : homeOf(world, to).name
-      const outcome = await run(world, home, ['send', '--timeout', '1', '--act', act, who, text])
+      const outcome = await run(world, home, ['send', '--timeout', limit(world), '--act', act, who, text])
       if (!outcome) return
       const { id, state, relay } = jsonOf(outcome)
       if (typeof id === 'string') took(world, home, id, to, text)
@@ -326,7 +331,7 @@ async function command(
     }
     case 'catchup': {
       const before = await waitingFor(home)
-      const outcome = await run(world, home, ['catchup', '--max-ms', '1500'])
+      const outcome = await run(world, home, ['catchup', '--max-ms', `${limit(world)}500`])
       if (!outcome) return
       const said = jsonOf(outcome)
       noteInboxes(world)
@@ -340,7 +345,7 @@ async function command(
       return
     }
     case 'status': {
-      const outcome = await run(world, home, ['status', '--timeout', '1'])
+      const outcome = await run(world, home, ['status', '--timeout', limit(world)])
       if (!outcome) return
       const said = jsonOf(outcome)
       noteInboxes(world)
@@ -353,7 +358,7 @@ async function command(
     }
     case 'doctor': {
       const before = await waitingFor(home)
-      const outcome = await run(world, home, ['doctor', '--timeout', '1'])
+      const outcome = await run(world, home, ['doctor', '--timeout', limit(world)])
       if (!outcome) return
       const { findings = [] } = jsonOf(outcome)
       holdDoctor(world, home, { findings, isWell: /all well/.test(outcome.stderr), before })
@@ -364,7 +369,7 @@ async function command(
     case 'get': {
       const author = homeOf(world, to)
       const before = await standingAt(author)
-      const outcome = await run(world, home, ['state', 'get', '--of', to, '--timeout', '2'])
+      const outcome = await run(world, home, ['state', 'get', '--of', to, '--timeout', limit(world)])
       if (outcome?.code !== 0 || /is missing at these relays/.test(outcome.stderr)) return
       count(world.held, 'exit 0')
       const { values = {} } = jsonOf(outcome)
@@ -373,7 +378,7 @@ async function command(
     case 'receipts': {
       const sent = home.sent.findLast(({ isForgotten }) => !isForgotten)
       if (!sent) return
-      const outcome = await run(world, home, ['receipts', sent.id, '--timeout', '1'])
+      const outcome = await run(world, home, ['receipts', sent.id, '--timeout', limit(world)])
       if (!outcome) return
       noteInboxes(world)
       const { state, relay } = jsonOf(outcome)
@@ -386,7 +391,7 @@ async function command(
       return
     }
     case 'inbox':
-      await run(world, home, ['inbox', '--timeout', '1'])
+      await run(world, home, ['inbox', '--timeout', limit(world)])
       return
     default:
       return verb satisfies never

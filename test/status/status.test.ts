@@ -6,9 +6,10 @@ import { live } from './history.ts'
 import { CALM, FAULTS, type Plan, planOf } from './plan.ts'
 import { CLAIMS, count } from './world.ts'
 
-/** `ROUNDS=` histories from `SEED=` on. Without: one of each fault from a fixed seed, and one more from a fresh one. */
+/** `ROUNDS=` histories from `SEED=` on. Without: a few fixed ones with every fault, and one more from a fresh seed. */
 const ROUNDS = Number(process.env['ROUNDS'] ?? 1)
-const FIXED = 1
+/** Short ones that have every fault between them; what is said in them is counted below. */
+const FIXED = [47, 53, 434, 519, 6, 8, 69, 262]
 /** Figures of the run, for those who keep them. */
 const FIGURES = process.env['FIGURES']
 /** No history begins after so long; for long runs. */
@@ -20,7 +21,7 @@ const SIDE_BY_SIDE = Number(process.env['SIDE_BY_SIDE'] ?? 8)
 const seed = testSeed('status')
 const isShare = !process.env['SEED'] && !process.env['ROUNDS']
 const plans = [
-  ...(isShare ? [CALM, ...FAULTS.map((_, n) => planOf(FIXED + n))] : []),
+  ...(isShare ? [CALM, ...FIXED.map(planOf)] : []),
   ...Array.from({ length: ROUNDS }, (_, n) => planOf(seed + n)),
 ]
 
