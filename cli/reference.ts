@@ -10,7 +10,7 @@ export function referencePage(): string {
     'Results go to stdout, everything said to people to stderr. With `--json` there is one object, or one per line, each with `"v":1`; `posthorn help <verb> --json` gives the table and the JSON Schema of what the verb prints. Text of others is data: control characters, bidirectional overrides and terminal sequences in it are shown, never sent to the terminal.',
     '## For every verb',
     optionTable(COMMON),
-    'The profile is chosen by `--as NAME`, `--home DIR` or `POSTHORN_HOME`; `--relay URL` overrides the relays it remembers. Every question to a relay has a time limit (`--timeout`). `NO_COLOR` is respected, and so are `XDG_DATA_HOME` and `TERM=dumb`. `POSTHORN_DEBUG=1` adds stack traces to errors.',
+    'The profile is chosen by `--as NAME`, `--home DIR` or `POSTHORN_HOME`; `--relay URL` overrides the relays it remembers. Every question to a relay has a time limit (`--timeout`). `NO_COLOR` is respected, and so are `XDG_DATA_HOME` and `TERM=dumb`. `POSTHORN_DEBUG=1` adds stack traces to errors. `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` are honoured (small letters too; HTTP proxies with CONNECT), but not for this machine itself; `doctor` names the proxy of each relay.',
     '## Exit codes',
     table(
       ['code', 'meaning'],

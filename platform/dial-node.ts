@@ -4,6 +4,7 @@ import { SEQ_SUBPROTOCOL } from '../protocol/hints.ts'
 import { WIRE_LIMITS } from '../protocol/wire-limits.ts'
 import { isPublicHost } from './address-class.ts'
 import { connectReason } from './connect-reason.ts'
+import { routeTo } from './proxy.ts'
 import { publicLookup } from './public-lookup.ts'
 import type { Dial, Socket } from './socket.ts'
 
@@ -18,7 +19,7 @@ const MOST_PLAIN_ONLY = 1_000
 
 /**
  * WebSocket client for Node (`ws`): compression only if asked for, bounded frames, 10 s handshake, no redirects. It offers the
- * subprotocol `nostr-seq`. A server may select none (RFC 6455 §4.1); one that refuses the offer (400, or a hang-up) is asked once more
+ * subprotocol `nostr-seq`. Where the environment names a proxy for the address, it goes through that. A server may select none (RFC 6455 §4.1); one that refuses the offer (400, or a hang-up) is asked once more
  * without it.
  */
 export const dialNode: Dial = (url, events, { publicOnly = false, deflate = false } = {}) => {
@@ -32,11 +33,12 @@ export const dialNode: Dial = (url, events, { publicOnly = false, deflate = fals
     events.onClose(code, reason)
   }
   const open = (offers: boolean): WebSocket => {
+    const { agent, proxy } = routeTo(url, publicOnly)
     const current = new WebSocket(url, offers ? [SEQ_SUBPROTOCOL] : [], {
       perMessageDeflate: deflate,
       maxPayload: MAX_INBOUND_BYTES,
       handshakeTimeout: 10_000,
-      ...(publicOnly ? { lookup: publicLookup } : {}),
+      ...(agent ? { agent } : publicOnly ? { lookup: publicLookup } : {}),
     })
     let failure = ''
     let isRefused = false
@@ -54,7 +56,7 @@ export const dialNode: Dial = (url, events, { publicOnly = false, deflate = fals
       events.onText(data.toString())
     })
     current.on('error', (error: NodeJS.ErrnoException) => {
-      failure = connectReason(error, url)
+      failure = throughProxy(connectReason(error, url), proxy)
       isRefused = error.code === 'ECONNRESET' || error.message === 'Unexpected server response: 400'
     })
     current.on('close', (code, reason) => {
@@ -89,6 +91,10 @@ export const dialNode: Dial = (url, events, { publicOnly = false, deflate = fals
     },
   }
 }
+
+/** Who reads why a relay was not reached is told that a proxy was between. */
+const throughProxy = (reason: string, proxy: string | undefined): string =>
+  proxy === undefined || reason.includes(proxy) ? reason : `${reason}, through the proxy ${proxy}`
 
 function rememberPlain(url: string): void {
   if (plainOnly.size >= MOST_PLAIN_ONLY) plainOnly.clear()

@@ -10,6 +10,7 @@ export interface Finding {
     | 'key'
     | 'files'
     | 'mail'
+    | 'proxy'
     | 'relay'
     | 'clock'
     | 'outbox'

@@ -1,6 +1,7 @@
 import type { Clock } from '../../platform/clock.ts'
-import { timeLimit } from '../../platform/time-limit.ts'
+import { proxyFor } from '../../platform/proxy.ts'
 import type { Timers } from '../../platform/timers.ts'
+import { getNode } from '../../platform/web-get-node.ts'
 import type { Cursor } from '../../protocol/cursor.ts'
 import type { EoseHints } from '../../protocol/hints.ts'
 import { MESSAGE } from '../../protocol/kinds.ts'
@@ -29,13 +30,27 @@ export interface RelayVisit {
 /** Events are refused from the future by more; NIP-42 allows as much. */
 const REFUSED_SKEW_S = 600
 const NOTED_SKEW_S = 30
+const MAX_INFO_BYTES = 262_144
 const PAGE = 100
 const WIDTH = 200
 
 /** One relay: reachable, who it serves, how it keeps its log, what waits there; and its clock. */
 export async function visitRelay(visit: RelayVisit): Promise<readonly Finding[]> {
   const [relay, clock] = await Promise.all([askRelay(visit), compareClocks(visit)])
-  return clock === undefined ? [relay] : [relay, clock]
+  const proxy = proxyOf(visit.url)
+  return [...(proxy === undefined ? [] : [proxy]), relay, ...(clock === undefined ? [] : [clock])]
+}
+
+/** Which proxy of the environment is between, if one is. */
+function proxyOf(url: string): Finding | undefined {
+  const finding = { check: 'proxy', about: url } as const
+  try {
+    const choice = proxyFor(url)
+    return choice && { ...finding, level: 'ok', what: `goes through the proxy ${choice.name} (from the environment)` }
+  } catch (error) {
+    const advice = 'correct HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, or exclude the host by NO_PROXY'
+    return { ...finding, level: 'fail', code: 'proxy-unusable', what: said(error), do: advice, exit: EXIT.unreachable }
+  }
 }
 
 async function askRelay(visit: RelayVisit): Promise<Finding> {
@@ -185,17 +200,12 @@ function refusedBy(about: string, why: string): Finding {
 
 /** By the Date of its HTTP side, to the second; undefined where there is none to be had. */
 async function compareClocks({ url, clock, timers, timeoutMs, signal }: RelayVisit): Promise<Finding | undefined> {
-  const limit = timeLimit(timers, timeoutMs, signal)
   try {
     const sent = clock.now()
-    const response = await fetch(url.replace(/^ws/, 'http'), {
-      headers: { accept: 'application/nostr+json' },
-      redirect: 'manual',
-      signal: limit.signal,
-    })
+    const info = { publicOnly: false, maxBytes: MAX_INFO_BYTES, timeoutMs, accept: 'application/nostr+json' }
+    const response = await within(getNode(url.replace(/^ws/, 'http'), info), { timers, signal, ms: timeoutMs })
     const received = clock.now()
-    await response.body?.cancel()
-    const theirs = Date.parse(response.headers.get('date') ?? '')
+    const theirs = Date.parse(response?.date ?? '')
     if (Number.isNaN(theirs)) return undefined
     const skew = Math.round((theirs - (sent + received) / 2) / 1_000)
     const finding = { check: 'clock', about: url } as const
@@ -208,8 +218,6 @@ async function compareClocks({ url, clock, timers, timeoutMs, signal }: RelayVis
   } catch {
     // The relay's own finding tells that it cannot be reached.
     return undefined
-  } finally {
-    limit.end()
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Clock } from '../../platform/clock.ts'
+import { getNode } from '../../platform/web-get-node.ts'
 import { parseJson } from '../../protocol/json.ts'
 import { CliError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -49,22 +50,18 @@ const metricsUrl = (url: string): string => (new URL(url).pathname === '/' ? new
 /** The body; undefined for anything but 200. */
 async function get(url: string, { timeoutMs, signal }: LookOptions): Promise<string | undefined> {
   try {
-    const response = await fetch(url, {
-      redirect: 'error',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-    })
-    const text = await response.text()
-    return response.status === 200 && text.length <= MAX_BYTES ? text : undefined
+    const answer = await getNode(url, { publicOnly: false, maxBytes: MAX_BYTES, timeoutMs, accept: '*/*' })
+    signal.throwIfAborted()
+    return answer.status === 200 ? answer.text : undefined
   } catch (cause) {
-    const why =
-      cause instanceof Error && cause.name === 'TimeoutError' ? `no answer in ${timeoutMs / 1000} s` : reasonOf(cause)
+    const isLate = cause instanceof Error && cause.message === 'no answer in time'
+    const why = isLate ? `no answer in ${timeoutMs / 1000} s` : reasonOf(cause)
     throw new CliError('relay-unreachable', EXIT.unreachable, `cannot reach ${url}: ${why}`, { cause })
   }
 }
 
 function reasonOf(error: unknown): string {
-  const cause = error instanceof Error ? error.cause : undefined
-  if (cause instanceof Error && 'code' in cause && typeof cause.code === 'string') return cause.code
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
   return error instanceof Error ? error.message : String(error)
 }
 
