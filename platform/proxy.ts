@@ -1,10 +1,15 @@
 import type { LookupAddress } from 'node:dns'
 import { lookup } from 'node:dns/promises'
-import type { ClientRequest } from 'node:http'
+import type { Agent, ClientRequest } from 'node:http'
 import { createRequire } from 'node:module'
-import type { HttpsProxyAgent } from 'https-proxy-agent'
+import type { Duplex } from 'node:stream'
 import { isPublicAddress, isPublicHost } from './address-class.ts'
 import { systemTimers } from './timers.ts'
+
+/** What of the library's agent is used. */
+interface TunnelAgent extends Agent {
+  connect(request: ClientRequest, options: { readonly host?: string }): Promise<Duplex>
+}
 
 /** Loaded where it is used: few processes have a proxy. */
 const load = createRequire(import.meta.url)
@@ -49,7 +54,7 @@ export function proxyFor(address: string): ProxyChoice | undefined {
 export function routeTo(
   address: string,
   publicOnly: boolean,
-): { readonly proxy?: string; readonly agent?: HttpsProxyAgent<string> } {
+): { readonly proxy?: string; readonly agent?: TunnelAgent } {
   const choice = proxyFor(address)
   return choice === undefined ? {} : { proxy: choice.name, agent: tunnelThrough(choice, publicOnly) }
 }
@@ -57,11 +62,13 @@ export function routeTo(
 /** A name server that does not answer is one that cannot look the name up. */
 const LOOKUP_MS = 2_000
 
-function tunnelThrough({ url, name }: ProxyChoice, publicOnly: boolean): HttpsProxyAgent<string> {
-  const { HttpsProxyAgent: Tunnel } = load('https-proxy-agent') as typeof import('https-proxy-agent')
+function tunnelThrough({ url, name }: ProxyChoice, publicOnly: boolean): TunnelAgent {
+  const { HttpsProxyAgent: Tunnel } = load('https-proxy-agent') as {
+    HttpsProxyAgent: new (url: string, options: { keepAlive: boolean }) => TunnelAgent
+  }
   const agent = new Tunnel(url.href, { keepAlive: false })
   const connect = agent.connect.bind(agent)
-  agent.connect = async (request: ClientRequest, options: Parameters<typeof connect>[1]) => {
+  agent.connect = async (request: ClientRequest, options: { readonly host?: string }) => {
     if (publicOnly) await checkName(options.host ?? '')
     let status: number | undefined
     request.once('proxyConnect', (answer: { readonly statusCode: number }) => {
