@@ -1,4 +1,4 @@
-import { npubOf, type Profile } from '../sdk/index.ts'
+import { npubOf, ownNprofile, type Profile } from '../sdk/index.ts'
 import type { Paint } from './output.ts'
 import { escapeText } from './text.ts'
 
@@ -6,6 +6,7 @@ import { escapeText } from './text.ts'
 export const profileFields = (profile: Profile) => ({
   name: profile.name,
   npub: npubOf(profile.pubkey),
+  nprofile: ownNprofile(profile.pubkey, profile.relays),
   pubkey: profile.pubkey,
   relays: profile.relays,
   home: profile.home,
@@ -16,6 +17,7 @@ export const profileText = (profile: Profile, paint: Paint): string =>
   [
     paint.bold(profile.name),
     `  npub   ${npubOf(profile.pubkey)}`,
+    `  nprofile ${ownNprofile(profile.pubkey, profile.relays)}`,
     `  hex    ${profile.pubkey}`,
     ...profile.relays.map(relay => `  relay  ${escapeText(relay)}`),
     `  home   ${escapeText(profile.home)}`,

@@ -2,7 +2,10 @@ import { npubOf, resolveRecipient, UnknownRecipientError } from '../sdk/index.ts
 import type { Mailbox } from './mailbox.ts'
 import { ToolError } from './tool-error.ts'
 
-/** Contacts, and strangers that the operator has let in. A model writes to nobody else: words it read may ask it to. */
+/** Characters of a recipient: an nprofile has addresses in it. */
+export const MAX_WHO = 4_000
+
+/** Contacts, and strangers that the operator has let in. A model writes to nobody else: words it read may ask it to. Of an nprofile the key alone counts, for the same reason. */
 export function knownRecipient(
   mailbox: Mailbox,
   to: string,

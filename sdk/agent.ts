@@ -12,7 +12,7 @@ import { createTracking } from './delivery/tracking.ts'
 import { createEar, WRAPS } from './ephemeral/ear.ts'
 import type { Express } from './ephemeral/express.ts'
 import { endingSigner } from './identity/ending-signer.ts'
-import type { MaybePromise, Signer } from './identity/signer.ts'
+import { andThen, type MaybePromise, type Signer } from './identity/signer.ts'
 import { createIntake } from './intake.ts'
 import { ACCEPT_INVITE, createInviteDesk } from './invites/desk.ts'
 import { createInvites } from './invites/index.ts'
@@ -25,19 +25,21 @@ import type { MailStore, OutgoingMail } from './mail/store.ts'
 import { createView, findOne } from './mail/view.ts'
 import type { HandleOptions, Handler, TypedHandler } from './messaging.ts'
 import { findRecipient } from './names/find.ts'
+import type { Found } from './names/internet-name.ts'
 import { createNameBook } from './names/name-book.ts'
 import { createNotices } from './notices.ts'
 import type { createObeying, Obeying } from './obeying.ts'
 import { createPresence } from './presence/index.ts'
 import { createRates, EPHEMERAL_RATE, STRANGER_RATE } from './rate.ts'
 import { allowsPrivate } from './relays/addresses.ts'
+import { ownNprofile } from './relays/own-nprofile.ts'
 import { createPool } from './relays/pool.ts'
 import { createSyncer } from './relays/sync.ts'
 import { createRequests } from './requests.ts'
 import { createAsk } from './sending/asking.ts'
 import { type Asks, createAsks } from './sending/asks.ts'
 import { createBreaker } from './sending/breaker.ts'
-import { npubOf, resolveRecipient } from './sending/recipient.ts'
+import { npubOf, relaysIn, resolveRecipient } from './sending/recipient.ts'
 import { createSender } from './sending/sender.ts'
 import { createTopics } from './sending/topics.ts'
 import type { Shelf } from './shelf.ts'
@@ -72,6 +74,8 @@ export interface StartOptions extends Host, AgentRules {
   /** Names this run's presence among those of its key; the same at every start of one home. */
   readonly session: string
   readonly contacts: () => readonly Contact[]
+  /** The profiles of this machine, with the relays that they read. */
+  readonly local?: () => readonly Contact[]
   /** Relays that were added while it runs are to be there at the next start, too. */
   rememberRelays?(added: readonly string[]): MaybePromise<unknown>
   /** Where other programs of the home have this agent do things. */
@@ -102,11 +106,17 @@ export function startAgent(given: StartOptions): RunningAgent {
     pubkey,
     () => mergeContacts(book.list(), options.contacts()),
     () => store.judged('accepted'),
+    (to, url) => pool.routeOver(to, url),
   )
-  const resolve = (to: string) => resolveRecipient(to, view.contacts())
+  const resolve = (to: string) => learn({ pubkey: resolveRecipient(to, view.contacts()), relays: relaysIn(to) })
   const allowPrivate = allowsPrivate(options.allowPrivate, options.relays)
   const names = createNameBook({ shelf: options.shelf, clock, get: options.get, allowPrivate })
   const find = (who: string) => findRecipient(who, view.contacts(), names)
+  /** Relays named beside a key are where mail for it goes, until its lists are known. */
+  function learn({ pubkey: key, relays }: Found): string {
+    if (relays.length > 0) pool.hint(key, relays)
+    return key
+  }
   const isContact = (key: string) => view.knownKeys().includes(key)
   const isAccepted = (key: string) => options.accept === 'anyone' || isContact(key)
   const readStatus = (): AgentStatus => Object.freeze({ relays: Object.freeze(pool.statuses()), ...view.counts(store) })
@@ -129,7 +139,14 @@ export function startAgent(given: StartOptions): RunningAgent {
     },
     delivery: id => loaded?.delivery(id),
   }
-  const tracking = createTracking({ store, view, clock, life, told: express.delivery })
+  const tracking = createTracking({
+    store,
+    view,
+    clock,
+    life,
+    mayDeliver: url => pool.mayDeliver(url),
+    told: express.delivery,
+  })
   const plainSender = createSender({
     store,
     clock,
@@ -137,10 +154,7 @@ export function startAgent(given: StartOptions): RunningAgent {
     breaker,
     pubkey,
     maxHops,
-    resolve(to) {
-      const found = find(to)
-      return found instanceof Promise ? found.then(({ pubkey }) => pubkey) : found.pubkey
-    },
+    resolve: to => andThen(find(to), learn),
     ensureOpen: life.ensureOpen,
     onQueued(mail) {
       counters.sent()
@@ -257,7 +271,14 @@ export function startAgent(given: StartOptions): RunningAgent {
   })
   const card = createCards(beside)
   const requests = createRequests({ store, resolve, entry: view.entry, announce: arrivals.mail, wake: worker.wake })
-  const contacts = createContacts({ book, requests, around: options.contacts, resolve, find })
+  const contacts = createContacts({
+    book,
+    requests,
+    around: options.contacts,
+    resolve,
+    find,
+    onAdded: key => pool.reconsider(key),
+  })
   /** Whoever invited us is known, and reached, from now on. */
   function meet({ contact, added }: Pick<TakeUp, 'contact' | 'added'>): MaybePromise<unknown> {
     contacts.add(contact.name, contact.pubkey, { relays: contact.relays })
@@ -275,6 +296,7 @@ export function startAgent(given: StartOptions): RunningAgent {
     card,
     presence,
     state: states.api.state,
+    hint: pool.hint,
     onQueued: kick,
     express: express.send,
     told: express.delivery,
@@ -327,6 +349,12 @@ export function startAgent(given: StartOptions): RunningAgent {
     name: options.name,
     pubkey,
     npub: npubOf(pubkey),
+    get nprofile() {
+      return ownNprofile(
+        pubkey,
+        pool.routes.map(({ url }) => url),
+      )
+    },
     presence,
     card,
     contacts,

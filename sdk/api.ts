@@ -255,6 +255,8 @@ export interface Agent extends AgentStates {
   /** 64 hex. */
   readonly pubkey: string
   readonly npub: string
+  /** What others need to write to this agent (NIP-19): its key, and its public relays, or the others if it has no public ones. */
+  readonly nprofile: string
   readonly presence: AgentPresence
   readonly card: AgentCards
   readonly contacts: AgentContacts

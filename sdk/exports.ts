@@ -75,6 +75,7 @@ export type {
   Envelope,
   InboxEntry,
   IncomingMessage,
+  MailRoute,
   Mark,
   Priority,
   Receipt,
@@ -102,6 +103,7 @@ export type { PresenceStatus } from './presence/status.ts'
 export { DEFAULT_PROFILE } from './profile-name.ts'
 export type { Rate } from './rate.ts'
 export { checkRelayUrl, DEFAULT_RELAY } from './relay-url.ts'
+export { ownNprofile } from './relays/own-nprofile.ts'
 export type {
   ConnectRemoteSigner,
   RemoteSigner,

@@ -127,7 +127,7 @@ export function createLookout(options: LookoutOptions): Lookout {
     return said.length > 0 ? said : hints.flatMap(url => foreignRelay(url, allowPrivate) ?? [])
   }
 
-  const visits = createVisits({ ...options, own: lines, allowPrivate, writesOf })
+  const visits = createVisits({ ...options, own: lines, allowsPrivate: () => allowPrivate, writesOf })
   return {
     cards: createCardSearch({ ...options, lines, resolve: who => resolveRecipient(who, options.contacts) }),
     observe: (pubkeys, onChange, onTold) => observe({ ...options, lines }, pubkeys, onChange, onTold),

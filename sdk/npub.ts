@@ -1,10 +1,18 @@
 import { bech32 } from '@scure/base'
 import { bytesToHex, hexToBytes } from '../protocol/hex.ts'
 
-const MAX_NPROFILE = 2_000
+/** Characters: a key and eight addresses of 255 bytes. */
+const MAX_NPROFILE = 4_000
 
 /** NIP-19 `npub1…` of a public key (64 hex). */
 export const npubOf = (pubkey: string): string => bech32.encodeFromBytes('npub', hexToBytes(pubkey))
+
+/** NIP-19 `nprofile1…` of a public key (64 hex) and relays where mail for it is read: at most 8, of at most 255 bytes each. */
+export function nprofileOf(pubkey: string, relays: readonly string[]): string {
+  const named = relays.map(url => new TextEncoder().encode(url)).filter(({ length }) => length < 256)
+  const entries = [[0, 32, ...hexToBytes(pubkey)], ...named.slice(0, 8).map(url => [1, url.length, ...url])]
+  return bech32.encode('nprofile', bech32.toWords(Uint8Array.from(entries.flat())), MAX_NPROFILE)
+}
 
 /** NIP-19 `nprofile1…`: a public key, and relays where it may be found. Undefined if it is none. */
 export function fromNprofile(

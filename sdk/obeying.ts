@@ -8,7 +8,7 @@ import type { TakeUp } from './invites/take-up.ts'
 import type { Life } from './life.ts'
 import type { MailStore, OutgoingMail } from './mail/store.ts'
 import type { Delivery } from './mail/types.ts'
-import { type Order, statusOf } from './orders.ts'
+import { type HandedMail, type Order, statusOf } from './orders.ts'
 import type { AgentPresence } from './presence/index.ts'
 import type { AgentStates } from './state/agent-state.ts'
 
@@ -23,6 +23,8 @@ export interface ObeyingOptions {
   readonly state: AgentStates['state']
   /** Whoever invited us is known, and reached, from now on. */
   meet(taken: Pick<TakeUp, 'contact' | 'added'>): MaybePromise<unknown>
+  /** A key was said to read there. */
+  hint(pubkey: string, relays: readonly string[]): void
   /** Only where orders can come. */
   aboutDocument?(order: Readonly<Record<string, unknown>>): void
   onQueued(mail: OutgoingMail): void
@@ -35,9 +37,9 @@ export interface ObeyingOptions {
 /** What other programs of the home, which has one writer, have this agent do. */
 export interface Obeying {
   /** Takes over an event that was signed elsewhere with this agent's key. False once it is closing. */
-  adopt(mail: OutgoingMail): boolean
+  adopt(mail: HandedMail): boolean
   /** Tells an ephemeral message that was signed elsewhere; nobody is there to hear what became of it. */
-  tell(mail: OutgoingMail): Promise<Delivery | undefined>
+  tell(mail: HandedMail): Promise<Delivery | undefined>
   /** What cannot be done any more is let go. False once it is closing. */
   obey(order: Order): boolean
 }
@@ -45,8 +47,9 @@ export interface Obeying {
 export function createObeying(options: ObeyingOptions): Obeying {
   const { store, clock, life, ledger, contacts, card, presence, state } = options
 
-  function adopt(mail: OutgoingMail): boolean {
+  function adopt({ hints = [], ...mail }: HandedMail): boolean {
     if (life.isClosing) return false
+    options.hint(mail.to, hints)
     store.enqueue(mail)
     options.onQueued(mail)
     return true
@@ -70,7 +73,8 @@ export function createObeying(options: ObeyingOptions): Obeying {
 
   return {
     adopt,
-    async tell(mail) {
+    async tell({ hints = [], ...mail }) {
+      options.hint(mail.to, hints)
       // A refusal is what became of it.
       await options.express([mail]).catch(() => {})
       return options.told(mail.id)

@@ -18,6 +18,7 @@ import {
   createProfile,
   createRemoteProfile,
   DEFAULT_RELAY,
+  keepRelaysInUse,
   type Profile,
   readProfile,
 } from './home/profile.ts'
@@ -92,7 +93,15 @@ async function openHome(options: OpenAgentOptions, host: Host): Promise<Agent> {
   // Before the key: nobody is asked for a passphrase in vain.
   const release = lockHome(home)
   const undo: Cancel[] = [release]
+  const siblings = createSiblings(home, host.clock)
   try {
+    // A verb comes and goes, and reads its mail at the profile's relays the next time.
+    if (options.presence ?? true)
+      keepRelaysInUse(
+        home,
+        relays.filter(url => !profile.relays.includes(url)),
+        host.random,
+      )
     const signer = await openHomeSigner(profile, { ...options, host, sign })
     undo.unshift(() => void signer.close?.())
     const store = openSqliteMailStore(files.mail, { wasComplete: hasRun(home) })
@@ -106,7 +115,8 @@ async function openHome(options: OpenAgentOptions, host: Host): Promise<Agent> {
       store,
       relays,
       accept: options.accept ?? 'contacts',
-      contacts: options.host?.contacts ?? createSiblings(home, host.clock),
+      contacts: options.host?.contacts ?? siblings,
+      local: siblings,
       shelf,
       openStateStore() {
         if (options.host?.state) return options.host.state

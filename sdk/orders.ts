@@ -7,6 +7,11 @@ import type { OutgoingMail } from './mail/store.ts'
 import type { PresenceStatus } from './presence/status.ts'
 import type { Json } from './state/owned/record.ts'
 
+/** A message that was signed elsewhere for this agent to send, and relays that were named beside its recipient, unchecked. */
+export interface HandedMail extends OutgoingMail {
+  readonly hints?: readonly string[]
+}
+
 /** What another program of the same home has the running agent do, because a home has one writer. */
 export type Order =
   | { readonly contact: 'add'; readonly name: string; readonly pubkey: string; readonly relays?: readonly string[] }

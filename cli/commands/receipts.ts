@@ -49,6 +49,7 @@ const sentFields = ({ id, to, toName, delivery, receipts, copies }: SentEntry) =
   npub: npubOf(to),
   toName,
   state: delivery.state,
+  route: 'route' in delivery ? delivery.route : undefined,
   reason: 'reason' in delivery ? delivery.reason : undefined,
   receipts: receipts.map(({ id, state, at, text, private: isPrivate }) => ({
     id,
@@ -68,6 +69,9 @@ function page({ id, to, toName, delivery, receipts, copies }: SentEntry, now: nu
     line('id', id),
     line('to', name),
     line('state', paint.bold(delivery.state) + because('reason' in delivery ? delivery.reason : undefined)),
+    ...('route' in delivery && delivery.route === 'own-relays'
+      ? [line('route', 'left at your own relays: no relay of the recipient is known')]
+      : []),
     ...copies.map(({ relay, state, seq, reason }) =>
       line('relay', `${escapeText(relay)}  ${state}${seq === undefined ? '' : ` (seq ${seq})`}${because(reason)}`),
     ),

@@ -1,6 +1,6 @@
 import type { Delivery, InboxEntry, SendOptions } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
-import { delivered, type WaitingAt, waitingAt } from '../delivered.ts'
+import { delivered, elsewhere, isLeft, type WaitingAt, waitingAt } from '../delivered.ts'
 import { CliError, exitCodeOfReason, hintOfReason, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { type Mailbox, openMailbox, refusalOf } from '../mailbox.ts'
@@ -31,7 +31,8 @@ export const send: Command<'send'> = async context => {
     if (options.ephemeral) return reportTold(context, id, await poll(() => mailbox.delivery(id), how))
     const delivery = await delivered(mailbox, id, how)
     const reply = isWithRelay(delivery) && options.wait !== undefined ? await replyTo(mailbox, id, context) : undefined
-    const waiting = delivery.state === 'queued' ? waitingAt(mailbox, id) : []
+    const waiting =
+      delivery.state === 'queued' ? waitingAt(mailbox, id) : isLeft(delivery) ? elsewhere(mailbox, id) : []
     return report(context, { id, delivery, reply, refusal: refusalOf(mailbox), waiting })
   } finally {
     await mailbox.close()
@@ -80,12 +81,26 @@ function report(
   const waited = options.wait !== undefined
   const replyFields = waited ? { reply: reply === undefined ? null : messageFields(reply) } : {}
   const isQueued = delivery.state === 'queued'
-  const fields = { queued: isQueued, id, ...delivery, ...(isQueued ? { waiting } : {}), ...replyFields }
+  const fields = {
+    queued: isQueued,
+    id,
+    ...delivery,
+    ...(isQueued || waiting.length > 0 ? { waiting } : {}),
+    ...replyFields,
+  }
   out.result(reply === undefined ? id : escapeText(reply.text), fields)
   switch (delivery.state) {
     case 'stored': {
       const place = delivery.seq === undefined ? '' : ` (seq ${delivery.seq})`
-      out.say(`stored at ${escapeText(delivery.relay)}${place}; it waits there for ${escapeText(to)}`)
+      if (delivery.route === 'own-relays') {
+        const missing = waiting.map(({ relay }) => escapeText(relay)).join(', ')
+        const why = missing ? `${missing} does not have it yet` : `no relay of ${escapeText(to)} is known`
+        out.say(`left at ${escapeText(delivery.relay)}${place}, a relay of yours: ${why}`)
+        if (!missing)
+          out.say(
+            'it arrives if they read there; their nprofile, which posthorn whoami prints, says where else they do',
+          )
+      } else out.say(`stored at ${escapeText(delivery.relay)}${place}; it waits there for ${escapeText(to)}`)
       if (!waited || reply !== undefined) return EXIT.ok
       out.say('no reply yet; it will come to the inbox')
       return EXIT.unreachable

@@ -30,6 +30,7 @@ import {
   presence,
   profile,
   relayStatus,
+  route,
   standing,
   status,
   summary,
@@ -105,7 +106,7 @@ export const OUTPUTS: Readonly<Partial<Record<VerbName, Schema>>> = {
       ),
       relays: list(object({ relay: text, state: words('waiting', 'stored', 'refused') }, { seq: count, reason: text })),
     },
-    { toName: text, reason: text },
+    { toName: text, reason: text, route },
   ),
   catchup: either(
     line({ running: { const: true }, unread: count, queue: count, ...health }),

@@ -18,7 +18,7 @@ import {
 
 /** What several outputs have in common. */
 
-export const profile = { name: text, npub, pubkey: hex64, relays: list(text), home: text }
+export const profile = { name: text, npub, nprofile: text, pubkey: hex64, relays: list(text), home: text }
 
 export const message = {
   required: {
@@ -62,10 +62,14 @@ export const deliveryState = words(
   'rejected',
 )
 
-/** What is known of a message that was sent, beside its state. `waiting`, while it is queued: the relays that lack it. */
+/** Why the relay that stored a message was given it. */
+export const route = words('inbox-relays', 'local-profile', 'hint', 'own-relays')
+
+/** What is known of a message that was sent, beside its state. `waiting`: the relays that lack it, while it is queued, or left at a relay of the sender. */
 export const delivery = {
   relay: text,
   seq: count,
+  route,
   reason: text,
   at: time,
   waiting: list(object({ relay: text }, { reason: text })),

@@ -44,7 +44,7 @@ export const MAIL_VERBS = {
       ['posthorn send bob "which one?" --act query --wait 60', 'prints the reply'],
     ],
     notes: [
-      '<to> is a contact or a profile of this machine, an npub, a public key in hex, or an internet name like bob@example.com (NIP-05), for which its domain is asked.',
+      '<to> is a contact or a profile of this machine, an nprofile (whose relays are used and remembered), an npub, a public key in hex, or an internet name like bob@example.com (NIP-05), for which its domain is asked.',
       'A message that cannot go out now stays queued and goes out with the next verb that reaches the relay; with --json {"v":1,"queued":true,"id":…}.',
     ],
   },

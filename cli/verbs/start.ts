@@ -70,12 +70,12 @@ export const START_VERBS = {
     notes: ['The key stays the same. Copies of the file made before still open with what they were made with.'],
   },
   whoami: {
-    summary: "the profile's name, public key, relay and folder",
+    summary: "the profile's name, public key, nprofile, relay and folder",
     operands: '',
     arity: [0, 0],
     options: { ...PROFILE },
     exits: { empty: 'there is no such profile' },
-    examples: [['posthorn whoami --as bob', 'what to give to others so that they can write to bob']],
+    examples: [['posthorn whoami --as bob', 'the nprofile is what to give to others so that they can write to bob']],
   },
   status: {
     summary: 'relay, outgoing queue, unread mail',

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { npubOf } from '../../sdk/index.ts'
 import { messageShape, showMessage } from '../message-view.ts'
-import { knownRecipient } from '../people.ts'
+import { knownRecipient, MAX_WHO } from '../people.ts'
 import { defineTool, TELLS } from '../tool.ts'
 import { waitFor } from '../wait.ts'
 import { MAX_WAIT_S } from './check-inbox.ts'
@@ -15,7 +15,7 @@ export const askAgent = defineTool({
   title: 'Ask and wait for the answer',
   description: `Sends a question to a contact and waits up to ${MAX_WAIT_S} s for the answer. If none comes, you get the id: the question stays with its recipient, who may be asleep, and the answer will be in check_inbox later.`,
   input: z.object({
-    to: z.string().min(1).max(200).describe('name or npub of a contact'),
+    to: z.string().min(1).max(MAX_WHO).describe('name or npub of a contact'),
     question: z.string().min(1).max(MAX_TEXT),
     act: z.enum(['request', 'query']).default('request'),
     timeout_s: z.number().min(1).max(MAX_WAIT_S).default(30),

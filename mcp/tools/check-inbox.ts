@@ -3,7 +3,7 @@ import { type InboxEntry, isSynced } from '../../sdk/index.ts'
 import { decodeCursor, encodeCursor } from '../cursor.ts'
 import type { Fence } from '../fence.ts'
 import { messageShape, showMessage } from '../message-view.ts'
-import { knownRecipient } from '../people.ts'
+import { knownRecipient, MAX_WHO } from '../people.ts'
 import type { Post } from '../post.ts'
 import { defineTool, LOOKS } from '../tool.ts'
 import { waitFor } from '../wait.ts'
@@ -81,7 +81,7 @@ export const checkInbox = defineTool({
     limit: z.number().int().min(1).max(MAX_LIMIT).default(DEFAULT_LIMIT),
     wait_s: z.number().min(0).max(MAX_WAIT_S).default(0).describe('wait so long for a message if there is none'),
     include_read: z.boolean().default(false),
-    from: z.string().max(200).optional().describe('only from this contact'),
+    from: z.string().max(MAX_WHO).optional().describe('only from this contact'),
     wake: z.string().max(32).optional().describe('the word of the notice that woke you, if one did'),
   }),
   output: inboxShape,

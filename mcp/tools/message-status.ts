@@ -5,7 +5,7 @@ import { isoTime } from '../message-view.ts'
 import type { Post } from '../post.ts'
 import { defineTool, LOOKS } from '../tool.ts'
 import { ToolError } from '../tool-error.ts'
-import { nextStep } from './post-message.ts'
+import { nextStep, routeOf, routeShape } from './post-message.ts'
 
 /** Messages of one sender looked through for answers. */
 const SEARCHED = 500
@@ -23,6 +23,7 @@ export const messageStatus = defineTool({
     to: z.string(),
     name: z.string().optional(),
     state: z.string(),
+    route: routeShape,
     reason,
     relays: z.array(z.object({ relay: z.string(), state: z.enum(['waiting', 'stored', 'refused']), reason })),
     receipts: z
@@ -44,6 +45,7 @@ export const messageStatus = defineTool({
       to: npub,
       ...(toName === undefined ? {} : { name: toName }),
       state: delivery.state,
+      ...routeOf(delivery),
       ...(why === undefined ? {} : { reason: fence.wrap(why) }),
       relays: relaysOf(post, sent, fence),
       receipts: sent.receipts.map(({ state, at, text }) => ({

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { type Json, npubOf, type StateBeside, type StateContent } from '../../sdk/index.ts'
-import { knownRecipient } from '../people.ts'
+import { knownRecipient, MAX_WHO } from '../people.ts'
 import type { Post } from '../post.ts'
 import { defineTool, TELLS } from '../tool.ts'
 import { ToolError } from '../tool-error.ts'
@@ -18,7 +18,11 @@ export const sharedState = defineTool({
     'Small JSON values under names that you publish and all can read (set, delete), or that a contact publishes (get with who). Each agent writes its own only. Not for secrets: everybody at the relays can read it.',
   input: z.object({
     action: z.enum(['get', 'set', 'delete']),
-    who: z.string().max(200).optional().describe('with get: whose, a name or npub of a contact; left out, your own'),
+    who: z
+      .string()
+      .max(MAX_WHO)
+      .optional()
+      .describe('with get: whose, a name or npub of a contact; left out, your own'),
     key: z.string().min(1).max(200).optional().describe('with get: only this one'),
     value: z.unknown().optional().describe('with set: any JSON but null'),
   }),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { allWell, problemsOf } from '../../sdk/index.ts'
+import { allWell, ownNprofile, problemsOf } from '../../sdk/index.ts'
 import { isoTime } from '../message-view.ts'
 import type { Post } from '../post.ts'
 import { defineTool, LOOKS } from '../tool.ts'
@@ -13,6 +13,7 @@ const relayShape = z.object({
 export const statusShape = z.object({
   name: z.string(),
   npub: z.string(),
+  nprofile: z.string().describe('npub and relays in one: what others need to write to you'),
   relays: z.array(relayShape),
   queue: z.number().int().describe('sent messages that no relay has yet'),
   all_well: z.boolean().describe('nothing is amiss, as far as this program can know; false beside another program'),
@@ -40,6 +41,7 @@ export function statusOf({ mailbox, self, wakePath, profile, version }: Post): z
   return {
     name: self.name,
     npub: self.npub,
+    nprofile: ownNprofile(self.pubkey, self.relays),
     relays: agent
       ? agent.status().relays.map(relay => ({
           url: relay.url,

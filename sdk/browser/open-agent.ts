@@ -85,6 +85,7 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
       relays,
       accept,
       contacts: siblings,
+      ...(contacts ? {} : { local: siblings }),
       shelf,
       async openStateStore() {
         if (ownState) return ownState
@@ -148,7 +149,8 @@ const SIBLINGS_FRESH_MS = 2_000
 
 /** Contacts of one origin: its profiles. Looked up again behind the caller's back, for the next one who asks. */
 async function freshSiblings(profiles: BrowserProfiles, { clock }: Host): Promise<() => readonly Contact[]> {
-  const read = async () => (await profiles.list()).map(({ name, pubkey }): Contact => ({ name, pubkey }))
+  const read = async () =>
+    (await profiles.list()).map(({ name, pubkey, relays }): Contact => ({ name, pubkey, relays }))
   let siblings = await read()
   let readAt = clock.monotonic()
   return () => {

@@ -30,9 +30,11 @@ export interface ContactsOptions {
   around(): readonly Contact[]
   resolve(who: string): string
   find(who: string): MaybePromise<Found>
+  /** More may be known of where this key reads. */
+  onAdded(pubkey: string): void
 }
 
-export function createContacts({ book, requests, around, resolve, find }: ContactsOptions): AgentContacts {
+export function createContacts({ book, requests, around, resolve, find, onAdded }: ContactsOptions): AgentContacts {
   return {
     list: () => mergeContacts(book.list(), around()),
     find: async who => find(who),
@@ -40,6 +42,7 @@ export function createContacts({ book, requests, around, resolve, find }: Contac
       const pubkey = resolve(who)
       book.put({ name, pubkey, relays })
       requests.accept(pubkey)
+      if (relays.length > 0) onAdded(pubkey)
     },
     remove(who) {
       const pubkey = resolve(who)

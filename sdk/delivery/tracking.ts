@@ -2,6 +2,7 @@ import type { Clock } from '../../platform/clock.ts'
 import type { Agent } from '../api.ts'
 import { AgentClosedError, ExpiredError, RefusedError, TimeoutError } from '../errors.ts'
 import type { Life } from '../life.ts'
+import { UNREACHED } from '../link/questions.ts'
 import type { MailStore } from '../mail/store.ts'
 import type { Delivery } from '../mail/types.ts'
 import type { View } from '../mail/view.ts'
@@ -13,6 +14,8 @@ export interface TrackingOptions {
   readonly view: View
   readonly clock: Clock
   readonly life: Life
+  /** False: the relay was not reached lately. */
+  mayDeliver(url: string): boolean
   /** Of a message that was told and not kept. */
   told(id: string): Delivery | undefined
 }
@@ -20,14 +23,25 @@ export interface TrackingOptions {
 /** What became of sent messages, and waiting for it. */
 export type Tracking = Pick<Agent, 'stored' | 'delivery' | 'sent' | 'receipts' | 'copies' | 'replies'>
 
-export function createTracking({ store, view, clock, life, told }: TrackingOptions): Tracking {
+export function createTracking({ store, view, clock, life, mayDeliver, told }: TrackingOptions): Tracking {
+  const copies = (id: string) =>
+    store
+      .copies(id)
+      .map(copy =>
+        copy.state === 'waiting' && !mayDeliver(copy.relay)
+          ? Object.freeze({ ...copy, reason: UNREACHED.message })
+          : copy,
+      )
   const delivery = (id: string) => told(id) ?? view.delivery(store, id, clock.now())
 
   return {
     delivery,
-    sent: id => view.sent(store, id, clock.now()),
+    sent(id) {
+      const entry = view.sent(store, id, clock.now())
+      return entry && Object.freeze({ ...entry, copies: copies(entry.id) })
+    },
     receipts: id => store.receipts(id),
-    copies: id => store.copies(id),
+    copies,
     async stored(id, { timeout = STORED_TIMEOUT_MS } = {}) {
       await life.until(() => life.isClosed || store.delivery(id)?.state !== 'queued', timeout)
       if (life.isClosed) throw new AgentClosedError()

@@ -12,6 +12,7 @@ export const homeFiles = (home: string) => ({
   mail: join(home, 'mail.db'),
   state: join(home, 'state.db'),
   spool: join(home, 'spool'),
+  relaysInUse: join(home, 'relays-in-use.json'),
 })
 
 /** An agent of this home has started before: its mail.db was complete by then. */

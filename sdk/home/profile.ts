@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Random, randomHex, systemRandom } from '../../platform/random.ts'
 import { nodeScrypt } from '../../platform/scrypt-node.ts'
@@ -8,7 +8,7 @@ import { publicKeyOf } from '../../protocol/signature.ts'
 import type { Contact } from '../api.ts'
 import { ProfileError } from '../errors.ts'
 import { encryptKey } from '../identity/nip49.ts'
-import { checkRelayUrl, DEFAULT_RELAY, ownRelays } from '../relay-url.ts'
+import { checkRelayUrl, DEFAULT_RELAY, MAX_RELAYS, ownRelays } from '../relay-url.ts'
 import type { SignerAddress } from '../remote-signer/bunker-url.ts'
 import type { RemoteSigner } from '../remote-signer/index.ts'
 import { makeSecretKey } from '../secret-key.ts'
@@ -192,6 +192,25 @@ export function listProfiles(root: string): Profile[] {
   return profiles
 }
 
-/** Contacts of one machine: the profiles beside this home. */
+/** Contacts of one machine: the profiles beside this home, with the relays that they read. */
 export const siblingContacts = (home: string): Contact[] =>
-  listProfiles(dirname(home)).map(({ name, pubkey }) => ({ name, pubkey }))
+  listProfiles(dirname(home)).map(({ home: theirs, name, pubkey, relays }) => ({
+    name,
+    pubkey,
+    relays: [...new Set([...relays, ...readRelaysInUse(theirs)])],
+  }))
+
+/** What an agent runs on beside the relays of its profile, so that others of this machine find it there. Empty: nothing else. */
+export function keepRelaysInUse(home: string, relays: readonly string[], random: Random = systemRandom): void {
+  const path = homeFiles(home).relaysInUse
+  if (relays.length > 0) writePrivateFile(path, JSON.stringify({ v: 1, relays }), randomHex(random, 16))
+  else if (lstatOrUndefined(path)) rmSync(path, { force: true })
+}
+
+function readRelaysInUse(home: string): readonly string[] {
+  const path = homeFiles(home).relaysInUse
+  if (!lstatOrUndefined(path)?.isFile()) return []
+  const json = parseJson(readFileSync(path, 'utf8'))
+  const relays = json.ok && isRecord(json.value) ? own(json.value, 'relays') : undefined
+  return isRelayList(relays) ? relays.slice(0, MAX_RELAYS) : []
+}

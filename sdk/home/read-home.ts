@@ -8,11 +8,15 @@ import { createMemoryMailStore } from '../mail/memory-store.ts'
 import type { MailStore, Stranger } from '../mail/store.ts'
 import type { Delivery, InboxEntry, Receipt, SentEntry } from '../mail/types.ts'
 import { createView, findOne } from '../mail/view.ts'
+import { createNameBook } from '../names/name-book.ts'
+import { allowsPrivate } from '../relays/addresses.ts'
+import { routeOver, whereaboutsOf } from '../relays/whereabouts.ts'
 import { npubOf } from '../sending/recipient.ts'
 import { homeContacts } from './contacts.ts'
+import { fileShelf } from './file-shelf.ts'
 import { lstatOrUndefined } from './files.ts'
 import { hasRun, homeFiles } from './paths.ts'
-import { type Profile, readProfile } from './profile.ts'
+import { type Profile, readProfile, siblingContacts } from './profile.ts'
 import { openSqliteMailStore } from './sqlite-mail-store.ts'
 
 /** A home as it lies on the disk, beside a running agent or without one. Nothing is changed. */
@@ -57,10 +61,19 @@ export function readHome(home: string): HomeView {
   const profile = readProfile(home)
   const store = openMail(home)
   const contacts = homeContacts(home)
+  const names = createNameBook({ shelf: fileShelf(home), clock: systemClock, get: undefined, allowPrivate: false })
+  const knownOf = (to: string) =>
+    whereaboutsOf({
+      note: store.relayNote(to)?.text,
+      local: siblingContacts(home).find(({ pubkey }) => pubkey === to)?.relays ?? [],
+      hints: contacts.find(({ pubkey }) => pubkey === to)?.relays ?? names.relaysOf(to),
+      allowPrivate: allowsPrivate(undefined, profile.relays),
+    })
   const view = createView(
     profile.pubkey,
     () => contacts,
     () => store.judged('accepted'),
+    (to, url) => (to === profile.pubkey ? 'inbox-relays' : routeOver(url, knownOf(to))),
   )
   return {
     profile,

@@ -13,8 +13,8 @@ import type { SendOptions } from '../api.ts'
 import { compositionOf, createCompose, type WrapForm } from '../mail/compose.ts'
 import { encodeMessage } from '../mail/message.ts'
 import { isReceiptState } from '../mail/receipt-order.ts'
-import type { OutgoingMail } from '../mail/store.ts'
 import type { Delivery, Mark } from '../mail/types.ts'
+import type { HandedMail } from '../orders.ts'
 import { type Order, parseOrder } from '../orders.ts'
 import { exposure, isMissing, lstatOrUndefined, writePrivateFile } from './files.ts'
 import { findBeside } from './find-beside.ts'
@@ -48,13 +48,14 @@ export async function handOver(
   text: string,
   { key, ...options }: HandOverOptions = {},
 ): Promise<string> {
-  const { pubkey: recipient } = await findBeside(home, to)
+  const { pubkey: recipient, relays } = await findBeside(home, to)
   const parent = options.replyTo === undefined ? undefined : parentIn(home, options.replyTo)
   const signer = await openHomeSigner(readProfile(home), key)
   try {
     const compose = createCompose({ signer, clock: systemClock, random: systemRandom })
     const [mail, ...copies] = await compose(compositionOf(recipient, text, options, parent, systemClock))
-    for (const each of [mail, ...copies]) lay(home, { v: 1, send: each })
+    for (const each of [mail, ...copies])
+      lay(home, { v: 1, send: { ...each, hints: each.to === recipient ? relays : [] } })
     return mail.id
   } finally {
     await signer.close?.()
@@ -107,7 +108,7 @@ interface MarkOrder {
 
 function lay(
   home: string,
-  order: { v: 1; send: OutgoingMail } | { v: 1; read: string } | { v: 1; mark: MarkOrder } | { v: 1; order: Order },
+  order: { v: 1; send: HandedMail } | { v: 1; read: string } | { v: 1; mark: MarkOrder } | { v: 1; order: Order },
 ): void {
   const { spool } = homeFiles(home)
   mkdirSync(spool, { recursive: true, mode: 0o700 })
@@ -116,9 +117,9 @@ function lay(
 
 export interface SpoolReader {
   /** False: not now; the file stays for the next one to look. */
-  onMail(mail: OutgoingMail): boolean
+  onMail(mail: HandedMail): boolean
   /** An ephemeral message: to be told now, or never. What became of it is told to whoever handed it over. */
-  onTell(mail: OutgoingMail): Promise<Delivery | undefined>
+  onTell(mail: HandedMail): Promise<Delivery | undefined>
   onRead(id: string): void
   onMark(id: string, mark: Mark, reason: string | undefined): void
   /** False: not now. */
@@ -146,7 +147,7 @@ export function watchSpool(home: string, pubkey: string, timers: Timers, reader:
     }
   }
 
-  async function tell(mail: OutgoingMail): Promise<void> {
+  async function tell(mail: HandedMail): Promise<void> {
     const delivery = await reader.onTell(mail)
     if (delivery === undefined) return
     try {
@@ -186,8 +187,8 @@ function readOrder(
   path: string,
   pubkey: string,
 ):
-  | { mail: OutgoingMail }
-  | { tell: OutgoingMail }
+  | { mail: HandedMail }
+  | { tell: HandedMail }
   | { read: string }
   | { mark: MarkOrder }
   | { order: Order }
@@ -230,7 +231,7 @@ const KEPT = { message: MESSAGE, wrap: GIFT_WRAP }
 const TOLD = { message: EPHEMERAL_MESSAGE, wrap: EPHEMERAL_WRAP }
 
 /** A message signed by this home's key, or a wrap: whose key that is nobody can tell, so the folder's privacy has to do. */
-function readSend(value: unknown, pubkey: string, { message, wrap }: typeof KEPT): OutgoingMail | undefined {
+function readSend(value: unknown, pubkey: string, { message, wrap }: typeof KEPT): HandedMail | undefined {
   if (!isRecord(value)) return undefined
   const [id, text] = [own(value, 'id'), own(value, 'event')]
   const json = parseJson(typeof text === 'string' ? text : '')
@@ -241,5 +242,12 @@ function readSend(value: unknown, pubkey: string, { message, wrap }: typeof KEPT
   const to = tagValue(event, 'p')
   if (!isOurs || !isHex64(to) || !verifyEvent(event)) return undefined
   const expires = expirationOf(event)
-  return { id, to, event: encodeMessage(event), ...(expires === undefined ? {} : { expires }) }
+  const hints = own(value, 'hints')
+  return {
+    id,
+    to,
+    event: encodeMessage(event),
+    ...(expires === undefined ? {} : { expires }),
+    ...(Array.isArray(hints) && hints.every(url => typeof url === 'string') ? { hints } : {}),
+  }
 }

@@ -96,13 +96,20 @@ export interface Receipt {
 }
 
 /**
+ * Why the relay that stored a message was given it: its recipient's relay lists name it (`inbox-relays`), or its profile on this machine
+ * does (`local-profile`), or somebody else (`hint`: a contact, an nprofile, an internet name); or no relay of the recipient is known, and
+ * the message was left at the sender's own (`own-relays`): it arrives only if the recipient reads there.
+ */
+export type MailRoute = 'inbox-relays' | 'local-profile' | 'hint' | 'own-relays'
+
+/**
  * What became of a sent message: as far as relays have told (`queued`, `stored`, `refused`, `undeliverable`), then as its recipient has signed
  * (`received` and on). `expired`: its deadline passed before anything terminal.
  */
 export type Delivery =
   | { readonly state: 'queued' }
-  /** `seq` is absent on a relay without SEQ. */
-  | { readonly state: 'stored'; readonly relay: string; readonly seq?: number }
+  /** `seq` is absent on a relay without SEQ; `route`, the best of its stored copies, from `agent.stored`, `delivery` and `sent`. */
+  | { readonly state: 'stored'; readonly relay: string; readonly seq?: number; readonly route?: MailRoute }
   | { readonly state: 'refused'; readonly relay: string; readonly reason: string }
   | { readonly state: 'expired' }
   /** No relay took it for so long that it was given up: a dead letter. */

@@ -1,9 +1,10 @@
 import type { AgentStatus, Contact, InboxQuery } from '../api.ts'
 import { AmbiguousIdError } from '../errors.ts'
+import { bestCopy } from '../relays/whereabouts.ts'
 import { resolveRecipient } from '../sending/recipient.ts'
 import { deliveryWith } from './receipt-order.ts'
 import type { Mail, MailStore, StoredMail } from './store.ts'
-import type { Delivery, InboxEntry, IncomingMessage, SentEntry } from './types.ts'
+import type { Delivery, InboxEntry, IncomingMessage, MailRoute, SentEntry } from './types.ts'
 
 const SHORTEST_PREFIX = 8
 
@@ -26,6 +27,8 @@ export function createView(
   pubkey: string,
   contacts: () => readonly Contact[],
   accepted: () => readonly string[] = () => [],
+  /** Why a relay was given mail for a key. */
+  routeOver?: (to: string, url: string) => MailRoute,
 ): View {
   const knownKeys = () => [...new Set([pubkey, ...contacts().map(contact => contact.pubkey), ...accepted()])]
 
@@ -68,7 +71,10 @@ export function createView(
     },
     delivery(store, id, nowMs) {
       const base = store.delivery(id)
-      return base && deliveryWith(base, store.receipts(id), { expires: store.sent(id)?.expires, nowMs })
+      const told = base && deliveryWith(base, store.receipts(id), { expires: store.sent(id)?.expires, nowMs })
+      const to = told?.state === 'stored' ? store.recipient(id) : undefined
+      if (told?.state !== 'stored' || to === undefined || !routeOver) return told
+      return Object.freeze({ ...told, ...bestCopy(store.copies(id), url => routeOver(to, url)), state: 'stored' })
     },
     sent(store, id, nowMs) {
       const mail = oneOf(id, { get: store.sent, find: store.findSent })

@@ -1,9 +1,19 @@
 import type { Clock } from '../../platform/clock.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
-import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import type { MailStore } from '../mail/store.ts'
+import type { MailRoute } from '../mail/types.ts'
 import { foreignRelay } from './addresses.ts'
-import { type KnownList, type KnownLists, LIST_KINDS, learn, mailRelays, writeRelays } from './lists.ts'
+import { LIST_KINDS, learn, writeRelays } from './lists.ts'
+import {
+  hintsIn,
+  listsIn,
+  MAX_HINTS,
+  noteText,
+  relaysFor,
+  routeOver,
+  type Whereabouts,
+  whereaboutsOf,
+} from './whereabouts.ts'
 
 /** What was found is asked for again after so long (and used meanwhile); so is what was not. */
 const FRESH_MS = 3_600_000
@@ -21,6 +31,8 @@ export interface DirectoryOptions {
   readonly allowPrivate: boolean
   /** Addresses that a key was said to read at, unchecked: used as long as no list of it is found. */
   hints(pubkey: string): readonly string[]
+  /** The relays of a profile of this machine; none for other keys. */
+  local(pubkey: string): readonly string[]
   /**
    * Asks the agent's relays for somebody's lists; verified events. Waits until one of them can be asked. Not complete: one of
    * them gave no whole answer. Never rejects.
@@ -43,6 +55,14 @@ export interface Directory {
   relaysOf(pubkey: string): readonly string[] | Promise<readonly string[]>
   /** Where a key publishes: by its list, else where somebody said to find it. None if that is not known. Never rejects. */
   writesOf(pubkey: string): Promise<readonly string[]>
+  /** Relays where this key is known to read now, perhaps none. */
+  known(pubkey: string): readonly string[]
+  /** Why this relay was given mail for that key. */
+  routeOver(pubkey: string, url: string): MailRoute
+  /** Somebody said, unchecked, that a key reads there: kept with what is known of it. */
+  hint(pubkey: string, urls: readonly string[]): void
+  /** More may be known of where a key reads: what it has not acknowledged goes there, too. */
+  reconsider(pubkey: string): void
   /** Looks for those again, one after the other, of whom what is known is old, or leads nowhere. Never rejects. */
   review(pubkeys: readonly string[]): Promise<void>
 }
@@ -52,24 +72,18 @@ export function createDirectory(options: DirectoryOptions): Directory {
   const asking = new Map<string, Promise<readonly string[]>>()
   let reviewing = false
 
-  const hintsOf = (pubkey: string) => options.hints(pubkey).flatMap(url => foreignRelay(url, allowPrivate) ?? [])
+  const whereabouts = (pubkey: string): Whereabouts =>
+    whereaboutsOf({
+      note: store.relayNote(pubkey)?.text,
+      local: options.local(pubkey),
+      hints: options.hints(pubkey),
+      allowPrivate,
+    })
+  const choose = (pubkey: string) => relaysFor(whereabouts(pubkey), relays)
 
-  const choose = (pubkey: string, lists: KnownLists): readonly string[] => {
-    const found = mailRelays(lists, allowPrivate)
-    if (found.length > 0) return found
-    const hinted = hintsOf(pubkey)
-    return hinted.length > 0 ? [...new Set([...hinted, ...relays])] : relays
-  }
-
-  function known(pubkey: string): KnownLists {
-    const note = store.relayNote(pubkey)
-    return note === undefined ? {} : readNote(note.text)
-  }
-
-  function keep(pubkey: string, events: readonly NostrEvent[], askedMs: number): KnownLists {
-    const lists = learn(known(pubkey), events)
-    store.keepRelayNote(pubkey, { text: JSON.stringify(lists), askedMs })
-    return lists
+  function keep(pubkey: string, events: readonly NostrEvent[], askedMs: number): void {
+    const note = store.relayNote(pubkey)?.text
+    store.keepRelayNote(pubkey, { text: noteText(learn(listsIn(note), events), hintsIn(note)), askedMs })
   }
 
   function look(pubkey: string): Promise<readonly string[]> {
@@ -80,7 +94,8 @@ export function createDirectory(options: DirectoryOptions): Directory {
       const before = recall(pubkey)
       const isTold = complete || events.length > 0 || before?.isAbsent === false
       const age = isTold ? 0 : ABSENT_FRESH_MS - UNSURE_FRESH_MS
-      const now = choose(pubkey, keep(pubkey, events, clock.now() - age))
+      keep(pubkey, events, clock.now() - age)
+      const now = choose(pubkey)
       if (before && now.some(url => !before.relays.includes(url))) options.onMoved(pubkey, now)
       return now
     })
@@ -101,9 +116,9 @@ export function createDirectory(options: DirectoryOptions): Directory {
   function recall(pubkey: string) {
     const note = store.relayNote(pubkey)
     if (note === undefined) return undefined
-    const lists = readNote(note.text)
+    const lists = listsIn(note.text)
     const isAbsent = LIST_KINDS.every(kind => lists[kind] === undefined)
-    const relays = choose(pubkey, lists)
+    const relays = choose(pubkey)
     const freshMs = isAbsent ? ABSENT_FRESH_MS : relays.some(options.isReachable) ? FRESH_MS : UNSURE_FRESH_MS
     const age = clock.now() - note.askedMs
     return { relays, isAbsent, isOld: age < 0 || age > freshMs }
@@ -111,18 +126,38 @@ export function createDirectory(options: DirectoryOptions): Directory {
 
   function relaysOf(pubkey: string): readonly string[] | Promise<readonly string[]> {
     const remembered = recall(pubkey)
-    if (remembered === undefined || (remembered.isOld && remembered.isAbsent)) return look(pubkey)
-    if (remembered.isOld) look(pubkey)
-    return remembered.relays
+    // A profile of this machine reads where this disk says, whatever lists there are beside that.
+    const local = options.local(pubkey).length > 0
+    if (!local && (remembered === undefined || (remembered.isOld && remembered.isAbsent))) return look(pubkey)
+    if (remembered === undefined || remembered.isOld) look(pubkey)
+    return remembered?.relays ?? choose(pubkey)
+  }
+
+  function reconsider(pubkey: string): void {
+    const now = relaysOf(pubkey)
+    if (!(now instanceof Promise)) options.onMoved(pubkey, now)
   }
 
   return {
     relaysOf,
     async writesOf(pubkey) {
       await relaysOf(pubkey)
-      const said = writeRelays(known(pubkey), allowPrivate)
-      return said.length > 0 ? said : hintsOf(pubkey)
+      const { local, hinted } = whereabouts(pubkey)
+      const said = writeRelays(listsIn(store.relayNote(pubkey)?.text), allowPrivate)
+      return [...new Set([...(said.length > 0 ? said : hinted), ...local])]
     },
+    known: pubkey => relaysFor(whereabouts(pubkey), []),
+    routeOver: (pubkey, url) => routeOver(url, whereabouts(pubkey)),
+    hint(pubkey, urls) {
+      const note = store.relayNote(pubkey)
+      const known = hintsIn(note?.text)
+      const told = urls.slice(0, MAX_HINTS).flatMap(url => foreignRelay(url, true) ?? [])
+      if (told.every(url => known.includes(url))) return
+      const hints = [...new Set([...told, ...known])].slice(0, MAX_HINTS)
+      store.keepRelayNote(pubkey, { text: noteText(listsIn(note?.text), hints), askedMs: note?.askedMs ?? 0 })
+      reconsider(pubkey)
+    },
+    reconsider,
     async review(pubkeys) {
       if (reviewing) return
       reviewing = true
@@ -131,24 +166,3 @@ export function createDirectory(options: DirectoryOptions): Directory {
     },
   }
 }
-
-/** Our own file, but perhaps from another version. */
-function readNote(text: string): KnownLists {
-  const json = parseJson(text)
-  const record = json.ok && isRecord(json.value) ? json.value : {}
-  const lists: { -readonly [K in keyof KnownLists]: KnownLists[K] } = {}
-  for (const kind of LIST_KINDS) {
-    const list = own(record, String(kind))
-    if (isKnownList(list)) lists[kind] = list
-  }
-  return lists
-}
-
-const isKnownList = (value: unknown): value is KnownList =>
-  isRecord(value) &&
-  typeof own(value, 'id') === 'string' &&
-  typeof own(value, 'created_at') === 'number' &&
-  isTexts(value.relays) &&
-  (own(value, 'writes') === undefined || isTexts(own(value, 'writes')))
-
-const isTexts = (value: unknown): boolean => Array.isArray(value) && value.every(url => typeof url === 'string')

@@ -1,7 +1,7 @@
 import { onDemand } from '../../platform/on-demand.ts'
 import type { EventTemplate, NostrEvent } from '../../protocol/event.ts'
 import { MESSAGE } from '../../protocol/kinds.ts'
-import type { Host, RelayStatus } from '../api.ts'
+import type { Contact, Host, RelayStatus } from '../api.ts'
 import type { Authenticate } from '../link/authenticator.ts'
 import { createLines, type Lines } from '../link/lines.ts'
 import type { PublishOutcome } from '../link/questions.ts'
@@ -9,6 +9,7 @@ import { createOutbox } from '../mail/outbox.ts'
 import { createRoute, type Route } from '../mail/route.ts'
 import type { Sealer } from '../mail/seal.ts'
 import type { MailBatch, MailStore, Outcome, OutgoingMail } from '../mail/store.ts'
+import type { MailRoute } from '../mail/types.ts'
 import { allowsPrivate } from './addresses.ts'
 import { createAnnouncer } from './announcer.ts'
 import { createDirectory } from './directory.ts'
@@ -34,6 +35,8 @@ export interface PoolOptions extends Host {
   readonly allowPrivate?: boolean | undefined
   /** Where a key was said to read, unchecked. */
   hints(pubkey: string): readonly string[]
+  /** The profiles of this machine, with their relays. */
+  local?: (() => readonly Contact[]) | undefined
   /** Records a batch in one transaction and says how many messages were new: each once, whichever relay had it first. */
   take(batch: MailBatch): number
   onSettled(outcomes: readonly Outcome[]): void
@@ -58,6 +61,14 @@ export interface Pool {
   retry(mail: OutgoingMail): void
   /** A message by its id, from whichever relay of the agent has it; verified. Undefined if none that can be reached does. */
   find(id: string): Promise<NostrEvent | undefined>
+  /** False: that relay was not reached, and is left alone for now. */
+  mayDeliver(url: string): boolean
+  /** Why this relay was given mail for that key. */
+  routeOver(to: string, url: string): MailRoute
+  /** Somebody said, unchecked, that a key reads there. */
+  hint(pubkey: string, urls: readonly string[]): void
+  /** More may be known of where a key reads. */
+  reconsider(pubkey: string): void
   /** Also brings what is published to a topic and below it, from every relay of the agent. */
   follow(topic: string, replay: boolean): void
   /**
@@ -89,14 +100,22 @@ export function createPool(options: PoolOptions): Pool {
   let waiting: (() => void)[] = []
   let closed = false
 
+  const local = (key: string) => options.local?.().find(each => each.pubkey === key)?.relays ?? []
+  /** What this disk says may be dialled wherever it is; what others say, within limits. */
+  const allowsPrivateAt = (url: string) =>
+    allowPrivate || (options.local?.().some(each => each.relays?.includes(url)) ?? false)
+
+  const mayDeliver = (url: string): boolean =>
+    routes.find(route => route.url === url)?.mayDeliver ?? couriers.mayDeliver(url)
   const directory = createDirectory({
     store,
     clock,
     relays,
     allowPrivate,
     hints: options.hints,
+    local,
     ask,
-    isReachable: url => routes.find(route => route.url === url)?.mayDeliver ?? couriers.mayDeliver(url),
+    isReachable: mayDeliver,
     onMoved: (recipient, found) => outbox.readdress(recipient, found),
   })
   const relaysOf = (recipient: string) => (recipient === pubkey ? relays : directory.relaysOf(recipient))
@@ -105,7 +124,11 @@ export function createPool(options: PoolOptions): Pool {
     clock,
     timers,
     relaysOf,
-    review: directory.review,
+    review(recipients) {
+      for (const recipient of recipients)
+        if (recipient !== pubkey) outbox.readdress(recipient, directory.known(recipient))
+      return directory.review(recipients)
+    },
     onAddressed(addressed) {
       for (const route of routes) if (addressed.has(route.url)) route.kick()
       couriers.kick(addressed)
@@ -117,7 +140,7 @@ export function createPool(options: PoolOptions): Pool {
   const couriers = lazyCouriers({
     ...options,
     own: relays,
-    allowsPrivate: () => allowPrivate,
+    allowsPrivate: allowsPrivateAt,
     onOutcome: outbox.settle,
   })
   let visits: Visits | undefined
@@ -159,6 +182,10 @@ export function createPool(options: PoolOptions): Pool {
     },
     kick: outbox.kick,
     retry: outbox.retry,
+    mayDeliver,
+    routeOver: (to, url) => (to === pubkey ? 'inbox-relays' : directory.routeOver(to, url)),
+    hint: directory.hint,
+    reconsider: directory.reconsider,
     async find(id) {
       const open = routes.filter(route => route.isOpen)
       const answers = await Promise.all(open.map(route => route.ask({ ids: [id], kinds: [MESSAGE] }, 1)))
@@ -181,7 +208,7 @@ export function createPool(options: PoolOptions): Pool {
     },
     async visit(key) {
       const { createVisits } = await loadVisits()
-      visits ??= createVisits({ ...options, own: lines, allowPrivate, writesOf: directory.writesOf })
+      visits ??= createVisits({ ...options, own: lines, allowsPrivate: allowsPrivateAt, writesOf: directory.writesOf })
       if (closed) await visits.close()
       return visits.to(key)
     },

@@ -14,7 +14,8 @@ const MAX_LOOKING = 2
 export interface VisitsOptions
   extends Pick<Host, 'clock' | 'timers' | 'random' | 'verifier' | 'dial' | 'onHostChange'> {
   readonly own: Lines
-  readonly allowPrivate: boolean
+  /** Whether this address may be on this machine or in a private network. */
+  allowsPrivate(url: string): boolean
   /** Told to a foreign relay only if it answers nobody else. */
   readonly authenticate?: Authenticate | undefined
   /** Where a key publishes, none if that is not known; may be dialled. Never rejects. */
@@ -49,7 +50,7 @@ interface Lent {
 }
 
 export function createVisits(options: VisitsOptions): Visits {
-  const { own, allowPrivate, dial } = options
+  const { own, allowsPrivate, dial } = options
   const open = new Map<string, Lent>()
   let looking = 0
   const waiting: (() => void)[] = []
@@ -70,7 +71,7 @@ export function createVisits(options: VisitsOptions): Visits {
     const link = createLink({
       ...options,
       // A stranger chose this address.
-      dial: (address, events, how) => dial(address, events, { ...how, publicOnly: !allowPrivate }),
+      dial: (address, events, how) => dial(address, events, { ...how, publicOnly: !allowsPrivate(url) }),
       url,
       reconnect: true,
       onOpen: () => line.opened(),

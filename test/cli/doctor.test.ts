@@ -109,6 +109,7 @@ test('no profile: 3; a key open to others, or gone, or another’s; files open t
 test('a relay that is not there: 5, within the time, and what is queued for it is told', async () => {
   const { doctor, run } = await scene()
   await run('init --as ann --relay ws://127.0.0.1:9')
+  await run('init --as bea --relay ws://127.0.0.1:9')
   await run('send bea later --as ann --timeout 0.1')
   const { code, of } = await doctor('--as ann --timeout 1')
   expect(code).toBe(5)

@@ -39,6 +39,7 @@ describe('profiles', () => {
       v: 1,
       name: 'default',
       npub: expect.stringMatching(/^npub1[a-z0-9]{58}$/),
+      nprofile: expect.stringMatching(/^nprofile1[a-z0-9]+$/),
       pubkey: expect.stringMatching(/^[0-9a-f]{64}$/),
       relays: ['ws://localhost:7678'],
       home: join(env.XDG_DATA_HOME, 'posthorn', 'default'),
@@ -55,7 +56,8 @@ describe('profiles', () => {
     const after = json(
       await inProcess(['init', '--relay', 'wss://relay.example', '--json'], { env: { POSTHORN_HOME: chosen } }),
     )
-    expect(after).toEqual({ ...before, created: false, relays: ['wss://relay.example'] })
+    expect(after).toEqual({ ...before, created: false, relays: ['wss://relay.example'], nprofile: expect.any(String) })
+    expect(after['nprofile']).not.toBe(before['nprofile'])
   })
 
   test.each(['whoami', 'status', 'send bob hi', 'inbox', 'read 0123456789', 'catchup', 'publish --kind 1 x'])(
@@ -131,6 +133,7 @@ describe('mail', () => {
       state: 'stored',
       relay: relay.url,
       seq: expect.any(Number),
+      route: 'local-profile',
     })
     const [list, page, exact] = [
       await run('inbox --as carol'),
@@ -317,7 +320,8 @@ test('several relays: one of them away is told, and stops nothing', async () => 
 describe('the relay is down', () => {
   test('send queues: exit 5 and the id; the next verb that reaches a relay takes it along', async () => {
     await run(`init --as hugo --relay ${NOWHERE}`)
-    const queued = await run('send bob later --as hugo --json')
+    await run(`init --as igor --relay ${NOWHERE}`)
+    const queued = await run('send igor later --as hugo --json')
     expect(queued.code).toBe(5)
     expect(json(queued)).toEqual({
       v: 1,
@@ -326,7 +330,7 @@ describe('the relay is down', () => {
       state: 'queued',
       waiting: [{ relay: NOWHERE, reason: 'nothing listens there (ECONNREFUSED)' }],
     })
-    expect((await run('send bob again --as hugo')).stderr).toContain(
+    expect((await run('send igor again --as hugo')).stderr).toContain(
       `${NOWHERE} does not have it: nothing listens there (ECONNREFUSED)`,
     )
     expect(await run('status --as hugo --json')).toMatchObject({ code: 5 })
@@ -337,7 +341,8 @@ describe('the relay is down', () => {
     await run(`init --as hugo --relay ${relay.url}`)
     expect(json(await run('catchup --as hugo --json'))).toMatchObject({ complete: true })
     expect(json(await run('status --as hugo --json'))).toMatchObject({ queue: 0 })
-    const arrived = jsonLines(await run('inbox --as bob --json --from hugo'))
+    await run(`init --as igor --relay ${relay.url}`)
+    const arrived = jsonLines(await run('inbox --as igor --json --from hugo'))
     expect(arrived[0]?.['id']).toEqual(json(queued)['id'])
   })
 
@@ -438,4 +443,33 @@ test('send --ephemeral: nobody listens, somebody does, and through a running age
   const alone = await run('send bob --as alice --ephemeral --json nobody')
   expect([alone.code, json(alone)['state']]).toEqual([3, 'unheard'])
   expect(readdirSync(join(home('alice'), 'spool'))).toEqual([])
+})
+
+test('send says where mail waits: at a relay that the recipient reads, or at one of yours because none is known', async () => {
+  const other = await startRelay()
+  onTestFinished(() => other[Symbol.asyncDispose]())
+  await run(`init --as eve --relay ${other.url}`)
+  const sent = await run('send eve hello --as alice --json')
+  expect([sent.code, json(sent)]).toMatchObject([0, { state: 'stored', relay: other.url, route: 'local-profile' }])
+  expect(jsonLines(await run('inbox --as eve --json'))).toMatchObject([{ text: 'hello' }])
+
+  // On another machine.
+  const far = { env: { XDG_DATA_HOME: tempDir() } }
+  const eva = json(await inProcess(['init', '--as', 'eva', '--relay', other.url, '--json'], far))
+  const left = await run(`send ${eva['npub']} hello --as alice`)
+  expect(left.code).toBe(0)
+  expect(left.stderr).toContain(`left at ${relay.url}`)
+  expect(left.stderr).toContain(`no relay of ${eva['npub']} is known`)
+  expect(left.stderr).not.toContain('waits there for')
+  const id = left.stdout.trim()
+  expect(json(await run(`receipts ${id} --as alice --json`))).toMatchObject({ state: 'stored', route: 'own-relays' })
+  // Her nprofile takes along what was left.
+  expect((await run(`contact add eva ${eva['nprofile']} --as alice`)).code).toBe(0)
+  const next = await run('send eva there --as alice --json')
+  expect(json(next)).toMatchObject({ relay: other.url, route: 'hint' })
+  await expect
+    .poll(async () => jsonLines(await inProcess(['inbox', '--as', 'eva', '--json'], far)).map(({ text }) => text))
+    .toEqual(expect.arrayContaining(['hello', 'there']))
+  const bad = await run(`send ${String(eva['nprofile']).slice(0, -1)}q lost --as alice`)
+  expect([bad.code, bad.stderr]).toEqual([3, expect.stringContaining('not a valid npub or nprofile')])
 })

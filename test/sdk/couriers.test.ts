@@ -31,7 +31,7 @@ test('couriers: to many foreign relays a few at a time, each hung up when it has
   for (const [n, id] of rest.entries()) expect(await others[n]?.has(id)).toBe(true)
   expect(ada.copies(first)).toEqual([
     { relay: hub.url, state: 'stored', seq: expect.any(Number) },
-    { relay: dead.url, state: 'waiting' },
+    { relay: dead.url, state: 'waiting', reason: 'the relay was not reached' },
   ])
   await mesh.advance(30_000)
   expect(visitors()).toBe(0)

@@ -60,7 +60,7 @@ test.each([
   await eventually('live mail', () => agent.inbox().length === 4)
   expect(agent.inbox()[3]).not.toHaveProperty('seq')
   const id = await agent.send('bob', 'out')
-  expect(await agent.stored(id)).toEqual({ state: 'stored', relay: relay.url })
+  expect(await agent.stored(id)).toEqual({ state: 'stored', relay: relay.url, route: 'own-relays' })
 })
 
 test.each([true, false])('pages through more than the relay gives at once (NIP-67 hints: %s)', async hints => {

@@ -36,7 +36,7 @@ test('one of two relays is away: caught up with what can be reached, said so, an
   await eventually('taken by the one', () => sender.delivery(early)?.state === 'stored')
   expect(sender.copies(early)).toEqual([
     { relay: one.url, state: 'stored', seq: 1 },
-    { relay: 'ws://127.0.0.1:9', state: 'waiting' },
+    { relay: 'ws://127.0.0.1:9', state: 'waiting', reason: 'the relay was not reached' },
   ])
   expect(await sender.sync()).toMatchObject({ complete: true, status: 'live', unreached: 1 })
   expect(sender.status()).toMatchObject({ queue: 0, relays: [{ state: 'live' }, { state: 'offline' }] })

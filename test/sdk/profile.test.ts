@@ -84,8 +84,8 @@ test('contacts of one machine are closed sibling profiles only', () => {
   writeFileSync(join(root, 'broken', 'profile.json'), '{"v":2}')
   expect(listProfiles(root).map(({ name }) => name)).toEqual(['alice', 'bob'])
   expect(siblingContacts(join(root, 'alice'))).toEqual([
-    { name: 'alice', pubkey: alice?.pubkey },
-    { name: 'bob', pubkey: bob?.pubkey },
+    { name: 'alice', pubkey: alice?.pubkey, relays: ['ws://localhost:7678'] },
+    { name: 'bob', pubkey: bob?.pubkey, relays: ['ws://localhost:7678'] },
   ])
 })
 

@@ -96,7 +96,7 @@ test('an inbox relay that sleeps: the message waits for it, over restarts, and h
   const other = await first.send('carol', 'you are here')
   await first.stored(other)
   expect(first.delivery(id)).toEqual({ state: 'queued' })
-  expect(first.copies(id)).toEqual([{ relay: url, state: 'waiting' }])
+  expect(first.copies(id)).toEqual([{ relay: url, state: 'waiting', reason: 'the relay was not reached' }])
   await first.close({ timeoutMs: 50 })
   const woken = await createRelay({ verifier: await sharedVerifier(), data })
   await woken.listen({ port: Number(new URL(url).port) })
@@ -155,6 +155,7 @@ test('a list is asked for three times before mail goes without it; one of which 
     relays: ['wss://own.example'],
     allowPrivate: false,
     hints: () => [],
+    local: () => [],
     async ask() {
       asked += 1
       return answers.shift() ?? nothing
