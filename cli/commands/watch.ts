@@ -17,7 +17,7 @@ import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
 import { escapeLine, escapeText, plural } from '../text.ts'
 import { messageEnvironment } from '../watch/environment.ts'
-import { runCommand } from '../watch/run-command.ts'
+import { runCommand, syntaxFault } from '../watch/run-command.ts'
 import { createSlots } from '../watch/slots.ts'
 import { type Verdict, verdictOf } from '../watch/verdict.ts'
 
@@ -49,11 +49,14 @@ export const watch: Command<'watch'> = async context => {
   if (command === undefined) throw new UsageError('watch needs --exec CMD', 'posthorn help watch tells what it gets')
   for (const name of ['jobs', 'attempts'] as const)
     if (options[name] === 0) throw new UsageError(`--${name} is at least 1`)
+  const fault = syntaxFault(command)
+  if (fault !== undefined)
+    throw new UsageError(`the shell cannot read the command: ${fault}`, 'nothing was taken from the inbox')
   const { home } = chosenProfile(options, env)
   const agent = await openHere(home, context)
   const over = new AbortController()
   const stop = AbortSignal.any([signal, over.signal])
-  let fault: CliError | undefined
+  let unusable: CliError | undefined
   const work: Work = {
     agent,
     home,
@@ -61,14 +64,14 @@ export const watch: Command<'watch'> = async context => {
     acquire: createSlots(options.jobs),
     ended: { running: 0, done: 0, failed: 0 },
     giveUp(error) {
-      fault ??= error
+      unusable ??= error
       over.abort()
     },
   }
   try {
     handleActs(work, context)
     const exit = options.once ? await untilDone(work, context, stop) : await untilStopped(work, context, stop)
-    if (fault !== undefined) throw fault
+    if (unusable !== undefined) throw unusable
     return exit
   } finally {
     const isAwaited = work.ended.running > 0 || agent.status().relays.some(({ state }) => state !== 'offline')
@@ -195,7 +198,7 @@ function conclude(work: Work, { message, verdict, attempt, ms }: Concluded, cont
     case 'unusable':
       work.giveUp(
         new CliError('command-unusable', EXIT.failure, verdict.reason, {
-          hint: 'the message was left as it was; try the command by hand, with a text on stdin',
+          hint: 'the message was left as it was, and no attempt counts; try the command by hand, with a text on stdin',
         }),
       )
       return untilAborted(message.signal)
@@ -237,6 +240,8 @@ async function untilDone(work: Work, context: Context<'watch'>, stop: AbortSigna
   if (drained !== undefined && drained.unsent > 0)
     out.say(`${plural(drained.unsent, 'outcome')} could not be sent yet: no relay took it. The next run sends it`)
   if (ended.failed > 0) return EXIT.failure
+  // Cut short: by Ctrl-C, or because the command cannot be run. Of what is left nothing is known.
+  if (stop.aborted) return EXIT.failure
   if (summary?.complete) {
     if (ended.done > 0) return EXIT.ok
     out.say('nothing to do')

@@ -1,6 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { closeSync, openSync, rmSync, writeSync } from 'node:fs'
+import { constants, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { onAbort } from '../../platform/on-abort.ts'
+import { randomHex, systemRandom } from '../../platform/random.ts'
 import type { Timers } from '../../platform/timers.ts'
+import { messageOf } from '../errors.ts'
 
 export interface RunOptions {
   /** A line for the shell, as the user wrote it: nothing of a message is ever part of it. */
@@ -26,6 +32,38 @@ export type Ran =
 /** After SIGTERM, before SIGKILL. */
 const GRACE_MS = 3_000
 
+/**
+ * Node connects a child by socket pairs, which /dev/stdin, /dev/stdout and /dev/stderr cannot be opened on. So stdin is a file, and stdout
+ * and stderr are pipes that the shell makes; the command's own exit code comes back on descriptor 3.
+ */
+const WRAPPER =
+  '{ { /bin/sh -c "$1" 3>&- 4>&-; echo "$?" >&3; } 2>&1 >&4 | cat >&2 3>&-; } 4>&1 | { exec 3>&-; exec cat; }'
+/** A shell's exit code for a command that a signal ended is above by the signal's number. */
+const SIGNALLED = 128
+const SIGNAL_NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]))
+
+/** What is wrong with a command line as the shell reads it; undefined if nothing is, or where that cannot be asked. */
+export function syntaxFault(command: string): string | undefined {
+  if (process.platform === 'win32') return undefined
+  const { status, stderr } = spawnSync('/bin/sh', ['-n', '-c', command], { encoding: 'utf8', timeout: GRACE_MS })
+  return status === 0 || status === null ? undefined : stderr.trim() || `the shell's exit code is ${status}`
+}
+
+/** A file without a name, open for reading from its beginning. Throws what the system says if there is no room for it. */
+function fileOf(body: string): number {
+  const path = join(tmpdir(), `posthorn-${randomHex(systemRandom, 32)}`)
+  const file = openSync(path, 'wx+', 0o600)
+  try {
+    rmSync(path)
+    const bytes = Buffer.from(body)
+    for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at, bytes.length - at, at)
+    return file
+  } catch (error) {
+    closeSync(file)
+    throw error
+  }
+}
+
 /** Runs one command to its end; whatever it started ends with it. Never rejects. */
 export function runCommand(options: RunOptions): Promise<Ran> {
   const { command, env, body, signal, timers, timeLimitMs, maxBytes } = options
@@ -33,19 +71,33 @@ export function runCommand(options: RunOptions): Promise<Ran> {
   const isWindows = process.platform === 'win32'
   const [shell, args] = isWindows
     ? [env['COMSPEC'] ?? 'cmd.exe', ['/d', '/s', '/c', `"${command}"`]]
-    : ['/bin/sh', ['-c', command]]
+    : ['/bin/sh', ['-c', WRAPPER, 'posthorn', command]]
+  let stdin: number | undefined
+  try {
+    if (!isWindows) stdin = fileOf(body)
+  } catch (error) {
+    return Promise.resolve({ end: 'unstartable', reason: messageOf(error) })
+  }
   return new Promise(resolve => {
     let early: Ran | undefined
     let cancelKill = () => {}
     const chunks: Buffer[] = []
     let bytes = 0
     // A process group of its own: what the command starts is ended with it, and a Ctrl-C in the terminal is ours to pass on.
-    const child = spawn(shell, [...args], {
-      env: env as NodeJS.ProcessEnv,
-      detached: !isWindows,
-      windowsVerbatimArguments: isWindows,
-      stdio: 'pipe',
-    })
+    let child: ChildProcess
+    try {
+      child = spawn(shell, [...args], {
+        env: env as NodeJS.ProcessEnv,
+        detached: !isWindows,
+        windowsVerbatimArguments: isWindows,
+        stdio: [stdin ?? 'pipe', 'pipe', 'pipe', isWindows ? 'ignore' : 'pipe'],
+      })
+    } catch (error) {
+      return resolve({ end: 'unstartable', reason: messageOf(error) })
+    } finally {
+      if (stdin !== undefined) closeSync(stdin)
+    }
+    let told = ''
     const stop = (why: Ran) => {
       if (early !== undefined) return
       early = why
@@ -60,20 +112,26 @@ export function runCommand(options: RunOptions): Promise<Ran> {
       stopListening()
       resolve(ran)
     }
-    child.stdout.on('data', (chunk: Buffer) => {
+    child.stdout?.on('data', (chunk: Buffer) => {
       bytes += chunk.length
       if (bytes > maxBytes) stop({ end: 'too-long' })
       else chunks.push(chunk)
     })
-    child.stderr.setEncoding('utf8').on('data', options.onStderr)
+    child.stderr?.setEncoding('utf8').on('data', options.onStderr)
+    const report = child.stdio[3]
+    if (report instanceof Readable) report.setEncoding('utf8').on('data', (text: string) => (told += text))
     // A command that does not read its stdin is no failure.
-    child.stdin.on('error', () => {})
-    child.stdin.end(body)
+    child.stdin?.on('error', () => {})
+    child.stdin?.end(body)
     child.once('error', error => settle({ end: 'unstartable', reason: error.message }))
     child.once('close', (code, name) => {
       if (early !== undefined) settle(early)
-      else if (code === null) settle({ end: 'signal', name: name ?? 'unknown' })
-      else settle({ end: 'exit', code, stdout: Buffer.concat(chunks) })
+      else {
+        const own = isWindows ? code : told === '' ? null : Number(told)
+        const ended = own === null ? name : SIGNAL_NAMES.get(own - SIGNALLED)
+        if (own === null || ended !== undefined) settle({ end: 'signal', name: ended ?? 'a signal' })
+        else settle({ end: 'exit', code: own, stdout: Buffer.concat(chunks) })
+      }
     })
   })
 }

@@ -1,9 +1,11 @@
+import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { messageEnvironment } from '#dist/cli/watch/environment.js'
 import { runCommand } from '#dist/cli/watch/run-command.js'
 import { createSlots } from '#dist/cli/watch/slots.js'
 import { verdictOf } from '#dist/cli/watch/verdict.js'
 import { systemTimers } from '#dist/platform/timers.js'
+import { tempDir } from '../helpers/temp-dir.ts'
 
 const message = {
   id: 'a'.repeat(64),
@@ -105,4 +107,43 @@ test('slots: never more at a time, in order, and who leaves takes nobody’s pla
   second()
   await fourth
   expect(order).toEqual(['left', 'third', 'fourth'])
+})
+
+describe.skipIf(process.platform === 'win32')('its streams can be opened by name, as scripts do', () => {
+  test.each([
+    ['cat /dev/stdin', { code: 0, stdout: 'a body' }],
+    ['cat /dev/fd/0', { code: 0, stdout: 'a body' }],
+    ['cat < /dev/stdin | tr a-z A-Z', { code: 0, stdout: 'A BODY' }],
+    ['echo one > /dev/stdout; echo two > /dev/stdout', { code: 0, stdout: 'one\ntwo\n' }],
+    ['echo first >&2; echo aside > /dev/stderr; exit 3', { code: 3, stdout: '' }],
+    ['cat > /dev/null; echo answer | tee /dev/stderr', { code: 0, stdout: 'answer\n' }],
+    ['exit 77', { code: 77, stdout: '' }],
+    ['nosuchcmd-at-all', { code: 127, stdout: '' }],
+  ])('%s', async (command, expected) => {
+    let aside = ''
+    const ran = await run(command, { body: 'a body', onStderr: text => (aside += text) })
+    expect(ran).toMatchObject({ end: 'exit', code: expected.code })
+    expect(ran.end === 'exit' && ran.stdout.toString()).toBe(expected.stdout)
+    if (command.includes('aside')) expect(aside).toBe('first\naside\n')
+    if (command.includes('tee')) expect(aside).toBe('answer\n')
+  })
+
+  test('what has no exit code of its own is never a success', async () => {
+    // The shell around it is gone before it could say how the command ended.
+    const ran = await run('kill -9 $PPID; sleep 0.2')
+    expect(ran).toMatchObject({ end: 'signal' })
+  })
+
+  test('nothing of a body stays behind in the temporary folder', async () => {
+    const folder = tempDir()
+    const before = process.env['TMPDIR']
+    process.env['TMPDIR'] = folder
+    try {
+      await run('ls -A "$PWD" > /dev/null; cat', { body: 'secret' })
+      expect(readdirSync(folder)).toEqual([])
+    } finally {
+      if (before === undefined) delete process.env['TMPDIR']
+      else process.env['TMPDIR'] = before
+    }
+  })
 })
