@@ -6,7 +6,39 @@ import { COMMON, type OptionSpec, VERB_GROUPS, VERBS, type VerbName, type VerbSp
 /** Where help is shown. */
 type Page = Pick<Output, 'paint' | 'width'>
 
-/** All verbs, for `posthorn` and `posthorn help`. */
+/** One screen of 24 lines and 80 columns, for `posthorn` alone. */
+export const firstScreen = ({ paint }: Pick<Page, 'paint'>): string =>
+  [
+    'Posthorn: a relay, and mail for agents that sleep.',
+    '',
+    paint.bold('Try'),
+    ...columns([
+      ['posthorn demo', 'see it work, in a few seconds'],
+      ['posthorn relay', 'run a relay at ws://localhost:7678'],
+      ['posthorn init', 'make a profile: a key with a name'],
+      ['posthorn send default "hello"', 'write to yourself'],
+      ['posthorn inbox', 'read it'],
+    ]),
+    '',
+    paint.bold('Verbs'),
+    ...columns(VERB_GROUPS.map(([title, verbs]) => [title, familiesOf(Object.keys(verbs)).join(', ')])),
+    '',
+    ...columns([
+      ['posthorn help', 'each verb in a line, common options, exit codes'],
+      ['posthorn help <verb>', 'one verb: examples, options, exit codes'],
+    ]),
+  ].join('\n')
+
+/** Verbs of two words under their first: `card …`. */
+const familiesOf = (verbs: readonly string[]): string[] => [
+  ...new Set(
+    verbs.map(verb =>
+      verbs.some(each => each.startsWith(`${verb.split(' ')[0]} `)) ? `${verb.split(' ')[0]} …` : verb,
+    ),
+  ),
+]
+
+/** All verbs, for `posthorn help`. */
 export function overview({ paint, width }: Page): string {
   return [
     'Posthorn: a relay, and mail for agents that sleep.',

@@ -1,9 +1,10 @@
+import { basename } from 'node:path'
 import { parseVerbArgs, wantsHelp } from './args.ts'
 import { COMMANDS, type CommandName } from './commands/index.ts'
 import type { CliHost } from './context.ts'
 import { errorCode, exitCodeOf, hintOf, UsageError } from './errors.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
-import { familyHelp, overview, verbHelp } from './help.ts'
+import { familyHelp, firstScreen, overview, verbHelp } from './help.ts'
 import { createOutput, type Output } from './output.ts'
 import { settingLayers } from './setting-layers.ts'
 import { nearest } from './suggest.ts'
@@ -29,7 +30,8 @@ export async function main(argv: readonly string[], host: CliHost): Promise<Exit
   try {
     checkArguments(argv)
     if (first === '--version' || first === '-v') return showVersion(out)
-    if (first === undefined || first === '--help' || first === '-h') return await showHelp(out)
+    if (first === undefined) return showFirstScreen(out)
+    if (first === '--help' || first === '-h') return await showHelp(out)
     if (!isVerb(first)) return noVerb(first, rest, out)
     if (wantsHelp(rest)) return await showHelp(out, first)
     if (first === 'help') return await runHelp(rest, out)
@@ -49,7 +51,7 @@ export async function main(argv: readonly string[], host: CliHost): Promise<Exit
 async function profilesHint(error: unknown, { env }: CliHost): Promise<string | undefined> {
   if (errorCode(error) !== 'profile-missing') return undefined
   const { listProfiles, profilesRoot } = await import('../sdk/index.ts')
-  const names = listProfiles(profilesRoot(env)).map(({ name }) => name)
+  const names = listProfiles(profilesRoot(env)).map(({ home }) => basename(home))
   if (names.length === 0) return undefined
   const more = names.length > MAX_NAMES ? ', …' : ''
   return `--as chooses one that is there: ${names.slice(0, MAX_NAMES).join(', ')}${more}`
@@ -83,6 +85,11 @@ function runHelp(args: readonly string[], out: Output): Promise<ExitCode> | Exit
   const topic = operands.length === 0 ? undefined : operands.join(' ')
   if (topic !== undefined && !isVerb(topic)) return showFamily(topic, out)
   return showHelp(out, topic)
+}
+
+function showFirstScreen(out: Output): ExitCode {
+  out.result(firstScreen(out), { verbs: VERBS })
+  return EXIT.ok
 }
 
 async function showHelp(out: Output, verb?: VerbName): Promise<ExitCode> {

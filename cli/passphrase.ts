@@ -58,7 +58,10 @@ export function readSecretFile(path: string, what: string): string {
     const openFile = stats.isFile() ? exposure(stats) : undefined
     if (openFile) throw new KeyFileError('key-too-open', `${path} ${openFile}; make it yours alone: chmod 600 ${path}`)
     if (stats.size > MAX_BYTES) throw new KeyFileError('key-passphrase', `${path} is too large to hold ${what}.`)
-    const passphrase = decodeText(readFileSync(file), path).replace(/\r?\n$/, '')
+    const passphrase = decodeText(readFileSync(file), path)
+      // Some editors put a mark before the first character; it is no part of the passphrase.
+      .replace(/^\uFEFF/, '')
+      .replace(/\r?\n$/, '')
     if (passphrase === '' || /[\r\n]/.test(passphrase))
       throw new KeyFileError('key-passphrase', `${path} is to hold one line, ${what}.`)
     return passphrase

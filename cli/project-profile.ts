@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, realpathSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
+import { maybeHomeFolder } from '../sdk/home/home-folder.ts'
 import {
   createProfile,
   DEFAULT_PROFILE,
@@ -23,7 +23,7 @@ export interface ProjectOptions extends ProfileOptions {
 /** The project that a folder belongs to: the nearest one above with a `.git`, else the folder itself. Never a home directory. */
 export function projectFolder(dir: string): string {
   const from = realpathSync(resolve(dir))
-  const home = homedir()
+  const home = maybeHomeFolder()
   for (let folder = from; folder !== home && dirname(folder) !== folder; folder = dirname(folder))
     if (existsSync(join(folder, '.git'))) return folder
   return from

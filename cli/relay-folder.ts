@@ -1,5 +1,5 @@
-import { homedir } from 'node:os'
 import { isAbsolute, join, resolve } from 'node:path'
+import { homeFolder } from '../sdk/home/home-folder.ts'
 import type { CliHost } from './context.ts'
 
 /**
@@ -10,5 +10,8 @@ export function relayFolder(named: string | undefined, env: CliHost['env']): str
   if (named !== undefined) return resolve(named)
   const base = env['XDG_DATA_HOME']
   // The XDG rules: a relative path is to be ignored.
-  return join(base !== undefined && isAbsolute(base) ? base : join(homedir(), '.local', 'share'), 'posthorn-relay')
+  return join(
+    base !== undefined && isAbsolute(base) ? base : join(homeFolder(env), '.local', 'share'),
+    'posthorn-relay',
+  )
 }

@@ -27,6 +27,8 @@ const BY_ERRNO: Readonly<Record<string, readonly [what: string, hint?: string]>>
   EADDRNOTAVAIL: ['this machine has no such address'],
 }
 
+const FILE_IN_PLACE = ['a file is in its place, where a folder has to be'] as const
+
 const BY_SQLITE: readonly (readonly [pattern: RegExp, what: string, hint: string])[] = [
   [
     /^SQLITE_FULL/,
@@ -53,12 +55,14 @@ interface SystemError {
   readonly dest?: unknown
   readonly address?: unknown
   readonly port?: unknown
+  readonly syscall?: unknown
 }
 
 /** Undefined for errors that are neither the system's nor SQLite's. */
 export function explainSystemError(error: unknown): Explained | undefined {
-  if (!(error instanceof Error)) return undefined
-  const { code, path, dest, address, port } = error as Error & SystemError
+  // What a tool's process tells is in words already.
+  if (!(error instanceof Error) || error.name === 'RelayToolError') return undefined
+  const { code, path, dest, address, port, syscall } = error as Error & SystemError
   if (typeof code !== 'string') return undefined
   const sqlite = BY_SQLITE.find(([pattern]) => pattern.test(code))
   if (sqlite) return { message: `${sqlite[1]} (${code})`, hint: sqlite[2] }
@@ -68,7 +72,7 @@ export function explainSystemError(error: unknown): Explained | undefined {
     return { message: `${JSON.stringify((error as { input?: unknown }).input)} is no address` }
   const found = BY_ERRNO[code]
   if (found === undefined) return undefined
-  const [what, hint] = found
+  const [what, hint]: readonly [string, string?] = code === 'EEXIST' && syscall === 'mkdir' ? FILE_IN_PLACE : found
   const place = typeof port === 'number' ? `${String(address ?? '')}:${port}` : undefined
   const file = typeof dest === 'string' && code !== 'ENOENT' ? dest : path
   const subject = place ?? (typeof file === 'string' ? file : undefined)

@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseError, fileFault, isDamage } from './sqlite.ts'
 import { type Database, loadDriver } from './sqlite-driver.ts'
 
 /** Somebody else holds the folder. `pid` is who said so last, for the message only. */
@@ -23,14 +24,20 @@ const held = new Set<Database>()
 export function acquireLock(directory: string): () => void {
   const Driver = loadDriver()
   const pidFile = join(directory, 'lock.pid')
-  const db = new Driver(join(directory, 'lock.db'), { timeout: 0 })
+  const path = join(directory, 'lock.db')
+  let db: Database
+  try {
+    db = new Driver(path, { timeout: 0 })
+  } catch (error) {
+    throw lockFault(path, error)
+  }
   try {
     db.pragma('locking_mode = EXCLUSIVE')
     db.exec('BEGIN EXCLUSIVE')
   } catch (error) {
     db.close()
     if ((error as { code?: string }).code?.startsWith('SQLITE_BUSY')) throw new LockedError(directory, readPid(pidFile))
-    throw error
+    throw lockFault(path, error)
   }
   writeFileSync(pidFile, String(process.pid), { mode: 0o600 })
   held.add(db)
@@ -40,6 +47,14 @@ export function acquireLock(directory: string): () => void {
     db.close()
   }
 }
+
+/** Nothing is kept in it: a damaged one may go. */
+const lockFault = (path: string, error: unknown): unknown =>
+  isDamage(error)
+    ? new DatabaseError('damaged-file', `${path} is damaged. It holds nothing but the lock: remove it.`, {
+        cause: error,
+      })
+    : fileFault(path, error)
 
 function readPid(file: string): number | undefined {
   try {

@@ -1,8 +1,8 @@
 /** What an operator does to a log beside the relay: check, back up, restore, prune. @module */
 
-import { existsSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { PruneRefusedError, type RetentionRule, requireRules } from './log/retention.ts'
-import { BackupError, requireLog } from './log/sqlite/backup.ts'
+import { requireFile, requireLog } from './log/sqlite/backup.ts'
 import { type CheckOptions, type CheckReport, checkLog } from './log/sqlite/check.ts'
 import { LOG_FILE, openSqliteStore } from './log/sqlite/store.ts'
 import { type PruneReport, prune } from './retention.ts'
@@ -21,10 +21,11 @@ export { type CheckOptions, type CheckReport, checkLog, type DamagedRow } from '
 export type { PruneReport } from './retention.ts'
 export { LOG_FILE }
 
-/** Checks a backup; see {@link checkLog}. Rejects with BackupError `no-log` if there is no such file. */
-export const checkFile = async (file: string, options?: CheckOptions): Promise<CheckReport> => {
-  if (!existsSync(file)) throw new BackupError('no-log', `there is no file ${file}`)
-  return checkLog(file, options)
+/** Checks a backup, or the log of a folder; see {@link checkLog}. Rejects with BackupError `no-log` if there is neither. */
+export const checkFile = async (path: string, options?: CheckOptions): Promise<CheckReport> => {
+  if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return checkLog(requireLog(path), options)
+  requireFile(path)
+  return checkLog(path, options)
 }
 
 /** Checks the log of a folder; see {@link checkLog}. */

@@ -91,7 +91,7 @@ export class StateError extends Error {
 /** A profile folder is missing, malformed, or cannot be created. */
 export class ProfileError extends Error {
   override readonly name = 'ProfileError'
-  readonly code: 'profile-missing' | 'profile-malformed' | 'profile-exists' | 'profile-name'
+  readonly code: 'profile-missing' | 'profile-malformed' | 'profile-exists' | 'profile-name' | 'no-home-folder'
   constructor(code: ProfileError['code'], message: string, options?: ErrorOptions) {
     super(message, options)
     this.code = code

@@ -1,5 +1,5 @@
-import { homedir } from 'node:os'
 import { isAbsolute, join } from 'node:path'
+import { homeFolder } from '../../sdk/home/home-folder.ts'
 import type { Command, Context } from '../context.ts'
 import { UsageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -81,7 +81,7 @@ function setupOf({ options, env }: Context<'install'>): Omit<HostSetup, 'allowTo
   return {
     scope: options.user ? 'user' : 'project',
     project,
-    home: env['HOME'] || homedir(),
+    home: homeFolder(env),
     env,
     command: ownCommand(env['PATH'], process.argv[1] ?? 'posthorn', options.user ? undefined : project),
     profile: options.profile,
@@ -91,7 +91,7 @@ function setupOf({ options, env }: Context<'install'>): Omit<HostSetup, 'allowTo
 /** Where it is remembered what files were before. */
 function recordsFolder(env: HostSetup['env']): string {
   const xdg = env['XDG_STATE_HOME']
-  const root = xdg !== undefined && isAbsolute(xdg) ? xdg : join(env['HOME'] || homedir(), '.local', 'state')
+  const root = xdg !== undefined && isAbsolute(xdg) ? xdg : join(homeFolder(env), '.local', 'state')
   return join(root, 'posthorn', 'install')
 }
 

@@ -4,7 +4,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts'
 import type { Output } from '../output.ts'
 import { relayFolder } from '../relay-folder.ts'
 import { runRelayTool } from '../relay-tool/index.ts'
-import { escapeText } from '../text.ts'
+import { escapeText, plural } from '../text.ts'
 
 /** Rows and problems that people are shown; `--json` has all of them. */
 const SHOWN = 50
@@ -24,7 +24,7 @@ export function tellReport(out: Output, report: CheckReport): ExitCode {
   const lines = [
     ok
       ? `sound: ${events} events, ${removals} removals, up to seq ${last}`
-      : `damaged: ${damaged.length} of ${events} rows, ${problems.length} problems of the file`,
+      : `damaged: ${damaged.length} of ${plural(events, 'row')}, ${plural(problems.length, 'problem')} of the file`,
     ...damaged
       .slice(0, SHOWN)
       .map(({ seq, id, what }) => `  seq ${seq ?? '?'}  ${escapeText(id ?? '?')}  ${escapeText(what)}`),

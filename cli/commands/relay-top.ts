@@ -5,6 +5,7 @@ import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { withLookout } from '../lookout.ts'
 import { relayFor } from '../profile.ts'
 import { escapeLine } from '../text.ts'
+import { listenForQuit } from '../top/keys.ts'
 import { figuresOf, type Look, lookAt } from '../top/look.ts'
 import { topPage } from '../top/page.ts'
 import { type Roster, watchRoster } from '../top/roster.ts'
@@ -26,10 +27,13 @@ export const relayTop: Command<'relay top'> = async context => {
   return withLookout({ ...context, options: { ...options, relay: [relay] } }, async around => {
     const roster = watchRoster(around, context)
     const screen = createScreen(context, !options.json && count === undefined)
+    const keys = listenForQuit(context, screen.isLive)
+    const here = { ...context, signal: AbortSignal.any([signal, keys.quit]) }
     try {
-      await sleep(timers, ROSTER_MS, signal)
-      return await watchRelay({ relay, first, count, roster: roster.read, show: screen.show }, context)
+      await sleep(timers, ROSTER_MS, here.signal)
+      return await watchRelay({ relay, first, count, roster: roster.read, show: screen.show }, here)
     } finally {
+      keys.stop()
       screen.close()
       roster.stop()
     }
@@ -77,7 +81,8 @@ function show(
 ): void {
   const figures = figuresOf(before, now)
   const { awake, asleep, agents } = roster()
-  if (!out.json) return draw(topPage({ relay, look: now, figures, roster: { awake, asleep, agents } }, out.paint))
+  if (!out.json)
+    return draw(topPage({ relay, look: now, figures, roster: { awake, asleep, agents } }, out.paint, out.width))
   const { connections, subscriptions, head, uptimeS } = now.stats
   out.result('', {
     relay,

@@ -1,5 +1,5 @@
 import { parseJson } from '../../protocol/json.ts'
-import { type Json, StateError, stateBeside } from '../../sdk/index.ts'
+import { type Agent, type Json, StateError, stateBeside } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
 import { CliError, hintOfReason, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
@@ -12,13 +12,14 @@ import { escapeText } from '../text.ts'
 export const stateSet: Command<'state set'> = context => {
   const { operands, options } = context
   if (operands.length % 2 === 1) throw new UsageError('each key has a value after it')
-  const values: Record<string, Json> = {}
+  const values: (readonly [string, Json])[] = []
   for (let at = 0; at < operands.length; at += 2) {
     const [key = '', text = ''] = operands.slice(at)
     const json = options.text ? undefined : parseJson(text)
-    values[key] = json?.ok ? (json.value as Json) : text
+    values.push([key, json?.ok ? (json.value as Json) : text])
   }
-  return update(context, values)
+  // Not by assignment: "__proto__" is a key like any other.
+  return update(context, Object.fromEntries(values))
 }
 
 /** `posthorn state del <key>…`. */
@@ -61,11 +62,18 @@ async function update(
       )
       return EXIT.refused
     }
-    out.say('no relay was reached: it is kept, and told when the agent next reaches one')
+    out.say(notPublished(agent, options.timeout))
     return EXIT.unreachable
   } catch (error) {
     throw error instanceof StateError ? new UsageError(error.message) : error
   } finally {
     await mailbox.close()
   }
+}
+
+/** Why nothing was published, as far as the relays' states tell. */
+function notPublished(agent: Agent, ms: number): string {
+  const isReached = agent.status().relays.some(({ state }) => state !== 'offline')
+  const why = isReached ? `no relay has acknowledged it within ${ms / 1_000} s` : 'no relay was reached'
+  return `${why}: it is kept here, and goes out with posthorn catchup or the next agent that uses its state`
 }

@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import type { CliHost } from '../context.ts'
 import { escapeLine } from '../text.ts'
 import type { Fitting, LocalWords } from './words.ts'
@@ -21,7 +22,7 @@ export const localWords =
         case 'profile':
           return sdk
             .listProfiles(sdk.profilesRoot(env))
-            .map(({ name, pubkey }) => ({ word: name, help: sdk.npubOf(pubkey) }))
+            .map(({ home: folder, pubkey }) => ({ word: basename(folder), help: sdk.npubOf(pubkey) }))
         case 'who':
         case 'contact':
           return homeContacts(home()).map(({ name, pubkey }): Fitting => ({ word: name, help: sdk.npubOf(pubkey) }))

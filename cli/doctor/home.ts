@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { structureFault } from '../../platform/sqlite.ts'
 import { loadDriver } from '../../platform/sqlite-driver.ts'
@@ -54,8 +54,19 @@ export function lookAtKey({ home, pubkey, signer }: Profile): Finding {
   }
 }
 
-/** What lies beside the key holds mail, and is nobody else's to read. */
+/** What lies beside the key holds mail: its owner can write it, and others cannot read it. */
 export function lookAtFiles({ home }: Profile): Finding {
+  const { mail, state, spool } = homeFiles(home)
+  const unwritable = [home, mail, state, spool].filter(path => existsSync(path) && !isWritable(path))
+  if (unwritable.length > 0)
+    return {
+      check: 'files',
+      level: 'fail',
+      code: 'files-unwritable',
+      what: `this user cannot write ${unwritable.join(', ')}: nothing can be received or sent`,
+      do: `make them yours: chown -R "$(id -u)" ${home}; chmod -R u+rwX ${home}`,
+      exit: EXIT.failure,
+    }
   const open =
     process.platform === 'win32'
       ? []
@@ -69,6 +80,15 @@ export function lookAtFiles({ home }: Profile): Finding {
     code: 'files-open',
     what: `open to others in ${home}: ${open.join(', ')}`,
     do: `chmod -R go= ${home}`,
+  }
+}
+
+function isWritable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK | constants.W_OK)
+    return true
+  } catch {
+    return false
   }
 }
 

@@ -1,5 +1,6 @@
 import { openVerifierPool } from '../../platform/verifier-pool.ts'
 import { backupLog, type CheckOptions, checkFile, checkFolder, pruneFolder, restoreLog } from '../../relay/tools.ts'
+import { messageOf } from '../errors.ts'
 import type { Job, Report, Told, ToolName } from './protocol.ts'
 
 /** One tool of the relay as a process of its own, which may be killed at any moment until it says that it is finishing. */
@@ -50,7 +51,7 @@ process.on('message', (job: Job) => {
       tell({
         type: 'failed',
         code: (error as { code?: string } | null)?.code,
-        message: error instanceof Error ? error.message : String(error),
+        message: messageOf(error),
       }),
     )
 })

@@ -123,7 +123,7 @@ export const OUTPUTS: Readonly<Partial<Record<VerbName, Schema>>> = {
     },
     { fromName: text, reason: text },
   ),
-  'contact add': contact,
+  'contact add': line({ npub, pubkey: hex64, standing }, { name: text, renamedFrom: text }),
   'contact allow': contact,
   'contact deny': contact,
   'contact remove': contact,

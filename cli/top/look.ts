@@ -1,4 +1,5 @@
 import type { Clock } from '../../platform/clock.ts'
+import { connectReason } from '../../platform/connect-reason.ts'
 import { getNode } from '../../platform/web-get-node.ts'
 import { parseJson } from '../../protocol/json.ts'
 import { CliError } from '../errors.ts'
@@ -32,7 +33,7 @@ export async function lookAt(options: LookOptions): Promise<Look> {
   const { relay, clock } = options
   const http = relay.replace(/^ws/, 'http').replace(/\/$/, '')
   const sent = clock.monotonic()
-  const stats = await get(`${http}/stats`, options)
+  const stats = await get(`${http}/stats`, relay, options)
   const answerMs = clock.monotonic() - sent
   const json = parseJson(stats ?? '')
   const read = json.ok ? readStats(json.value) : undefined
@@ -40,29 +41,30 @@ export async function lookAt(options: LookOptions): Promise<Look> {
     throw new CliError('no-stats', EXIT.failure, `${relay} tells no numbers`, {
       hint: 'posthorn relay serves them at /stats; a proxy before it may not pass them on',
     })
-  const text = options.metrics === undefined ? undefined : await get(metricsUrl(options.metrics), options)
+  const text =
+    options.metrics === undefined ? undefined : await get(metricsUrl(options.metrics), options.metrics, options)
   return { at: sent, answerMs, stats: read, metrics: text === undefined ? undefined : parseMetrics(text) }
 }
 
 /** `http://host:9464` as it stands, with the path that everybody serves metrics under. */
 const metricsUrl = (url: string): string => (new URL(url).pathname === '/' ? new URL('/metrics', url).href : url)
 
-/** The body; undefined for anything but 200. */
-async function get(url: string, { timeoutMs, signal }: LookOptions): Promise<string | undefined> {
+/** The body; undefined for anything but 200. `asNamed`: the address as the user wrote it. */
+async function get(url: string, asNamed: string, { timeoutMs, signal }: LookOptions): Promise<string | undefined> {
   try {
     const answer = await getNode(url, { publicOnly: false, maxBytes: MAX_BYTES, timeoutMs, accept: '*/*' })
     signal.throwIfAborted()
     return answer.status === 200 ? answer.text : undefined
   } catch (cause) {
     const isLate = cause instanceof Error && cause.message === 'no answer in time'
-    const why = isLate ? `no answer in ${timeoutMs / 1000} s` : reasonOf(cause)
-    throw new CliError('relay-unreachable', EXIT.unreachable, `cannot reach ${url}: ${why}`, { cause })
+    const why = isLate ? `no answer in ${timeoutMs / 1000} s` : reasonOf(cause, asNamed)
+    throw new CliError('relay-unreachable', EXIT.unreachable, `cannot reach ${asNamed}: ${why}`, { cause })
   }
 }
 
-function reasonOf(error: unknown): string {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code
-  return error instanceof Error ? error.message : String(error)
+function reasonOf(error: unknown, url: string): string {
+  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error
+  return cause instanceof Error ? connectReason(cause, url) : String(cause)
 }
 
 export interface Latency {

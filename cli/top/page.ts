@@ -4,6 +4,10 @@ import type { Figures, Latency, Look } from './look.ts'
 import type { Roster } from './roster.ts'
 
 const PLOT_WIDTH = 60
+/** Columns before the value of a fact, columns for the note behind the plot, and bars at least. */
+const FACT_AT = 17
+const PLOT_NOTE = 20
+const MIN_PLOT = 10
 const BARS = '▁▂▃▄▅▆▇█'
 const MOST_AGENTS = 12
 
@@ -11,9 +15,10 @@ const MOST_AGENTS = 12
 export function topPage(
   { relay, look, figures, roster }: { relay: string; look: Look; figures: Figures; roster: Roster | undefined },
   paint: Paint,
+  width = Number.POSITIVE_INFINITY,
 ): string {
   const { stats, answerMs } = look
-  const fact = (name: string, value: string) => `  ${paint.dim(name.padEnd(14))} ${value}`
+  const fact = (name: string, value: string) => `  ${paint.dim(name.padEnd(14))} ${escapeLine(value, width - FACT_AT)}`
   const facts: [string, string | undefined][] = [
     ['up for', duration(stats.uptimeS)],
     ['answers in', `${answerMs.toFixed(answerMs < 10 ? 1 : 0)} ms`],
@@ -30,19 +35,19 @@ export function topPage(
     ['query', latencyText(figures.query)],
   ]
   return [
-    paint.bold(escapeLine(relay, 120)),
+    paint.bold(escapeLine(relay, Math.min(width, 120))),
     ...facts.flatMap(([name, value]) => (value === undefined ? [] : [fact(name, value)])),
-    ...plot(stats.recent, paint),
-    ...(roster === undefined ? [] : ['', ...rosterLines(roster, paint)]),
+    ...plot(stats.recent, paint, width),
+    ...(roster === undefined ? [] : ['', ...rosterLines(roster, paint, width)]),
   ].join('\n')
 }
 
-function rosterLines({ awake, asleep, agents }: Roster, paint: Paint): string[] {
+function rosterLines({ awake, asleep, agents }: Roster, paint: Paint, width: number): string[] {
   const shown = agents.slice(0, MOST_AGENTS)
   return [
     `  ${paint.green(`● ${awake} awake`)}   ${paint.dim(`○ ${asleep} asleep`)}`,
     ...shown.map(({ name, isAwake, doing }) => {
-      const line = `    ${isAwake ? '●' : '○'} ${name}${doing === '' ? '' : `  ${doing}`}`
+      const line = `    ${escapeLine(`${isAwake ? '●' : '○'} ${name}${doing === '' ? '' : `  ${doing}`}`, width - 4)}`
       return isAwake ? line : paint.dim(line)
     }),
     ...(agents.length > shown.length ? [`    and ${plural(agents.length - shown.length, 'more agent')}`] : []),
@@ -50,8 +55,8 @@ function rosterLines({ awake, asleep, agents }: Roster, paint: Paint): string[] 
 }
 
 /** The last minutes as bars; nothing where nothing is known yet. */
-function plot(recent: readonly number[], paint: Paint): string[] {
-  const samples = recent.slice(-PLOT_WIDTH)
+function plot(recent: readonly number[], paint: Paint, width: number): string[] {
+  const samples = recent.slice(-Math.max(MIN_PLOT, Math.min(PLOT_WIDTH, width - FACT_AT - PLOT_NOTE)))
   if (samples.length < 2) return []
   const most = Math.max(...samples)
   const bar = (sample: number) =>

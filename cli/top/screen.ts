@@ -7,7 +7,11 @@ const HOME = '\u001b[H'
 const TO_LINE_END = '\u001b[K'
 const TO_SCREEN_END = '\u001b[J'
 
+const KEYS = '  q or Ctrl-C ends'
+
 export interface Screen {
+  /** It draws over itself, and has a line for keys. */
+  readonly isLive: boolean
   /** Replaces what is shown; without a terminal, adds to it. */
   show(page: string): void
   close(): void
@@ -15,7 +19,7 @@ export interface Screen {
 
 /** Draws over itself on a terminal if `live`; elsewhere pages follow each other. */
 export function createScreen({ stdout }: Pick<CliHost, 'stdout'>, live: boolean): Screen {
-  if (!live || stdout.isTTY !== true) return { show: page => void stdout.write(`${page}\n`), close() {} }
+  if (!live || stdout.isTTY !== true) return { isLive: false, show: page => void stdout.write(`${page}\n`), close() {} }
   let open = true
   const close = () => {
     if (!open) return
@@ -27,9 +31,11 @@ export function createScreen({ stdout }: Pick<CliHost, 'stdout'>, live: boolean)
   process.once('exit', close)
   stdout.write(ENTER)
   return {
+    isLive: true,
     show(page) {
       const rows = 'rows' in stdout && typeof stdout.rows === 'number' ? stdout.rows - 1 : Number.POSITIVE_INFINITY
-      const lines = page.split('\n').slice(0, rows)
+      // The last line is for the keys.
+      const lines = [...page.split('\n').slice(0, rows - 1), KEYS]
       stdout.write(`${HOME}${lines.map(line => `${line}${TO_LINE_END}`).join('\n')}\n${TO_SCREEN_END}`)
     },
     close,

@@ -72,7 +72,7 @@ export const RELAY_VERBS = {
   },
   'relay check': {
     summary: "is a relay's log, or a backup, what was stored? beside a running relay, too",
-    operands: '[backup]',
+    operands: '[backup|folder]',
     arity: [0, 1],
     are: ['file'],
     options: { ...DATA, deep: { type: 'flag', help: 'also check every signature' } },

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { basename, isAbsolute, join, resolve } from 'node:path'
 import { checkName, DEFAULT_PROFILE } from '../profile-name.ts'
+import { homeFolder } from './home-folder.ts'
 
 export { checkName, DEFAULT_PROFILE }
 
@@ -23,7 +23,7 @@ export function profilesRoot(env: NodeJS.ProcessEnv = process.env): string {
   const xdg = env.XDG_DATA_HOME
   // The XDG specification: a relative path is invalid and ignored.
   if (xdg !== undefined && isAbsolute(xdg)) return join(xdg, 'posthorn')
-  return join(env.HOME || homedir(), '.local', 'share', 'posthorn')
+  return join(homeFolder(env), '.local', 'share', 'posthorn')
 }
 
 export interface HomeChoice {

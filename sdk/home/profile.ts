@@ -150,7 +150,8 @@ export function readProfile(home: string): Profile {
   try {
     text = readFileSync(path, 'utf8')
   } catch (cause) {
-    if (!isMissing(cause)) throw new ProfileError('profile-malformed', `${path} cannot be read.`, { cause })
+    if (!isMissing(cause))
+      throw new ProfileError('profile-malformed', `${path} cannot be read: ${reasonOf(cause)}.`, { cause })
     throw new ProfileError('profile-missing', `there is no profile at ${home}; create one first (posthorn init).`)
   }
   const json = parseJson(text)
@@ -161,6 +162,17 @@ export function readProfile(home: string): Profile {
   if (v !== 1 || typeof name !== 'string' || !isHex64(pubkey) || !isRelayList(relays) || !isSound)
     throw new ProfileError('profile-malformed', `${path} is not a profile of this version; repair or remove it.`)
   return frozen({ home, name: checkName(name), pubkey, relays, ...(signer ? { signer } : {}) })
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOTDIR: 'a part of its path is a file where a folder has to be',
+  EISDIR: 'a folder is in its place',
+  EACCES: 'this user may not',
+  EPERM: 'this user may not',
+}
+const reasonOf = (error: unknown): string => {
+  const code = String((error as { code?: unknown } | null)?.code)
+  return REASONS[code] ?? code
 }
 
 const frozen = (profile: Profile): Profile => Object.freeze({ ...profile, relays: Object.freeze([...profile.relays]) })

@@ -1,12 +1,29 @@
-import { closeSync, openSync, readFileSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { allWell, isComplete, isPublished, isSynced, openAgent, problemsOf } from 'posthorn'
 import { saneDefaults } from 'posthorn/relay'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { connectReason } from '#dist/platform/connect-reason.js'
 import { person } from '../helpers/events.ts'
 import { startRelay } from '../helpers/start-relay.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
-import { inProcess, json } from './posthorn.ts'
+import { BIN, inProcess, json } from './posthorn.ts'
 
 const NOWHERE = 'ws://127.0.0.1:9'
 
@@ -131,27 +148,30 @@ describe('damaged files are called damaged', () => {
     },
   }
 
-  test.each(Object.keys(damages))('mail.db: %s', async how => {
+  test('mail.db: doctor says so, verbs end with 6, the file is left as it is', async () => {
     const relay = await startRelay()
     const { run, home } = scene()
     for (const name of ['ann', 'bea']) await run(`init --as ${name} --relay ${relay.url}`)
-    await run('catchup --as ann')
     await run('send ann hello --as bea')
     await run('catchup --as ann')
     expect((await run('doctor --as ann')).code).toBe(0)
     const file = join(home('ann'), 'mail.db')
-    damages[how]?.(file)
-    const before = readFileSync(file)
-    const doctor = await run('doctor --as ann')
-    expect(doctor.code).toBe(6)
-    expect(doctor.stdout).toMatch(/FAIL {2}mail .*damaged/)
-    expect(doctor.stderr).toContain('not well')
-    for (const verb of ['status', 'inbox', 'send bea hi']) {
-      const told = await run(`${verb} --as ann`)
-      expect([verb, told.code, told.stderr], verb).toEqual([verb, 6, expect.stringContaining('damaged')])
-      expect(told.stderr).not.toContain('another program')
+    const sound = readFileSync(file)
+    for (const [how, damage] of Object.entries(damages)) {
+      for (const rest of ['-wal', '-shm']) rmSync(file + rest, { force: true })
+      writeFileSync(file, sound)
+      damage(file)
+      const before = readFileSync(file)
+      const doctor = await run('doctor --as ann')
+      expect([how, doctor.code, doctor.stdout]).toEqual([how, 6, expect.stringMatching(/FAIL {2}mail .*damaged/)])
+      expect(doctor.stderr).toContain('not well')
+      for (const verb of ['status --offline', 'send bea hi']) {
+        const told = await run(`${verb} --as ann`)
+        expect([how, verb, told.code, told.stderr]).toEqual([how, verb, 6, expect.stringContaining('damaged')])
+        expect(told.stderr).not.toContain('another program')
+      }
+      if (how !== 'overwritten in the middle') expect(readFileSync(file).equals(before)).toBe(true)
     }
-    if (how !== 'overwritten in the middle') expect(readFileSync(file).equals(before)).toBe(true)
   })
 
   test('state.db of random bytes: doctor and state verbs', async () => {
@@ -171,3 +191,116 @@ describe('damaged files are called damaged', () => {
     }
   })
 })
+
+describe('a relay’s files', () => {
+  test('relay check of junk, of nothing, of a folder; backup into no folder; a failed restore leaves none', async () => {
+    const folder = tempDir()
+    const run = (...args: string[]) => inProcess(args, { env: { XDG_DATA_HOME: folder } })
+    const junk = join(folder, 'junk.db')
+    writeFileSync(junk, Buffer.alloc(9_000, 0x31))
+    const empty = join(folder, 'empty.db')
+    writeFileSync(empty, '')
+    for (const file of [junk, empty]) {
+      const told = await run('relay', 'check', file)
+      expect([told.code, told.stdout]).toEqual([6, expect.stringMatching(/^damaged: /)])
+      expect(told.stdout).not.toContain('another program')
+    }
+    const { relay, data } = await startRelay()
+    await relay.close()
+    cpSync(data, join(folder, 'posthorn-relay'), { recursive: true })
+    expect(await run('relay', 'check', data)).toMatchObject({ code: 0 })
+    const nowhere = await run('relay', 'backup', 'no-such-dir/x.db')
+    expect([nowhere.code, nowhere.stderr]).toEqual([3, expect.stringContaining('there is no folder no-such-dir ')])
+    const target = join(folder, 'made', 'below')
+    const failed = await run('relay', 'restore', junk, '--data', target)
+    expect([failed.code, existsSync(join(folder, 'made'))]).toEqual([6, false])
+    truncateSync(join(folder, 'posthorn-relay', 'log.db'), 0)
+    const started = await run('relay', '--port', '0')
+    expect([started.code, started.stderr]).toEqual([6, expect.stringContaining('log.db is not a SQLite database')])
+  })
+})
+
+describe('names as they were given', () => {
+  test('renaming a contact is said; a copied profile is listed by its folder; a passphrase file may begin with a mark', async () => {
+    const relay = await startRelay()
+    const { run, home } = scene()
+    for (const name of ['ann', 'bob']) await run(`init --as ${name} --relay ${relay.url}`)
+    const npub = String(json(await run('whoami --as bob --json'))['npub'])
+    expect((await run(`contact add bo ${npub} --as ann`)).stderr).toContain('was called bob; it is now called bo')
+    expect((await run(`contact add bo ${npub} --as ann`)).stderr).toBe('')
+    expect(json(await run(`contact add bobby ${npub} --as ann --json`))).toMatchObject({ renamedFrom: 'bo' })
+    cpSync(home('bob'), home('bob-copy'), { recursive: true })
+    expect((await run('whoami --as nobody')).stderr).toContain('ann, bob, bob-copy')
+    const words = await run('completion words -- whoami --as b')
+    expect(words.lines.map(line => line.split('\t')[0])).toEqual(['bob', 'bob-copy'])
+    const file = join(home('ann'), 'pass')
+    writeFileSync(file, '\uFEFFsesame\r\n', { mode: 0o600 })
+    expect((await run(`key passphrase --as ann --new-passphrase-file ${file}`)).code).toBe(0)
+    writeFileSync(file, 'sesame\n', { mode: 0o600 })
+    expect((await run(`send bobby hi --as ann --passphrase-file ${file}`)).code).toBe(0)
+  })
+
+  test('__proto__ is a key of state like any other', async () => {
+    const relay = await startRelay()
+    const { run } = scene()
+    await run(`init --as ann --relay ${relay.url}`)
+    expect((await run('state set __proto__ 1 --as ann')).code).toBe(0)
+    expect(await run('state get __proto__ --as ann')).toMatchObject({ code: 0, stdout: '1\n' })
+  })
+})
+
+describe('why a connection failed, in words', () => {
+  test.each([
+    [{ message: 'connect ECONNREFUSED 127.0.0.1:9', code: 'ECONNREFUSED' }, 'ws://a', /nothing listens there/],
+    [{ message: 'getaddrinfo ENOTFOUND a', code: 'ENOTFOUND' }, 'ws://a', /no such host name \(DNS\)/],
+    [{ message: 'Unexpected server response: 301' }, 'ws://a', /redirects .*write wss:\/\/ instead of ws:\/\//],
+    [{ message: 'Unexpected server response: 302' }, 'wss://a', /redirects .*no relay at this address/],
+    [{ message: 'Unexpected server response: 404' }, 'ws://a', /no relay at this address/],
+    [{ message: 'Unexpected server response: 502' }, 'ws://a', /proxy in front of it/],
+    [{ message: 'wrong version number', code: 'ERR_SSL_WRONG_VERSION_NUMBER' }, 'wss://a', /does not speak TLS/],
+    [{ message: 'certificate has expired', code: 'CERT_HAS_EXPIRED' }, 'wss://a', /certificate has expired/],
+    [{ message: 'self-signed', code: 'DEPTH_ZERO_SELF_SIGNED_CERT' }, 'wss://a', /signed by itself/],
+    [{ message: 'something new' }, 'ws://a', /^something new$/],
+  ])('%j', ({ message, ...code }, url, expected) => {
+    expect(connectReason(Object.assign(new Error(message), code), url)).toMatch(expected)
+  })
+})
+
+test.skipIf(process.platform === 'win32' || process.getuid?.() !== 0)(
+  'files that this user may not write: doctor says so, and verbs name the file',
+  async () => {
+    const folder = tempDir()
+    const owned = join(folder, 'owned')
+    mkdirSync(owned)
+    const env = { XDG_DATA_HOME: owned, HOME: owned, PATH: process.env['PATH'] ?? '' }
+    const own = (path: string) => {
+      chownSync(path, 4242, 4242)
+      if (statSync(path).isDirectory()) for (const name of readdirSync(path)) own(join(path, name))
+    }
+    const asUser = (...args: string[]) =>
+      spawnSync(process.execPath, [BIN, ...args], { env, uid: 4242, gid: 4242, encoding: 'utf8', timeout: 20_000 })
+    await inProcess(['init', '--as', 'ann', '--relay', NOWHERE], { env })
+    await inProcess(['send', 'ann', 'hi', '--as', 'ann', '--timeout', '0.1'], { env })
+    chmodSync(folder, 0o755)
+    own(owned)
+    const home = join(owned, 'posthorn', 'ann')
+    chmodSync(join(home, 'mail.db'), 0o400)
+    const doctor = asUser('doctor', '--as', 'ann', '--timeout', '0.3')
+    expect(doctor.stdout).toMatch(/FAIL {2}files .*this user cannot write .*mail\.db/)
+    const inbox = asUser('inbox', '--as', 'ann', '--offline')
+    expect([inbox.status, inbox.stderr]).toEqual([
+      1,
+      expect.stringMatching(/mail\.db cannot be opened .*this user may not/),
+    ])
+    chmodSync(home, 0o500)
+    expect(asUser('status', '--as', 'ann').stderr).toMatch(/lock\.db cannot be opened/)
+    const homeless = spawnSync(process.execPath, [BIN, 'whoami'], {
+      env: { PATH: env.PATH },
+      uid: 4243,
+      gid: 4243,
+      encoding: 'utf8',
+      timeout: 20_000,
+    })
+    expect([homeless.status, homeless.stderr]).toEqual([2, expect.stringContaining('no home folder')])
+  },
+)

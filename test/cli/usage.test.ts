@@ -10,9 +10,18 @@ test('every verb stands in one group of help', () => {
 })
 
 describe('help', () => {
-  test('without a verb and with --help: the same overview, exit 0, on stdout', async () => {
+  test('without a verb: one screen of 24 lines and 80 columns, each verb or its family in it', async () => {
+    const bare = await posthorn([])
+    expect([bare.code, bare.stderr]).toEqual([0, ''])
+    expect(bare.stdout.split('\n').length).toBeLessThanOrEqual(24)
+    for (const line of bare.lines) expect(line.length, line).toBeLessThanOrEqual(80)
+    for (const name of verbs) expect(bare.stdout).toMatch(new RegExp(`[ ,](${name}|${name.split(' ')[0]} …)(,|\n)`))
+    for (const next of ['posthorn help ', 'posthorn help <verb>']) expect(bare.stdout).toContain(next)
+  })
+
+  test('help and --help: the same overview, exit 0, on stdout', async () => {
     const [bare, long, short, verb] = await Promise.all([
-      posthorn([]),
+      posthorn(['help']),
       inProcess(['--help']),
       inProcess(['-h']),
       inProcess(['help']),

@@ -8,7 +8,8 @@ import { inProcess, jsonLines } from './posthorn.ts'
 async function scene() {
   const relay = await startRelay()
   const folder = tempDir()
-  const run = (...args: string[]) => inProcess(args, { env: { XDG_DATA_HOME: folder, PATH: process.env['PATH'] ?? '' } })
+  const run = (...args: string[]) =>
+    inProcess(args, { env: { XDG_DATA_HOME: folder, PATH: process.env['PATH'] ?? '' } })
   for (const name of ['ann', 'bob']) await run('init', '--as', name, '--relay', relay.url)
   await run('send', 'bob', 'work', '--as', 'ann', '--act', 'request')
   const left = async () => jsonLines(await run('inbox', '--as', 'bob', '--offline', '--json'))[0]

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   openSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
 } from 'node:fs'
@@ -21,7 +22,7 @@ import { LOG_FILE } from './store.ts'
 /** A backup that was not made, or not put back; nothing was changed. */
 export class BackupError extends Error {
   override readonly name = 'BackupError'
-  readonly code: 'no-log' | 'target-exists' | 'damaged-log' | 'log-in-place'
+  readonly code: 'no-log' | 'no-folder' | 'target-exists' | 'damaged-log' | 'log-in-place'
   /** What the check found, where it is the reason. */
   readonly report: CheckReport | undefined
   constructor(code: BackupError['code'], message: string, report?: CheckReport) {
@@ -44,7 +45,12 @@ export interface BackupReport extends CheckReport {
 export async function backupLog(directory: string, target: string, options: CheckOptions = {}): Promise<BackupReport> {
   const source = requireLog(directory)
   const file = resolve(target)
-  if (existsSync(file)) throw new BackupError('target-exists', `${file} is there already; choose another name.`)
+  if (existsSync(file)) throw new BackupError('target-exists', `${target} is there already; choose another name.`)
+  if (statSync(dirname(file), { throwIfNoEntry: false })?.isDirectory() !== true)
+    throw new BackupError(
+      'no-folder',
+      `there is no folder ${dirname(target)} for the backup; make it (mkdir -p), or choose another.`,
+    )
   const partial = partialOf(file)
   rmSync(partial, { force: true })
   try {
@@ -94,8 +100,9 @@ export async function restoreLog(
   directory: string,
   options: RestoreOptions = {},
 ): Promise<RestoreReport> {
-  if (!existsSync(backup)) throw new BackupError('no-log', `there is no file ${backup}`)
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  requireFile(backup)
+  const made = mkdirSync(directory, { recursive: true, mode: 0o700 })
+  let isRestored = false
   const unlock = acquireLock(directory)
   const log = join(directory, LOG_FILE)
   const partial = partialOf(log)
@@ -117,11 +124,31 @@ export async function restoreLog(
     const before = existsSync(log) ? setAside(log) : undefined
     renameSync(partial, log)
     syncFile(directory)
+    isRestored = true
     return { ...report, before }
   } finally {
     removePartial(log)
     unlock()
+    if (!isRestored && made !== undefined) removeMade(made, directory)
   }
+}
+
+/** Takes away the folders that a restore has made, down to the first of them, once nothing but the lock is left inside. */
+function removeMade(first: string, directory: string): void {
+  for (const name of ['lock.db', 'lock.db-journal', 'lock.pid']) rmSync(join(directory, name), { force: true })
+  try {
+    for (let folder = resolve(directory); folder.startsWith(resolve(first)); folder = dirname(folder)) rmdirSync(folder)
+  } catch {
+    // Somebody has put something there meanwhile: it stays.
+  }
+}
+
+/** Throws {@link BackupError} if there is none, or something else is in its place. */
+export function requireFile(path: string): void {
+  const stats = statSync(path, { throwIfNoEntry: false })
+  if (stats === undefined) throw new BackupError('no-log', `there is no file ${path}`)
+  if (stats.isDirectory())
+    throw new BackupError('no-log', `${path} is a folder, not a backup; name the file inside it.`)
 }
 
 /** What becomes `file` when it is complete. */

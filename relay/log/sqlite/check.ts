@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { addFunctions, type Database, DatabaseError, openDatabase } from '../../../platform/sqlite.ts'
 import { loadDriver } from '../../../platform/sqlite-driver.ts'
 import { isEpoch } from '../../../protocol/cursor.ts'
@@ -62,6 +63,8 @@ export async function checkLog(path: string, options: CheckOptions = {}): Promis
   let db: Database | undefined
   options.onProgress?.(0, 0)
   try {
+    if (statSync(path, { throwIfNoEntry: false })?.size === 0)
+      throw new DatabaseError('damaged-file', `${path} is empty (0 bytes): nothing of the log is in it.`)
     db = openDatabase(path, {
       applicationId: LOG_APPLICATION_ID,
       migrations: LOG_MIGRATIONS,
@@ -102,7 +105,7 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 
 /** Errors that a damaged file makes SQLite throw. A schema text that was hit is a plain SQLITE_ERROR ("no such column"). */
 const isDamage = (error: unknown): boolean =>
-  /^SQLITE_(CORRUPT|NOTADB|ERROR|FORMAT|CANTOPEN_CORRUPT|IOERR_SHORT_READ|MISMATCH|TOOBIG|NOMEM)/.test(
+  /^damaged-file$|^SQLITE_(CORRUPT|NOTADB|ERROR|FORMAT|CANTOPEN_CORRUPT|IOERR_SHORT_READ|MISMATCH|TOOBIG|NOMEM)/.test(
     String((error as { code?: unknown } | null)?.code),
   )
 
