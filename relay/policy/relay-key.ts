@@ -1,5 +1,15 @@
-import { constants } from 'node:fs'
-import { chmod, type FileHandle, open, rename, unlink } from 'node:fs/promises'
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { type Random, randomHex } from '../../platform/random.ts'
 import type { EventTemplate, NostrEvent } from '../../protocol/event.ts'
@@ -30,10 +40,10 @@ const MAX_BYTES = 65
 export async function openRelayKey(folder: string | undefined, random: Random): Promise<RelayKey> {
   if (folder === undefined) return asKey(makeSecret(random), random)
   const path = join(folder, RELAY_KEY_FILE)
-  const known = await read(path)
+  const known = read(path)
   if (known !== undefined) return asKey(known, random)
   const secret = makeSecret(random)
-  await write(folder, path, `${bytesToHex(secret)}\n`, randomHex(random, 16))
+  write(folder, path, `${bytesToHex(secret)}\n`, randomHex(random, 16))
   return asKey(secret, random)
 }
 
@@ -59,23 +69,25 @@ function isSecret(bytes: Uint8Array): boolean {
   }
 }
 
-async function read(path: string): Promise<Uint8Array | undefined> {
-  let file: FileHandle
+// Synchronous, as everything here that must be on the disk before the relay listens: file handles of `fs.promises` have no
+// `sync` under Yarn's Plug'n'Play.
+function read(path: string): Uint8Array | undefined {
+  let file: number
   try {
     // A link could point at a file whose mode says nothing about who can swap the link.
-    file = await open(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0))
+    file = openSync(path, constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0))
   } catch (cause) {
     if ((cause as { code?: unknown } | null)?.code === 'ENOENT') return undefined
     throw new RelayKeyError('relay-key-malformed', `${path} cannot be read as a plain file.`, { cause })
   }
   try {
-    const { mode, size } = await file.stat()
+    const { mode, size } = fstatSync(file)
     if (process.platform !== 'win32' && (mode & 0o077) !== 0)
       throw new RelayKeyError(
         'relay-key-exposed',
         `${path} can be read by others; if nobody has, make it yours alone: chmod 600 ${path}`,
       )
-    const text = size > MAX_BYTES ? '' : (await file.readFile('utf8')).trim()
+    const text = size > MAX_BYTES ? '' : readFileSync(file, 'utf8').trim()
     const secret = isHex64(text) ? hexToBytes(text) : undefined
     if (secret === undefined || !isSecret(secret))
       throw new RelayKeyError(
@@ -84,36 +96,40 @@ async function read(path: string): Promise<Uint8Array | undefined> {
       )
     return secret
   } finally {
-    await file.close()
+    closeSync(file)
   }
 }
 
 /** A crash leaves the whole key or none: written aside, synced, put in place, and the folder synced. */
-async function write(folder: string, path: string, text: string, suffix: string): Promise<void> {
+function write(folder: string, path: string, text: string, suffix: string): void {
   const aside = `${path}.${suffix}`
-  const file = await open(aside, 'wx', 0o600)
+  const file = openSync(aside, 'wx', 0o600)
   try {
-    await file.writeFile(text)
-    // The process's umask may have taken bits away, never added any; ours are exact.
-    await chmod(aside, 0o600)
-    await file.sync()
-    await file.close()
-    await rename(aside, path)
+    try {
+      writeFileSync(file, text)
+      // The process's umask may have taken bits away, never added any; ours are exact.
+      fchmodSync(file, 0o600)
+      fsyncSync(file)
+    } finally {
+      closeSync(file)
+    }
+    renameSync(aside, path)
   } catch (error) {
-    await file.close().catch(() => {})
-    await unlink(aside).catch(() => {})
+    try {
+      unlinkSync(aside)
+    } catch {}
     throw error
   }
-  await syncFolder(folder)
+  syncFolder(folder)
 }
 
-async function syncFolder(folder: string): Promise<void> {
+function syncFolder(folder: string): void {
   // Windows opens no folders, and needs no sync for a rename.
   if (process.platform === 'win32') return
-  const handle = await open(folder, 'r')
+  const handle = openSync(folder, 'r')
   try {
-    await handle.sync()
+    fsyncSync(handle)
   } finally {
-    await handle.close()
+    closeSync(handle)
   }
 }

@@ -15,6 +15,9 @@ const ROUNDS = Number(process.env['ROUNDS'] ?? 1)
 const EVENTS = 270
 const RESTARTS = 2
 const WRITERS = 3
+/** Writers wait for each other's readers after this many events, so that the game has as many cuts on a fast machine. */
+const CHUNK = 10
+const CUTS = 60
 
 /** Mixed events of one author: notes, replaceables and addressables with ties, deletions of any of them, also in advance. */
 function script(random: Dice, author: Person, count: number): NostrEvent[] {
@@ -69,23 +72,6 @@ async function play(seed: number): Promise<void> {
 
   const accepted = new Map<string, { seq: number; event: NostrEvent }>()
   const refused: NostrEvent[] = []
-  let writing = true
-  const writers = Promise.all(
-    scripts.map(events =>
-      writeAll(events, {
-        url: () => url,
-        window: 3, // small commits, and many of them
-        onOk: (event, seq) => {
-          expect(accepted.get(event.id)?.seq ?? seq, 'one event, one seq').toBe(seq)
-          accepted.set(event.id, { seq, event })
-        },
-        onRefused: event => refused.push(event),
-      }),
-    ),
-  ).finally(() => {
-    writing = false
-  })
-
   const meanings: Meanings = new Map()
   const asked: FilterJson[][] = [
     [{}],
@@ -99,15 +85,37 @@ async function play(seed: number): Promise<void> {
     ],
   ]
   const clients = [...asked, ...asked].map((filters, n) => new ResumingClient(`client ${n}`, filters, meanings))
+  const total = (what: keyof ResumingClient['seen']) => clients.reduce((sum, { seen }) => sum + seen[what], 0)
+
+  let writing = true
+  const write = async (events: readonly NostrEvent[]) => {
+    for (let at = 0; at < events.length; at += CHUNK) {
+      while (writing && total('cuts') < (CUTS * at) / events.length) await delay(2)
+      await writeAll(events.slice(at, at + CHUNK), {
+        url: () => url,
+        window: 3, // small commits, and many of them
+        onOk: (event, seq) => {
+          expect(accepted.get(event.id)?.seq ?? seq, 'one event, one seq').toBe(seq)
+          accepted.set(event.id, { seq, event })
+        },
+        onRefused: event => refused.push(event),
+      })
+    }
+  }
+  const stop = () => {
+    writing = false
+  }
+  const writers = Promise.all(scripts.map(write)).finally(stop)
   const resuming = Promise.all(
     clients.map(async client => {
       const own = dice(seed + clients.indexOf(client))
       while (writing) {
-        await client.live(url, own, 5 + own.below(own.chance(0.5) ? 400 : 100))
+        const frames = 1 + own.below(own.chance(0.5) ? 80 : 20)
+        await client.live(url, own, { frames, idleMs: own.below(100) })
         await delay(own.below(50))
       }
     }),
-  )
+  ).finally(stop)
   for (let restart = 1; restart <= RESTARTS; restart += 1) {
     while (writing && accepted.size + refused.length < (restart * EVENTS) / (RESTARTS + 1)) await delay(2)
     await relay.close()
@@ -132,7 +140,6 @@ async function play(seed: number): Promise<void> {
   await relay.close()
 
   // The game must have been worth playing.
-  const total = (what: keyof ResumingClient['seen']) => clients.reduce((sum, { seen }) => sum + seen[what], 0)
   expect(refused.length).toBeGreaterThan(10)
   expect(total('gone')).toBeGreaterThan(50)
   expect(total('cuts')).toBeGreaterThan(20)

@@ -29,10 +29,16 @@ export class ResumingClient {
   }
 
   /**
-   * One life of a connection: pages until `finish`, live until the socket ends or `cutAfterMs` is over. Resolves to whether
-   * it was complete up to `until` (then it ends at once).
+   * One connection: pages until `finish`, then live, until the socket ends, `cut.frames` frames have come, or nothing more has
+   * come for `cut.idleMs` after `finish`. Cuts count frames, so a fast and a slow machine play the same game. Resolves to
+   * whether it was complete up to `until` (then it ends at once).
    */
-  live(url: string, random: Dice, cutAfterMs: number | undefined, until?: number): Promise<boolean> {
+  live(
+    url: string,
+    random: Dice,
+    cut: { readonly frames: number; readonly idleMs: number } | undefined,
+    until?: number,
+  ): Promise<boolean> {
     return new Promise((resolve, reject) => {
       const socket = new WebSocket(url, { perMessageDeflate: false })
       let sub = ''
@@ -40,6 +46,11 @@ export class ResumingClient {
       let last = 0
       let finished = false
       let ended = false
+      let frames = 0
+      const cutOff = () => {
+        this.seen.cuts += 1
+        end()
+      }
       const end = (error?: unknown) => {
         if (ended) return
         ended = true
@@ -116,21 +127,19 @@ export class ResumingClient {
         }
         if (finished && until !== undefined && last >= until) end()
       }
-      socket.on('open', () => {
-        ask()
-        if (cutAfterMs === undefined) return
-        clearTimeout(timer)
-        timer = setTimeout(() => {
-          this.seen.cuts += 1
-          end()
-        }, cutAfterMs)
-      })
+      socket.on('open', ask)
       socket.on('message', data => {
         if (ended) return
         try {
           const frame = parseRelayFrame(data.toString())
-          if (frame.ok) onFrame(frame.value)
-          else throw new Error(frame.error)
+          if (!frame.ok) throw new Error(frame.error)
+          onFrame(frame.value)
+          frames += 1
+          if (cut === undefined || ended) return
+          if (frames >= cut.frames) return cutOff()
+          if (!finished) return
+          clearTimeout(timer)
+          timer = setTimeout(cutOff, cut.idleMs)
         } catch (error) {
           end(error)
         }

@@ -24,10 +24,5 @@ const counted = new Promise(resolve => {
 await counted
 const kept = second.inbox().map(mail => mail.text)
 await second.close()
-const runtime = globalThis.Bun
-  ? `Bun ${Bun.version}`
-  : globalThis.Deno
-    ? `Deno ${Deno.version.deno}`
-    : `Node ${process.versions.node}`
-console.log(JSON.stringify({ runtime, text, taken, state, samePubkey: first.pubkey === second.pubkey, kept }))
+console.log(JSON.stringify({ text, taken, state, samePubkey: first.pubkey === second.pubkey, kept }))
 process.exit(0)

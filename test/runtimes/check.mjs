@@ -1,7 +1,8 @@
 // A smoke test under Bun and Deno, whose programs come as npm packages: an agent on disk, against a relay in Node. Needs a built dist/.
 // Usage: node test/runtimes/check.mjs [--report FILE]
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
@@ -32,8 +33,8 @@ async function install(name, { version, scope, file }) {
       .map(folder => join(cwd, 'node_modules', scope, folder, file))
       .filter(path => existsSync(path))
     if (program === undefined) return { missing: 'its package has no program for this machine' }
-    await run(program, ['--version'], { cwd })
-    return { cwd, program }
+    const { stdout } = await run(program, ['--version'], { cwd })
+    return { cwd, program, version: /\d+\.\d+\.\d+/.exec(stdout)?.[0] ?? '' }
   } catch (error) {
     return {
       missing: String(error.stderr || error.message)
@@ -62,7 +63,7 @@ async function smoke({ cwd, program }, args) {
   })
   try {
     const { stdout } = await run(program, [...args, 'agent.mjs', url, join(cwd, 'home'), desk.pubkey], { cwd })
-    const { runtime, ...said } = JSON.parse(stdout.trim().split('\n').at(-1))
+    const said = JSON.parse(stdout.trim().split('\n').at(-1))
     assert.deepEqual(said, {
       text: 'read hello',
       taken: 'home-in-use',
@@ -70,10 +71,52 @@ async function smoke({ cwd, program }, args) {
       samePubkey: true,
       kept: ['read hello', 'note 1', 'note 2', 'note 3'],
     })
-    return runtime
   } finally {
     await desk.close({ timeoutMs: 100 })
     await relay.close()
+  }
+}
+
+/** `posthorn relay` as this runtime's program: it serves, and SIGTERM ends it without an error. Twice, on the same data. */
+async function serve({ cwd, program }, args) {
+  for (let start = 1; start <= 2; start += 1) {
+    const command = [
+      join(ROOT, 'dist/cli/posthorn.js'),
+      'relay',
+      '--port',
+      '0',
+      '--json',
+      '--data',
+      join(cwd, 'served'),
+    ]
+    const child = spawn(program, [...args, ...command], { cwd, stdio: ['ignore', 'pipe', 'pipe'] })
+    const limit = setTimeout(() => child.kill('SIGKILL'), 60_000)
+    const ended = once(child, 'close')
+    let out = ''
+    let said = ''
+    child.stderr.setEncoding('utf8').on('data', text => {
+      said += text
+    })
+    const url = await new Promise((resolve, reject) => {
+      child.stdout.setEncoding('utf8').on('data', text => {
+        out += text
+        if (out.includes('\n')) resolve(JSON.parse(out.split('\n')[0]).listening)
+      })
+      child.on('close', code => reject(new Error(`ended with ${code} before it listened: ${said}`)))
+    })
+    const agent = await openAgent({
+      name: `guest ${start}`,
+      relays: [url],
+      host: { secretKey: Uint8Array.from({ length: 32 }, () => start), store: createMemoryMailStore() },
+    })
+    const { state } = await agent.stored(await agent.send(agent.pubkey, 'to myself'))
+    assert.equal(state, 'stored')
+    await agent.close({ timeoutMs: 100 })
+    child.kill('SIGTERM')
+    const [code, signal] = await ended
+    clearTimeout(limit)
+    assert.deepEqual({ code, signal }, { code: 0, signal: null }, said)
+    assert.doesNotMatch(said, /Error|is not a function|not implemented/)
   }
 }
 
@@ -86,16 +129,20 @@ try {
       console.log(`skip  ${name}: ${runtime.missing}`)
       continue
     }
-    try {
-      const label = await smoke(runtime, how.args)
-      tally.passed += 1
-      console.log(`ok    ${label}: an agent asks, sleeps and wakes (${took()})`)
-    } catch (error) {
-      tally.failed += 1
-      console.log(
-        `FAIL  ${name} (${took()})\n      ${`${error.stack ?? error}\n${error.stderr ?? ''}`.trim().replaceAll('\n', '\n      ')}`,
-      )
+    const step = async (what, action) => {
+      try {
+        await action(runtime, how.args)
+        tally.passed += 1
+        console.log(`ok    ${name} ${runtime.version}: ${what} (${took()})`)
+      } catch (error) {
+        tally.failed += 1
+        console.log(
+          `FAIL  ${name} ${runtime.version}: ${what} (${took()})\n      ${`${error.stack ?? error}\n${error.stderr ?? ''}`.trim().replaceAll('\n', '\n      ')}`,
+        )
+      }
     }
+    await step('an agent asks, sleeps and wakes', smoke)
+    await step('a relay serves, and SIGTERM ends it', serve)
   }
 } finally {
   rmSync(work, { recursive: true, force: true, maxRetries: 3 })

@@ -1,4 +1,4 @@
-import { parentPort, Worker } from 'node:worker_threads'
+import { type MessagePort, parentPort, Worker } from 'node:worker_threads'
 import { THREAD_MEMORY } from '../../../platform/thread-memory.ts'
 
 /** Calls to an object that lives in a worker thread: requests in order, answers in order, errors with their code. */
@@ -59,7 +59,7 @@ export function serve<T>(create: (data: T) => Methods): void {
   }
   port.on('message', (request: Request) => {
     if ('call' in request) answer(request)
-    else if ('end' in request) port.close()
+    else if ('end' in request) end(port)
     else
       try {
         startError = undefined
@@ -68,6 +68,12 @@ export function serve<T>(create: (data: T) => Methods): void {
         startError = error
       }
   })
+}
+
+/** Deno's port of a thread cannot be closed (2.9); its `process.exit` ends the thread alone, as Node's does. */
+function end(port: MessagePort): void {
+  if (typeof port.close === 'function') port.close()
+  else process.exit(0)
 }
 
 /** Threads that served an object which was closed, by the module they run. */
