@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module'
+import { missingCause, missingOnNode20, missingPrebuilt, packageManager } from './sqlite-missing.ts'
 
 /** What we use of better-sqlite3, written here so that our published types need none of its. */
 export interface Database {
@@ -47,22 +48,29 @@ export type Driver = new (path: string, options?: DriverOptions) => Database
 /** N-API level from which better-sqlite3 13's prebuilt binary runs; below it (Node 20) that binary crashes the process. */
 const PREBUILT_NAPI = 10
 
+let loaded: Driver | undefined
+
 /**
- * better-sqlite3 13 is prebuilt and has no install script, but needs Node 22; 12 is kept beside it for Node 20
- * (docs/architecture.md, "Dependencies"). Same API.
+ * better-sqlite3 13 is prebuilt and has no install script, but needs Node 22; 12 is kept for Node 20
+ * (docs/architecture.md, "Dependencies"). Same API. Throws an Error that names what is missing and what to do.
  */
 export function loadDriver(): Driver {
-  const require = createRequire(import.meta.url)
+  loaded ??= load(createRequire(import.meta.url))
+  return loaded
+}
+
+function load(require: NodeJS.Require): Driver {
   const napi = Number(process.versions['napi'] ?? 0)
-  if (napi >= PREBUILT_NAPI || process.versions['bun'] !== undefined) return require('better-sqlite3') as Driver
+  const prebuilt = napi >= PREBUILT_NAPI || process.versions['bun'] !== undefined
   try {
-    const Built = require('better-sqlite3-node20') as Driver
-    new Built(':memory:').close()
+    const Built = require(prebuilt ? 'better-sqlite3' : 'better-sqlite3-node20') as Driver
+    new Built(':memory:').close() // The binary is loaded by the first database.
     return Built
-  } catch (cause) {
-    throw new Error(
-      `SQLite for Node ${process.versions.node} is not built. Either use Node 22 or later, or allow its build: npm rebuild better-sqlite3-node20`,
-      { cause },
-    )
+  } catch (error) {
+    const cause = missingCause(error)
+    const message = prebuilt
+      ? missingPrebuilt(cause, packageManager(), `${process.platform}-${process.arch}`)
+      : missingOnNode20(cause, packageManager(), process.versions.node)
+    throw new Error(message, { cause: error })
   }
 }

@@ -149,7 +149,7 @@ function assertSafeVersion(db: Database): void {
     if (part < oldest)
       throw new DatabaseError(
         'sqlite-too-old',
-        `SQLite ${version} can corrupt WAL files; ${OLDEST_SAFE_SQLITE.join('.')} or later is needed. Run npm ci again.`,
+        `SQLite ${version} can corrupt WAL files; ${OLDEST_SAFE_SQLITE.join('.')} or later is needed. Install posthorn's dependencies again.`,
       )
   }
 }

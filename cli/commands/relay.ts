@@ -3,6 +3,7 @@ import type { Command, Context } from '../context.ts'
 import { refuseEphemeral } from '../ephemeral-storage.ts'
 import { CliError, errorCode } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
+import { ownCommand } from '../own-command.ts'
 import { relayFolder } from '../relay-folder.ts'
 import { createRelayLog, errorFields, type RelayLog } from '../relay-log.ts'
 import { type Address, backupSettings, relaySettings, requireAddress } from '../relay-settings.ts'
@@ -100,8 +101,7 @@ function announce({ out, options, env }: Context<'relay'>, url: string, data: st
   // Loopback by its common name: that is what people type into clients, and the default of `posthorn init`.
   const spoken = options.host === '127.0.0.1' ? url.replace('127.0.0.1', 'localhost') : url
   const port = new URL(url).port
-  // Started by npm, in a checkout, the command is not on the path.
-  const command = env['npm_execpath'] === undefined ? 'posthorn' : 'npx posthorn'
+  const command = ownCommand(env)
   const init = port === '7678' ? `${command} init` : `${command} init --relay ${spoken}`
   const next = columns([
     [`${command} demo`, paint.dim('mail to a sleeping agent, checked end to end')],

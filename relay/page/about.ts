@@ -21,8 +21,8 @@ export function showAbout(about: About, url: string, timers: Timers): void {
   part('description').textContent = plain(about.description ?? '', 500)
   part('ways').replaceChildren(
     way('Address', url, timers),
-    way('A profile', `npx posthorn init --relay ${url}`, timers),
-    way('Write to it', 'npx posthorn send default "hello"', timers),
+    way('A profile', `posthorn init --relay ${url}`, timers),
+    way('Write to it', 'posthorn send default "hello"', timers),
     way('In code', `openAgent({ name: 'me', relays: ['${url}'] })`, timers),
   )
   const limits = Object.entries(about.limitation ?? {})

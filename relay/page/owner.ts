@@ -182,7 +182,7 @@ async function invitePart(call: Call, attempt: Attempt): Promise<HTMLElement> {
     make(
       'small',
       {},
-      'One use, seven days. Whoever gets it joins with: npx posthorn publish --kind 28934 --tag=- --tag claim=CODE',
+      'One use, seven days. Whoever gets it joins with: posthorn publish --kind 28934 --tag=- --tag claim=CODE',
     ),
   )
 }
