@@ -4,7 +4,6 @@ import {
   type Agent,
   type AgentContacts,
   type AgentInvites,
-  type AgentStatus,
   contactsBeside,
   type Delivery,
   HomeInUseError,
@@ -15,6 +14,7 @@ import {
   type InboxEntry,
   type InboxQuery,
   invitesBeside,
+  type MailStatus,
   type Mark,
   openAgent,
   readHome,
@@ -46,7 +46,7 @@ export interface Mailbox {
   mark(id: string, mark: Mark, reason: string | undefined): Promise<Marked | undefined>
   /** Messages given up, both ways. */
   deadLetters(): number
-  counts(): Omit<AgentStatus, 'relays'>
+  counts(): MailStatus
   readonly contacts: AgentContacts
   readonly invites: AgentInvites
   /** Senders that are or were strangers. */

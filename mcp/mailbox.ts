@@ -1,11 +1,11 @@
 import type {
   Agent,
   AgentContacts,
-  AgentStatus,
   Delivery,
   HealthFacts,
   InboxEntry,
   InboxQuery,
+  MailStatus,
   Mark,
   PresenceStatus,
   SendOptions,
@@ -26,7 +26,7 @@ export interface Mailbox {
   /** Undefined if there is no such message. */
   mark(id: string, mark: Mark, reason: string | undefined): Promise<object | undefined>
   setPresence(status: PresenceStatus): Promise<void>
-  counts(): Omit<AgentStatus, 'relays'>
+  counts(): MailStatus
   /** What `whoami` and `check_inbox` judge by: the same record as the command line's. */
   facts(): HealthFacts
   /** The own state as long as `agent` is undefined: read from the home, and written by the program that runs the agent. */

@@ -119,7 +119,8 @@ export function startAgent(given: StartOptions): RunningAgent {
   }
   const isContact = (key: string) => view.knownKeys().includes(key)
   const isAccepted = (key: string) => options.accept === 'anyone' || isContact(key)
-  const readStatus = (): AgentStatus => Object.freeze({ relays: Object.freeze(pool.statuses()), ...view.counts(store) })
+  const readStatus = (): AgentStatus =>
+    Object.freeze({ relays: Object.freeze(pool.statuses()), ...view.counts(store), state: states.unsent() })
   const planStatus = createStatusTeller(readStatus, notices, life)
   let closing: Promise<Unfinished> | undefined
 

@@ -37,6 +37,7 @@ import type { AgentInvites } from './invites/index.ts'
 import type { AgentPresence } from './presence/index.ts'
 import type { Shelf } from './shelf.ts'
 import type { AgentStates } from './state/agent-state.ts'
+import type { Unsent } from './state/owned/types.ts'
 import type { StateStore } from './state/store.ts'
 
 /** Everything an agent needs from its surroundings. */
@@ -154,11 +155,16 @@ export interface RelayStatus {
   readonly mayMiss: boolean
 }
 
-/** Facts, each from the store or the connection that it is about. `problemsOf` (sdk/health) says what is amiss in them. */
-export interface AgentStatus extends MailCounts {
-  readonly relays: readonly RelayStatus[]
+export interface MailStatus extends MailCounts {
   /** Senders of unread messages that are no contacts. */
   readonly unknownSenders: number
+}
+
+/** Facts, each from the store or the connection that it is about. `problemsOf` says what is amiss in them. */
+export interface AgentStatus extends MailStatus {
+  readonly relays: readonly RelayStatus[]
+  /** Changes of state, boards and documents, as far as they were opened in this run, that are not signed, or that fewer relays than wanted have. */
+  readonly state: Unsent
 }
 
 /** What one relay had to give. Counts are since the previous `sync`, or since the agent was opened. */

@@ -16,6 +16,7 @@ export type {
   Handler,
   Host,
   InboxQuery,
+  MailStatus,
   OpenAgentOptions,
   ReceiptPolicy,
   RelayState,

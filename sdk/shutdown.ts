@@ -12,7 +12,7 @@ export interface Unfinished {
   readonly unsent: number
   /** Received messages whose senders could not be told so, because the key did not sign in time. */
   readonly untold: number
-  /** Changes of state that are not signed, and events of it that fewer relays than wanted have; absent: nothing of what this life has opened. */
+  /** Changes of state and documents that are not signed, and events of them that fewer relays than wanted have; absent: nothing of what this life has opened. */
   readonly state?: Unsent
   /** With `close({ drain: true })`. */
   readonly drained?: Drained

@@ -1,7 +1,11 @@
+import { sleep } from '../../platform/timers.ts'
 import type { Agent } from '../api.ts'
+import { unsentIn } from '../state/log/unsent.ts'
+import { surroundingsOf } from '../state/surroundings.ts'
 import type { DocMember, SharedDoc } from './api.ts'
 import { DocError } from './errors.ts'
 import type { Role } from './members/roles.ts'
+import { logOf } from './name.ts'
 import type { OpenDoc } from './open-doc.ts'
 
 /** What one may want of a document without a program that has it open. */
@@ -42,11 +46,36 @@ export async function actOn(
     if (act.do === 'remove') await shared.remove(await keyOf(agent, act.who))
     if (act.do === 'compact') await shared.compact()
     const synced = act.do === 'look' ? isThere : await shared.whenSynced({ timeoutMs })
-    const published = synced && (await shared.flush()) && shared.status.connected
+    const published = synced && (await shared.flush()) && (await isTaken(agent, shared, timeoutMs))
     return { synced, published, created: isNew, before }
   } finally {
     await shared.close({ timeoutMs })
   }
+}
+
+/** A relay has everything that was written: a signed change alone is with nobody else yet. Waits for at most `ms`. */
+async function isTaken(agent: Agent, { id, status, on }: SharedDoc, ms: number): Promise<boolean> {
+  const around = surroundingsOf(agent)
+  const store = await around.store()
+  const log = logOf(id, status.generation)
+  const over = new AbortController()
+  const late = sleep(around.timers, ms, over.signal)
+  let isOver = false
+  void late.then(() => (isOver = true))
+  while (unsentIn(store, log, around.pubkey) > 0 && !isOver) await nextStatus(on, late)
+  over.abort()
+  return unsentIn(store, log, around.pubkey) === 0
+}
+
+function nextStatus(on: SharedDoc['on'], late: Promise<unknown>): Promise<void> {
+  return new Promise(resolve => {
+    const off = on('status', done)
+    function done(): void {
+      off()
+      resolve()
+    }
+    void late.then(done)
+  })
 }
 
 /** As people name somebody, which may have to be looked up. */

@@ -2,6 +2,7 @@ import * as Y from 'yjs'
 import { sleep } from '../../platform/timers.ts'
 import { createNotices } from '../notices.ts'
 import { npubOf } from '../npub.ts'
+import type { Unsent } from '../state/owned/types.ts'
 import type { DocAlert, DocEvents, DocMember, DocStatus, SharedDoc } from './api.ts'
 import { bridgeAwareness } from './awareness.ts'
 import { sizeOf } from './compact.ts'
@@ -65,7 +66,11 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
     isClosing: () => closing !== undefined,
     follow,
   })
-  const takeBack = host.onClosing(ms => close({ timeoutMs: ms }))
+  const unsent = (): Unsent => ({
+    unwritten: generation?.unwritten ? 1 : 0,
+    unacknowledged: generation?.log.status.unacknowledged ?? 0,
+  })
+  const takeBack = host.onClosing(ms => close({ timeoutMs: ms }), unsent)
 
   function alert(what: DocAlert): void {
     if (alerts.some(known => known.code === what.code && known.message === what.message)) return
@@ -237,10 +242,12 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
 
   function close({ timeoutMs = CLOSE_MS } = {}): Promise<void> {
     closing ??= (async () => {
-      takeBack()
       await following
       await generation?.close(timeoutMs)
       book.close()
+      // What is left is told when the agent ends.
+      const { unwritten, unacknowledged } = unsent()
+      if (unwritten + unacknowledged === 0) takeBack()
     })()
     return closing
   }

@@ -32,13 +32,18 @@ export interface Problem {
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
 
 /** Everything that was sent, set or edited here is at a relay, and none of it was refused. False where that is not known. */
-export const isPublished = ({ queue, undelivered, records }: HealthFacts): boolean =>
+export const isPublished = ({ queue, undelivered, records, state }: HealthFacts): boolean =>
   queue === 0 &&
   undelivered === 0 &&
-  (records ?? [UNKNOWN]).every(({ unwritten, unsent, error }) => unwritten + unsent === 0 && error === undefined)
+  (records ?? [asRecord(state)]).every(
+    ({ unwritten, unsent, error }) => unwritten + unsent === 0 && error === undefined,
+  )
 
-/** Where no state was looked at. */
-const UNKNOWN: Omit<RecordFacts, 'kind'> = { unwritten: 0, unsent: 0, error: 'unknown' }
+/** The state of a running agent in one; without it nothing is known. */
+const asRecord = (state: HealthFacts['state']): RecordFacts =>
+  state === undefined
+    ? { kind: 'state', unwritten: 0, unsent: 0, error: 'not looked at' }
+    : { kind: 'state', unwritten: state.unwritten, unsent: state.unacknowledged }
 
 /**
  * What somebody should look at, worst first. Empty means: of the facts that are given, none is amiss.
@@ -49,7 +54,10 @@ export function problemsOf(facts: HealthFacts): readonly Problem[] {
   const found = [
     ...(facts.relays ?? []).flatMap(relayProblems),
     ...mailProblems(facts),
-    ...(facts.records ?? []).flatMap(recordProblems),
+    ...(facts.records ?? []).flatMap(record => recordProblems(record)),
+    ...(facts.records === undefined && facts.state !== undefined
+      ? recordProblems(asRecord(facts.state), 'state, boards and documents')
+      : []),
   ]
   return [...found.filter(({ level }) => level === 'fail'), ...found.filter(({ level }) => level === 'warn')]
 }
@@ -123,18 +131,18 @@ const RECORD_NAMES: Readonly<Record<RecordFacts['kind'], string>> = {
   document: 'a document',
 }
 
-function recordProblems({ kind, id, unwritten, unsent, error }: RecordFacts): Problem[] {
+function recordProblems({ kind, id, unwritten, unsent, error }: RecordFacts, name = RECORD_NAMES[kind]): Problem[] {
   if (unwritten === 0 && unsent === 0 && error === undefined) return []
   const waiting = [
     ...(unwritten > 0 ? [`${plural(unwritten, 'change')} not signed yet`] : []),
-    ...(unsent > 0 ? [`${plural(unsent, 'signed change')} at no relay`] : []),
+    ...(unsent > 0 ? [`${plural(unsent, 'signed change')} not with enough relays`] : []),
   ].join(', ')
   return [
     {
       code: kind === 'document' ? 'document-waiting' : 'state-waiting',
       level: 'warn',
       ...(id === undefined ? {} : { about: id }),
-      what: `${RECORD_NAMES[kind]}: ${waiting || 'the last change could not be published'}`,
+      what: `${name}: ${waiting || 'the last change could not be published'}`,
       ...(error === undefined ? {} : { reason: error }),
       do:
         kind === 'document'

@@ -2,7 +2,7 @@ import { systemClock } from '../../platform/clock.ts'
 import { DatabaseError } from '../../platform/sqlite.ts'
 import type { Cursor } from '../../protocol/cursor.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
-import type { AgentStatus, InboxQuery } from '../api.ts'
+import type { InboxQuery, MailStatus } from '../api.ts'
 import { inboxFeed } from '../mail/inbox-feed.ts'
 import { createMemoryMailStore } from '../mail/memory-store.ts'
 import type { MailStore, Stranger } from '../mail/store.ts'
@@ -38,7 +38,7 @@ export interface HomeView {
   /** The oldest messages that no relay has acknowledged yet, `at` in seconds. */
   queued(limit: number): readonly { readonly id: string; readonly to: string; readonly at: number }[]
   /** Relays are unknown from outside; see the running agent. */
-  status(): Omit<AgentStatus, 'relays'>
+  status(): MailStatus
   /** Senders that are or were strangers. */
   strangers(): readonly Stranger[]
   close(): void

@@ -1,10 +1,8 @@
 import { existsSync } from 'node:fs'
 import type { RecordFacts } from '../health/facts.ts'
 import { OWN_RECORD, PRIVATE_RECORD } from '../state/desk.ts'
-import { createCoverage } from '../state/log/coverage.ts'
-import { createRetained, type SnapshotRow, type TailRow } from '../state/log/retained.ts'
+import { unsentIn } from '../state/log/unsent.ts'
 import type { DraftRow } from '../state/owned/drafts.ts'
-import { memoryTable } from '../tables.ts'
 import { homeFiles } from './paths.ts'
 import { openSqliteStateStore, tableNames } from './sqlite-state-store.ts'
 
@@ -38,18 +36,7 @@ export function readRecordFacts(home: string, pubkey: string): readonly RecordFa
         for (const { updates } of store.open<LocalRow>(name).values()) of(log).unwritten += updates.length
       if (family === 'log' && (table === 'tail' || table === 'snapshots')) of(log)
     }
-    for (const [log, facts] of logs) {
-      const tail = store.open<TailRow>(`log/${log}/tail`)
-      const snapshots = store.open<SnapshotRow>(`log/${log}/snapshots`)
-      facts.unsent = createCoverage({
-        self: pubkey,
-        retained: createRetained(pubkey, tail, snapshots),
-        lows: memoryTable(''),
-        wanted: () => 1,
-        authors: () => new Set(),
-        onSuperseded() {},
-      }).pending()
-    }
+    for (const [log, facts] of logs) facts.unsent = unsentIn(store, log, pubkey)
     return [...logs].flatMap(([log, facts]) =>
       facts.unwritten + facts.unsent === 0 ? [] : [{ ...named(log), ...facts }],
     )

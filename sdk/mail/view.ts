@@ -1,4 +1,4 @@
-import type { AgentStatus, Contact, InboxQuery } from '../api.ts'
+import type { Contact, InboxQuery, MailStatus } from '../api.ts'
 import { AmbiguousIdError } from '../errors.ts'
 import { bestCopy } from '../relays/whereabouts.ts'
 import { resolveRecipient } from '../sending/recipient.ts'
@@ -13,7 +13,7 @@ export interface View {
   message(mail: Mail): IncomingMessage
   entry(mail: StoredMail): InboxEntry
   inbox(store: MailStore, query: InboxQuery): InboxEntry[]
-  counts(store: MailStore): Omit<AgentStatus, 'relays'>
+  counts(store: MailStore): MailStatus
   /** What became of a sent message, recipients' receipts and deadlines included. */
   delivery(store: MailStore, id: string, nowMs: number): Delivery | undefined
   /** By full id or a unique prefix of at least 8 characters. Throws AmbiguousIdError. */

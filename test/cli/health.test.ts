@@ -17,6 +17,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { allWell, isComplete, isPublished, isSynced, openAgent, problemsOf } from 'posthorn'
+import { openDoc } from 'posthorn/doc'
 import { saneDefaults } from 'posthorn/relay'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { connectReason } from '#dist/platform/connect-reason.js'
@@ -121,6 +122,29 @@ describe('every verb says the same of the same facts', () => {
     expect(json(caught)).toMatchObject({ synced: true, published: true, allWell: true, records: [], problems: [] })
     await run(`init --as bea --relay ${relay.url}`)
     expect((await run('state get mood --of ann --as bea')).stdout).toBe('gloomy\n')
+  })
+
+  test('state and a document that wait: status() and close() of the SDK, doctor after it', async () => {
+    const { run, home } = scene()
+    await run(`init --as ann --relay ${NOWHERE}`)
+    const agent = await openAgent({ home: home('ann'), create: false, announce: false, presence: false })
+    onTestFinished(async () => void (await agent.close({ timeoutMs: 0 })))
+    await agent.state.set('mood', 'gloomy')
+    const shared = await openDoc(agent, 'plan', { timeoutMs: 100 })
+    shared.doc.getText('text').insert(0, 'unheard')
+    const codes = () => problemsOf(agent.status()).map(({ code }) => code)
+    expect(codes()).toContain('state-waiting')
+    expect(isPublished(agent.status())).toBe(false)
+    await agent.state.delete('mood')
+    await expect.poll(() => agent.status().state.unwritten + agent.status().state.unacknowledged).toBe(1)
+    const { state } = await agent.close({ timeoutMs: 100 })
+    expect(state).toMatchObject({ unwritten: 1 })
+    const told = await run('doctor --as ann --timeout 0.5')
+    expect(told.stdout).toMatch(/warn {2}state .*a document: /)
+    expect(json(await run('status --as ann --offline --json'))).toMatchObject({
+      published: false,
+      problems: [{ code: 'document-waiting', about: shared.id }],
+    })
   })
 
   test('an order that no agent takes is told by doctor', async () => {

@@ -90,7 +90,15 @@ test('a catch-up is followed over all relays that are busy, until its end', asyn
     { ...relay, received: 1, error: 'restricted: not you' },
   ]
   const agent = {
-    status: () => ({ relays: relays(), queue: 0, unread: 0, undelivered: 0, failed: 0, unknownSenders: 0 }),
+    status: () => ({
+      relays: relays(),
+      queue: 0,
+      unread: 0,
+      undelivered: 0,
+      failed: 0,
+      unknownSenders: 0,
+      state: { unwritten: 0, unacknowledged: 0 },
+    }),
   }
   const progress = followCatchUp(agent, { ...context, clock: time.clock, timers: time.timers })
   await time.advance(750)
