@@ -7,9 +7,10 @@ const reportFile = process.env['POSTHORN_TEST_REPORT']
 // These collect what their modules register, or trace the process: each file gets one of its own. All others share workers,
 // which halves the cost of starting nearly a hundred files.
 const ALONE = ['test/conformance/**/*.test.ts']
-// Longer, or with more than Node: scripts of their own (`test:abuse`, `test:bench`, `test:cli`, `test:docs`, `test:drill`, `test:power`, `test:long`, `test:mcp`, `test:packed`), all but the long one run by CI.
+// Longer, or with more than Node: scripts of their own (`test:abuse`, `test:bench`, `test:cli`, `test:docs`, `test:drill`, `test:power`, `test:long`, `test:install`, `test:mcp`, `test:packed`), all but the long one run by CI.
 const ELSEWHERE = [
   'test/long/**',
+  'test/install/**',
   'test/packed/**',
   ...(process.env['TEST_ABUSE']
     ? []
