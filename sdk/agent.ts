@@ -11,6 +11,7 @@ import { createReceiptClerk } from './delivery/receipts.ts'
 import { createTracking } from './delivery/tracking.ts'
 import { createEar, WRAPS } from './ephemeral/ear.ts'
 import type { Express } from './ephemeral/express.ts'
+import type { StorageError } from './errors.ts'
 import { endingSigner } from './identity/ending-signer.ts'
 import { andThen, type MaybePromise, type Signer } from './identity/signer.ts'
 import { createIntake } from './intake.ts'
@@ -81,6 +82,8 @@ export interface StartOptions extends Host, AgentRules {
   /** Where other programs of the home have this agent do things. */
   readonly obeying?: typeof createObeying
   aboutDocument?(order: Readonly<Record<string, unknown>>): void
+  /** Where what is kept can go away under a running agent; `watch` is called once, with what hears of a change. */
+  readonly storage?: { fault(): StorageError | undefined; watch(onChange: () => void): void }
   /** After everything else is closed. */
   onClosed?(): void
 }
@@ -119,8 +122,15 @@ export function startAgent(given: StartOptions): RunningAgent {
   }
   const isContact = (key: string) => view.knownKeys().includes(key)
   const isAccepted = (key: string) => options.accept === 'anyone' || isContact(key)
-  const readStatus = (): AgentStatus =>
-    Object.freeze({ relays: Object.freeze(pool.statuses()), ...view.counts(store), state: states.unsent() })
+  const readStatus = (): AgentStatus => {
+    const fault = options.storage?.fault()
+    return Object.freeze({
+      relays: Object.freeze(pool.statuses()),
+      ...view.counts(store),
+      state: states.unsent(),
+      ...(fault ? { storage: fault.code } : {}),
+    })
+  }
   const planStatus = createStatusTeller(readStatus, notices, life)
   let closing: Promise<Unfinished> | undefined
 
@@ -461,6 +471,7 @@ export function startAgent(given: StartOptions): RunningAgent {
       return closing
     },
   }
+  options.storage?.watch(planStatus)
   states.surround(agent)
   return agent
 }

@@ -33,6 +33,7 @@ import type { TypedAct } from './typed-act.ts'
 export type { AskOptions, HandleOptions, Handler, SendOptions } from './messaging.ts'
 
 import type { AgentContacts } from './contacts/index.ts'
+import type { StorageError } from './errors.ts'
 import type { AgentInvites } from './invites/index.ts'
 import type { AgentPresence } from './presence/index.ts'
 import type { Shelf } from './shelf.ts'
@@ -91,8 +92,11 @@ export interface OpenAgentOptions {
   readonly name?: string
   /** The profile's folder itself; overrides the lookup by name. */
   readonly home?: string
-  /** Make key and profile at the first start; default true. */
-  readonly create?: boolean
+  /**
+   * Make key and profile at the first start; default true. `new`, in a page: also where a profile of this name was kept and its storage is
+   * gone, which is otherwise ProfileError `profile-lost`.
+   */
+  readonly create?: boolean | 'new'
   /**
    * Asked when the profile's key is encrypted (NIP-49); a key made at the first start is then encrypted with it. In Node: a browser
    * keeps no key files.
@@ -158,6 +162,8 @@ export interface RelayStatus {
 export interface MailStatus extends MailCounts {
   /** Senders of unread messages that are no contacts. */
   readonly unknownSenders: number
+  /** In a page: why nothing is kept any more; see StorageError. */
+  readonly storage?: StorageError['code']
 }
 
 /** Facts, each from the store or the connection that it is about. `problemsOf` says what is amiss in them. */

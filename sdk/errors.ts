@@ -88,10 +88,29 @@ export class StateError extends Error {
   }
 }
 
+/**
+ * The browser did not store what was written. `storage-gone`: the databases of this profile were deleted while it was open (site data
+ * cleared, or evicted); what the agent holds in memory ends with the page. `storage-full`: it is tried again with the next change.
+ */
+export class StorageError extends Error {
+  override readonly name = 'StorageError'
+  readonly code: 'storage-gone' | 'storage-full'
+  constructor(code: StorageError['code'], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.code = code
+  }
+}
+
 /** A profile folder is missing, malformed, or cannot be created. */
 export class ProfileError extends Error {
   override readonly name = 'ProfileError'
-  readonly code: 'profile-missing' | 'profile-malformed' | 'profile-exists' | 'profile-name' | 'no-home-folder'
+  readonly code:
+    | 'profile-missing'
+    | 'profile-malformed'
+    | 'profile-exists'
+    | 'profile-name'
+    | 'profile-lost'
+    | 'no-home-folder'
   constructor(code: ProfileError['code'], message: string, options?: ErrorOptions) {
     super(message, options)
     this.code = code

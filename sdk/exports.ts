@@ -51,6 +51,7 @@ export {
   RelayUnreachableError,
   SignerError,
   StateError,
+  StorageError,
   TimeoutError,
   UnknownRecipientError,
   UnsupportedHostError,

@@ -1,3 +1,4 @@
+import { StorageError } from '../errors.ts'
 import type { OpenTable, Table } from '../tables.ts'
 import { committed, openDatabase, resultOf, writing } from './idb.ts'
 
@@ -10,6 +11,10 @@ export interface IdbTables {
   readonly open: OpenTable
   /** Resolves when everything set so far is committed; rejects if it could not be, and then tries again at the next call. */
   durable(): Promise<void>
+  /** Why nothing can be kept any more. */
+  fault(): StorageError | undefined
+  /** Makes the database again and writes everything that is in memory. */
+  restore(): Promise<void>
   close(): void
 }
 
@@ -30,12 +35,25 @@ interface Change {
  * What is changed in one turn of the event loop is written in one transaction, and transactions follow each other in order:
  * after a crash the tables are as they were at some earlier moment between two turns, never half-way.
  */
-export async function openIdbTables(factory: IDBFactory | undefined, name: string): Promise<IdbTables> {
-  const db = await openDatabase(factory, name, VERSION, ROWS)
+export async function openIdbTables(
+  factory: IDBFactory | undefined,
+  name: string,
+  onFault: () => void = () => {},
+): Promise<IdbTables> {
+  let fault: StorageError | undefined
+  const reopen = () =>
+    openDatabase(factory, name, VERSION, ROWS, {
+      onGone() {
+        fault = goneError(name)
+        onFault()
+      },
+    })
+  let db = await reopen()
   const loaded = await load(db)
   let lastOrder = loaded.reduce((last, [, { order }]) => Math.max(last, order), 0)
   let pending = new Map<string, Change>()
   let planned = false
+  const opened = new Map<string, { readonly orders: Map<string, number>; readonly rows: Table<object> }>()
   let last: Promise<void> = Promise.resolve()
 
   function note(change: Change): void {
@@ -56,6 +74,7 @@ export async function openIdbTables(factory: IDBFactory | undefined, name: strin
     pending = new Map()
     planned = false
     try {
+      if (fault?.code === 'storage-gone') throw fault
       const transaction = writing(db, ROWS)
       const rows = transaction.objectStore(ROWS)
       for (const { key, kept } of batch.values()) {
@@ -63,10 +82,19 @@ export async function openIdbTables(factory: IDBFactory | undefined, name: strin
         else rows.delete(key)
       }
       await committed(transaction)
+      if (fault) onFault()
+      fault = undefined
     } catch (cause) {
       // Nothing of it was kept. It goes first in what is written next, where newer changes of a row win.
       pending = new Map([...batch, ...pending])
-      throw new Error('the browser could not store it; its quota may be used up', { cause })
+      const isNew = fault === undefined
+      fault ??= new StorageError(
+        'storage-full',
+        `the browser could not store it; its quota may be used up: free space on this device, then it is tried again (${String(cause)})`,
+        { cause },
+      )
+      if (isNew) onFault()
+      throw fault
     }
   }
 
@@ -79,6 +107,7 @@ export async function openIdbTables(factory: IDBFactory | undefined, name: strin
       // Written by this table under this name, at this version.
       rows.set(key, Object.freeze(row as Row))
     }
+    opened.set(table, { orders, rows })
     const { set, delete: remove } = rows
     rows.set = (key, row) => {
       let order = orders.get(key)
@@ -105,9 +134,27 @@ export async function openIdbTables(factory: IDBFactory | undefined, name: strin
       if (pending.size > 0) plan()
       return last
     },
+    fault: () => fault,
+    async restore() {
+      db.close()
+      db = await reopen()
+      fault = undefined
+      for (const [table, { orders, rows }] of opened)
+        for (const [key, row] of rows) note({ key: [table, key], kept: { order: orders.get(key) ?? 0, row } })
+      plan()
+      await last
+      onFault()
+    },
     close: () => db.close(),
   }
 }
+
+/** What happened, and what can be done while the agent is open. */
+export const goneError = (name: string): StorageError =>
+  new StorageError(
+    'storage-gone',
+    `the storage of ${name} is gone: this site’s data was cleared, or the browser removed it. What the agent knows is in memory alone; restoreStorage(agent) writes it back, key included, and without that it ends with this page.`,
+  )
 
 async function load(db: IDBDatabase): Promise<[Key, Kept][]> {
   const rows = db.transaction(ROWS).objectStore(ROWS)

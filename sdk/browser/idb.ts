@@ -27,7 +27,7 @@ export async function openDatabase(
   name: string,
   version: number,
   store: string,
-  parameters?: IDBObjectStoreParameters,
+  { parameters, onGone }: { readonly parameters?: IDBObjectStoreParameters; readonly onGone?: () => void } = {},
 ): Promise<IDBDatabase> {
   if (!factory)
     throw new UnsupportedHostError(
@@ -40,7 +40,12 @@ export async function openDatabase(
   try {
     const db = await resultOf(request)
     // A newer version of this program, or the user clearing this site's data, must not wait for us.
-    db.onversionchange = () => db.close()
+    db.onversionchange = ({ newVersion }) => {
+      db.close()
+      if (newVersion === null) onGone?.()
+    }
+    // Closed by the browser itself: cleared, evicted, or its disk is gone.
+    db.onclose = () => onGone?.()
     return db
   } catch (cause) {
     const newer = cause instanceof Error && cause.name === 'VersionError'

@@ -2,19 +2,22 @@ import { publicKeyOf } from '../../protocol/signature.ts'
 import { startAgent } from '../agent.ts'
 import { rulesOf } from '../agent-rules.ts'
 import type { Agent, Contact, Host, OpenAgentOptions } from '../api.ts'
-import { KeyFileError, ProfileError } from '../errors.ts'
+import { KeyFileError, ProfileError, type StorageError } from '../errors.ts'
 import { localSigner } from '../identity/local-signer.ts'
 import type { Signer } from '../identity/signer.ts'
 import { checkName, DEFAULT_PROFILE } from '../profile-name.ts'
 import { checkRelayUrl, DEFAULT_RELAY, ownRelays } from '../relay-url.ts'
 import { makeSecretKey } from '../secret-key.ts'
+import { npubOf } from '../sending/recipient.ts'
 import { memoryShelf, sessionOn, tableShelf } from '../shelf.ts'
 import { tableStateStore } from '../state/store.ts'
 import { browserHost } from './browser-host.ts'
 import { openIdbMailStore } from './idb-mail-store.ts'
-import { openIdbTables } from './idb-tables.ts'
+import { goneError, openIdbTables } from './idb-tables.ts'
 import { lockProfile } from './lock.ts'
+import { markedKey, markProfile } from './profile-mark.ts'
 import { type BrowserProfile, type BrowserProfiles, openProfiles } from './profiles.ts'
+import { createProfileStorage, rememberStorage } from './storage.ts'
 
 /**
  * Opens a profile of this origin and runs it, as `openAgent` does for a profile of a machine: key, relays and mail are in IndexedDB,
@@ -66,17 +69,36 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
     for (const step of undo) step()
   }
   try {
-    const profiles = await openProfiles(globalThis.indexedDB)
-    undo.unshift(profiles.close)
+    const storage = createProfileStorage()
+    let profilesFault: StorageError | undefined
+    const open = () =>
+      openProfiles(globalThis.indexedDB, () => {
+        profilesFault = goneError(name)
+        storage.changed()
+      })
+    let profiles = await open()
+    undo.unshift(() => profiles.close())
     const profile = await findProfile(profiles, name, brought, options, host)
+    storage.add({
+      fault: () => profilesFault,
+      async restore() {
+        profiles.close()
+        profiles = await open()
+        profilesFault = undefined
+        await profiles.put(profile)
+        markProfile(name, profile.pubkey)
+      },
+    })
     const relays = ownRelays(options.relays ?? profile.relays)
-    const mail = await openIdbMailStore(`posthorn/${name}`)
+    const mail = await openIdbMailStore(`posthorn/${name}`, globalThis.indexedDB, storage.changed)
+    storage.add(mail)
     undo.unshift(mail.close)
-    const tables = await openIdbTables(globalThis.indexedDB, `posthorn/${name}/shelf`)
+    const tables = await openIdbTables(globalThis.indexedDB, `posthorn/${name}/shelf`, storage.changed)
+    storage.add(tables)
     undo.unshift(tables.close)
     const shelf = ownShelf ?? tableShelf(tables.open('shelf'))
-    const siblings = contacts ?? (await freshSiblings(profiles, host))
-    return startAgent({
+    const siblings = contacts ?? (await freshSiblings(() => profiles, host))
+    const agent = startAgent({
       ...rulesOf(options),
       ...host,
       name,
@@ -89,15 +111,19 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
       shelf,
       async openStateStore() {
         if (ownState) return ownState
-        const kept = await openIdbTables(globalThis.indexedDB, `posthorn/${name}/state`)
+        const kept = await openIdbTables(globalThis.indexedDB, `posthorn/${name}/state`, storage.changed)
+        storage.add(kept)
         undo.unshift(kept.close)
         return tableStateStore(kept.open, { durable: kept.durable, close: kept.close })
       },
       session: session ?? sessionOn(shelf, host.random),
       present,
       rememberRelays: added => rememberRelays(profiles, name, added),
+      storage,
       onClosed: close,
     })
+    rememberStorage(agent, storage)
+    return agent
   } catch (error) {
     close()
     throw error
@@ -112,11 +138,21 @@ async function findProfile(
   { random }: Host,
 ): Promise<BrowserProfile> {
   const kept = await profiles.get(name)
-  if (kept) return kept
+  if (kept) {
+    markProfile(name, kept.pubkey)
+    return kept
+  }
+  const lost = markedKey(name)
+  if (lost !== undefined && lost !== given?.pubkey && create !== 'new')
+    throw new ProfileError(
+      'profile-lost',
+      `profile ${name} (${npubOf(lost)}) was kept at this site, and its storage is gone: cleared, or removed by the browser. Give its key (host.secretKey or host.signer) to go on as it, or create: 'new' to begin with another key.`,
+    )
   if (create === false) throw new ProfileError('profile-missing', `there is no profile ${name} at this site.`)
   const urls = relays.map(checkRelayUrl)
   const profile = given ? { name, pubkey: given.pubkey, relays: urls } : withKey(name, urls, makeSecretKey(random))
   await profiles.put(profile)
+  markProfile(name, profile.pubkey)
   return profile
 }
 
@@ -148,9 +184,9 @@ function signerOf(profile: BrowserProfile, given: Signer | undefined, { random }
 const SIBLINGS_FRESH_MS = 2_000
 
 /** Contacts of one origin: its profiles. Looked up again behind the caller's back, for the next one who asks. */
-async function freshSiblings(profiles: BrowserProfiles, { clock }: Host): Promise<() => readonly Contact[]> {
+async function freshSiblings(profiles: () => BrowserProfiles, { clock }: Host): Promise<() => readonly Contact[]> {
   const read = async () =>
-    (await profiles.list()).map(({ name, pubkey, relays }): Contact => ({ name, pubkey, relays }))
+    (await profiles().list()).map(({ name, pubkey, relays }): Contact => ({ name, pubkey, relays }))
   let siblings = await read()
   let readAt = clock.monotonic()
   return () => {

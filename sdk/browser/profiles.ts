@@ -23,8 +23,11 @@ export interface BrowserProfiles {
   close(): void
 }
 
-export async function openProfiles(factory: IDBFactory | undefined): Promise<BrowserProfiles> {
-  const db = await openDatabase(factory, 'posthorn', VERSION, PROFILES, { keyPath: 'name' })
+export async function openProfiles(factory: IDBFactory | undefined, onGone?: () => void): Promise<BrowserProfiles> {
+  const db = await openDatabase(factory, 'posthorn', VERSION, PROFILES, {
+    parameters: { keyPath: 'name' },
+    ...(onGone ? { onGone } : {}),
+  })
   const read = () => db.transaction(PROFILES).objectStore(PROFILES)
   return {
     get: name => resultOf<BrowserProfile | undefined>(read().get(name)),

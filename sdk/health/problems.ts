@@ -15,6 +15,8 @@ export type ProblemCode =
   | 'senders-unknown'
   | 'state-waiting'
   | 'document-waiting'
+  | 'storage-gone'
+  | 'storage-full'
 
 export interface Problem {
   readonly code: ProblemCode
@@ -52,6 +54,7 @@ const asRecord = (state: HealthFacts['state']): RecordFacts =>
  */
 export function problemsOf(facts: HealthFacts): readonly Problem[] {
   const found = [
+    ...storageProblems(facts),
     ...(facts.relays ?? []).flatMap(relayProblems),
     ...mailProblems(facts),
     ...(facts.records ?? []).flatMap(record => recordProblems(record)),
@@ -91,6 +94,25 @@ function relayProblems({ url: about, state, error, mayMiss }: RelayStatus): Prob
       'warn',
     )
   return []
+}
+
+function storageProblems({ storage }: HealthFacts): Problem[] {
+  if (storage === undefined) return []
+  return [
+    storage === 'storage-gone'
+      ? {
+          code: storage,
+          level: 'fail',
+          what: 'the storage of this profile is gone: its data was cleared, or removed by the browser',
+          do: 'restoreStorage(agent) writes back what is in memory, key included; without that it ends with this page',
+        }
+      : {
+          code: storage,
+          level: 'fail',
+          what: 'the browser does not store what is written: its quota may be used up',
+          do: 'free space on this device; it is tried again with the next change',
+        },
+  ]
 }
 
 function mailProblems({ queue = 0, undelivered = 0, failed = 0, unknownSenders = 0 }: HealthFacts): Problem[] {

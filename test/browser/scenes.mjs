@@ -233,6 +233,34 @@ export const scenes = [
     },
   ],
   [
+    'storage cleared under an open agent is named and written back; lost for good, no key is made in silence',
+    async stage => {
+      const tab = await stage.browser.newPage()
+      const key = await openPhone(tab, { ...stage, name: 'wiped' })
+      const wipe = () =>
+        tab.evaluate(async () => {
+          const all = (await indexedDB.databases()).filter(({ name }) => name === 'posthorn' || name.includes('wiped'))
+          for (const { name } of all)
+            await new Promise(resolve => Object.assign(indexedDB.deleteDatabase(name), { onsuccess: resolve }))
+        })
+      await wipe()
+      await until('it is named', () => tab.evaluate(() => agent.status().storage === 'storage-gone'))
+      const refused = await tab.evaluate(() => agent.send('desk', 'x').catch(({ code }) => code))
+      assert.equal(refused, 'storage-gone')
+      await tab.evaluate(() => posthorn.restoreStorage(agent))
+      await tab.evaluate(() => agent.close())
+      assert.equal(await openPhone(tab, { ...stage, name: 'wiped' }), key)
+      await tab.evaluate(() => agent.close())
+      await wipe()
+      const lost = await tab.evaluate(
+        relay => posthorn.openAgent({ name: 'wiped', relays: [relay] }).catch(({ code }) => code),
+        stage.relayUrl,
+      )
+      assert.equal(lost, 'profile-lost')
+      await tab.close()
+    },
+  ],
+  [
     'the example: a phone that sleeps, on its page',
     async stage => {
       const example = await startExample('sleeping-phone/serve.mjs')
