@@ -9,13 +9,14 @@ import { createMarking } from './delivery/marking.ts'
 import { createReceipting } from './delivery/receipting.ts'
 import { createReceiptClerk } from './delivery/receipts.ts'
 import { createTracking } from './delivery/tracking.ts'
-import { createEar, WRAPS } from './ephemeral/ear.ts'
 import type { Express } from './ephemeral/express.ts'
+import { lazyEar, WRAPS } from './ephemeral/lazy-ear.ts'
 import type { StorageError } from './errors.ts'
 import { endingSigner } from './identity/ending-signer.ts'
 import { andThen, type MaybePromise, type Signer } from './identity/signer.ts'
 import { createIntake } from './intake.ts'
-import { ACCEPT_INVITE, createInviteDesk } from './invites/desk.ts'
+import { ACCEPT_INVITE } from './invites/act.ts'
+import { createInviteDesk } from './invites/desk.ts'
 import { createInvites } from './invites/index.ts'
 import { createInviteLedger } from './invites/ledger.ts'
 import type { TakeUp } from './invites/take-up.ts'
@@ -260,7 +261,7 @@ export function startAgent(given: StartOptions): RunningAgent {
     },
     onChange: planStatus,
   })
-  const ear = createEar({
+  const ear = lazyEar({
     ...options,
     pubkey,
     sealer,

@@ -1,8 +1,10 @@
 /** What few agents need, fetched by those that do: one piece, because each further one costs every page more than it saves. */
 
 export { findCards } from './card/find.ts'
+export { createEar } from './ephemeral/ear.ts'
 export { createExpress } from './ephemeral/express.ts'
 export { checkedSigner } from './identity/checked-signer.ts'
+export { answerInvites } from './invites/answer.ts'
 export { makeInvite } from './invites/make.ts'
 export { joinRelay, requestRelayCode } from './invites/relay-code.ts'
 export { takeUp } from './invites/take-up.ts'

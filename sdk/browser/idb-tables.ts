@@ -153,7 +153,7 @@ export async function openIdbTables(
 export const goneError = (name: string): StorageError =>
   new StorageError(
     'storage-gone',
-    `the storage of ${name} is gone: this site’s data was cleared, or the browser removed it. What the agent knows is in memory alone; restoreStorage(agent) writes it back, key included, and without that it ends with this page.`,
+    `the storage of ${name} is gone: cleared, or removed by the browser. restoreStorage(agent) writes back what is in memory, key included; else it ends with this page.`,
   )
 
 async function load(db: IDBDatabase): Promise<[Key, Kept][]> {

@@ -146,7 +146,7 @@ async function findProfile(
   if (lost !== undefined && lost !== given?.pubkey && create !== 'new')
     throw new ProfileError(
       'profile-lost',
-      `profile ${name} (${npubOf(lost)}) was kept at this site, and its storage is gone: cleared, or removed by the browser. Give its key (host.secretKey or host.signer) to go on as it, or create: 'new' to begin with another key.`,
+      `profile ${name} (${npubOf(lost)}) was kept here, and its storage is gone: cleared, or removed by the browser. Give its key (host.secretKey or host.signer) to go on as it, or create: 'new' to begin with another key.`,
     )
   if (create === false) throw new ProfileError('profile-missing', `there is no profile ${name} at this site.`)
   const urls = relays.map(checkRelayUrl)

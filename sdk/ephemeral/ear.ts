@@ -11,14 +11,12 @@ import type { Sealer } from '../mail/seal.ts'
 import type { Mail } from '../mail/store.ts'
 import { isWithin } from '../mail/topic.ts'
 import type { Rates } from '../rate.ts'
+import { WRAPS } from './wraps.ts'
 
 /** Ids remembered, so that what comes over several relays is told once. */
 const MAX_SEEN = 10_000
 /** Seconds that clocks may differ by. What is dated further from now is a replay: no relay keeps such messages honestly. */
 const MAX_SKEW = 15 * 60
-/** Who sent a wrap is known only when it was opened, which is work; so all of them together have one rate. */
-export const WRAPS = 'wraps'
-
 export interface EarOptions {
   readonly lines: Lines
   readonly pubkey: string

@@ -1,4 +1,5 @@
 import { type Clock, seconds } from '../../platform/clock.ts'
+import { onDemand } from '../../platform/on-demand.ts'
 import type { Cancel, Timers } from '../../platform/timers.ts'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import type { Contact } from '../api.ts'
@@ -8,13 +9,14 @@ import { ContactError } from '../errors.ts'
 import type { MaybePromise } from '../identity/signer.ts'
 import type { Mail, MailStore, OutgoingMail, StoredMail } from '../mail/store.ts'
 import type { ReceiptState } from '../mail/types.ts'
+import { ACCEPT_INVITE } from './act.ts'
 import type { InviteLedger } from './ledger.ts'
 
-/** The act of a message that accepts an invite; its body is `{ token, name? }`. */
-export const ACCEPT_INVITE = 'accept-invite'
 const TOKEN = /^[0-9a-f]{32,64}$/
 /** A key that could not be asked for its signature is asked again after so long. */
 const AGAIN_MS = 30_000
+
+const loadAnswering = onDemand(() => import('../seldom.ts'))
 
 export interface InviteDeskOptions {
   readonly store: MailStore
@@ -42,7 +44,7 @@ export interface InviteDesk {
   close(): void
 }
 
-type Verdict = { readonly ok: true } | { readonly ok: false; readonly reason: string }
+export type Verdict = { readonly ok: true } | { readonly ok: false; readonly reason: string }
 
 const REASONS = {
   used: 'used: this invite has been used up',
@@ -81,28 +83,14 @@ export function createInviteDesk(options: InviteDeskOptions): InviteDesk {
     return { ok: true }
   }
 
+  /** Most starts have none to answer, and load nothing for it. */
   async function answerAll(): Promise<void> {
-    for (;;) {
-      const mail = store.nextWork({ act: ACCEPT_INVITE, nowMs: clock.now() })
-      if (!mail || options.isClosed()) return
-      store.beginWork(mail.id)
-      const verdict = judge(mail)
-      if (verdict.ok) options.onAccepted(mail.from)
-      const due = { state: 'failed', dueMs: clock.now() + AGAIN_MS, attempts: mail.attempts } as const
-      try {
-        const signed = await (verdict.ok
-          ? options.receipt(mail, 'done', undefined)
-          : options.receipt(mail, 'rejected', verdict.reason))
-        if (options.isClosed()) return
-        const ended = verdict.ok ? ({ state: 'done' } as const) : setAside(verdict.reason)
-        store.endWork(mail.id, { ...ended, receipted: signed !== undefined }, signed ? [signed] : [])
-        if (signed) options.onQueued()
-      } catch (error) {
-        if (options.isClosed()) return
-        lookAgain = true
-        store.endWork(mail.id, { ...due, error: error instanceof Error ? error.message : String(error) })
-      }
+    if (!store.nextWork({ act: ACCEPT_INVITE, nowMs: clock.now() })) return
+    const onLeft = () => {
+      lookAgain = true
     }
+    const loaded = await loadAnswering().catch(onLeft)
+    await loaded?.answerInvites({ ...options, judge, onLeft })
   }
 
   function work(): Promise<void> {
@@ -122,8 +110,6 @@ export function createInviteDesk(options: InviteDeskOptions): InviteDesk {
     close: () => cancel(),
   }
 }
-
-const setAside = (error: string) => ({ state: 'set-aside', error }) as const
 
 function bodyOf({ private: sealed, text }: Mail): { readonly token?: string; readonly name?: string } {
   const body = sealed ? parseJson(text) : undefined

@@ -6,7 +6,7 @@ import { ContactError, InviteError } from '../errors.ts'
 import { checkName, DEFAULT_PROFILE } from '../profile-name.ts'
 import { MAX_RELAYS } from '../relay-url.ts'
 import { allowsPrivate, foreignRelay } from '../relays/addresses.ts'
-import { ACCEPT_INVITE } from './desk.ts'
+import { ACCEPT_INVITE } from './act.ts'
 import { hashOf } from './ledger.ts'
 import { parseInvite } from './text.ts'
 
