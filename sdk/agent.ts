@@ -282,7 +282,14 @@ export function startAgent(given: StartOptions): RunningAgent {
     ensureOpen: life.ensureOpen,
   })
   const card = createCards(beside)
-  const requests = createRequests({ store, resolve, entry: view.entry, announce: arrivals.mail, wake: worker.wake })
+  const requests = createRequests({
+    store,
+    resolve,
+    entry: view.entry,
+    announce: arrivals.mail,
+    recover: pool.recover,
+    wake: worker.wake,
+  })
   const contacts = createContacts({
     book,
     requests,
@@ -341,6 +348,7 @@ export function startAgent(given: StartOptions): RunningAgent {
   })
   const syncer = createSyncer({
     routes: pool.routes,
+    isRecovering: () => pool.isRecovering,
     monotonic: clock.monotonic,
     until: life.until,
     isEnding: () => life.isClosing,

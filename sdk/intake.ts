@@ -26,11 +26,29 @@ export interface Intake {
 
 export function createIntake({ store, pubkey, knownKeys, mayReceipt, admit }: IntakeOptions): Intake {
   /** Counts of one batch, so that a thousand messages in it meet the limits one by one. */
-  function gate() {
+  function gate(displaced: Mail[]) {
     const known = new Set(knownKeys())
     const denied = new Set(store.judged('denied'))
     const all = { listed: 0, held: 0, loaded: false }
     const each = new Map<string, { listed: number; held: number }>()
+    /** How much is held of each stranger, less what gave way. */
+    let held: Map<string, number> | undefined
+    const newest = new Map<string, Mail[]>()
+
+    /** A full box is shared out: the newest of the sender who has most gives way to one who has less. Undefined: nobody has. */
+    function displace(counts: { readonly held: number }): Mail | undefined {
+      held ??= new Map(store.strangers().map(each => [each.pubkey, each.held]))
+      let victim = ''
+      let most = counts.held + 1
+      for (const [sender, count] of held) if (count > most) [victim, most] = [sender, count]
+      // Who was told that a message was received is not deprived of it.
+      if (victim === '' || mayReceipt(victim)) return undefined
+      const box = newest.get(victim) ?? [...store.list({ held: true, from: victim })]
+      newest.set(victim, box)
+      const gone = box.pop()
+      held.set(victim, gone ? most - 1 : 0)
+      return gone
+    }
 
     return function place(mail: Mail): 'known' | 'listed' | 'held' | 'dropped' {
       const { from } = mail
@@ -49,7 +67,15 @@ export function createIntake({ store, pubkey, knownKeys, mayReceipt, admit }: In
         const isAll = box === 'listed' ? STRANGER_LIMITS.allListed : STRANGER_LIMITS.allHeld
         // What is held comes first: a sender's order is kept.
         if (box === 'listed' && counts.held > 0) continue
-        if (counts[box] >= STRANGER_LIMITS[box] || all[box] >= isAll) continue
+        if (counts[box] >= STRANGER_LIMITS[box]) continue
+        if (all[box] >= isAll) {
+          const other = box === 'held' ? displace(counts) : undefined
+          if (!other) continue
+          displaced.push(other)
+          all.held -= 1
+          const theirs = each.get(other.from)
+          if (theirs) theirs.held -= 1
+        }
         counts[box] += 1
         all[box] += 1
         return box
@@ -66,7 +92,8 @@ export function createIntake({ store, pubkey, knownKeys, mayReceipt, admit }: In
 
   return {
     take({ mail, receipts = [], seen = [], ...batch }) {
-      const place = gate()
+      const displaced: Mail[] = []
+      const place = gate(displaced)
       const kept: Mail[] = []
       const dropped: Mail[] = []
       const ids = new Set<string>()
@@ -96,8 +123,9 @@ export function createIntake({ store, pubkey, knownKeys, mayReceipt, admit }: In
         ...batch,
         mail: kept,
         receipts: news,
-        dropped: dropped.map(({ from }) => from),
-        seen: [...seen, ...dropped.filter(({ wrap }) => wrap === undefined)],
+        dropped: [...dropped, ...displaced].map(({ from }) => from),
+        displaced: displaced.map(({ id }) => id),
+        seen: [...seen, ...[...dropped, ...displaced].filter(({ wrap }) => wrap === undefined)],
       })
       return { mail: added.filter(({ stranger }) => stranger !== 'held'), receipts: news }
     },

@@ -8,12 +8,14 @@ export interface RequestsOptions {
   entry(mail: StoredMail): InboxEntry
   /** These are in the inbox now. */
   announce(mails: readonly StoredMail[]): void
+  /** Something of this sender may have been dropped before. */
+  recover(): void
   /** Handlers may run for more than before. */
   wake(): void
 }
 
 /** The request box as a program sees it. */
-export function createRequests({ store, resolve, entry, announce, wake }: RequestsOptions): Requests {
+export function createRequests({ store, resolve, entry, announce, recover, wake }: RequestsOptions): Requests {
   const held = (from?: string) => store.list({ held: true, ...(from === undefined ? {} : { from }) })
   return {
     list: () => store.strangers(),
@@ -24,6 +26,7 @@ export function createRequests({ store, resolve, entry, announce, wake }: Reques
       store.judge(key, 'accepted')
       announce(moving.flatMap(id => store.get(id) ?? []))
       wake()
+      recover()
     },
     deny: who => store.judge(resolve(who), 'denied'),
     forget: who => store.judge(resolve(who), undefined),

@@ -98,21 +98,24 @@ function mailStoreOn(db: Database, later: SyncLater): MailStore {
   const mailsOf = (rows: unknown[]) => rows.map(row => toMail(row as InboxRow))
   const count = (text: string) => Number(sql(text).pluck().get())
 
-  const keep = db.transaction(({ feed, mail, position, receipts = [], dropped = [], seen = [], nowMs }: MailBatch) => {
-    const added: StoredMail[] = []
-    for (const one of mail) {
-      const { changes, lastInsertRowid } = insertMail.run(ofMail(one))
-      if (changes > 0) added.push(asStored(one, Number(lastInsertRowid)))
-    }
-    for (const receipt of receipts) keepReceipt(receipt, nowMs)
-    strangers.drop(dropped)
-    see(seen)
-    if (position) {
-      putPosition.run({ ...feed, ...position })
-      trimPositions.run({ ...feed, scope: position.scope })
-    }
-    return added
-  }).immediate
+  const keep = db.transaction(
+    ({ feed, mail, position, receipts = [], dropped = [], displaced = [], seen = [], nowMs }: MailBatch) => {
+      const added: StoredMail[] = []
+      for (const one of mail) {
+        const { changes, lastInsertRowid } = insertMail.run(ofMail(one))
+        if (changes > 0) added.push(asStored(one, Number(lastInsertRowid)))
+      }
+      for (const receipt of receipts) keepReceipt(receipt, nowMs)
+      strangers.displace(displaced)
+      strangers.drop(dropped)
+      see(seen)
+      if (position) {
+        putPosition.run({ ...feed, ...position })
+        trimPositions.run({ ...feed, scope: position.scope })
+      }
+      return added
+    },
+  ).immediate
   const keepForGood = later.synced(keep)
 
   const store: MailStore = {

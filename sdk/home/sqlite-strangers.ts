@@ -4,8 +4,9 @@ import type { MailStore, Stranger, Verdict } from '../mail/store.ts'
 import { type InboxRow, toMail } from './mail-rows.ts'
 
 interface Strangers {
-  readonly methods: Pick<MailStore, 'strangers' | 'strangerCounts' | 'judge' | 'judged' | 'release'>
+  readonly methods: Pick<MailStore, 'strangers' | 'strangerCounts' | 'judge' | 'recovered' | 'judged' | 'release'>
   drop(senders: readonly string[]): void
+  displace(ids: readonly string[]): void
 }
 
 /** The request box of a SQLite mail store. */
@@ -22,6 +23,9 @@ export function strangersOn(db: Database, sql: (text: string) => Statement): Str
         sql(`INSERT INTO strangers (pubkey, dropped) VALUES (?, 1)
           ON CONFLICT (pubkey) DO UPDATE SET dropped = dropped + 1`).run(isRoom ? sender : '')
       }
+    },
+    displace(ids) {
+      for (const id of ids) sql("DELETE FROM inbox WHERE id = ? AND stranger = 'held'").run(id)
     },
     methods: {
       strangers: () =>
@@ -42,6 +46,11 @@ export function strangersOn(db: Database, sql: (text: string) => Statement): Str
         return { ...one, allListed: all.listed, allHeld: all.held }
       },
       judge: db.transaction((pubkey: string, verdict: Verdict | undefined) => {
+        if (verdict === 'accepted' && sql('SELECT 1 FROM strangers WHERE pubkey = ?').get(pubkey) === undefined) {
+          const other = sql("UPDATE strangers SET dropped = dropped - 1 WHERE pubkey = '' AND dropped > 0").run()
+            .changes
+          if (other > 0) sql('INSERT INTO strangers (pubkey, dropped) VALUES (?, 1)').run(pubkey)
+        }
         sql(`INSERT INTO strangers (pubkey, verdict) VALUES (?, ?)
           ON CONFLICT (pubkey) DO UPDATE SET verdict = excluded.verdict`).run(pubkey, verdict ?? null)
         sql('DELETE FROM strangers WHERE pubkey = ? AND dropped = 0 AND verdict IS NULL').run(pubkey)
@@ -49,6 +58,7 @@ export function strangersOn(db: Database, sql: (text: string) => Statement): Str
           sql('UPDATE inbox SET stranger = NULL WHERE sender = ? AND stranger IS NOT NULL').run(pubkey)
         if (verdict === 'denied') sql("DELETE FROM inbox WHERE sender = ? AND stranger = 'held'").run(pubkey)
       }).immediate,
+      recovered: pubkey => void sql('UPDATE strangers SET dropped = 0 WHERE pubkey = ?').run(pubkey),
       judged: verdict => sql('SELECT pubkey FROM strangers WHERE verdict = ?').pluck().all(verdict) as string[],
       release: (from, limit) =>
         (

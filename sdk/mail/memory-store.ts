@@ -34,7 +34,7 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
   const outbox = openTable<Row>('outbox')
   const feeds = openTable<readonly Position[]>('feeds')
   const receipts = openTable<readonly Receipt[]>('receipts')
-  const { drop, ...strangers } = createMemoryStrangers(openTable, inbox)
+  const { drop, displace, ...strangers } = createMemoryStrangers(openTable, inbox)
   const { see, ...seen } = createMemorySeen(openTable)
   let lastIn = lastOrdinal(inbox)
   let lastOut = lastOrdinal(outbox)
@@ -63,7 +63,7 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
   const store: MailStore = {
     ...strangers,
     ...seen,
-    record({ feed, mail, position, receipts: told = [], dropped = [], seen = [], nowMs }) {
+    record({ feed, mail, position, receipts: told = [], dropped = [], displaced = [], seen = [], nowMs }) {
       const added: StoredMail[] = []
       for (const one of mail) {
         if (inbox.has(one.id)) continue
@@ -87,6 +87,7 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
         receipts.set(receipt.of, Object.freeze(all))
         copies.told(receipt.of, nowMs ?? receipt.at * 1000)
       }
+      displace(displaced)
       drop(dropped)
       see(seen)
       if (position) {

@@ -13,8 +13,9 @@ interface StrangerRow {
 /** Senders with nothing kept that are counted one by one; the rest is counted together, under the empty key. */
 export const COUNTED_STRANGERS = 1_000
 
-type Part = Pick<MailStore, 'strangers' | 'strangerCounts' | 'judge' | 'judged' | 'release'> & {
+type Part = Pick<MailStore, 'strangers' | 'strangerCounts' | 'judge' | 'recovered' | 'judged' | 'release'> & {
   drop(senders: readonly string[]): void
+  displace(ids: readonly string[]): void
 }
 
 /** The request box of a store in tables. */
@@ -36,6 +37,12 @@ export function createMemoryStrangers(openTable: OpenTable, inbox: Table<Work>):
         const pubkey = rows.has(sender) || rows.size < COUNTED_STRANGERS ? sender : ''
         const row = rows.get(pubkey) ?? { pubkey, dropped: 0 }
         rows.set(pubkey, Object.freeze({ ...row, dropped: row.dropped + 1 }))
+      }
+    },
+    displace(ids) {
+      for (const id of ids) {
+        const mail = inbox.get(id)
+        if (mail && isHeld(mail)) inbox.delete(id)
       }
     },
     strangers() {
@@ -70,7 +77,9 @@ export function createMemoryStrangers(openTable: OpenTable, inbox: Table<Work>):
       return counts
     },
     judge(pubkey, verdict) {
-      const { verdict: _, ...row } = rows.get(pubkey) ?? { pubkey, dropped: 0 }
+      const others = verdict === 'accepted' && !rows.has(pubkey) ? (rows.get('')?.dropped ?? 0) : 0
+      if (others > 0) rows.set('', Object.freeze({ pubkey: '', dropped: others - 1 }))
+      const { verdict: _, ...row } = rows.get(pubkey) ?? { pubkey, dropped: Math.min(others, 1) }
       if (verdict) rows.set(pubkey, Object.freeze({ ...row, verdict }))
       else if (row.dropped > 0) rows.set(pubkey, Object.freeze(row))
       else rows.delete(pubkey)
@@ -79,6 +88,10 @@ export function createMemoryStrangers(openTable: OpenTable, inbox: Table<Work>):
         if (verdict === 'accepted') put(mail, undefined)
         else if (verdict === 'denied' && isHeld(mail)) inbox.delete(mail.id)
       }
+    },
+    recovered(pubkey) {
+      const row = rows.get(pubkey)
+      if (row) rows.set(pubkey, Object.freeze({ ...row, dropped: 0 }))
     },
     judged: verdict => [...rows.values()].filter(row => row.verdict === verdict).map(({ pubkey }) => pubkey),
     release: (from, limit) =>

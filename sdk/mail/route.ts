@@ -76,8 +76,8 @@ export interface Route {
   publishSoon(event: NostrEvent): Promise<PublishOutcome>
   /** One side of a reconciliation (NIP-77) with this relay, by means of what only those bring along who need it. */
   negotiate(by: typeof negotiateOn): Side['negotiate']
-  /** Verified events that were found missing are recorded like received ones; no position moves. */
-  take(events: readonly NostrEvent[]): void | Promise<void>
+  /** Verified events that were found missing are recorded like received ones; no position moves. `from`: messages of these senders alone. */
+  take(events: readonly NostrEvent[], from?: readonly string[]): void | Promise<void>
   /** Also brings what is published to a topic and below it; `replay`: the first time with everything the relay has kept. */
   follow(topic: string, replay: boolean): void
   /** For what is no mail. */
@@ -157,7 +157,7 @@ export function createRoute(options: RouteOptions): Route {
     },
   })
 
-  function recordFor(wanted: FilterJson): FeedSink['record'] {
+  function recordFor(wanted: FilterJson, from?: readonly string[]): FeedSink['record'] {
     return (dialect, events, position) =>
       inOrder(readMail(events, { ...options, relay: url }), ({ unreadable: more, ...opened }) => {
         if (closed) return
@@ -165,6 +165,7 @@ export function createRoute(options: RouteOptions): Route {
         added += options.take({
           feed: keyFor(wanted, dialect),
           ...opened,
+          ...(from ? { mail: opened.mail.filter(mail => from.includes(mail.from)) } : {}),
           nowMs: options.clock.now(),
           ...(position ? { position } : {}),
         })
@@ -270,8 +271,8 @@ export function createRoute(options: RouteOptions): Route {
       return line.publish(event)
     },
     negotiate: by => window => by(link, window, { timers, timeoutMs: ANSWER_MS * 5, losing }),
-    take: events =>
-      recordFor(filter)(
+    take: (events, from) =>
+      recordFor(filter, from)(
         'log',
         events.map(event => ({ event })),
         undefined,

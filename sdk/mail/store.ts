@@ -73,6 +73,8 @@ export interface MailBatch {
   readonly receipts?: readonly Receipt[]
   /** Strangers whose messages were not kept: the request box is full, or they were denied. One entry per message. */
   readonly dropped?: readonly string[]
+  /** Held messages that give way to these, by id; their senders are among `dropped`. */
+  readonly displaced?: readonly string[]
   /** Wraps, receipts, and what was not kept of strangers. */
   readonly seen?: readonly Seen[]
   /** When the batch was received, ms since 1970. */
@@ -177,7 +179,7 @@ export interface Stranger {
   readonly listed: number
   /** In the request box. */
   readonly held: number
-  /** Not kept. Counted per arrival: a message that came over two relays counts twice. */
+  /** Not kept, and not fetched again since the sender was accepted. Counted per arrival: a message that came over two relays counts twice. */
   readonly dropped: number
   readonly verdict?: Verdict
 }
@@ -274,8 +276,13 @@ export interface MailStore {
     readonly allListed: number
     readonly allHeld: number
   }
-  /** `accepted` moves what is held into the inbox; `denied` removes it. Undefined takes the verdict back. */
+  /**
+   * `accepted` moves what is held into the inbox; `denied` removes it. Undefined takes the verdict back. Of a sender who is accepted
+   * one of those that were dropped uncounted may be: one of them is counted as its.
+   */
   judge(pubkey: string, verdict: Verdict | undefined): void
+  /** What was dropped of a sender has been fetched: its count begins at 0 again. */
+  recovered(pubkey: string): void
   /** Keys with that verdict. */
   judged(verdict: Verdict): readonly string[]
   /** Moves at most `limit` held messages of a sender into the inbox, oldest first. */

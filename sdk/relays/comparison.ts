@@ -34,7 +34,9 @@ export async function compareInbox(
   const { events: seen, since } = store.seen()
   // A message that came wrapped is known to relays by its wrap alone.
   const kept = [...store.list({}), ...store.list({ held: true })].filter(({ wrap }) => wrap === undefined)
-  const held = [...kept, ...seen].map(({ id, at }) => ({ id, created_at: at }))
+  // What was dropped once and fetched later is in both.
+  const byId = new Map([...seen, ...kept].map(({ id, at }) => [id, { id, created_at: at }]))
+  const held = [...byId.values()]
   const filter: FilterJson = { ...inboxFilter(pubkey), ...(since > 0 ? { since } : {}) }
   const options = { now: seconds(clock), timers, timeoutMs: 10_000, maxIds: MAX_IDS }
   const side: Side = { url: route.url, negotiate: route.negotiate(negotiateOn), request: refuseToList }

@@ -15,6 +15,7 @@ import { createAnnouncer } from './announcer.ts'
 import { createDirectory } from './directory.ts'
 import { lazyCouriers } from './lazy-couriers.ts'
 import { LIST_KINDS } from './lists.ts'
+import type { Recovery } from './recovery.ts'
 import { createRepairer } from './repairer.ts'
 import type { Visit, Visits } from './visits.ts'
 
@@ -69,6 +70,10 @@ export interface Pool {
   hint(pubkey: string, urls: readonly string[]): void
   /** More may be known of where a key reads. */
   reconsider(pubkey: string): void
+  /** Fetches what was dropped of strangers who are accepted by now. */
+  recover(): void
+  /** That is still under way. */
+  readonly isRecovering: boolean
   /** Also brings what is published to a topic and below it, from every relay of the agent. */
   follow(topic: string, replay: boolean): void
   /**
@@ -144,9 +149,12 @@ export function createPool(options: PoolOptions): Pool {
     onOutcome: outbox.settle,
   })
   let visits: Visits | undefined
+  let recovery: Recovery | undefined
+  let loadingRecovery = false
   const announcer = createAnnouncer({ ...options, routes })
   const repairer = createRepairer({ ...options, routes })
   outbox.start()
+  if (store.judged('accepted').length > 0) recover()
 
   function openRoute(url: string): Route {
     return createRoute({ ...options, url, onOutcome: outbox.settle, onChange, onSuspect: () => repairer.suspect() })
@@ -159,8 +167,25 @@ export function createPool(options: PoolOptions): Pool {
       waiting = []
       for (const wake of woken) wake()
     }
+    recovery?.look()
     if (options.announce) announcer.look()
     options.onChange()
+  }
+
+  /** Where it cannot be fetched now, the next start tries again. */
+  function recover(): void {
+    if (recovery) return recovery.accepted()
+    loadingRecovery = true
+    loadVisits()
+      .then(({ createRecovery }) => {
+        recovery ??= createRecovery({ ...options, routes, onDone: options.onChange })
+        if (closed) recovery.close()
+        else recovery.look()
+      })
+      .catch(() => {})
+      .finally(() => {
+        loadingRecovery = false
+      })
   }
 
   async function ask(author: string): Promise<{ events: readonly NostrEvent[]; complete: boolean }> {
@@ -182,6 +207,10 @@ export function createPool(options: PoolOptions): Pool {
     },
     kick: outbox.kick,
     retry: outbox.retry,
+    recover,
+    get isRecovering() {
+      return recovery?.isBusy ?? loadingRecovery
+    },
     mayDeliver,
     routeOver: (to, url) => (to === pubkey ? 'inbox-relays' : directory.routeOver(to, url)),
     hint: directory.hint,
@@ -230,6 +259,7 @@ export function createPool(options: PoolOptions): Pool {
       closed = true
       outbox.close()
       announcer.close()
+      recovery?.close()
       repairer.close()
       await Promise.all([...routes.map(route => route.close()), couriers.close(), visits?.close()])
     },

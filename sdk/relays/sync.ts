@@ -16,6 +16,8 @@ export interface Syncer {
 
 export interface SyncerOptions {
   readonly routes: readonly Route[]
+  /** What was dropped of somebody is being fetched. */
+  isRecovering(): boolean
   monotonic(): number
   /** Waits until `done` is true, at most `ms`. */
   until(done: () => boolean, ms: number): Promise<unknown>
@@ -25,12 +27,13 @@ export interface SyncerOptions {
 
 const NOTHING: RouteCounters = { received: 0, new: 0, bytes: 0, invalid: 0, gaps: 0, unreadable: 0 }
 
-export function createSyncer({ routes, monotonic, until, isEnding }: SyncerOptions): Syncer {
+export function createSyncer({ routes, isRecovering, monotonic, until, isEnding }: SyncerOptions): Syncer {
   const counted = new Map<Route, RouteCounters>()
 
   const isLive = (route: Route) => route.status().state === 'live'
   const isAnswered = (route: Route) => isLive(route) || route.isRefused
-  const isDone = () => routes.some(isAnswered) && routes.every(route => isAnswered(route) || !route.mayDeliver)
+  const isDone = () =>
+    !isRecovering() && routes.some(isAnswered) && routes.every(route => isAnswered(route) || !route.mayDeliver)
 
   function summarise(route: Route): RelaySync {
     const { url, state, mayMiss, error } = route.status()
