@@ -3,11 +3,12 @@ import { createWorkLoop } from '../../platform/work-loop.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import { type Filter, matchFilters } from '../../protocol/filter.ts'
 import type { SubscriptionFrame } from './questions.ts'
+import { createRepeats, type Repeats } from './repeats.ts'
 
 type EventFrame = Extract<SubscriptionFrame, { readonly type: 'EVENT' }>
 export type OtherFrame = Exclude<SubscriptionFrame, EventFrame>
 
-/** An event after its verification; `valid` also means that it was asked for. */
+/** An event after its verification; `valid` also means that it was asked for, and is no replay. */
 export interface Checked {
   readonly event: NostrEvent
   readonly seq: number | undefined
@@ -18,6 +19,8 @@ export interface PumpOptions {
   readonly verifier: Verifier
   /** What was asked for: a relay that sends other things is not believed either. Undefined: the relay's matching counts. */
   readonly wanted: readonly Filter[] | undefined
+  /** Which events are replays. Default: those that come more than four times. */
+  readonly repeats?: Repeats | undefined
   /** Nothing more is taken until a promise it returns is settled. */
   onEvents(events: readonly Checked[]): void | Promise<void>
   onFrame(frame: OtherFrame): void | Promise<void>
@@ -39,9 +42,13 @@ export interface FramePump {
 const BATCH = 256
 /** Batches whose signatures are checked at once: while one is recorded, the next ones are on their way through the verifier. */
 const WIDTH = 3
-/** Rough cost of what waits: content plus a constant per event. */
+/** Rough bytes of what waits: its text, and what an object and an array cost beside it. */
 const MAX_WAITING = 16 * 1024 * 1024
 const FRAME_COST = 1_024
+const TAG_COST = 64
+const VALUE_COST = 24
+/** A relay without a log may send an event once for each filter, and where stored and live meet. */
+const TOLERATED_REPEATS = 3
 
 /** Events that follow each other, and what will be known of them. */
 interface Batch {
@@ -57,7 +64,7 @@ export function createFramePump(options: PumpOptions): FramePump {
   let stopped = false
   let overflowed = false
 
-  const costOf = (frame: SubscriptionFrame) => FRAME_COST + (frame.type === 'EVENT' ? frame.event.content.length : 0)
+  const { repeats = createRepeats(TOLERATED_REPEATS) } = options
 
   /** Sends what comes next to the verifier, up to the first frame of another kind. */
   function lookAhead(): void {
@@ -99,7 +106,10 @@ export function createFramePump(options: PumpOptions): FramePump {
       events.map(({ event, seq }, index) => ({
         event,
         seq,
-        valid: valid[index] === true && (options.wanted === undefined || matchFilters(options.wanted, event)),
+        valid:
+          valid[index] === true &&
+          (options.wanted === undefined || matchFilters(options.wanted, event)) &&
+          !repeats(event.id),
       })),
     )
   }
@@ -128,3 +138,14 @@ export function createFramePump(options: PumpOptions): FramePump {
 }
 
 const isEvent = (frame: SubscriptionFrame): frame is EventFrame => frame.type === 'EVENT'
+
+function costOf(frame: SubscriptionFrame): number {
+  if (frame.type !== 'EVENT') return FRAME_COST + ('message' in frame ? frame.message.length : 0)
+  const { content, tags } = frame.event
+  let cost = FRAME_COST + content.length
+  for (const tag of tags) {
+    cost += TAG_COST
+    for (const value of tag) cost += VALUE_COST + value.length
+  }
+  return cost
+}

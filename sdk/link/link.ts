@@ -12,6 +12,7 @@ import { backoffMs, LONGEST_BACKOFF_MS } from './backoff.ts'
 import { createBreaker } from './breaker.ts'
 import { createGreeting } from './greeting.ts'
 import { createQuestions, type PublishOutcome, type SubscriptionFrame } from './questions.ts'
+import { createUnasked } from './unasked.ts'
 
 export interface LinkOptions {
   readonly url: string
@@ -96,6 +97,7 @@ export function createLink(options: LinkOptions): Link {
   let malformed = 0
   let strikes = 0
   const breaker = createBreaker(options.clock)
+  const isTooMuch = createUnasked(options.clock)
   let cancelRetry: Cancel = () => {}
   let cancelWatch: Cancel = () => {}
   let cancelRenewal: Cancel | undefined
@@ -151,16 +153,24 @@ export function createLink(options: LinkOptions): Link {
     const parsed = parseRelayFrame(text)
     if (!parsed.ok) {
       // Frame types we do not know are other people's extensions.
-      if (parsed.error.startsWith('unknown frame')) return
+      if (parsed.error.startsWith('unknown frame')) return charge(text)
       malformed += 1
       strike()
       return
     }
     const frame = parsed.value
     if (frame.type === 'AUTH') {
+      charge(text)
       if (auth?.challenge(frame.challenge) === false) strike()
       else greeting.challenged()
-    } else if (frame.type !== 'OK' || !auth?.onOk(frame.id, frame.accepted, frame.message)) questions.answer(frame)
+    } else if (frame.type !== 'OK' || !auth?.onOk(frame.id, frame.accepted, frame.message)) {
+      if (!questions.answer(frame)) charge(text)
+    }
+  }
+
+  /** For what nothing asked for. */
+  function charge(text: string): void {
+    if (isTooMuch(text.length)) strike()
   }
 
   function strike(): void {

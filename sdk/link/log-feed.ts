@@ -6,6 +6,7 @@ import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import { backoffMs, LONGEST_BACKOFF_MS } from './backoff.ts'
 import type { DialectOptions } from './feed.ts'
 import { openPage as openLogPage, type Page, within } from './log-page.ts'
+import { createRepeats } from './repeats.ts'
 
 /** In place of a scope: a position that somebody else told, good under any. What it passes over must be noticed in another way. */
 export const ANY_SCOPE = '*'
@@ -13,6 +14,8 @@ export const ANY_SCOPE = '*'
 const PAGE = WIRE_LIMITS.page
 /** The first page of a connection is small: positions count only once its EOSE has told the scope, and bad links die young. */
 const FIRST_PAGE = 100
+/** Copies beside the first: an operator may take an event away and let it be published again. */
+const TOLERATED_REPEATS = 1
 /** After so many pages a relay is asked how much more there is. */
 const COUNTED_PAGE = 2
 
@@ -60,6 +63,8 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
   /** The page behind the current one, asked for early. */
   let ahead: Page | undefined
   let stopCounting: Cancel = () => {}
+  /** A log has an event once; what is read again from an earlier position begins a new count. */
+  let repeats = createRepeats(TOLERATED_REPEATS)
 
   function begin(): void {
     pages = 0
@@ -67,6 +72,7 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
   }
 
   function resume(inScope?: string): void {
+    repeats = createRepeats(TOLERATED_REPEATS)
     const positions = options.positions('log')
     const wanted = inScope ?? positions[0]?.scope
     const [from, ...older] = positions.filter(({ scope }) => scope === wanted || scope === ANY_SCOPE)
@@ -123,6 +129,7 @@ export function createLogFeed(options: DialectOptions): DialectFeed {
       ...options,
       from: attempt.from,
       limit: scope === undefined ? FIRST_PAGE : PAGE,
+      repeats,
       scope: () => scope,
       onBegin(told) {
         spoken = true

@@ -4,6 +4,7 @@ import type { FilterJson } from '../../protocol/filter.ts'
 import type { EoseHints } from '../../protocol/hints.ts'
 import type { DialectOptions, Received } from './feed.ts'
 import { type Checked, createFramePump, type OtherFrame } from './frame-pump.ts'
+import type { Repeats } from './repeats.ts'
 
 /** A relay that is silent for so long in the middle of a page is given up. */
 const STALLED_MS = 30_000
@@ -13,6 +14,8 @@ export interface PageOptions extends DialectOptions {
   readonly from: Cursor | undefined
   /** Events asked for. */
   readonly limit: number
+  /** Which events this relay has sent before. */
+  readonly repeats: Repeats
   /** Access scope of this connection; while it is unknown no position is recorded. */
   scope(): string | undefined
   /** The relay speaks log order: its first word on this page was right. */
@@ -63,6 +66,7 @@ export function openPage(options: PageOptions): Page {
   const pump = createFramePump({
     verifier: options.verifier,
     wanted: options.wanted,
+    repeats: options.repeats,
     onEvents: events => (isReleased ? take(events) : released.then(() => take(events))),
     onFrame: frame => (isReleased ? read(frame) : released.then(() => read(frame))),
     onOverflow: () => cancel(),

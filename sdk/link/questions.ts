@@ -39,8 +39,8 @@ export interface Questions {
   publish(event: NostrEvent, encoded: string, timeoutMs: number): Promise<PublishOutcome>
   /** Leaves a will; the relay's answer is an OK, too. */
   leaveWill(event: NostrEvent, timeoutMs: number): Promise<PublishOutcome>
-  /** Hands a frame to whoever asked for it. */
-  answer(frame: RelayFrame): void
+  /** Hands a frame to who asked for it. False: nothing did, or it has been answered already. */
+  answer(frame: RelayFrame): boolean
   /** The connection is gone. */
   lose(reason: string): void
 }
@@ -53,6 +53,8 @@ interface Question {
 }
 
 interface Subscription extends Question {
+  /** Its EOSE, its first SEQ, and a NEG-MSG for each of ours are expected; others come unasked. */
+  readonly expected: Set<RelayFrame['type']>
   onFrame(frame: SubscriptionFrame): void
 }
 
@@ -92,19 +94,20 @@ export function createQuestions(options: QuestionsOptions): Questions {
     return true
   }
 
-  function settle(id: string, accepted: boolean, message: string): void {
+  function settle(id: string, accepted: boolean, message: string): boolean {
     const asked = publishing.get(id)
-    if (!asked) return
+    if (!asked) return false
     const still = () => publishing.get(id) === asked
-    if (!accepted && repeated(asked, message, still, why => asked.end({ accepted, message: why }))) return
+    if (!accepted && repeated(asked, message, still, why => asked.end({ accepted, message: why }))) return true
     const seq = seqOfOk(message)
     asked.end({ accepted, message, ...(seq === undefined ? {} : { seq }) })
+    return true
   }
 
-  function tell(frame: SubscriptionFrame): void {
-    const { sub } = frame
+  function tell(frame: SubscriptionFrame): boolean {
+    const { sub, type } = frame
     const asked = subscriptions.get(sub)
-    if (!asked) return
+    if (!asked) return false
     if (frame.type === 'CLOSED' || frame.type === 'NEG-ERR') {
       const still = () => subscriptions.get(sub) === asked
       const refuse = (message: string) => {
@@ -112,11 +115,15 @@ export function createQuestions(options: QuestionsOptions): Questions {
         asked.onFrame({ ...frame, message })
       }
       if (!repeated(asked, frame.message, still, refuse)) refuse(frame.message)
-      return
+      return true
     }
     asked.fresh = false
-    if (frame.type === 'COUNT') subscriptions.delete(sub)
-    asked.onFrame(frame)
+    if (type === 'COUNT') subscriptions.delete(sub)
+    const isExpected = type === 'EVENT' || type === 'COUNT' || asked.expected.has(type)
+    if (type !== 'GONE') asked.expected.delete(type)
+    // Positions go on; an answer that has ended does not end again.
+    if (isExpected || type !== 'EOSE') asked.onFrame(frame)
+    return isExpected
   }
 
   function subscribe(
@@ -127,7 +134,9 @@ export function createQuestions(options: QuestionsOptions): Questions {
   ): Cancel {
     const sub = nextSub()
     const start = () => send(verb === 'REQ' ? encode.req(sub, ...filters) : encode.countReq(sub, ...filters))
-    subscriptions.set(sub, { onFrame, start, fresh })
+    const expected = new Set<RelayFrame['type']>(['SEQ', 'EOSE'])
+    if (filters.some(({ gone }) => gone)) expected.add('GONE')
+    subscriptions.set(sub, { onFrame, start, fresh, expected })
     start()
     return () => {
       if (subscriptions.delete(sub) && verb === 'REQ') send(encode.close(sub))
@@ -137,10 +146,12 @@ export function createQuestions(options: QuestionsOptions): Questions {
   function negotiate(filter: FilterJson, message: string, onFrame: (frame: SubscriptionFrame) => void) {
     const sub = nextSub()
     const start = () => send(encode.negOpen(sub, filter, message))
-    subscriptions.set(sub, { onFrame, start, fresh: true })
+    const expected = new Set<RelayFrame['type']>(['NEG-MSG'])
+    subscriptions.set(sub, { onFrame, start, fresh: true, expected })
     start()
     return {
       send(next: string) {
+        expected.add('NEG-MSG')
         if (subscriptions.has(sub)) send(encode.negMsg(sub, next))
       },
       close() {
@@ -179,8 +190,8 @@ export function createQuestions(options: QuestionsOptions): Questions {
     publish,
     leaveWill: (event, timeoutMs) => submit(event, encode.will(event), timeoutMs),
     answer(frame) {
-      if (frame.type === 'OK') settle(frame.id, frame.accepted, frame.message)
-      else if (frame.type !== 'NOTICE' && frame.type !== 'AUTH') tell(frame)
+      if (frame.type === 'OK') return settle(frame.id, frame.accepted, frame.message)
+      return 'sub' in frame && tell(frame)
     },
     lose(reason) {
       subscriptions.clear()
