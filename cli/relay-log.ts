@@ -1,6 +1,6 @@
 import type { CliHost } from './context.ts'
 import { UsageError } from './errors.ts'
-import { escapeText } from './text.ts'
+import { escapeLine, safeJson } from './text.ts'
 
 type Level = 'info' | 'warn' | 'error'
 type Fields = Readonly<Record<string, string | number>>
@@ -14,12 +14,12 @@ export function createRelayLog(format: string, { stderr, clock }: Pick<CliHost, 
     case 'json':
       return (level, event, fields = {}) => {
         const time = new Date(clock.now()).toISOString()
-        stderr.write(`${JSON.stringify({ time, level, event, ...fields })}\n`)
+        stderr.write(`${safeJson({ time, level, event, ...fields })}\n`)
       }
     case 'text':
       return (level, event, fields = {}) => {
         const time = new Date(clock.now()).toISOString().slice(11, 19)
-        const rest = Object.entries(fields).map(([name, value]) => `${name}=${escapeText(String(value))}`)
+        const rest = Object.entries(fields).map(([name, value]) => `${name}=${escapeLine(String(value))}`)
         stderr.write(`${[time, level, event, ...rest].join(' ')}\n`)
       }
     default:

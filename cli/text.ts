@@ -1,4 +1,4 @@
-import { escapeText, STEERING } from '../protocol/visible.ts'
+import { escapeText, replaceHidden } from '../protocol/visible.ts'
 import type { RelayStatus } from '../sdk/index.ts'
 
 export { escapeText }
@@ -12,7 +12,7 @@ export function escapeLine(text: string, width = Number.POSITIVE_INFINITY): stri
 
 /** JSON on one line whose bytes are safe on a terminal too: what JSON.stringify leaves raw is written as \u escapes, the value is unchanged. */
 export const safeJson = (value: unknown): string =>
-  JSON.stringify(value).replace(STEERING, character =>
+  replaceHidden(JSON.stringify(value), character =>
     Array.from(
       { length: character.length },
       (_, unit) => `\\u${character.charCodeAt(unit).toString(16).padStart(4, '0')}`,
