@@ -1,8 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { hostHeaderValidation, originValidation, toNodeHandler } from '@modelcontextprotocol/node'
+import { toNodeHandler } from '@modelcontextprotocol/node'
 import { createMcpHandler } from '@modelcontextprotocol/server'
+import { hostName, originAllowed, originHost } from '../platform/origin.ts'
 import { watchChanges } from './changes.ts'
 import type { Post } from './post.ts'
 import { createMcpServer } from './server.ts'
@@ -26,6 +27,13 @@ export const MCP_PATH = '/mcp'
 const LOOPBACK: readonly string[] = ['localhost', '127.0.0.1', '[::1]']
 const MAX_BODY = 1_048_576
 const HEADERS_MS = 10_000
+/** For a whole request, its body too. */
+const REQUEST_MS = 30_000
+/** Node looks for slow requests this often; by itself every half minute. */
+const SLOW_CHECK_MS = 2_000
+const MAX_CONNECTIONS = 256
+/** Requests whose body is still coming. They hold up to 1 MiB each. */
+const MAX_READING = 32
 
 export const isLoopbackHost = (host: string): boolean => LOOPBACK.includes(host) || host === '::1'
 
@@ -40,17 +48,33 @@ export async function serveMcpHttp(post: Post, { host, port, token, names = [] }
   })
   const answer = toNodeHandler(handler, { maxRequestBodySize: MAX_BODY })
   const allowed = [...LOOPBACK, ...(isLoopbackHost(host) ? [] : [bracketed(host)]), ...names]
-  const isHostAllowed = hostHeaderValidation(allowed)
-  const isOriginAllowed = originValidation(allowed)
+  const isNamed = (name: string | undefined) => name !== undefined && allowed.includes(name)
+  let reading = 0
 
-  const server = createServer({ headersTimeout: HEADERS_MS }, (request, response) => {
-    if (!isHostAllowed(request, response) || !isOriginAllowed(request, response)) return
-    if (token !== undefined && !bears(request, token)) return refuse(response, 401, 'a bearer token is needed')
-    // Cut, not parsed: `//` is no URL, and a throw here would end the process.
-    if (request.url?.split('?', 1)[0] !== MCP_PATH) return refuse(response, 404, `MCP is at ${MCP_PATH}`)
-    // The adapter types absent fields as missing ones.
-    void answer(request as Parameters<typeof answer>[0], response)
-  })
+  const server = createServer(
+    { headersTimeout: HEADERS_MS, requestTimeout: REQUEST_MS, connectionsCheckingInterval: SLOW_CHECK_MS },
+    (request, response) => {
+      const { host: asked, origin } = request.headers
+      if (!isNamed(hostName(asked)))
+        return refuse(response, hostName(asked) === undefined ? 400 : 403, 'this Host is not served here')
+      if (!isNamed(originHost(origin)) && !originAllowed(origin, true, []))
+        return refuse(response, 403, 'this Origin is not allowed')
+      if (token !== undefined && !bears(request, token)) return refuse(response, 401, 'a bearer token is needed')
+      // Cut, not parsed: `//` is no URL, and a throw here would end the process.
+      if (request.url?.split('?', 1)[0] !== MCP_PATH) return refuse(response, 404, `MCP is at ${MCP_PATH}`)
+      if (reading >= MAX_READING) return refuse(response, 503, 'too many requests are still being sent; try again')
+      reading += 1
+      let isReading = true
+      const read = () => {
+        if (isReading) reading -= 1
+        isReading = false
+      }
+      request.once('end', read).once('close', read)
+      // The adapter types absent fields as missing ones.
+      void answer(request as Parameters<typeof answer>[0], response)
+    },
+  )
+  server.maxConnections = MAX_CONNECTIONS
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(port, host, () => {

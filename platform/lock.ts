@@ -1,15 +1,19 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseError, fileFault, isDamage } from './sqlite.ts'
 import { type Database, loadDriver } from './sqlite-driver.ts'
 
-/** Somebody else holds the folder. `pid` is who said so last, for the message only. */
+/** Another process holds the folder. `pid` is the one that said so last, if it still runs; for the message only. */
 export class LockedError extends Error {
   override readonly name = 'LockedError'
   readonly code = 'locked'
   readonly pid: number | undefined
   constructor(directory: string, pid: number | undefined) {
-    super(`${directory} is in use${pid === undefined ? '' : ` by process ${pid}`}; stop it or choose another folder.`)
+    super(
+      pid === undefined
+        ? `${directory} is in use by a process that is not ours: it has ${join(directory, 'lock.db')} open; find it (fuser, lsof) and stop it, or choose another folder.`
+        : `${directory} is in use by process ${pid}; stop it or choose another folder.`,
+    )
     this.pid = pid
   }
 }
@@ -27,6 +31,7 @@ export function acquireLock(directory: string): () => void {
   const path = join(directory, 'lock.db')
   let db: Database
   try {
+    keepPrivate(path)
     db = new Driver(path, { timeout: 0 })
   } catch (error) {
     throw lockFault(path, error)
@@ -36,7 +41,8 @@ export function acquireLock(directory: string): () => void {
     db.exec('BEGIN EXCLUSIVE')
   } catch (error) {
     db.close()
-    if ((error as { code?: string }).code?.startsWith('SQLITE_BUSY')) throw new LockedError(directory, readPid(pidFile))
+    if ((error as { code?: string }).code?.startsWith('SQLITE_BUSY'))
+      throw new LockedError(directory, runningPid(pidFile))
     throw lockFault(path, error)
   }
   writeFileSync(pidFile, String(process.pid), { mode: 0o600 })
@@ -56,11 +62,26 @@ const lockFault = (path: string, error: unknown): unknown =>
       })
     : fileFault(path, error)
 
-function readPid(file: string): number | undefined {
+/**
+ * Another user who can open the file can hold a lock on it, and so keep us out of our own folder. An existing file is changed by its
+ * name alone: closing a descriptor of it would drop the locks that this process holds on it (fcntl(2)).
+ */
+function keepPrivate(lockFile: string): void {
+  const mode = statSync(lockFile, { throwIfNoEntry: false })?.mode
+  if (mode === undefined) closeSync(openSync(lockFile, 'a', 0o600))
+  else if ((mode & 0o077) !== 0 && process.platform !== 'win32') chmodSync(lockFile, 0o600)
+}
+
+/** The process that took the lock last, if it still runs. */
+function runningPid(file: string): number | undefined {
   try {
     const pid = Number(readFileSync(file, 'utf8'))
-    return Number.isSafeInteger(pid) && pid > 0 ? pid : undefined
-  } catch {
+    if (!Number.isSafeInteger(pid) || pid <= 0) return undefined
+    process.kill(pid, 0)
+    return pid
+  } catch (error) {
+    // It runs, and belongs to another user.
+    if ((error as { code?: string }).code === 'EPERM') return Number(readFileSync(file, 'utf8'))
     return undefined
   }
 }

@@ -17,7 +17,8 @@ const BROWSER_ORIGIN =
 export function originAllowed(origin: string | undefined, local: boolean, allowed: readonly string[]): boolean {
   if (origin === undefined || !local || allowed.includes(origin)) return true
   if (origin !== '' && !BROWSER_ORIGIN.test(origin)) return true
-  return /^https?:\/\/[^\s/]+$/i.test(origin) && isLoopbackUrl(origin)
+  const host = originHost(origin)
+  return host !== undefined && isLoopback(host)
 }
 
 /**
@@ -41,10 +42,6 @@ export function hostName(host: string | undefined): string | undefined {
   }
 }
 
-function isLoopbackUrl(text: string): boolean {
-  try {
-    return isLoopback(new URL(text).hostname)
-  } catch {
-    return false
-  }
-}
+/** The host in the Origin of a page of the web. Undefined where none is named. */
+export const originHost = (origin: string | undefined): string | undefined =>
+  hostName(/^https?:\/\/([^/]+)$/i.exec(origin ?? '')?.[1])

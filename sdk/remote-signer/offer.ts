@@ -6,8 +6,12 @@ import { ownRelays } from '../relay-url.ts'
 import type { SignerAddress } from './bunker-url.ts'
 import { openEnds } from './ends.ts'
 import { readAnswer } from './session.ts'
+import { createVainBudget } from './vain-budget.ts'
 
 const MAX_TOLD = 200
+
+/** An answer that carries the secret, sealed. */
+const MAX_SECRET_CHARS = 2_048
 
 /** A connection that is offered to whichever signer the user takes the text to (`nostrconnect://`). */
 export interface SignerOffer {
@@ -31,6 +35,7 @@ export function offerConnection(options: OfferOptions): Promise<SignerAddress> {
   const { host, client, timeoutMs } = options
   const relays = ownRelays(options.relays)
   const secret = randomHex(host.random, 32)
+  const vain = createVainBudget(host.clock)
   let refusal = ''
   let isShown = false
   return new Promise((resolve, reject) => {
@@ -49,7 +54,8 @@ export function offerConnection(options: OfferOptions): Promise<SignerAddress> {
       client,
       onEvent(event) {
         // Anybody may write to us; only who read the text knows the secret.
-        if (readAnswer(client, event)?.result !== secret) return
+        if (event.content.length > MAX_SECRET_CHARS || !vain.mayOpen()) return
+        if (readAnswer(client, event)?.result !== secret) return vain.spend(event.content.length)
         end()
         resolve({ pubkey: event.pubkey, relays })
       },

@@ -9,10 +9,13 @@ import type { LocalSigner } from '../identity/local-signer.ts'
 import type { Line } from '../link/line.ts'
 import type { SignerAddress } from './bunker-url.ts'
 import { openEnds, REMOTE_SIGNING } from './ends.ts'
+import { createVainBudget } from './vain-budget.ts'
 
 /** A person has so long to open a page and agree, ms. */
 const CONSENT_MS = 300_000
 const MAX_TOLD = 200
+/** The longest answer: a text of 64 KiB that was opened, as JSON, sealed, in base64. */
+const MAX_ANSWER_CHARS = 256 * 1024
 
 export interface SessionOptions {
   readonly host: Host
@@ -41,6 +44,7 @@ interface Pending {
 export function createSession({ host, bunker, client, timeoutMs, onAuthUrl }: SessionOptions): Session {
   const { clock, timers, random } = host
   const pending = new Map<string, Pending>()
+  const vain = createVainBudget(clock)
   let refusal = ''
   let closed = false
 
@@ -59,9 +63,14 @@ export function createSession({ host, bunker, client, timeoutMs, onAuthUrl }: Se
   })
 
   function hear(event: NostrEvent): void {
+    // Opening costs as much as its text is long. Nothing is opened that cannot be an answer.
+    if (pending.size === 0 || event.content.length > MAX_ANSWER_CHARS || !vain.mayOpen()) return
     const answer = readAnswer(client, event)
     const waiting = answer && pending.get(answer.id)
-    if (!waiting) return
+    if (!waiting) {
+      vain.spend(event.content.length)
+      return
+    }
     const { result, error } = answer
     if (result === 'auth_url') askPerson(waiting, error)
     else if (error !== '')

@@ -1,4 +1,5 @@
 import { request } from 'node:http'
+import { connect as connectTcp } from 'node:net'
 import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { Client as FormerClient } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport as FormerTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
@@ -74,4 +75,40 @@ test('pages of other sites, other names and callers without the token get nothin
   expect(await askPath(url, '//', right)).toBe(404)
   expect(await ask(url, right)).toBe(200)
   expect(await ask(url, { ...right, 'content-length': '2000000' }, 'POST').catch(() => 413)).toBe(413)
+})
+
+test('a Host that is none is a 4xx; the Origin rule is about pages', async () => {
+  await using relay = await startRelay()
+  const { url } = await served(relay.url)
+  expect(await ask(url, { ...ACCEPT, host: 'x@localhost' })).toBe(400)
+  for (const host of ['localhost/x', 'localhost:port', '[::1', 'a b', 'evil.example#@localhost'])
+    expect(await ask(url, { ...ACCEPT, host }), host).toBe(400)
+  for (const host of ['evil.example', '127.0.0.1.evil.example']) expect(await ask(url, { ...ACCEPT, host })).toBe(403)
+  for (const host of ['localhost', 'LOCALHOST:99', '[::1]:1']) expect(await ask(url, { ...ACCEPT, host })).toBe(200)
+  for (const origin of ['null', 'file://', 'https://evil.example', 'chrome-extension://abc', 'http://x@localhost'])
+    expect(await ask(url, { ...ACCEPT, origin }), origin).toBe(403)
+  for (const origin of ['app://obsidian.md', 'http://localhost:1', 'https://127.0.0.1'])
+    expect(await ask(url, { ...ACCEPT, origin }), origin).toBe(200)
+})
+
+test('half bodies are bounded: others are told, and served again once those have gone', async () => {
+  await using relay = await startRelay()
+  const { url } = await served(relay.url)
+  const halves = Array.from({ length: 200 }, () => {
+    const socket = connectTcp(Number(url.port), url.hostname)
+    socket.on('error', () => {})
+    onTestFinished(() => void socket.destroy())
+    const head = `POST /mcp HTTP/1.1\r\nHost: ${url.host}\r\nContent-Type: application/json\r\nAccept: ${ACCEPT.accept}\r\n`
+    socket.write(`${head}Content-Length: 1000000\r\n\r\n{"jsonrpc"`)
+    let said = ''
+    socket.on('data', data => {
+      said += data
+    })
+    return { socket, status: () => said.slice(9, 12) }
+  })
+  const refused = () => halves.filter(({ status }) => status() === '503').length
+  await eventually('refused', () => refused() === 200 - 32)
+  expect(await ask(url, ACCEPT)).toBe(503)
+  for (const { socket } of halves) socket.destroy()
+  await expect.poll(() => ask(url, ACCEPT)).toBe(200)
 })

@@ -1,8 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { chmodSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { acquireLock, LockedError } from '#dist/platform/lock.js'
+import { loadDriver } from '#dist/platform/sqlite-driver.js'
 import { tempDir } from '../helpers/temp-dir.ts'
 
 const LOCK_MODULE = pathToFileURL('dist/platform/lock.js').href
@@ -67,4 +70,43 @@ test('folders are locked apart', () => {
   const [a, b] = [acquireLock(tempDir()), acquireLock(tempDir())]
   a()
   b()
+})
+
+test('its files are for their owner alone, whatever the folder and the umask allow; an older one is closed', () => {
+  const folder = tempDir()
+  chmodSync(folder, 0o755)
+  const umask = process.umask(0)
+  onTestFinished(() => void process.umask(umask))
+  const modes = () =>
+    readdirSync(folder).map(name => `${name} ${(statSync(join(folder, name)).mode & 0o777).toString(8)}`)
+  acquireLock(folder)()
+  expect(modes()).toContain('lock.db 600')
+  expect(modes().filter(mode => !mode.endsWith(' 600'))).toEqual([])
+  chmodSync(join(folder, 'lock.db'), 0o644)
+  const release = acquireLock(folder)
+  expect(modes().filter(mode => !mode.endsWith(' 600'))).toEqual([])
+  // Looking at the file's mode again, as a second attempt does, drops no lock of this process.
+  chmodSync(join(folder, 'lock.db'), 0o644)
+  expect(() => acquireLock(folder)).toThrow(LockedError)
+  release()
+})
+
+test('a lock that somebody else holds is not put down to a process that has ended', async () => {
+  const folder = tempDir()
+  const { child } = await locker(folder)
+  const { pid } = child
+  await kill(child)
+  const reader = new (loadDriver())(join(folder, 'lock.db'))
+  onTestFinished(() => void reader.close())
+  reader.exec('BEGIN; SELECT * FROM sqlite_schema')
+  try {
+    acquireLock(folder)
+    expect.unreachable()
+  } catch (error) {
+    expect(error).toMatchObject({ code: 'locked', pid: undefined })
+    expect((error as LockedError).message).toContain(join(folder, 'lock.db'))
+    expect((error as LockedError).message).not.toContain(String(pid))
+  }
+  reader.exec('COMMIT')
+  acquireLock(folder)()
 })

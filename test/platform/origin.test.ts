@@ -26,6 +26,7 @@ describe('Origin at a server for this machine only', () => {
     'HTTPS://evil.example',
     'http://127.0.0.1.evil.example',
     'http://localhost@evil.example',
+    'http://x@localhost',
     'http://localhost https://evil.example',
     'app://x https://evil.example',
     'aionostr, https://evil.example',
