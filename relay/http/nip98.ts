@@ -85,7 +85,13 @@ export class HttpAuth {
       if (until >= now) break
       this.#used.delete(old)
     }
-    if (this.#used.has(id)) return fail(reason('auth-required', 'the token has been used. Each is good for one request: a second one for the same URL within the second needs another created_at, or a tag of its own'))
+    if (this.#used.has(id))
+      return fail(
+        reason(
+          'auth-required',
+          'the token has been used. Each is good for one request: a second one for the same URL within the second needs another created_at, or a tag of its own',
+        ),
+      )
     if (this.#used.size >= REMEMBERED)
       return fail(reason('rate-limited', `too many tokens at once; try again in ${WINDOW_S} s`))
     // A token dated ahead by the whole window lives this long.

@@ -24,7 +24,13 @@ const CLIENTS = [
   { name: 'nostr-relaypool', run: [process.execPath, 'nostr-relaypool.mjs'], words: WHOLE },
   { name: 'welshman', run: [process.execPath, 'welshman.mjs'], words: WHOLE },
   { name: 'aionostr', run: [python, 'aionostr_client.py'], words: WHOLE, needs: installPython },
-  { name: 'aionostr, compressed', run: [python, 'aionostr_client.py'], words: WHOLE, needs: installPython, deflate: true },
+  {
+    name: 'aionostr, compressed',
+    run: [python, 'aionostr_client.py'],
+    words: WHOLE,
+    needs: installPython,
+    deflate: true,
+  },
 ]
 
 function quietly(command, args, timeout) {
@@ -116,7 +122,9 @@ for (const client of wanted) {
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
   if (wrong === undefined) passed += 1
   else failed += 1
-  console.log(`${wrong === undefined ? 'ok  ' : 'FAIL'}  ${client.name} (${seconds} s)${wrong === undefined ? '' : `: ${wrong}`}`)
+  console.log(
+    `${wrong === undefined ? 'ok  ' : 'FAIL'}  ${client.name} (${seconds} s)${wrong === undefined ? '' : `: ${wrong}`}`,
+  )
 }
 console.log(`interop: ${passed} passed, ${failed} failed${skipped === 0 ? '' : `, ${skipped} left out`}`)
 if (values.report !== undefined) writeFileSync(values.report, JSON.stringify({ passed, failed }))
