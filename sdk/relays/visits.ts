@@ -5,8 +5,9 @@ import { createLine, type Line } from '../link/line.ts'
 import { createLines, type Lines } from '../link/lines.ts'
 import { createLink } from '../link/link.ts'
 
-/** Foreign relays that are read at once, and of one key at most. */
+/** Foreign relays that are read at once, and of one key at most. The first relay of a key has room beyond that: silent relays of others do not keep it out. */
 const MAX_OPEN = 16
+const MAX_FIRST = 64
 const MAX_OF_ONE = 4
 /** Keys that are looked for at the same time: each takes a subscription at every own relay. */
 const MAX_LOOKING = 2
@@ -107,7 +108,8 @@ export function createVisits(options: VisitsOptions): Visits {
         urls = found
         const foreign = urls.filter(url => !own.all.some(line => line.url === url)).slice(0, MAX_OF_ONE)
         for (const url of foreign) {
-          const lent = open.get(url) ?? (open.size < MAX_OPEN ? connect(url) : undefined)
+          const lent =
+            open.get(url) ?? (open.size < (borrowed.length === 0 ? MAX_FIRST : MAX_OPEN) ? connect(url) : undefined)
           if (!lent) continue
           lent.users += 1
           borrowed.push(lent)

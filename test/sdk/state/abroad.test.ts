@@ -5,9 +5,10 @@ import { dialNode } from '#dist/platform/dial-node.js'
 import type { Dial } from '#dist/platform/socket.js'
 import { createLookout } from '#dist/sdk/lookout.js'
 import { nodeHost } from '#dist/sdk/node-host.js'
-import { nowSeconds, type Person } from '../../helpers/events.ts'
+import { nowSeconds, type Person, person } from '../../helpers/events.ts'
 import { sharedVerifier } from '../../helpers/shared-verifier.ts'
 import { alice, bob, contactsOf, eventually, memoryAgent } from '../agents.ts'
+import { scriptedRelay } from '../scripted-relay.ts'
 
 async function startRelay() {
   const relay = await createRelay({ store: createMemoryStore(), verifier: await sharedVerifier() })
@@ -105,4 +106,22 @@ it('a list leads neither into a private network nor to more relays than four', a
   await owner.openState(bob.pubkey)
   await eventually('it is followed there', () => dialled.size === 5)
   expect([...dialled].filter(url => many.includes(url))).toEqual(many.slice(0, 4))
+})
+
+it('is read however many silent relays the lists of others name', async () => {
+  const { hers, his } = await apart()
+  const silent = await scriptedRelay(() => {})
+  const hostile = Array.from({ length: 6 }, (_, n) => person(`silent writer ${n}`))
+  for (const [n, who] of hostile.entries())
+    await list(
+      who,
+      his,
+      Array.from({ length: 4 }, (_, m) => ['r', `${silent.url}/${n}-${m}`, 'write']),
+    )
+  await list(alice, his, [['r', hers, 'write']])
+  const reader = await memoryAgent(bob, his)
+  for (const { pubkey } of hostile) await reader.openState(pubkey)
+  await eventually('they are dialled', () => silent.connections >= 16)
+  const view = await reader.openState(alice.pubkey)
+  await eventually('it is read', () => view.get('mood') === 'curious')
 })
