@@ -42,6 +42,8 @@ const EXIT_BY_CODE: Readonly<Record<string, ExitCode>> = {
   timeout: EXIT.unreachable,
   'damaged-log': EXIT.integrity,
   'damaged-file': EXIT.integrity,
+  'contacts-malformed': EXIT.integrity,
+  'invites-malformed': EXIT.integrity,
   'no-log': EXIT.empty,
   'no-folder': EXIT.empty,
   'relay-unreachable': EXIT.unreachable,

@@ -1,8 +1,9 @@
-import { accessSync, constants, existsSync, readdirSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { structureFault } from '../../platform/sqlite.ts'
 import { loadDriver } from '../../platform/sqlite-driver.ts'
 import { publicKeyOf } from '../../protocol/index.ts'
+import { parseJson } from '../../protocol/json.ts'
 import { hasRun, homeFiles } from '../../sdk/home/paths.ts'
 import {
   type HealthFacts,
@@ -67,6 +68,16 @@ export function lookAtFiles({ home }: Profile): Finding {
       do: `make them yours: chown -R "$(id -u)" ${home}; chmod -R u+rwX ${home}`,
       exit: EXIT.failure,
     }
+  const damaged = readdirSync(home).filter(name => name.endsWith('.json') && !isJson(join(home, name)))
+  if (damaged.length > 0)
+    return {
+      check: 'files',
+      level: 'fail',
+      code: 'files-damaged',
+      what: `not JSON, so cut short or overwritten: ${damaged.map(name => join(home, name)).join(', ')}`,
+      do: 'restore them from a backup, or move them away: what they hold (contacts, invites, card) then begins empty',
+      exit: EXIT.integrity,
+    }
   const open =
     process.platform === 'win32'
       ? []
@@ -80,6 +91,17 @@ export function lookAtFiles({ home }: Profile): Finding {
     code: 'files-open',
     what: `open to others in ${home}: ${open.join(', ')}`,
     do: `chmod -R go= ${home}`,
+  }
+}
+
+/** session.json holds hex alone, and is made anew if it does not. */
+function isJson(path: string): boolean {
+  try {
+    if (!statSync(path).isFile()) return false
+    return basename(path) === 'session.json' || parseJson(readFileSync(path, 'utf8')).ok
+  } catch {
+    // Whoever may not read it is told so by what needs it.
+    return true
   }
 }
 
@@ -163,7 +185,17 @@ function fileFaultOf(path: string): string | undefined {
 export function lookAtSpool({ home }: Profile, nowMs: number): Finding {
   const check = 'spool'
   const { spool } = homeFiles(home)
-  const names = existsSync(spool) ? readdirSync(spool).filter(name => name.endsWith('.json')) : []
+  const place = statSync(spool, { throwIfNoEntry: false })
+  if (place !== undefined && !place.isDirectory())
+    return {
+      check,
+      level: 'fail',
+      code: 'spool-unusable',
+      what: `${spool} is no folder`,
+      do: 'move it away; the folder is made at the next start',
+      exit: EXIT.failure,
+    }
+  const names = place === undefined ? [] : readdirSync(spool).filter(name => name.endsWith('.json'))
   const oldest = names.reduce(
     (at, name) => Math.min(at, statSync(join(spool, name), { throwIfNoEntry: false })?.mtimeMs ?? at),
     nowMs,

@@ -198,6 +198,26 @@ describe('damaged files are called damaged', () => {
     }
   })
 
+  test('a list of contacts, of invites, a card that is no JSON; a file where the spool has to be', async () => {
+    const relay = await startRelay()
+    const { run, home } = scene()
+    await run(`init --as ann --relay ${relay.url}`)
+    await run('catchup --as ann')
+    for (const name of ['contacts', 'invites', 'card']) {
+      const file = join(home('ann'), `${name}.json`)
+      writeFileSync(file, '{"v":1,"x', { mode: 0o600 })
+      const doctor = await run('doctor --as ann')
+      expect([doctor.code, doctor.stdout]).toEqual([6, expect.stringContaining(`cut short or overwritten: ${file}`)])
+      if (name !== 'card') expect((await run(`${name.slice(0, -1)} list --as ann`)).code, name).toBe(6)
+      rmSync(file)
+    }
+    expect((await run('doctor --as ann')).stderr).toContain('all well')
+    rmSync(join(home('ann'), 'spool'), { recursive: true })
+    writeFileSync(join(home('ann'), 'spool'), '', { mode: 0o600 })
+    const doctor = await run('doctor --as ann')
+    expect([doctor.code, doctor.stdout]).toEqual([1, expect.stringMatching(/FAIL {2}spool .*spool is no folder/)])
+  })
+
   test('state.db of random bytes: doctor and state verbs', async () => {
     const relay = await startRelay()
     const { run, home } = scene()
