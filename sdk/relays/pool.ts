@@ -11,7 +11,7 @@ import type { Sealer } from '../mail/seal.ts'
 import type { MailBatch, MailStore, Outcome, OutgoingMail } from '../mail/store.ts'
 import type { MailRoute } from '../mail/types.ts'
 import { allowsPrivate } from './addresses.ts'
-import { createAnnouncer } from './announcer.ts'
+import type { Announcer } from './announcer.ts'
 import { createDirectory } from './directory.ts'
 import { lazyCouriers } from './lazy-couriers.ts'
 import { LIST_KINDS } from './lists.ts'
@@ -151,7 +151,7 @@ export function createPool(options: PoolOptions): Pool {
   let visits: Visits | undefined
   let recovery: Recovery | undefined
   let loadingRecovery = false
-  const announcer = createAnnouncer({ ...options, routes })
+  let announcer: Announcer | undefined
   const repairer = createRepairer({ ...options, routes })
   outbox.start()
   if (store.judged('accepted').length > 0) recover()
@@ -168,8 +168,21 @@ export function createPool(options: PoolOptions): Pool {
       for (const wake of woken) wake()
     }
     recovery?.look()
-    if (options.announce) announcer.look()
+    if (options.announce) announce()
     options.onChange()
+  }
+
+  function announce(): void {
+    if (announcer) announcer.look()
+    else if (routes.some(({ isOpen }) => isOpen))
+      // Where it cannot be fetched now, the next change tries again.
+      loadVisits().then(
+        ({ createAnnouncer }) => {
+          announcer ??= createAnnouncer({ ...options, routes })
+          if (!closed) announcer.look()
+        },
+        () => {},
+      )
   }
 
   /** Where it cannot be fetched now, the next start tries again. */
@@ -258,7 +271,7 @@ export function createPool(options: PoolOptions): Pool {
     async close() {
       closed = true
       outbox.close()
-      announcer.close()
+      announcer?.close()
       recovery?.close()
       repairer.close()
       await Promise.all([...routes.map(route => route.close()), couriers.close(), visits?.close()])
