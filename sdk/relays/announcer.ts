@@ -4,6 +4,7 @@ import type { EventTemplate, NostrEvent } from '../../protocol/event.ts'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import type { Route } from '../mail/route.ts'
 import type { MailStore } from '../mail/store.ts'
+import { announce } from './announce.ts'
 import { announceable } from './lists.ts'
 
 /** After catching up, before lists are looked at: commands that only fetch or send are over by then. */
@@ -72,7 +73,6 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
   async function announceNow(): Promise<void> {
     const before = readAnnounced()
     const relays = ownRelays()
-    const { announce } = await import('../seldom.ts')
     const told = await announce({ ...options, routes: routes.filter(isLive), relays, announced: before.relays })
     if (closed || told === undefined) return
     const seen = new Set([...(before.relays.join() === relays.join() ? before.seen : []), ...told])
