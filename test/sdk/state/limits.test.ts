@@ -85,6 +85,7 @@ test('the limit is in bytes as they travel: at it a value is taken, at one byte 
     expect(await code(ada.state.set(`k${n}`, value(left)))).toBe('done')
     // What is escaped most has to fit into the pieces of a snapshot too.
     if (character === '"') expect(await passing(on, ada.state.flush(20_000))).toBe(true)
+    await on.kill('ada')
     await on.close()
   }
 })
