@@ -155,6 +155,8 @@ export interface RelayStatus {
   readonly position?: number
   /** Why it is not live, or takes no mail, as far as known; `auth-required:` and `restricted:` are about the key. */
   readonly error?: string
+  /** It refuses what is dated now, in these words: the clock of this machine is wrong, or its own. What is signed meanwhile goes out once the clock is right. */
+  readonly clock?: string
   /** The relay does not speak SEQ: late or back-dated messages may be missed. */
   readonly mayMiss: boolean
 }

@@ -1,3 +1,4 @@
+import { idOf } from './mail/alias.ts'
 import type { Mail, MailBatch, MailStore, StoredMail } from './mail/store.ts'
 import type { Receipt } from './mail/types.ts'
 
@@ -90,8 +91,20 @@ export function createIntake({ store, pubkey, knownKeys, mayReceipt, admit }: In
     )
   }
 
+  /** What was signed again by the right clock is known here by its first id. */
+  function named(mail: Mail): Mail {
+    const { replyTo, root } = mail
+    return {
+      ...mail,
+      ...(replyTo === undefined ? {} : { replyTo: idOf(store, replyTo) }),
+      ...(root === undefined ? {} : { root: idOf(store, root) }),
+    }
+  }
+
   return {
-    take({ mail, receipts = [], seen = [], ...batch }) {
+    take({ mail: given, receipts: answers = [], seen = [], ...batch }) {
+      const mail = given.map(named)
+      const receipts = answers.map(receipt => ({ ...receipt, of: idOf(store, receipt.of) }))
       const displaced: Mail[] = []
       const place = gate(displaced)
       const kept: Mail[] = []

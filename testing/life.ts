@@ -22,6 +22,7 @@ const WRITES = [
   'address',
   'settle',
   'prune',
+  'redate',
   'requeue',
   'forget',
   'carryOver',

@@ -147,7 +147,7 @@ export const relayStatus = either(
   object({ url: text, state: { const: 'not-asked' } }),
   object(
     { url: text, state: words('live', 'catching-up', 'offline'), mayMiss: flag },
-    { received: count, expected: count, perSecond: amount, position: count, error: text },
+    { received: count, expected: count, perSecond: amount, position: count, error: text, clock: text },
   ),
 )
 

@@ -1,11 +1,13 @@
 import { type Clock, seconds } from '../../platform/clock.ts'
-import type { Timers } from '../../platform/timers.ts'
+import type { Cancel, Timers } from '../../platform/timers.ts'
 import { encodeEvent, type NostrEvent } from '../../protocol/event.ts'
 import { AGENT_CARD, supersedes } from '../../protocol/kinds.ts'
+import { isMisdated, isOutdated } from '../../protocol/reasons.ts'
 import { CardError } from '../errors.ts'
 import type { Signer } from '../identity/signer.ts'
 import type { Line } from '../link/line.ts'
 import type { Lines } from '../link/lines.ts'
+import { dateOf, horizonOf, removalOf } from '../misdated.ts'
 import type { Shelf } from '../shelf.ts'
 import { CARD_SHELF, type CardDraft, checkDraft, keptCard } from './kept.ts'
 import { type CardSearch, createCardSearch } from './search.ts'
@@ -21,6 +23,11 @@ export interface AgentCards extends CardSearch {
   /** Replaces it: kept here, and published to every relay as it is reached. Rejects with CardError. */
   set(draft: CardDraft): Promise<AgentCard>
 }
+
+/** A relay that does not take the card for its date is asked again so much later, ms. */
+const AGAIN_MS = 30_000
+
+const templateOf = ({ kind, tags, content }: NostrEvent) => ({ kind, tags, content })
 
 export interface CardsOptions {
   readonly name: string
@@ -38,6 +45,7 @@ export function createCards(options: CardsOptions): AgentCards & { close(): void
   const { lines, signer, clock, shelf } = options
   const search = createCardSearch(options)
   let mine = keptCard(shelf, signer.pubkey)?.event
+  let again: Cancel | undefined
   const unfollow = lines.each(line => line.follow({ onOpen: () => void arrive(line).catch(() => {}) }))
 
   /** At each connection: whichever is newer, ours or the relay's, is then known to both. */
@@ -47,13 +55,30 @@ export function createCards(options: CardsOptions): AgentCards & { close(): void
     // What another program of this key may have set is not overwritten unseen.
     if (!known.complete) return
     const theirs = known.cards.get(signer.pubkey)
-    if (theirs && (!mine || supersedes(theirs, mine))) keep(theirs)
+    const isAhead = (event: NostrEvent) => event.created_at > horizonOf(clock)
+    if (theirs && (!mine || (supersedes(theirs, mine) && !isAhead(theirs)))) keep(theirs)
+    // By a clock that was ahead: no relay takes it, or what comes after it.
+    if (theirs && isAhead(theirs)) await line.publish(await signer.sign(removalOf([theirs], clock)))
+    if (mine && isAhead(mine)) keep(await signer.sign({ ...templateOf(mine), created_at: seconds(clock) }))
     if (!mine && options.present) {
       const first = await sign({})
       // Unless one was set meanwhile.
       if (!mine) keep(first)
     }
-    if (mine && theirs?.id !== mine.id) await line.publish(mine)
+    if (mine && theirs?.id !== mine.id) await publish(mine, line)
+  }
+
+  async function publish(event: NostrEvent, line: Line): Promise<void> {
+    const { accepted, message } = await line.publish(event)
+    if (accepted !== false || !(isMisdated(message) || isOutdated(message)) || again) return
+    again = options.timers.after(
+      AGAIN_MS,
+      () => {
+        again = undefined
+        if (line.isOpen) void arrive(line).catch(() => {})
+      },
+      { background: true },
+    )
   }
 
   function keep(event: NostrEvent): void {
@@ -67,7 +92,7 @@ export function createCards(options: CardsOptions): AgentCards & { close(): void
     const card = checkDraft(owner, before?.ok ? before.value : undefined, draft)
     return signer.sign({
       kind: AGENT_CARD,
-      created_at: Math.max(seconds(clock), (mine?.created_at ?? 0) + 1),
+      created_at: Math.max(seconds(clock), dateOf(mine?.created_at ?? 0, clock) + 1),
       tags: [['v', CARD_VERSION], ...skillTags(card).map(tag => ['t', tag])],
       content: JSON.stringify(card),
     })
@@ -81,7 +106,7 @@ export function createCards(options: CardsOptions): AgentCards & { close(): void
     async set(draft) {
       const event = await sign(draft)
       keep(event)
-      await Promise.all(lines.all.filter(line => line.isOpen).map(line => line.publish(event)))
+      await Promise.all(lines.all.filter(line => line.isOpen).map(line => publish(event, line)))
       const card = parseCard(event.content)
       if (!card.ok) throw new CardError(card.error)
       return card.value
@@ -89,6 +114,7 @@ export function createCards(options: CardsOptions): AgentCards & { close(): void
     get: search.get,
     find: search.find,
     close() {
+      again?.()
       unfollow()
     },
   }

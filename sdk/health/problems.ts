@@ -9,6 +9,7 @@ export type ProblemCode =
   | 'relay-takes-no-mail'
   | 'relay-behind'
   | 'relay-may-miss'
+  | 'clock-off'
   | 'mail-waiting'
   | 'mail-undelivered'
   | 'mail-failed'
@@ -56,6 +57,7 @@ export function problemsOf(facts: HealthFacts): readonly Problem[] {
   const found = [
     ...storageProblems(facts),
     ...(facts.relays ?? []).flatMap(relayProblems),
+    ...(facts.relays ?? []).flatMap(clockProblems),
     ...mailProblems(facts),
     ...(facts.records ?? []).flatMap(record => recordProblems(record)),
     ...(facts.records === undefined && facts.state !== undefined
@@ -113,6 +115,13 @@ function storageProblems({ storage }: HealthFacts): Problem[] {
           do: 'free space on this device; it is tried again with the next change',
         },
   ]
+}
+
+function clockProblems({ url: about, clock: reason }: RelayStatus): Problem[] {
+  if (reason === undefined) return []
+  const what = 'it refuses what is dated now: the clock of this machine is wrong, or its own'
+  const advice = 'set the clock that is wrong (NTP); what was refused then goes out by itself'
+  return [{ code: 'clock-off', level: 'fail', about, what, reason, do: advice }]
 }
 
 function mailProblems({ queue = 0, undelivered = 0, failed = 0, unknownSenders = 0 }: HealthFacts): Problem[] {

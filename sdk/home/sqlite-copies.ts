@@ -14,6 +14,7 @@ type CopyMethods = Pick<
   | 'settle'
   | 'overdue'
   | 'prune'
+  | 'redate'
   | 'requeue'
   | 'unheard'
   | 'acknowledged'
@@ -132,6 +133,9 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
       const given = sql(`DELETE FROM copies WHERE state = 'waiting' AND id IN (${settled} ?)`).run(storedBeforeMs)
       return forgotten + given.changes
     }).immediate,
+    redate: (id, event) =>
+      sql(`UPDATE outbox SET event = ? WHERE id = ? AND NOT EXISTS (
+        SELECT 1 FROM copies WHERE copies.id = outbox.id AND copies.state = 'stored')`).run(event, id).changes > 0,
     requeue: db.transaction((id: string) => {
       const queue = sql(`UPDATE outbox SET state = 'queued', relay = NULL, seq = NULL, reason = NULL, settled_ms = NULL,
         waits_since_ms = NULL WHERE id = ? AND state IN ('refused', 'undeliverable')`)

@@ -1,4 +1,4 @@
-import type { Clock } from '../../platform/clock.ts'
+import { type Clock, seconds } from '../../platform/clock.ts'
 import type { OnHostChange } from '../../platform/host-change.ts'
 import type { Random } from '../../platform/random.ts'
 import type { Dial, Socket } from '../../platform/socket.ts'
@@ -7,6 +7,7 @@ import { CLOSE } from '../../protocol/close-codes.ts'
 import { byteLength, type NostrEvent } from '../../protocol/event.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
 import { parseRelayFrame } from '../../protocol/frames.ts'
+import { isMisdated } from '../../protocol/reasons.ts'
 import { type Authenticate, createAuthenticator } from './authenticator.ts'
 import { backoffMs, LONGEST_BACKOFF_MS } from './backoff.ts'
 import { createBreaker } from './breaker.ts'
@@ -54,6 +55,8 @@ export interface Link {
   ): { send(message: string): void; close(): void }
   /** Resolves, never rejects. */
   publish(event: NostrEvent, encoded: string, timeoutMs: number): Promise<PublishOutcome>
+  /** Why the relay refuses what is dated now: our clock is wrong, or its own. Until it takes something dated now. */
+  readonly clockWord: string | undefined
   /** Leaves a will with the relay for this connection. Resolves, never rejects. */
   leaveWill(event: NostrEvent, timeoutMs: number): Promise<PublishOutcome>
   /** The relay proved itself worth coming back to quickly. */
@@ -71,6 +74,8 @@ const SILENCE_MS = 45_000
 const SIGN_OF_LIFE_MS = 10_000
 const MAX_STRIKES = 10
 const GOODBYE_MS = 1_000
+/** Dated so near to our clock an event was dated by it as it is. Seconds. */
+const NOW_S = 60
 /** Nothing has this id: the answer is EOSE alone. */
 const NOBODY = '0'.repeat(64)
 
@@ -104,6 +109,7 @@ export function createLink(options: LinkOptions): Link {
   let closing: (() => void) | undefined
   /** The wait for the next attempt is a penalty, which nothing shortens. */
   let penalised = false
+  let clockWord: string | undefined
   const stopWatchingHost = options.reconnect ? options.onHostChange?.(reconsider) : undefined
 
   function reconsider(): void {
@@ -236,10 +242,18 @@ export function createLink(options: LinkOptions): Link {
     },
     subscribe: (verb, filters, onFrame) => questions.subscribe(verb, filters, onFrame),
     negotiate: questions.negotiate,
-    publish: async (event, encoded, timeoutMs) =>
-      greeting.isStarted
-        ? questions.publish(event, encoded, timeoutMs)
-        : { accepted: undefined, message: 'not connected' },
+    async publish(event, encoded, timeoutMs) {
+      if (!greeting.isStarted) return { accepted: undefined, message: 'not connected' }
+      const outcome = await questions.publish(event, encoded, timeoutMs)
+      // What was dated long ago says nothing of the clock.
+      if (Math.abs(event.created_at - seconds(options.clock)) > NOW_S) return outcome
+      if (outcome.accepted) clockWord = undefined
+      else if (outcome.accepted === false && isMisdated(outcome.message)) clockWord = outcome.message
+      return outcome
+    },
+    get clockWord() {
+      return clockWord
+    },
     leaveWill: async (event, timeoutMs) =>
       greeting.isStarted ? questions.leaveWill(event, timeoutMs) : { accepted: undefined, message: 'not connected' },
     healthy() {

@@ -3,10 +3,11 @@ import type { Random } from '../../platform/random.ts'
 import type { Cancel, Timers } from '../../platform/timers.ts'
 import { parseEvent } from '../../protocol/event.ts'
 import { parseJson } from '../../protocol/json.ts'
-import { parseReason } from '../../protocol/reasons.ts'
+import { isMisdated, parseReason } from '../../protocol/reasons.ts'
 import { backoffMs } from '../link/backoff.ts'
 import type { Link } from '../link/link.ts'
 import type { PublishOutcome } from '../link/questions.ts'
+import type { Redated } from './redate.ts'
 import type { MailStore, Outcome, OutgoingMail } from './store.ts'
 
 const WINDOW = 100
@@ -24,6 +25,8 @@ export interface LaneOptions {
   readonly random: Random
   /** Of the relay's present run, if it speaks SEQ. */
   epoch(): string | undefined
+  /** The relay refused it for its date. */
+  redate(mail: OutgoingMail): Promise<Redated>
   onOutcome(outcome: Outcome): void
   /** `refusal` changed, or nothing is in flight any more. */
   onChange(): void
@@ -102,9 +105,15 @@ export function createLane(options: LaneOptions): Lane {
       const epoch = told.seq === undefined ? undefined : options.epoch()
       const known = epoch === undefined ? {} : { epoch }
       options.onOutcome({ id: mail.id, state: 'stored', relay: url, ...told, ...known })
+    } else if (accepted === false && isMisdated(message)) {
+      void options.redate(mail).then(again => {
+        if (again === 'final') return refuse(mail, message)
+        if (again !== 'wait') return send(again)
+        // The clock is still wrong: sooner or later it is right.
+        if (link.isOpen) rest(mail)
+      })
     } else if (accepted === false && prefix !== undefined && FINAL.has(prefix)) {
-      failures.delete(mail.id)
-      options.onOutcome({ id: mail.id, state: 'refused', relay: url, reason: message })
+      refuse(mail, message)
     } else if (link.isOpen) {
       // What follows would be refused alike.
       if (prefix === 'rate-limited' || prefix === 'auth-required') pause()
@@ -113,6 +122,11 @@ export function createLane(options: LaneOptions): Lane {
       refusal = message
       options.onChange()
     }
+  }
+
+  function refuse({ id }: OutgoingMail, reason: string): void {
+    failures.delete(id)
+    options.onOutcome({ id, state: 'refused', relay: url, reason })
   }
 
   function rest(mail: OutgoingMail): void {

@@ -157,6 +157,12 @@ export function createCopyIndex<Row extends CopiedRow>(
       }
       return changed
     },
+    redate(id, event) {
+      const row = outbox.get(id)
+      if (!row || row.copies.some(({ state }) => state === 'stored')) return false
+      write(row, { event })
+      return true
+    },
     requeue(id) {
       const row = outbox.get(id)
       if (!row) return false
@@ -221,6 +227,7 @@ export function createCopyIndex<Row extends CopiedRow>(
     | 'settle'
     | 'overdue'
     | 'prune'
+    | 'redate'
     | 'requeue'
     | 'forget'
     | 'unheard'

@@ -226,6 +226,7 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
         .map(outgoingOf),
     sentAs: (to, idem) => [...outbox.values()].find(row => row.to === to && row.idem === idem)?.id,
     refused: () => [...outbox.values()].filter(isGivenUp).map(outgoingOf),
+    redate: copies.redate,
     requeue: copies.requeue,
     forget: copies.forget,
     recipient: id => outbox.get(id)?.to,

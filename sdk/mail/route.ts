@@ -15,7 +15,7 @@ import type { Side } from '../link/reconcile.ts'
 import { createAcknowledged } from './acknowledged.ts'
 import { createInOrder } from './in-order.ts'
 import { feedKey, inboxFilter } from './inbox-feed.ts'
-import { createLane } from './lane.ts'
+import { createLane, type LaneOptions } from './lane.ts'
 import { readMail } from './receive.ts'
 import type { Sealer } from './seal.ts'
 import type { FeedKey, MailBatch, MailStore, Outcome } from './store.ts'
@@ -34,6 +34,7 @@ export interface RouteOptions extends Host {
   readonly authenticate: Authenticate
   /** Records a batch in one transaction and says how many messages were new. */
   take(batch: MailBatch): number
+  redate: LaneOptions['redate']
   onOutcome(outcome: Outcome): void
   onChange(): void
   /** This relay may have what we were never given: its log went back, its order has gaps, it served damaged events, or it pruned what was not fetched yet. */
@@ -234,6 +235,7 @@ export function createRoute(options: RouteOptions): Route {
         ...feed.progress,
         ...(position === undefined || feed.mayMiss ? {} : { position: position.seq }),
         ...(error === undefined ? {} : { error }),
+        ...(link.clockWord === undefined ? {} : { clock: link.clockWord }),
         mayMiss: feed.mayMiss,
       }
     },

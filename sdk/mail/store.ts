@@ -337,6 +337,8 @@ export interface MailStore {
    * in another state, or nothing of it was refused.
    */
   requeue(id: string): boolean
+  /** Another event in place of that of a sent message that no relay has. Returns whether it was one. */
+  redate(id: string, event: string): boolean
   /** Forgets such a message. False if it is in another state. */
   forget(id: string): boolean
   /** Recipient of a sent message. */

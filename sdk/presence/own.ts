@@ -2,7 +2,7 @@ import { type Clock, seconds } from '../../platform/clock.ts'
 import { every, sleep, type Timers } from '../../platform/timers.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import { HEARTBEAT, PRESENCE } from '../../protocol/kinds.ts'
-import { isOutdated } from '../../protocol/reasons.ts'
+import { isMisdated, isOutdated } from '../../protocol/reasons.ts'
 import type { Signer } from '../identity/signer.ts'
 import type { Line } from '../link/line.ts'
 import type { Lines } from '../link/lines.ts'
@@ -40,6 +40,8 @@ export function createOwnPresence(options: OwnPresenceOptions): OwnPresence {
   /** Highest created_at that any event at this address has, ours and those of earlier lives. */
   let newest = 0
   let spokenAt = Number.NEGATIVE_INFINITY
+  /** A relay did not take the status for its date. */
+  let isUnsaid = false
   let planned: Promise<void> | undefined
   let closing: Promise<void> | undefined
   const ending = new AbortController()
@@ -52,11 +54,13 @@ export function createOwnPresence(options: OwnPresenceOptions): OwnPresence {
     const at = Math.max(seconds(clock), dateOf(newest, clock) + 1)
     newest = at + 1
     spokenAt = clock.monotonic()
+    isUnsaid = false
     const event = await signer.sign({ kind: PRESENCE, created_at: at, ...encodeStatus(session, said, status) })
     await Promise.all(
       to.map(async line => {
         if (said === 'online') await leaveWill(line, at + 1)
         const { accepted, message } = await line.publish(event)
+        if (accepted === false && isMisdated(message)) isUnsaid = true
         if (accepted === false && isOutdated(message) && !ending.signal.aborted) await speakLouder(line, said)
       }),
     )
@@ -109,6 +113,8 @@ export function createOwnPresence(options: OwnPresenceOptions): OwnPresence {
   async function beat(): Promise<void> {
     const open = lines.all.filter(line => line.isOpen)
     if (open.length === 0 || closing) return
+    // The clock may be right by now.
+    if (isUnsaid) await speak(open, 'online')
     const event = await signer.sign({
       kind: HEARTBEAT,
       created_at: Math.max(seconds(clock), dateOf(newest, clock)),
@@ -125,7 +131,8 @@ export function createOwnPresence(options: OwnPresenceOptions): OwnPresence {
 
   async function speakSoon(): Promise<void> {
     const wait = spokenAt + COALESCE_MS - clock.monotonic()
-    if (wait > 0) await sleep(timers, wait, ending.signal)
+    // Never in the same turn: `planned` is not set yet, and would stay set for good.
+    await (wait > 0 ? sleep(timers, wait, ending.signal) : undefined)
     planned = undefined
     if (!closing)
       await speak(

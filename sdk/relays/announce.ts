@@ -1,7 +1,9 @@
 import { type Clock, seconds } from '../../platform/clock.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import { supersedes } from '../../protocol/kinds.ts'
+import { isMisdated } from '../../protocol/reasons.ts'
 import type { Route } from '../mail/route.ts'
+import { dateOf, horizonOf, removalOf } from '../misdated.ts'
 import type { AnnouncerOptions } from './announcer.ts'
 import { LIST_KINDS, type ListKind, listTemplate, MAX_LISTED, readList } from './lists.ts'
 
@@ -33,12 +35,19 @@ export async function announce({
   const found = answers.flatMap(({ events }) => events)
   let settled = true
   for (const kind of LIST_KINDS) {
-    const list = await listToHave(kind, newestOf(kind, found))
+    const newest = newestOf(kind, found)
+    const list = await listToHave(kind, newest)
+    // By a clock that was ahead: it would be the newest until then.
+    if (newest && newest.created_at > horizonOf(clock)) {
+      const removal = await options.sign(removalOf([newest], clock))
+      for (const { route, events } of answered)
+        if (events.some(({ id }) => id === newest.id)) await route.publish(removal)
+    }
     for (const { route, events } of answered) {
       const has = events.some(({ id }) => id === list.id)
       // A relay that refuses lists is not asked to take them every day.
       const outcome = has ? undefined : await route.publish(list)
-      if (outcome !== undefined && outcome.accepted === undefined) settled = false
+      if (outcome && (outcome.accepted === undefined || isMisdated(outcome.message))) settled = false
     }
   }
   return settled ? answered.map(({ route }) => route.url) : []
@@ -49,8 +58,8 @@ export async function announce({
     const others = listed.filter(url => !announced.includes(url) && !relays.includes(url))
     const wanted = [...relays, ...others].slice(0, MAX_LISTED)
     const same = wanted.length === listed.length && wanted.every(url => listed.includes(url))
-    if (same) return newest
-    return options.sign(listTemplate(kind, wanted, Math.max(seconds(clock), newest.created_at + 1)))
+    if (same && newest.created_at <= horizonOf(clock)) return newest
+    return options.sign(listTemplate(kind, wanted, Math.max(seconds(clock), dateOf(newest.created_at, clock) + 1)))
   }
 }
 

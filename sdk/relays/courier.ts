@@ -6,7 +6,7 @@ import type { Authenticate } from '../link/authenticator.ts'
 import { createLink } from '../link/link.ts'
 import { type PublishOutcome, UNREACHED } from '../link/questions.ts'
 import { askEpoch, createAcknowledged } from '../mail/acknowledged.ts'
-import { createLane } from '../mail/lane.ts'
+import { createLane, type LaneOptions } from '../mail/lane.ts'
 import type { MailStore, Outcome } from '../mail/store.ts'
 
 /** A connection with nothing to carry is kept so long, for an answer that may follow. */
@@ -24,6 +24,7 @@ export interface CourierOptions extends Host {
   readonly authenticate: Authenticate
   /** The address may be on this machine or in a private network. */
   readonly allowPrivate: boolean
+  redate: LaneOptions['redate']
   onOutcome(outcome: Outcome): void
   /** The relay answered something that we needed. */
   onProgress(): void
@@ -85,6 +86,7 @@ export function createCourier(options: CourierOptions): Courier {
     timers,
     random,
     epoch: () => epoch,
+    redate: options.redate,
     onOutcome(outcome) {
       progress()
       options.onOutcome(outcome)

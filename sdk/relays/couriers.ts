@@ -3,6 +3,7 @@ import type { NostrEvent } from '../../protocol/event.ts'
 import type { Host } from '../api.ts'
 import type { Authenticate } from '../link/authenticator.ts'
 import { type PublishOutcome, UNREACHED } from '../link/questions.ts'
+import type { LaneOptions } from '../mail/lane.ts'
 import type { MailStore, Outcome } from '../mail/store.ts'
 import { type Courier, createCourier } from './courier.ts'
 
@@ -35,6 +36,7 @@ export interface CouriersOptions extends Host {
   readonly own: readonly string[]
   /** Whether this address may be on this machine or in a private network. */
   allowsPrivate(url: string): boolean
+  redate: LaneOptions['redate']
   onOutcome(outcome: Outcome): void
   onChange(): void
 }

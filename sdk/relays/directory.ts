@@ -2,6 +2,7 @@ import type { Clock } from '../../platform/clock.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import type { MailStore } from '../mail/store.ts'
 import type { MailRoute } from '../mail/types.ts'
+import { horizonOf } from '../misdated.ts'
 import { foreignRelay } from './addresses.ts'
 import { LIST_KINDS, learn, writeRelays } from './lists.ts'
 import {
@@ -83,7 +84,10 @@ export function createDirectory(options: DirectoryOptions): Directory {
 
   function keep(pubkey: string, events: readonly NostrEvent[], askedMs: number): void {
     const note = store.relayNote(pubkey)?.text
-    store.keepRelayNote(pubkey, { text: noteText(learn(listsIn(note), events), hintsIn(note)), askedMs })
+    store.keepRelayNote(pubkey, {
+      text: noteText(learn(listsIn(note), events, horizonOf(clock)), hintsIn(note)),
+      askedMs,
+    })
   }
 
   function look(pubkey: string): Promise<readonly string[]> {

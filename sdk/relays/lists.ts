@@ -32,13 +32,20 @@ export function readList({ id, created_at, kind, tags }: NostrEvent): KnownList 
   return { id, created_at, relays: listed('read'), ...(kind === INBOX_RELAYS ? {} : { writes: listed('write') }) }
 }
 
-/** The newest of each kind. */
-export function learn(known: KnownLists, events: readonly NostrEvent[]): KnownLists {
+/** The newest of each kind; one dated above `horizon` (seconds since 1970) was dated by a clock that was ahead, and gives way to any other. */
+export function learn(
+  known: KnownLists,
+  events: readonly NostrEvent[],
+  horizon = Number.POSITIVE_INFINITY,
+): KnownLists {
+  const dated = (list: Pick<NostrEvent, 'id' | 'created_at'>) =>
+    list.created_at > horizon ? { id: list.id, created_at: 0 } : list
   let lists = known
   for (const event of events) {
     if (!isListKind(event.kind)) continue
     const before = lists[event.kind]
-    if (before === undefined || supersedes(event, before)) lists = { ...lists, [event.kind]: readList(event) }
+    if (before === undefined || supersedes(dated(event), dated(before)))
+      lists = { ...lists, [event.kind]: readList(event) }
   }
   return lists
 }

@@ -5,6 +5,7 @@ import type { Contact, Host, RelayStatus } from '../api.ts'
 import type { Authenticate } from '../link/authenticator.ts'
 import { createLines, type Lines } from '../link/lines.ts'
 import type { PublishOutcome } from '../link/questions.ts'
+import type { LaneOptions } from '../mail/lane.ts'
 import { createOutbox } from '../mail/outbox.ts'
 import { createRoute, type Route } from '../mail/route.ts'
 import type { Sealer } from '../mail/seal.ts'
@@ -140,12 +141,24 @@ export function createPool(options: PoolOptions): Pool {
     },
     onSettled: options.onSettled,
   })
+  let redating: LaneOptions['redate'] | undefined
+  const redate: LaneOptions['redate'] = async mail => {
+    try {
+      const { createRedate } = await loadVisits()
+      redating ??= createRedate(options)
+      return await redating(mail)
+    } catch {
+      // A page that is offline.
+      return 'wait'
+    }
+  }
   const routes = relays.map(openRoute)
   const lines = createLines(routes.map(({ line }) => line))
   const couriers = lazyCouriers({
     ...options,
     own: relays,
     allowsPrivate: allowsPrivateAt,
+    redate,
     onOutcome: outbox.settle,
   })
   let visits: Visits | undefined
@@ -157,7 +170,14 @@ export function createPool(options: PoolOptions): Pool {
   if (store.judged('accepted').length > 0) recover()
 
   function openRoute(url: string): Route {
-    return createRoute({ ...options, url, onOutcome: outbox.settle, onChange, onSuspect: () => repairer.suspect() })
+    return createRoute({
+      ...options,
+      url,
+      redate,
+      onOutcome: outbox.settle,
+      onChange,
+      onSuspect: () => repairer.suspect(),
+    })
   }
 
   function onChange(): void {

@@ -595,6 +595,21 @@ describe.each(subjects)('mail store: %s', (_, make) => {
     expect(again.settle([{ id: id(1), state: 'stored', relay: 'ws://a' }], 5_000)).toEqual([id(1)])
     expect(again.forget(id(1))).toBe(false)
   })
+
+  test('another event takes the place of one that no relay has, at every relay it waits for; of no other', async () => {
+    const { store, reopen } = await make()
+    const to = 'c'.repeat(64)
+    for (const n of [1, 2]) {
+      store.enqueue({ id: id(n), to, event: '{"old":1}' })
+      store.address(id(n), ['ws://a', 'ws://b'])
+    }
+    store.settle([{ id: id(2), state: 'stored', relay: 'ws://a' }], 1_000)
+    expect([1, 2, 3].map(n => store.redate(id(n), '{"new":1}'))).toEqual([true, false, false])
+    const again = await reopen()
+    for (const url of ['ws://a', 'ws://b'])
+      expect(again.waiting(url, 0, 9)[0]).toMatchObject({ id: id(1), event: '{"new":1}' })
+    expect(again.sent(id(2))?.event).toBe('{"old":1}')
+  })
 })
 
 test('the SQLite file is the owner’s alone, with its journal', () => {

@@ -1,0 +1,58 @@
+import { type Clock, seconds } from '../../platform/clock.ts'
+import { type EventTemplate, encodeEvent, type NostrEvent, parseEvent } from '../../protocol/event.ts'
+import { parseJson } from '../../protocol/json.ts'
+import { ALIAS } from './alias.ts'
+import type { MailStore, OutgoingMail } from './store.ts'
+
+/** Dated further from now than this, it was signed while the clock was wrong. Seconds. */
+const OFF_S = 60
+
+export interface Redating {
+  readonly store: MailStore
+  readonly clock: Clock
+  /** The own key, 64 hex. */
+  readonly pubkey: string
+  sign(template: EventTemplate): NostrEvent | Promise<NostrEvent>
+}
+
+/** The same mail with the right date; `wait`: the clock is still wrong, or the key away; `final`: it cannot be signed again, or need not. */
+export type Redated = OutgoingMail | 'wait' | 'final'
+
+const eventOf = (text: string): NostrEvent | undefined => {
+  const json = parseJson(text)
+  const event = json.ok ? parseEvent(json.value) : json
+  return event.ok ? event.value : undefined
+}
+
+/**
+ * What a relay refused for its date, signed again by the right clock. The outbox knows it by its old id, under which the program knows
+ * it; what is said of the new one is found by `idOf`. A wrap cannot be signed again: its key was used once.
+ */
+export function createRedate({ store, clock, pubkey, sign }: Redating): (mail: OutgoingMail) => Promise<Redated> {
+  const running = new Map<string, Promise<Redated>>()
+
+  async function redate({ id }: OutgoingMail): Promise<Redated> {
+    const mail = store.sent(id)
+    const event = mail && eventOf(mail.event)
+    const copies = store.copies(id)
+    // Where one relay has taken it, another one under another id would be a second message.
+    if (!event || event.pubkey !== pubkey || copies.some(({ state }) => state === 'stored')) return 'final'
+    if (Math.abs(event.created_at - seconds(clock)) <= OFF_S) return 'wait'
+    const { kind, tags, content } = event
+    const again = await sign({ kind, tags, content, created_at: seconds(clock) })
+    const text = encodeEvent(again)
+    // Before it is used: what comes back about it must be understood.
+    store.keepRelayNote(ALIAS + again.id, { text: id, askedMs: clock.now() })
+    return store.redate(id, text) ? { ...mail, event: text } : 'final'
+  }
+
+  return mail => {
+    const known = running.get(mail.id)
+    if (known) return known
+    const started = redate(mail)
+      .catch((): Redated => 'wait')
+      .finally(() => running.delete(mail.id))
+    running.set(mail.id, started)
+    return started
+  }
+}
