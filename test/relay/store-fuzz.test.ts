@@ -108,11 +108,12 @@ function naiveBatch(
   gone: boolean,
   now: number,
 ) {
-  const present = new Set(log.present.map(row => row.event.id))
+  // By seq: what was replaced and let go of may be sent once more.
+  const present = new Set(log.present.map(row => row.seq))
   const fits = (entry: NaiveEntry) => filters.some(json => naiveMatch(json, entry.event))
   const rows = log.entries.filter(entry => {
     if (entry.seq <= after || !fits(entry)) return false
-    if (entry.op === 'stored') return present.has(entry.event.id) && naiveReadable(entry.event, now)
+    if (entry.op === 'stored') return present.has(entry.seq) && naiveReadable(entry.event, now)
     // A removed event is told of as long as strangers could have been served it; expiry does not matter any more.
     return gone && naiveReadable(entry.event, 0)
   })
