@@ -15,9 +15,9 @@ import { allowsPrivate } from './addresses.ts'
 import type { Announcer } from './announcer.ts'
 import { createDirectory } from './directory.ts'
 import { lazyCouriers } from './lazy-couriers.ts'
+import { lazyRepairer } from './lazy-repairer.ts'
 import { LIST_KINDS } from './lists.ts'
 import type { Recovery } from './recovery.ts'
-import { createRepairer } from './repairer.ts'
 import type { Visit, Visits } from './visits.ts'
 
 /** Lists taken from one answer: two are asked for. */
@@ -165,7 +165,7 @@ export function createPool(options: PoolOptions): Pool {
   let recovery: Recovery | undefined
   let loadingRecovery = false
   let announcer: Announcer | undefined
-  const repairer = createRepairer({ ...options, routes })
+  const repairer = lazyRepairer({ ...options, routes })
   outbox.start()
   if (store.judged('accepted').length > 0) recover()
 

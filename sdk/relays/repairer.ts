@@ -1,38 +1,17 @@
-import type { Clock } from '../../platform/clock.ts'
-import { onDemand } from '../../platform/on-demand.ts'
-import type { Cancel, Timers } from '../../platform/timers.ts'
-import { parseJson } from '../../protocol/json.ts'
+import type { Cancel } from '../../platform/timers.ts'
 import type { Route } from '../mail/route.ts'
-import type { MailStore } from '../mail/store.ts'
+import { compareInbox } from './comparison.ts'
+import { keepSuspected, type Repairer, type RepairerOptions, suspected } from './suspicion.ts'
 
 /** Several suspicions at once are one, and a relay that raises them all the time costs one comparison a minute. */
 const SOON_MS = 2_000
 const AGAIN_MS = 60_000
-/** Under which name the store keeps what is still to be compared, among what is known of keys: no key is named so. */
-const NOTE = 'suspected'
 /**
  * A relay that is away, or names what it does not serve undamaged, is compared again: a few times soon, then at intervals that double, two
  * hours in all; then not before the next suspicion. Relays that verify nothing keep some events damaged for ever.
  */
 const SOON_TRIES = 3
 const MAX_TRIES = 10
-
-export interface RepairerOptions {
-  readonly routes: readonly Route[]
-  readonly pubkey: string
-  readonly store: MailStore
-  readonly clock: Clock
-  readonly timers: Timers
-}
-
-/** Makes good what one relay lost or withheld: compares the inbox with every relay and fetches what it lacks. */
-export interface Repairer {
-  /** Something may be missing. */
-  suspect(): void
-  close(): void
-}
-
-export const loadComparison = onDemand(() => import('../seldom.ts'))
 
 export function createRepairer({ routes, clock, timers, ...options }: RepairerOptions): Repairer {
   /** Still to be compared. */
@@ -73,16 +52,16 @@ export function createRepairer({ routes, clock, timers, ...options }: RepairerOp
   /** A suspicion outlives the process: positions are past what it is about. */
   function keep(): void {
     if (closed) return
-    const text = JSON.stringify([...due].map(({ url }) => url))
-    const kept = options.store.relayNote(NOTE)?.text ?? '[]'
-    if (text !== kept) options.store.keepRelayNote(NOTE, { text, askedMs: clock.now() })
+    keepSuspected(
+      options.store,
+      [...due].map(({ url }) => url),
+      clock.now(),
+    )
   }
 
   /** False: something is missing still, or could not be asked for. */
   async function compare(route: Route): Promise<boolean> {
     if (!route.isOpen) return false
-    // A page may not be able to fetch what compares: then the suspicion stands.
-    const { compareInbox } = await loadComparison()
     return compareInbox(route, { ...options, clock, timers, isClosed: () => closed })
   }
 
@@ -104,9 +83,4 @@ export function createRepairer({ routes, clock, timers, ...options }: RepairerOp
       cancel()
     },
   }
-}
-
-function suspected(store: MailStore): readonly unknown[] {
-  const json = parseJson(store.relayNote(NOTE)?.text ?? '[]')
-  return json.ok && Array.isArray(json.value) ? json.value : []
 }
