@@ -4,7 +4,7 @@ import type { MaybePromise, Signer } from './identity/signer.ts'
 import type { Line } from './link/line.ts'
 import type { Visit } from './relays/visits.ts'
 import type { AgentStates } from './state/agent-state.ts'
-import { createStateDesk } from './state/desk.ts'
+import { lazyStateDesk } from './state/lazy-desk.ts'
 import type { Unsent } from './state/owned/types.ts'
 import type { StateStore } from './state/store.ts'
 import { type StateSurroundings, surround } from './state/surroundings.ts'
@@ -53,7 +53,7 @@ export function createStates(options: StatesOptions): States {
   }
 
   return {
-    api: createStateDesk(surroundings),
+    api: lazyStateDesk(surroundings),
     surround: agent => surround(agent, surroundings),
     async close(ms) {
       await Promise.all([...attached.keys()].map(close => close(ms).catch(() => {})))

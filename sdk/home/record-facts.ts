@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import type { RecordFacts } from '../health/facts.ts'
-import { OWN_RECORD, PRIVATE_RECORD } from '../state/desk.ts'
 import { unsentIn } from '../state/log/unsent.ts'
 import type { DraftRow } from '../state/owned/drafts.ts'
+import { OWN_RECORD, PRIVATE_RECORD } from '../state/record-names.ts'
 import { homeFiles } from './paths.ts'
 import { openSqliteStateStore, tableNames } from './sqlite-state-store.ts'
 

@@ -1,15 +1,11 @@
-import { onDemand } from '../../platform/on-demand.ts'
 import type { Cancel } from '../../platform/timers.ts'
 import type { AgentState, AgentStates } from './agent-state.ts'
-import type { Board } from './blackboard/board.ts'
+import { type Board, openBoard } from './blackboard/board.ts'
+import { openOwn } from './owned/own.ts'
+import { openSections } from './owned/sections.ts'
 import type { OwnState, StateView, Unsent } from './owned/types.ts'
+import { OWN_RECORD, PRIVATE_RECORD } from './record-names.ts'
 import { abroad, logHostOf, type StateSurroundings } from './surroundings.ts'
-
-/** Names of an agent's own records. Short, because each event says it twice. */
-export const OWN_RECORD = 's'
-export const PRIVATE_RECORD = 'p'
-
-export const loadState = onDemand(() => import('./index.ts'))
 
 interface Closable {
   close(options: { readonly timeoutMs?: number }): Promise<unknown>
@@ -35,7 +31,7 @@ export function createStateDesk(around: StateSurroundings): AgentStates {
   }
 
   async function open(o: string, isPrivate: boolean): Promise<OwnState> {
-    const [{ openOwn }, host] = await Promise.all([loadState(), logHostOf(around)])
+    const host = await logHostOf(around)
     around.ensureOpen()
     const opened = openOwn(host, { o, private: isPrivate })
     return attached(opened, opened.sections)
@@ -82,7 +78,7 @@ export function createStateDesk(around: StateSurroundings): AgentStates {
   }
 
   async function openView(author: string): Promise<StateView> {
-    const [{ openSections }, host] = await Promise.all([loadState(), logHostOf(around)])
+    const host = await logHostOf(around)
     const visit = await around.visit(author)
     around.ensureOpen()
     const authors = new Set([author])
@@ -135,8 +131,8 @@ export function createStateDesk(around: StateSurroundings): AgentStates {
       const known = boards.get(id)
       if (known) return known
       const members = options.members.map(around.resolve)
-      const opening = Promise.all([loadState(), logHostOf(around)])
-        .then(([{ openBoard }, host]) => openBoard(host, id, { members }))
+      const opening = logHostOf(around)
+        .then(host => openBoard(host, id, { members }))
         .then(board => attached(board, { status: () => board.status }))
       boards.set(id, opening)
       opening.catch(() => boards.delete(id))
