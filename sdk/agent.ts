@@ -1,7 +1,7 @@
 import type { AgentRules } from './agent-rules.ts'
 import type { Accept, Agent, AgentEvents, AgentStatus, Contact, Drained, DrainOptions, Host } from './api.ts'
 import { createArrivals } from './arrivals.ts'
-import { createCards } from './card/index.ts'
+import { lazyCards } from './card/lazy-cards.ts'
 import { createContactBook, mergeContacts } from './contacts/book.ts'
 import { createContacts } from './contacts/index.ts'
 import { createDeadLetters } from './delivery/dead-letters.ts'
@@ -281,7 +281,7 @@ export function startAgent(given: StartOptions): RunningAgent {
     resolve,
     ensureOpen: life.ensureOpen,
   })
-  const card = createCards(beside)
+  const card = lazyCards(beside)
   const requests = createRequests({
     store,
     resolve,

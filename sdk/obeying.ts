@@ -1,5 +1,5 @@
 import { type Clock, seconds } from '../platform/clock.ts'
-import type { AgentCards } from './card/index.ts'
+import type { AgentCards } from './card/types.ts'
 import type { AgentContacts } from './contacts/index.ts'
 import { ContactError, InviteError, ProfileError } from './errors.ts'
 import type { MaybePromise } from './identity/signer.ts'

@@ -1,7 +1,7 @@
 import { isHex64 } from '../protocol/hex.ts'
 import { isRecord, own } from '../protocol/json.ts'
 import type { Contact } from './api.ts'
-import type { CardDraft } from './card/index.ts'
+import type { CardDraft } from './card/draft.ts'
 import { type InviteRecord, readRecord } from './invites/ledger.ts'
 import type { OutgoingMail } from './mail/store.ts'
 import type { PresenceStatus } from './presence/status.ts'

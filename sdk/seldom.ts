@@ -1,6 +1,6 @@
 /** What few agents need, fetched by those that do: one piece, because each further one costs every page more than it saves. */
 
-export { findCards } from './card/find.ts'
+export { createCards } from './card/index.ts'
 export { createEar } from './ephemeral/ear.ts'
 export { createExpress } from './ephemeral/express.ts'
 export { checkedSigner } from './identity/checked-signer.ts'

@@ -1,45 +1,26 @@
-import { type Clock, seconds } from '../../platform/clock.ts'
-import type { Cancel, Timers } from '../../platform/timers.ts'
+import { seconds } from '../../platform/clock.ts'
+import type { Cancel } from '../../platform/timers.ts'
 import { encodeEvent, type NostrEvent } from '../../protocol/event.ts'
 import { AGENT_CARD, supersedes } from '../../protocol/kinds.ts'
 import { isMisdated, isOutdated } from '../../protocol/reasons.ts'
 import { CardError } from '../errors.ts'
-import type { Signer } from '../identity/signer.ts'
 import type { Line } from '../link/line.ts'
-import type { Lines } from '../link/lines.ts'
 import { dateOf, horizonOf, removalOf } from '../misdated.ts'
-import type { Shelf } from '../shelf.ts'
-import { CARD_SHELF, type CardDraft, checkDraft, keptCard } from './kept.ts'
-import { type CardSearch, createCardSearch } from './search.ts'
-import { type AgentCard, CARD_VERSION, parseCard, skillTags } from './shape.ts'
+import { type CardDraft, checkDraft } from './draft.ts'
+import { CARD_SHELF, keptCard } from './kept.ts'
+import { createCardSearch } from './search.ts'
+import { CARD_VERSION, parseCard, skillTags } from './shape.ts'
+import type { AgentCards, CardsOptions } from './types.ts'
 
+export type { CardDraft } from './draft.ts'
 export type { FoundCard } from './found.ts'
-export type { CardDraft } from './kept.ts'
 export type { CardQuery } from './search.ts'
-
-export interface AgentCards extends CardSearch {
-  /** This agent's card. */
-  readonly own: AgentCard | undefined
-  /** Replaces it: kept here, and published to every relay as it is reached. Rejects with CardError. */
-  set(draft: CardDraft): Promise<AgentCard>
-}
+export type { AgentCards } from './types.ts'
 
 /** A relay that does not take the card for its date is asked again so much later, ms. */
 const AGAIN_MS = 30_000
 
 const templateOf = ({ kind, tags, content }: NostrEvent) => ({ kind, tags, content })
-
-export interface CardsOptions {
-  readonly name: string
-  readonly lines: Lines
-  readonly signer: Signer
-  readonly clock: Clock
-  readonly timers: Timers
-  readonly shelf: Shelf
-  /** Publish a minimal card where there is none yet. */
-  readonly present: boolean
-  resolve(who: string): string
-}
 
 export function createCards(options: CardsOptions): AgentCards & { close(): void } {
   const { lines, signer, clock, shelf } = options

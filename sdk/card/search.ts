@@ -1,10 +1,10 @@
-import { onDemand } from '../../platform/on-demand.ts'
 import type { Cancel, Timers } from '../../platform/timers.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
 import { AGENT_CARD, supersedes } from '../../protocol/kinds.ts'
 import type { Line } from '../link/line.ts'
 import type { Lines } from '../link/lines.ts'
+import { findCards } from './find.ts'
 import { type FoundCard, foundOf } from './found.ts'
 import { parseCard } from './shape.ts'
 
@@ -40,8 +40,6 @@ interface Collected {
 
 /** Asks lines for cards, at most `ms`. */
 export type Collect = (from: readonly Line[], filter: FilterJson, ms?: number) => Promise<Collected>
-
-const loadFinding = onDemand(() => import('../seldom.ts'))
 
 const PATIENCE_MS = 5_000
 /** Cards held while a search runs; a relay that has more is asked more narrowly. */
@@ -95,9 +93,6 @@ export function createCardSearch({ lines, timers, resolve }: CardSearchOptions):
       const found = await collect(lines.all, { kinds: [AGENT_CARD], authors: [author], limit: 1 })
       return foundOf(found.cards.get(author))
     },
-    async find(query) {
-      const { findCards } = await loadFinding()
-      return findCards(collect, lines, query)
-    },
+    find: query => findCards(collect, lines, query),
   }
 }

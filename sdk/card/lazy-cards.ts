@@ -1,0 +1,45 @@
+import { onDemand } from '../../platform/on-demand.ts'
+import { keptCard } from './kept.ts'
+import type { AgentCards, CardsOptions } from './types.ts'
+
+export const loadCards = onDemand(() => import('../seldom.ts'))
+
+/**
+ * Cards that are loaded once there is one to publish, to set or to look for. Where the code cannot be fetched, a call rejects, and the
+ * next connection tries to publish again.
+ */
+export function lazyCards(options: CardsOptions): AgentCards & { close(): void } {
+  const { lines, shelf, signer } = options
+  const kept = keptCard(shelf, signer.pubkey)?.card
+  let cards: ReturnType<typeof lazyCards> | undefined
+  let closed = false
+
+  async function load(): Promise<AgentCards> {
+    const { createCards } = await loadCards()
+    if (closed) throw new Error('the agent was closed.')
+    cards ??= createCards(options)
+    return cards
+  }
+
+  const unfollow = lines.each(line =>
+    line.follow({
+      onOpen() {
+        if (!cards && (kept || options.present)) load().catch(() => {})
+      },
+    }),
+  )
+
+  return {
+    get own() {
+      return cards ? cards.own : kept
+    },
+    set: async draft => (await load()).set(draft),
+    get: async who => (await load()).get(who),
+    find: async query => (await load()).find(query),
+    close() {
+      closed = true
+      unfollow()
+      cards?.close()
+    },
+  }
+}
