@@ -29,7 +29,7 @@ const waitMs = ({ plan }: World): number => (plan.isCalm ? CALM_WAIT_MS : WAIT_M
 const limit = ({ plan }: World): string => (plan.isCalm ? '15' : '1')
 
 /** Nothing here may hang for longer, whatever is wrong; real. */
-const LONGEST_MS = 20_000
+const LONGEST_MS = 120_000
 
 /** Resolves to what it resolves to, or undefined if it rejects. Says so if it does neither. */
 async function settled<T>(world: World, what: string, task: Promise<T>): Promise<T | undefined> {
