@@ -209,9 +209,10 @@ async function look() {
   const logs = await Promise.all(urls.map(mailAt))
   const mail = new Map(logs.flatMap(log => [...log]))
   const reports = new Map()
-  for (const { child, pubkey } of agents) {
+  for (const { child, pubkey, name } of agents) {
     const sent = [...mail.values()].filter(event => isMessage(event) && event.pubkey === pubkey).map(({ id }) => id)
-    reports.set(pubkey, await ask(child, { ask: 'report', sent }))
+    const said = promised.filter(({ from }) => from === name).map(({ id }) => id)
+    reports.set(pubkey, await ask(child, { ask: 'report', sent: [...new Set([...sent, ...said])] }))
   }
   const runs = agents.flatMap(({ name }) => linesOf(journal(name)).map(line => ({ ...line, name })))
   const lives = new Map(agents.map(({ pubkey, life }) => [pubkey, life]))
