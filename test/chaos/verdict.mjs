@@ -94,7 +94,11 @@ export function judge(given) {
     const tries = ran.get(id) ?? 0
     if (tries === 0) problems.push(`${name} was never handled`)
     if (tries > lives.get(to)) problems.push(`${name} was handled ${tries} times in ${lives.get(to)} lives`)
-    const answered = answers.get(from)?.get(`${id} ${to}`) ?? 0
+    // Its sender knows the answer as one to what it promised.
+    const answered = [...new Set([id, knownAs])].reduce(
+      (sum, each) => sum + (answers.get(from)?.get(`${each} ${to}`) ?? 0),
+      0,
+    )
     const isAnswered = answered === 1 || (mayNotKnow && (answered > 1 || putBack.has(from)))
     if (!isAnswered) problems.push(`${name} was answered ${answered} times`)
   }
