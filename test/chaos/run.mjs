@@ -21,7 +21,7 @@ import { ask, kill, posthorn, startAgent, startRelay } from './processes.mjs'
 import { randomFrom } from './random.mjs'
 import { judge } from './verdict.mjs'
 
-const SECONDS = Number(process.env.ROUNDS ?? 12)
+const SECONDS = Number(process.env.ROUNDS ?? 9)
 /** Twenty for long; starting them alone takes a short run's time. */
 const AGENTS = Number(process.env.AGENTS ?? (SECONDS < 60 ? 12 : 20))
 const SEED = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))
@@ -251,7 +251,10 @@ for (const [from, to] of [
   [0, 1],
 ]) {
   const { code, said } = await posthorn('sync', urls[from], urls[to], '--json')
-  if (code !== 0) problems.push(`sync of relay-${from} and relay-${to} ended with ${code}: ${said}`)
+  // `sync` calls it a failure, open: a newer version of an address, which was all the other side had, is there already.
+  const isOutdated = said.split('\n').every(line => !/ refused \d/.test(line) || / invalid: outdated/.test(line))
+  if (code !== 0 && !(code === 1 && isOutdated))
+    problems.push(`sync of relay-${from} and relay-${to} ended with ${code}: ${said}`)
 }
 const after = await look()
 for (const [n, log] of after.logs.entries())
