@@ -119,6 +119,7 @@ async function settle(world: World, scratch: string): Promise<void> {
       wasSkewed: false,
       wasFull: false,
       views: new Map(),
+      names: new Map(),
     })
     await agent.close({ timeoutMs: 0 })
   }

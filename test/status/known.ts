@@ -8,10 +8,6 @@ interface Known {
 
 export const KNOWN: readonly Known[] = [
   {
-    fault: /^at rest: .*, written by a wrong clock$/,
-    what: 'state that was set while the clock was wrong never reaches its readers',
-  },
-  {
     fault: /^complete: .*, which had forged$/,
     what: 'a catch-up after one that met a damaged event says complete, and the genuine event was passed over',
   },
