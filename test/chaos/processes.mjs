@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 const COMMAND = fileURLToPath(new URL('../../dist/cli/posthorn.js', import.meta.url))
 const AGENT = fileURLToPath(new URL('./agent.mjs', import.meta.url))
+const CLOCK = new URL('../crash/jumping-clock.mjs', import.meta.url).href
 const START_MS = 60_000
 
 const children = new Set()
@@ -61,8 +62,11 @@ export async function startRelay(name, data, port) {
   }
 }
 
-export async function startAgent(how) {
-  const child = adopt(fork(AGENT, [JSON.stringify(how)]))
+/** `clock`: seconds that its clock is off by, and by how much each SIGUSR2 moves it. */
+export async function startAgent(how, clock) {
+  const env = clock && { POSTHORN_TEST_OFFSET: String(clock.offset), POSTHORN_TEST_JUMPS: String(clock.jump) }
+  const options = clock ? { execArgv: ['--import', CLOCK], env: { ...process.env, ...env } } : {}
+  const child = adopt(fork(AGENT, [JSON.stringify(how)], options))
   const [{ pubkey }] = await orEnd(child, how.name, signal => once(child, 'message', { signal }))
   return { child, pubkey }
 }
@@ -77,6 +81,7 @@ export async function ask(child, what) {
 }
 
 export async function kill(child) {
+  if (child.exitCode !== null || child.signalCode !== null) throw new Error('it ended by itself')
   const gone = once(child, 'exit')
   child.kill('SIGKILL')
   await gone

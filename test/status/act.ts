@@ -17,6 +17,7 @@ import {
   noteInboxes,
   standingAt,
   waitingFor,
+  wasHad,
 } from './oracle.ts'
 import type { Step, Verb } from './plan.ts'
 import { count, type Home, homeOf, type World } from './world.ts'
@@ -29,7 +30,7 @@ const waitMs = ({ plan }: World): number => (plan.isCalm ? CALM_WAIT_MS : WAIT_M
 const limit = ({ plan }: World): string => (plan.isCalm ? '15' : '1')
 
 /** Nothing here may hang for longer, whatever is wrong; real. */
-const LONGEST_MS = 20_000
+const LONGEST_MS = 120_000
 
 /** Resolves to what it resolves to, or undefined if it rejects. Says so if it does neither. */
 async function settled<T>(world: World, what: string, task: Promise<T>): Promise<T | undefined> {
@@ -321,7 +322,7 @@ async function command(
       if (!outcome) return
       const { id, state, relay } = jsonOf(outcome)
       if (typeof id === 'string') took(world, home, id, to, text)
-      if (state === 'stored') holdStored(world, id, relay, `send of ${home.name}`)
+      if (state === 'stored') holdStored(world, home, id, relay, `send of ${home.name}`)
       if (/waits there for/.test(outcome.stderr)) holdWaits(world, to, relay, `send of ${home.name}`)
       if (outcome.code !== 0) return
       count(world.held, 'exit 0')
@@ -382,10 +383,10 @@ async function command(
       if (!outcome) return
       noteInboxes(world)
       const { state, relay } = jsonOf(outcome)
-      if (state === 'stored') holdStored(world, sent.id, relay, `receipts of ${home.name}`)
+      if (state === 'stored') holdStored(world, home, sent.id, relay, `receipts of ${home.name}`)
       if (state === 'received' || state === 'done') {
         count(world.held, 'received')
-        if (!world.had.get(homeOf(world, sent.to).pubkey)?.has(sent.id))
+        if (!wasHad(world, home, sent))
           fault(world, 'received', `receipts of ${home.name} say that ${sent.to} has ${sent.id.slice(0, 8)}`)
       }
       return

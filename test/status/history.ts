@@ -16,7 +16,7 @@ import { type Claim, count, type Home, type World } from './world.ts'
 
 /** Healed agents that run on have so long to come to rest by themselves, and so long again once they were started anew; real. */
 const REST_MS = 4_000
-const RESTARTED_REST_MS = Number(process.env['REST_MS'] ?? 40_000)
+const RESTARTED_REST_MS = Number(process.env['REST_MS'] ?? 120_000)
 const TWO_HOURS_MS = 7_200_000
 /** No power is lost here, so files need not be synced to anything. */
 const MEMORY = '/dev/shm'
@@ -119,6 +119,7 @@ async function settle(world: World, scratch: string): Promise<void> {
       wasSkewed: false,
       wasFull: false,
       views: new Map(),
+      names: new Map(),
     })
     await agent.close({ timeoutMs: 0 })
   }

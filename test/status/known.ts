@@ -8,18 +8,6 @@ interface Known {
 
 export const KNOWN: readonly Known[] = [
   {
-    fault: /^waits there: send of \w+ says/,
-    what: '`send` says that a message waits for somebody at a relay that they do not read',
-  },
-  {
-    fault: /^at rest: .*, no relay in common/,
-    what: 'mail and state between profiles of one machine that use no relay in common',
-  },
-  {
-    fault: /^at rest: .*, written by a wrong clock$/,
-    what: 'state that was set while the clock was wrong never reaches its readers',
-  },
-  {
     fault: /^complete: .*, which had forged$/,
     what: 'a catch-up after one that met a damaged event says complete, and the genuine event was passed over',
   },

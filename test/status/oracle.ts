@@ -4,7 +4,18 @@ import { until } from './clocks.ts'
 import { note } from './known.ts'
 import { foldState, type Standing } from './own-state.ts'
 import type { Place } from './place.ts'
-import { type Claim, count, deadIn, endedIn, type Home, homeOf, inboxOf, type World } from './world.ts'
+import {
+  type Claim,
+  count,
+  deadIn,
+  endedIn,
+  type Home,
+  homeOf,
+  inboxOf,
+  namesOf,
+  type Sent,
+  type World,
+} from './world.ts'
 
 /** What is under way between relay and agent has so long to arrive before a claim that outran it counts as false. */
 const UNDER_WAY_MS = 4_000
@@ -48,10 +59,10 @@ export function noteInboxes(world: World): void {
 }
 
 /** "stored at R" of a message: R has had it. */
-export function holdStored(world: World, id: string, relay: string | undefined, who: string): void {
+export function holdStored(world: World, home: Home, id: string, relay: string | undefined, who: string): void {
   const place = placeAt(world, relay)
   count(world.held, 'stored')
-  if (place && !place.drops && !place.everHad(id))
+  if (place && !place.drops && !namesOf(home, id).some(place.everHad))
     fault(world, 'stored', `${who} says that ${short(id)} is stored at relay ${place.number}, which never had it`)
 }
 
@@ -67,13 +78,21 @@ export function holdWaits(world: World, to: string, relay: string | undefined, w
     )
 }
 
+/** Some relay has had it. */
+const wasTaken = (world: World, home: Home, id: string): boolean =>
+  namesOf(home, id).some(name => world.places.some(place => place.everHad(name)))
+
+/** Somebody with this key has had it in an inbox. */
+export const wasHad = (world: World, home: Home, { id, to }: Pick<Sent, 'id' | 'to'>): boolean =>
+  namesOf(home, id).some(name => world.had.get(homeOf(world, to).pubkey)?.has(name))
+
 /** Nothing that this home took is left in it: all of it is at a relay, or told as given up. */
 export function holdOutbox(world: World, home: Home, claim: Claim): void {
   count(world.held, claim)
   if (world.places.some(({ drops }) => drops)) return
   const ended = endedIn(home)
   for (const { id, isForgotten } of home.sent)
-    if (!isForgotten && !ended.has(id) && !world.places.some(place => place.everHad(id)))
+    if (!isForgotten && !ended.has(id) && !wasTaken(world, home, id))
       fault(world, claim, `${home.name} has nothing unsent, and ${short(id)} is at no relay`)
 }
 
@@ -144,10 +163,10 @@ export async function holdAll(world: World): Promise<void> {
   for (const { home, status, deliveries } of told) {
     if (status.queue === 0) holdOutbox(world, home, 'queue empty')
     for (const { sent, delivery } of deliveries) {
-      if (delivery?.state === 'stored') holdStored(world, sent.id, delivery.relay, home.name)
+      if (delivery?.state === 'stored') holdStored(world, home, sent.id, delivery.relay, home.name)
       if (delivery?.state !== 'received' && delivery?.state !== 'done') continue
       count(world.held, 'received')
-      if (!world.had.get(homeOf(world, sent.to).pubkey)?.has(sent.id))
+      if (!wasHad(world, home, sent))
         fault(world, 'received', `${home.name} says that ${sent.to} has ${short(sent.id)}, which it never had`)
     }
   }
@@ -312,11 +331,13 @@ async function lostBetween(
   to: Home,
   isForgotten: boolean,
 ): Promise<string | undefined> {
-  if (inboxOf(to)?.has(id) || deadIn(from).has(id) || !isReachable(world, from, to)) return undefined
+  const names = namesOf(from, id)
+  const inbox = inboxOf(to)
+  if (names.some(name => inbox?.has(name)) || deadIn(from).has(id) || !isReachable(world, from, to)) return undefined
   const held: boolean[] = []
-  for (const place of to.relays) held.push(await place.has(id))
+  for (const place of to.relays) for (const name of names) held.push(await place.has(name))
   // Its own home forgot it, or its recipient did and had said that it has it: then only relays can bring it.
-  if ((isForgotten || world.had.get(to.pubkey)?.has(id)) && !held.includes(true)) return undefined
+  if ((isForgotten || wasHad(world, from, { id, to: to.name })) && !held.includes(true)) return undefined
   if (world.places.some(({ drops, hides }) => drops || hides)) return undefined
   return `${short(id)} of ${from.name} to ${to.name} is ${from.agent?.delivery(id)?.state} and not there${apart(from, to)}`
 }

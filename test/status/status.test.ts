@@ -43,6 +43,8 @@ test(`${plans.length} histories of things that go wrong: what is said is so`, {
   const held = new Map<string, number>()
   const exercised = new Map<string, number>()
   const known = new Map<string, number>()
+  /** The first history in which each was met. */
+  const met = new Map<string, number>()
   let lived = 0
   let restarts = 0
   const broken: { plan: Plan; seed: number; faults: readonly string[] }[] = []
@@ -54,7 +56,10 @@ test(`${plans.length} histories of things that go wrong: what is said is so`, {
     restarts += history.restarts
     for (const [claim, times] of history.held) count(held, claim, times)
     for (const [fault, times] of history.exercised) count(exercised, fault, times)
-    for (const [what, times] of history.known) count(known, what, times)
+    for (const [what, times] of history.known) {
+      count(known, what, times)
+      if (!met.has(what)) met.set(what, plan.seed)
+    }
     if (process.env['VERBOSE']) console.log(`${plan.seed}: ${Math.round(history.ms)} ms, ${history.restarts} restarts`)
     if (history.faults.length > 0) {
       broken.push({ plan, seed: plan.seed, faults: history.faults })
@@ -72,7 +77,8 @@ test(`${plans.length} histories of things that go wrong: what is said is so`, {
       `${JSON.stringify({ test: 'status', seed, rounds: lived, of: plans.length, ...figures, known: Object.fromEntries(known), broken: told(broken) })}\n`,
     )
   console.log(`status: ${lived} histories, ${JSON.stringify(figures)}`)
-  for (const [what, times] of known) console.log(`status: known and open, met ${times} times: ${what}`)
+  for (const [what, times] of known)
+    console.log(`status: known and open, met ${times} times, first by SEED=${met.get(what)}: ${what}`)
   const [first] = broken
   if (first && process.env['EXPLAIN'] !== '0')
     expect.unreachable(`${JSON.stringify(told(broken))}\n${await explain(first.plan)}`)

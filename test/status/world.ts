@@ -45,6 +45,7 @@ export interface Home {
   wasSkewed: boolean
   wasFull: boolean
   readonly views: Map<string, StateView>
+  readonly names: Map<string, Set<string>>
 }
 
 /** Claims that are held against the oracle. */
@@ -127,3 +128,16 @@ export const endedIn = (home: Home): ReadonlySet<string> =>
 /** Of those what was given up. */
 export const deadIn = (home: Home): ReadonlySet<string> =>
   mailIn(home, db => idsOf(db, "SELECT id FROM outbox WHERE state IN ('refused', 'undeliverable')")) ?? new Set()
+
+/**
+ * The ids under which a sent message may be met: its own, and that of the event it was dated anew as after a wrong clock (the outbox keeps its
+ * first id). Remembered: a receipt may end what the file knows.
+ */
+export function namesOf(home: Home, id: string): readonly string[] {
+  if (!home.wasSkewed) return [id]
+  const text = mailIn(home, db => db.prepare('SELECT event FROM outbox WHERE id = ?').pluck().get(id))
+  const names = home.names.get(id) ?? new Set([id])
+  home.names.set(id, names)
+  if (typeof text === 'string') names.add((JSON.parse(text) as { id: string }).id)
+  return [...names]
+}
