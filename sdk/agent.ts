@@ -348,7 +348,9 @@ export function startAgent(given: StartOptions): RunningAgent {
   })
   const syncer = createSyncer({
     routes: pool.routes,
+    statusOf: pool.statusOf,
     isRecovering: () => pool.isRecovering,
+    isRepairing: () => pool.isRepairing,
     monotonic: clock.monotonic,
     until: life.until,
     isEnding: () => life.isClosing,

@@ -159,6 +159,8 @@ export interface RelayStatus {
   readonly clock?: string
   /** The relay does not speak SEQ: late or back-dated messages may be missed. */
   readonly mayMiss: boolean
+  /** An event came damaged: what this relay has is still to be compared with the inbox, which may lack some of it. */
+  readonly suspect?: boolean
 }
 
 export interface MailStatus extends MailCounts {
@@ -192,6 +194,8 @@ export interface RelaySync {
   /** Gift wraps that held nothing for this agent: made wrongly, or for a key that is not its own. */
   readonly unreadable: number
   readonly mayMiss: boolean
+  /** What it has is still to be compared with the inbox; see {@link RelayStatus}. */
+  readonly suspect?: boolean
   readonly error?: string
 }
 
@@ -199,7 +203,7 @@ export interface RelaySync {
 export interface SyncSummary extends Omit<RelaySync, 'relay' | 'error'> {
   /** `offline`: none was reached. `catching-up`: of those that were, one is not there yet. */
   readonly status: RelayState
-  /** Everything that the relays which could be reached had is recorded here. False: the time was over first, or there was none. */
+  /** Everything that the relays which could be reached had is recorded here. False: the time was over first, there was none, or a relay is `suspect`. */
   readonly complete: boolean
   /** Duration of this call. */
   readonly ms: number

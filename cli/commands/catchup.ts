@@ -73,7 +73,7 @@ function waitingLines({ queue = 0, undelivered = 0, records = [] }: HealthFacts)
 }
 
 function exitOf(summary: SyncSummary, refused: boolean): ExitCode {
-  if (summary.invalid > 0 || summary.gaps > 0) return EXIT.integrity
+  if (summary.invalid > 0 || summary.gaps > 0 || summary.relays.some(({ suspect }) => suspect)) return EXIT.integrity
   if (refused) return EXIT.refused
   return summary.complete ? EXIT.ok : EXIT.unreachable
 }
@@ -97,8 +97,12 @@ function summaryText(summary: SyncSummary): string {
   ].join('\n')
 }
 
-function troubleWith({ relay, status, error }: SyncSummary['relays'][number]): string[] {
+function troubleWith({ relay, status, suspect, error }: SyncSummary['relays'][number]): string[] {
   const why = error === undefined ? '' : ` (${escapeText(error)})`
   if (status === 'offline') return [`  ${escapeText(relay)} was not reached${why}`]
+  if (suspect)
+    return [
+      `  ${escapeText(relay)} may have mail that is not here: an event came damaged, or a log went back, and they were not compared yet`,
+    ]
   return status === 'catching-up' && error !== undefined ? [`  ${escapeText(relay)} refused${why}`] : []
 }

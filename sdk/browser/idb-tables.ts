@@ -82,8 +82,11 @@ export async function openIdbTables(
         else rows.delete(key)
       }
       await committed(transaction)
-      if (fault) onFault()
-      fault = undefined
+      // A transaction that was under way when the storage went is committed to what is gone.
+      if (fault?.code === 'storage-full') {
+        fault = undefined
+        onFault()
+      }
     } catch (cause) {
       // Nothing of it was kept. It goes first in what is written next, where newer changes of a row win.
       pending = new Map([...batch, ...pending])

@@ -8,11 +8,15 @@ export const isRefusal = (reason: string | undefined): boolean => {
 }
 
 /** Everything that every relay of the agent has was received and recorded. False also where no relay was asked. */
-export const isSynced = ({ relays }: { readonly relays?: readonly Pick<RelayStatus, 'state'>[] }): boolean =>
-  relays !== undefined && relays.length > 0 && relays.every(({ state }) => state === 'live')
+export const isSynced = ({
+  relays,
+}: {
+  readonly relays?: readonly Pick<RelayStatus, 'state' | 'suspect'>[]
+}): boolean =>
+  relays !== undefined && relays.length > 0 && relays.every(({ state, suspect }) => state === 'live' && !suspect)
 
 /** Everything that the relays which could be reached had is recorded, and at least one was reached. */
-export const isComplete = (relays: readonly Pick<RelaySync, 'status'>[]): boolean => {
+export const isComplete = (relays: readonly Pick<RelaySync, 'status' | 'suspect'>[]): boolean => {
   const reached = relays.filter(({ status }) => status !== 'offline')
-  return reached.length > 0 && reached.every(({ status }) => status === 'live')
+  return reached.length > 0 && reached.every(({ status, suspect }) => status === 'live' && !suspect)
 }

@@ -9,6 +9,7 @@ export type ProblemCode =
   | 'relay-takes-no-mail'
   | 'relay-behind'
   | 'relay-may-miss'
+  | 'relay-suspect'
   | 'clock-off'
   | 'mail-waiting'
   | 'mail-undelivered'
@@ -70,7 +71,7 @@ export function problemsOf(facts: HealthFacts): readonly Problem[] {
 /** Nothing is amiss. Give it every problem that is known, whoever found it. */
 export const allWell = (problems: readonly unknown[]): boolean => problems.length === 0
 
-function relayProblems({ url: about, state, error, mayMiss }: RelayStatus): Problem[] {
+function relayProblems({ url: about, state, error, mayMiss, suspect }: RelayStatus): Problem[] {
   const problem = (code: ProblemCode, what: string, advice: string, level: Problem['level'] = 'fail'): Problem[] => [
     { code, level, about, what, ...(error === undefined ? {} : { reason: error }), do: advice },
   ]
@@ -88,6 +89,13 @@ function relayProblems({ url: about, state, error, mayMiss }: RelayStatus): Prob
       : problem('relay-refuses', 'it does not answer for the inbox', 'ask its operator, or use another relay')
   if (error !== undefined)
     return problem('relay-takes-no-mail', 'it takes no mail', 'ask its operator, or use another relay')
+  if (suspect)
+    return problem(
+      'relay-suspect',
+      'mail may be missing: an event came damaged, or the log of a relay went back, and what it has was not compared yet',
+      'leave the agent open, or run posthorn catchup again; if it stays so, use another relay as well',
+      'warn',
+    )
   if (mayMiss)
     return problem(
       'relay-may-miss',

@@ -1,7 +1,7 @@
 import { sleep, type Timers } from '../../platform/timers.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
-import { parseReason } from '../../protocol/reasons.ts'
+import { isOutdated, parseReason } from '../../protocol/reasons.ts'
 import type { PublishResult, RelayClient } from './client.ts'
 import { fetchStored, type Patience } from './list-ids.ts'
 
@@ -9,7 +9,7 @@ import { fetchStored, type Patience } from './list-ids.ts'
 export interface Transfer {
   /** Accepted as new. */
   readonly sent: number
-  /** Known there already. */
+  /** Known there already, or a newer version of the same address is. */
   readonly duplicates: number
   readonly refused: number
   /** Served by the source with a wrong id or signature, or not asked for: not passed on. */
@@ -52,7 +52,8 @@ export async function transfer(
     // Oldest first, so that the versions of an address arrive in their order.
     const ordered = [...unique.values()].sort((a, b) => a.created_at - b.created_at)
     for (const { accepted, message } of await Promise.all(ordered.map(event => publish(to, event, timers, signal)))) {
-      if (!accepted) {
+      if (!accepted && isOutdated(message)) total.duplicates += 1
+      else if (!accepted) {
         total.refused += 1
         reasons.set(message, (reasons.get(message) ?? 0) + 1)
       } else if (parseReason(message).prefix === 'duplicate') total.duplicates += 1

@@ -38,7 +38,7 @@ export interface RouteOptions extends Host {
   onOutcome(outcome: Outcome): void
   onChange(): void
   /** This relay may have what we were never given: its log went back, its order has gaps, it served damaged events, or it pruned what was not fetched yet. */
-  onSuspect(): void
+  onSuspect(damaged: boolean): void
 }
 
 /** What was counted since the route was made. */
@@ -146,11 +146,11 @@ export function createRoute(options: RouteOptions): Route {
     filters: [filter],
     positions: dialect => store.positions(keyOf(dialect)),
     record: recordFor(filter),
-    onLost: options.onSuspect,
+    onLost: () => options.onSuspect(false),
     onChange() {
       // A position passes what came damaged too: under that id there may be mail.
       const { gaps, invalid } = feed.counters
-      if (gaps + invalid > faults) options.onSuspect()
+      if (gaps + invalid > faults) options.onSuspect(true)
       faults = gaps + invalid
       if (feed.dialectKnown && feed.epoch !== undefined) acknowledged.check(feed.epoch)
       if (feed.dialectKnown || isRefusal(feed.error)) openLane()

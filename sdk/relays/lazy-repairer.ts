@@ -10,29 +10,37 @@ export const loadRepairer = onDemand(() => import('../seldom.ts'))
 export function lazyRepairer(options: RepairerOptions): Repairer {
   const { routes, store, clock } = options
   let repairer: Repairer | undefined
+  /** Until the repairer is here. */
+  let noted = suspected(store)
+  let loading = false
   let closed = false
 
   function load(): void {
-    loadRepairer().then(
-      ({ createRepairer }) => {
+    loading = true
+    loadRepairer()
+      .then(({ createRepairer }) => {
         if (!closed) repairer ??= createRepairer(options)
-      },
-      () => {},
-    )
+      })
+      .catch(() => {})
+      .finally(() => {
+        loading = false
+        options.onChange()
+      })
   }
 
-  if (suspected(store).length > 0) load()
+  if (noted.urls.length > 0) load()
   return {
-    suspect() {
-      if (repairer) repairer.suspect()
+    suspect(damaged) {
+      if (repairer) repairer.suspect(damaged)
       else if (!closed) {
-        keepSuspected(
-          store,
-          routes.map(({ url }) => url),
-          clock.now(),
-        )
+        noted = { urls: routes.map(({ url }) => url), damaged: damaged || noted.damaged }
+        keepSuspected(store, noted, clock.now())
         load()
       }
+    },
+    isSuspect: url => repairer?.isSuspect(url) ?? (noted.damaged && noted.urls.includes(url)),
+    get isPending() {
+      return repairer?.isPending ?? (loading && noted.damaged)
     },
     close() {
       closed = true

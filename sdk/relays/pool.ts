@@ -63,6 +63,8 @@ export interface Pool {
   retry(mail: OutgoingMail): void
   /** A message by its id, from whichever relay of the agent has it; verified. Undefined if none that can be reached does. */
   find(id: string): Promise<NostrEvent | undefined>
+  /** One relay's status, with what is known beside its own connection. */
+  statusOf(route: Route): RelayStatus
   /** False: that relay was not reached, and is left alone for now. */
   mayDeliver(url: string): boolean
   /** Why this relay was given mail for that key. */
@@ -75,6 +77,8 @@ export interface Pool {
   recover(): void
   /** That is still under way. */
   readonly isRecovering: boolean
+  /** What came damaged is being compared for the first time. */
+  readonly isRepairing: boolean
   /** Also brings what is published to a topic and below it, from every relay of the agent. */
   follow(topic: string, replay: boolean): void
   /**
@@ -166,6 +170,10 @@ export function createPool(options: PoolOptions): Pool {
   let loadingRecovery = false
   let announcer: Announcer | undefined
   const repairer = lazyRepairer({ ...options, routes })
+  const statusOf = (route: Route): RelayStatus => ({
+    ...route.status(),
+    ...(repairer.isSuspect(route.url) ? { suspect: true } : {}),
+  })
   outbox.start()
   if (store.judged('accepted').length > 0) recover()
 
@@ -176,7 +184,7 @@ export function createPool(options: PoolOptions): Pool {
       redate,
       onOutcome: outbox.settle,
       onChange,
-      onSuspect: () => repairer.suspect(),
+      onSuspect: damaged => repairer.suspect(damaged),
     })
   }
 
@@ -234,13 +242,17 @@ export function createPool(options: PoolOptions): Pool {
   return {
     routes,
     lines,
-    statuses: () => routes.map(route => route.status()),
+    statuses: () => routes.map(statusOf),
+    statusOf,
     get isCatchingUp() {
       return routes.some(route => route.isCatchingUp)
     },
     kick: outbox.kick,
     retry: outbox.retry,
     recover,
+    get isRepairing() {
+      return repairer.isPending
+    },
     get isRecovering() {
       return recovery?.isBusy ?? loadingRecovery
     },

@@ -6,6 +6,8 @@ import { keepSuspected, type Repairer, type RepairerOptions, suspected } from '.
 /** Several suspicions at once are one, and a relay that raises them all the time costs one comparison a minute. */
 const SOON_MS = 2_000
 const AGAIN_MS = 60_000
+/** `sync` waits this long for the first comparison after damage. */
+const PENDING_MS = 5_000
 /**
  * A relay that is away, or names what it does not serve undamaged, is compared again: a few times soon, then at intervals that double, two
  * hours in all; then not before the next suspicion. Relays that verify nothing keep some events damaged for ever.
@@ -15,13 +17,18 @@ const MAX_TRIES = 10
 
 export function createRepairer({ routes, clock, timers, ...options }: RepairerOptions): Repairer {
   /** Still to be compared. */
-  let due = new Set(routes.filter(({ url }) => suspected(options.store).includes(url)))
+  const noted = suspected(options.store)
+  let due = new Set(routes.filter(({ url }) => noted.urls.includes(url)))
+  let { damaged } = noted
+  let comparing: readonly Route[] = []
   let tries = 0
   let planned = false
   let running = false
   let closed = false
   let lastMs = Number.NEGATIVE_INFINITY
+  let pendingUntilMs = Number.NEGATIVE_INFINITY
   let cancel: Cancel = () => {}
+  let cancelPending: Cancel = () => {}
 
   function plan(): void {
     if (closed || planned || running) return
@@ -37,6 +44,7 @@ export function createRepairer({ routes, clock, timers, ...options }: RepairerOp
     lastMs = clock.monotonic()
     tries += 1
     const round = [...due]
+    comparing = round
     due = new Set()
     // Each relay for itself: one that is lost in the middle, or lies, keeps nobody from the others.
     const ends = await Promise.allSettled(round.map(compare))
@@ -45,18 +53,17 @@ export function createRepairer({ routes, clock, timers, ...options }: RepairerOp
       if (route && (end.status === 'rejected' || !end.value)) due.add(route)
     }
     running = false
+    comparing = []
+    if (due.size === 0) damaged = false
     keep()
+    options.onChange()
     if (due.size > 0 && tries < MAX_TRIES) plan()
   }
 
   /** A suspicion outlives the process: positions are past what it is about. */
   function keep(): void {
     if (closed) return
-    keepSuspected(
-      options.store,
-      [...due].map(({ url }) => url),
-      clock.now(),
-    )
+    keepSuspected(options.store, { urls: [...due].map(({ url }) => url), damaged }, clock.now())
   }
 
   /** False: something is missing still, or could not be asked for. */
@@ -65,9 +72,20 @@ export function createRepairer({ routes, clock, timers, ...options }: RepairerOp
     return compareInbox(route, { ...options, clock, timers, isClosed: () => closed })
   }
 
-  if (due.size > 0) plan()
+  function awaitFirst(): void {
+    if (!damaged || clock.monotonic() < pendingUntilMs) return
+    pendingUntilMs = clock.monotonic() + PENDING_MS
+    cancelPending = timers.after(PENDING_MS, options.onChange, { background: true })
+  }
+
+  if (due.size > 0) {
+    plan()
+    awaitFirst()
+  }
   return {
-    suspect() {
+    suspect(isDamage) {
+      damaged ||= isDamage
+      awaitFirst()
       // What came anew does not wait for what is long overdue.
       if (planned && tries > SOON_TRIES) {
         cancel()
@@ -78,9 +96,14 @@ export function createRepairer({ routes, clock, timers, ...options }: RepairerOp
       keep()
       plan()
     },
+    isSuspect: url => damaged && [...due, ...comparing].some(route => route.url === url),
+    get isPending() {
+      return damaged && clock.monotonic() < pendingUntilMs && (running || (planned && tries === 0))
+    },
     close() {
       closed = true
       cancel()
+      cancelPending()
     },
   }
 }

@@ -1,4 +1,4 @@
-import type { RelayState, RelaySync, SyncSummary } from '../api.ts'
+import type { RelayState, RelayStatus, RelaySync, SyncSummary } from '../api.ts'
 import { isComplete } from '../health/complete.ts'
 import type { Route, RouteCounters } from '../mail/route.ts'
 
@@ -16,8 +16,11 @@ export interface Syncer {
 
 export interface SyncerOptions {
   readonly routes: readonly Route[]
+  statusOf(route: Route): RelayStatus
   /** What was dropped of somebody is being fetched. */
   isRecovering(): boolean
+  /** What came damaged is being compared. */
+  isRepairing(): boolean
   monotonic(): number
   /** Waits until `done` is true, at most `ms`. */
   until(done: () => boolean, ms: number): Promise<unknown>
@@ -27,16 +30,26 @@ export interface SyncerOptions {
 
 const NOTHING: RouteCounters = { received: 0, new: 0, bytes: 0, invalid: 0, gaps: 0, unreadable: 0 }
 
-export function createSyncer({ routes, isRecovering, monotonic, until, isEnding }: SyncerOptions): Syncer {
+export function createSyncer({
+  routes,
+  statusOf,
+  isRecovering,
+  isRepairing,
+  monotonic,
+  until,
+  isEnding,
+}: SyncerOptions): Syncer {
   const counted = new Map<Route, RouteCounters>()
 
-  const isLive = (route: Route) => route.status().state === 'live'
-  const isAnswered = (route: Route) => isLive(route) || route.isRefused
+  const isAnswered = (route: Route) => route.status().state === 'live' || route.isRefused
   const isDone = () =>
-    !isRecovering() && routes.some(isAnswered) && routes.every(route => isAnswered(route) || !route.mayDeliver)
+    !isRecovering() &&
+    !isRepairing() &&
+    routes.some(isAnswered) &&
+    routes.every(route => isAnswered(route) || !route.mayDeliver)
 
   function summarise(route: Route): RelaySync {
-    const { url, state, mayMiss, error } = route.status()
+    const { url, state, mayMiss, suspect, error } = statusOf(route)
     const now = route.counters()
     const before = counted.get(route) ?? NOTHING
     counted.set(route, now)
@@ -50,6 +63,7 @@ export function createSyncer({ routes, isRecovering, monotonic, until, isEnding 
       gaps: now.gaps - before.gaps,
       unreadable: now.unreadable - before.unreadable,
       mayMiss,
+      ...(suspect ? { suspect } : {}),
       ...(error === undefined ? {} : { error }),
     })
   }
@@ -70,7 +84,8 @@ export function createSyncer({ routes, isRecovering, monotonic, until, isEnding 
         relays.reduce((total, relay) => total + relay[field], 0)
       const reached = relays.filter(({ status }) => status !== 'offline')
       const complete = isComplete(relays)
-      const status: RelayState = complete ? 'live' : reached.length > 0 ? 'catching-up' : 'offline'
+      const isLive = reached.every(relay => relay.status === 'live')
+      const status: RelayState = reached.length === 0 ? 'offline' : isLive ? 'live' : 'catching-up'
       return Object.freeze({
         status,
         complete,

@@ -11,7 +11,7 @@ import { Fold } from '../relay/fold.ts'
 import { ask, authorize, syncUrl } from '../relay/http-client.ts'
 import { naiveAddress } from '../relay/naive-log.ts'
 import { startRelay } from '../relay/relay-on-test.ts'
-import { type Frame, hintsOf, idsOf, isFor, type Wire } from '../relay/wire.ts'
+import { type Frame, hintsOf, idsOf, isFor, READS_HINTS, type Wire } from '../relay/wire.ts'
 import { A, B, randomEvents, randomGroup } from './events.ts'
 import { keepFigures } from './figures.ts'
 import { type Asker, asksPrivateOnly, fitting, isEphemeral, isExpired, matchesAny, mayRead, Oracle } from './oracle.ts'
@@ -81,7 +81,7 @@ class Game {
     const publisher = await connect()
     await login(publisher, url, [A, B])
     for (const people of [[], [A], [B], [A, B]]) {
-      const wire = await connect()
+      const wire = await connect(READS_HINTS)
       await login(wire, url, people)
       this.readers.push({ people, keys: people.map(({ pubkey }) => pubkey), wire, live: [] })
     }

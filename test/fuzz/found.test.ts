@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest'
 import { nowSeconds, person } from '../helpers/events.ts'
 import { startRelay } from '../relay/relay-on-test.ts'
-import { hintsOf, idsOf, isFor } from '../relay/wire.ts'
+import { hintsOf, idsOf, isFor, READS_HINTS } from '../relay/wire.ts'
 
 // What the fuzzers of this folder once found, one test each.
 
 test('mail is served to its party also beside a kind that is served to nobody', async () => {
   const { url, connect } = await startRelay()
   const [alice, bob] = [person('alice'), person('bob')]
-  const wire = await connect()
+  const wire = await connect(READS_HINTS)
   const tags = [
     ['relay', url],
     ['challenge', wire.challenge],

@@ -6,12 +6,7 @@ interface Known {
   readonly what: string
 }
 
-export const KNOWN: readonly Known[] = [
-  {
-    fault: /^complete: .*, which had forged$/,
-    what: 'a catch-up after one that met a damaged event says complete, and the genuine event was passed over',
-  },
-]
+export const KNOWN: readonly Known[] = []
 
 const openFault = (fault: string) => KNOWN.find(each => each.fault.test(fault))
 

@@ -136,10 +136,10 @@ export function holdComplete(
 ): void {
   count(world.held, 'complete')
   const inbox = inboxOf(home)
-  for (const { relay, status, invalid } of relays) {
+  for (const { relay, status, suspect, invalid } of relays) {
     const place = placeAt(world, relay)
     // Of one that served damaged events it says so itself.
-    if (!place || status !== 'live' || place.hides || invalid > 0) continue
+    if (!place || status !== 'live' || place.hides || invalid > 0 || suspect) continue
     const lacking = missing(inbox, before.get(place) ?? new Set())
     if (lacking.length > 0)
       fault(

@@ -15,6 +15,8 @@ export default function setup(): () => void {
     ) as Record<string, { filename: string }>,
   )
   execFileSync('tar', ['-xzf', join(work, packed?.filename ?? ''), '-C', work])
+  // What the package bundles is tried by the packed install and by `test:install`.
+  rmSync(join(work, 'package', 'node_modules'), { recursive: true, force: true })
   symlinkSync(join(ROOT, 'node_modules'), join(work, 'package', 'node_modules'), 'dir')
   mkdirSync(join(work, 'bin'))
   symlinkSync('../package/dist/cli/posthorn.js', join(work, 'bin', 'posthorn'))
