@@ -219,7 +219,8 @@ async function look() {
   const writes = new Map(agents.map(({ pubkey, name }) => [pubkey, linesOf(writesOf(name))]))
   const forgotten = new Map(agents.map(({ pubkey, forgotten }) => [pubkey, forgotten]))
   const putBack = new Set(agents.filter(({ rewinds }) => rewinds > 0).map(({ pubkey }) => pubkey))
-  const given = { people, mail, promised, runs, reports, lives, writes, forgotten, putBack }
+  const wrongOnes = new Set([agents[0], agents[1]].map(({ name }) => name))
+  const given = { people, mail, promised, runs, reports, lives, writes, forgotten, putBack, wrongOnes }
   return { logs, mail, runs, ...judge(given) }
 }
 

@@ -16,10 +16,12 @@ const counted = values => {
  * what it had received and told is gone where every relay was put back, too. A message sent by a clock that was wrong is there or
  * told as refused.
  * `mail`: what the relays have, by id. `promised`, `runs`, `writes`: the journals. `reports`: what each agent says, by public key.
+ * `wrongOnes`: names of agents whose clock was wrong. A message of theirs may be known by the id it had before it was dated anew, and killed
+ * in between they did not promise it.
  * `forgotten`: the lives of each that its home knows nothing of. `putBack`: whose home ever was.
  */
 export function judge(given) {
-  const { people, mail, promised, runs, reports, lives, writes, forgotten, putBack } = given
+  const { people, mail, promised, runs, reports, lives, writes, forgotten, putBack, wrongOnes } = given
   const problems = []
   const figures = { refusedForTheirDate: 0, forgottenWithTheirHome: 0, stateReadings: 0 }
   const nameOf = new Map(people.map(({ pubkey, name }) => [pubkey, name]))
@@ -37,8 +39,6 @@ export function judge(given) {
     ]),
   )
   const said = new Map(promised.map(one => [`${one.from} ${one.text}`, one]))
-  /** Whose clock was wrong. */
-  const wrongOnes = new Set(promised.filter(({ wrong }) => wrong).map(({ from }) => from))
   const ran = counted(runs.map(({ id }) => id))
   const ranInLife = counted(runs.map(({ id, name, life }) => `${id} ${name} ${life}`))
 
