@@ -19,6 +19,7 @@ const ELSEWHERE = [
   ...(process.env['TEST_CLI'] ? [] : ['test/cli/{demo,relay,relay-reload}.test.ts', 'test/cli/user/**']),
   ...(process.env['TEST_DRILL'] ? [] : ['test/crash/drill.test.ts']),
   ...(process.env['TEST_MCP'] ? [] : ['test/mcp/{conformance,hosts,http,processes,resources,tools}.test.ts']),
+  ...(process.env['TEST_HOSTS'] ? [] : ['test/hosts/**']),
   ...(process.env['TEST_DOCS'] ? [] : ['test/docs/blocks.test.ts']),
   ...(process.env['TRACED_EVENTS'] ? [] : ['test/crash/power-loss.test.ts']),
 ]

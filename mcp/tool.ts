@@ -43,7 +43,7 @@ export const defineTool =
     const inputSchema: z.ZodObject = input
     server.registerTool(
       name,
-      { title, description, inputSchema, outputSchema: output.extend(COMMON), annotations },
+      { title, description, inputSchema, outputSchema: output.extend(COMMON), annotations, _meta: META },
       async (args, ctx) => {
         const fence = createFence(post.random)
         try {
@@ -64,6 +64,12 @@ export const defineTool =
       },
     )
   }
+
+/**
+ * Claude Code hides tools behind a search unless they say this. They are few, and meant for the start of a session. `alwaysLoad` of its
+ * configuration does the same, but holds up a session with streamed input for as long as a SessionStart hook waits (2.1.332).
+ */
+const META = { 'anthropic/alwaysLoad': true }
 
 /** Errors of the SDK whose message is about what the caller gave, and says what to do. */
 const CALLERS_FAULT: readonly unknown[] = ['ambiguous-id', 'message-malformed', 'profile-name', 'message-unknown']

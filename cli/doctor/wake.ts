@@ -1,4 +1,4 @@
-import { type WakeStatus, wakePathOn } from '../../mcp/index.ts'
+import { type WakeStatus, wakePathOn } from '../../mcp/wake-path.ts'
 import { fileShelf } from '../../sdk/home/file-shelf.ts'
 import type { Profile } from '../../sdk/index.ts'
 import type { Finding } from './finding.ts'

@@ -32,8 +32,6 @@ const serverEdit = ({ scope, project, home, env, command, profile }: HostSetup):
     type: 'stdio',
     command: program,
     args: [...first, 'mcp', '--host', 'claude-code', ...(profile === 'full' ? ['--profile', 'full'] : [])],
-    // Its tools are few and meant for the start of a session: not behind a tool search.
-    alwaysLoad: true,
   }
   return {
     path,

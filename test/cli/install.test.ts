@@ -112,7 +112,6 @@ test('what hosts read then: entries and hooks beside those that were there', asy
         type: 'stdio',
         command: 'posthorn',
         args: ['mcp', '--host', 'claude-code', '--profile', 'full'],
-        alwaysLoad: true,
       },
     },
     'x-foreign': [1, 2],
