@@ -46,6 +46,7 @@ async function examine(context: Parameters<typeof doctor>[0]): Promise<readonly 
           url,
           pubkey,
           position: view?.position(url),
+          suspect: view?.suspect(url) ?? false,
           clock,
           timers,
           signal,

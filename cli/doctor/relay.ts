@@ -18,6 +18,8 @@ export interface RelayVisit {
   readonly pubkey: string
   /** Where the inbox stands there. */
   readonly position: Cursor | undefined
+  /** Something came damaged, and the inbox was not compared since. */
+  readonly suspect: boolean
   readonly clock: Clock
   readonly timers: Timers
   readonly signal: AbortSignal
@@ -97,6 +99,15 @@ async function askRelay(visit: RelayVisit): Promise<Finding> {
         what: `${plural(answer.invalid, 'event')} that it sent did not hold`,
         do: 'it forges or is damaged; use another relay, and tell its operator',
         exit: EXIT.integrity,
+      }
+    if (visit.suspect)
+      return {
+        check,
+        level: 'warn',
+        code: 'relay-suspect',
+        about,
+        what: 'mail may be missing: an event came damaged, and what this relay has was not compared yet',
+        do: 'run posthorn catchup again; if it stays so, use another relay as well',
       }
     const { seq, epoch } = answer.hints
     const words = [

@@ -10,6 +10,7 @@ import type { Delivery, InboxEntry, Receipt, SentEntry } from '../mail/types.ts'
 import { createView, findOne } from '../mail/view.ts'
 import { createNameBook } from '../names/name-book.ts'
 import { allowsPrivate } from '../relays/addresses.ts'
+import { suspected } from '../relays/suspicion.ts'
 import { routeOver, whereaboutsOf } from '../relays/whereabouts.ts'
 import { npubOf } from '../sending/recipient.ts'
 import { homeContacts } from './contacts.ts'
@@ -35,6 +36,8 @@ export interface HomeView {
   receipts(id: string): readonly Receipt[]
   /** Where the inbox stands in a relay's log; undefined if it was never told a position there. */
   position(relay: string): Cursor | undefined
+  /** Mail that this relay has may be missing: something came damaged, and the inbox was not compared since. */
+  suspect(relay: string): boolean
   /** The oldest messages that no relay has acknowledged yet, `at` in seconds. */
   queued(limit: number): readonly { readonly id: string; readonly to: string; readonly at: number }[]
   /** Relays are unknown from outside; see the running agent. */
@@ -88,6 +91,10 @@ export function readHome(home: string): HomeView {
     delivery: id => view.delivery(store, id, systemClock.now()),
     receipts: id => store.receipts(id),
     position: relay => store.positions(inboxFeed(relay, profile.pubkey))[0],
+    suspect(relay) {
+      const { urls, damaged } = suspected(store)
+      return damaged && urls.includes(relay)
+    },
     queued: limit =>
       store.queued(0, limit).map(({ id, to, event }) => ({ id, to, at: (JSON.parse(event) as NostrEvent).created_at })),
     status: () => view.counts(store),
