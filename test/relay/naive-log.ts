@@ -80,6 +80,8 @@ export class NaiveLog {
     if (request !== undefined && naiveOrder(event, request) > 0) return { status: 'refused' }
     const seq = this.#log('stored', event)
     this.accepted.push(event)
+    // Stored once more, it holds its address again.
+    this.#letGo.delete(event.id)
     const replaced = this.present.filter(row => address !== undefined && naiveAddress(row.event) === address)
     this.present.push({ seq, event })
     for (const row of replaced) this.#remove(row.event, 'replaced')
