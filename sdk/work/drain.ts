@@ -3,7 +3,7 @@ import { onAbort } from '../../platform/on-abort.ts'
 import { sleep, type Timers } from '../../platform/timers.ts'
 import type { Drained, DrainOptions, RelayStatus } from '../api.ts'
 import type { Life } from '../life.ts'
-import type { MailStore } from '../mail/store.ts'
+import type { MailStore, WorkQuery } from '../mail/store.ts'
 import type { Rates } from '../rate.ts'
 import type { Counters } from '../telemetry/counters.ts'
 import type { Worker } from './worker.ts'
@@ -48,7 +48,11 @@ export async function drain(
   function isIdle(): boolean {
     if (worker.isBusy) return false
     const now = clock.now()
-    const soonest = Math.min(store.nextDueMs(now) ?? Number.POSITIVE_INFINITY, now + parts.rates.spent().waitMs)
+    // Due, and about to begin: the worker hears of it by a timer.
+    const { senders, waitMs } = parts.rates.spent()
+    const isDue = (query: WorkQuery) => store.nextWork({ ...query, nowMs: now }) !== undefined
+    if (senders.length === 0 && worker.queries().some(isDue)) return false
+    const soonest = Math.min(store.nextDueMs(now) ?? Number.POSITIVE_INFINITY, now + waitMs)
     return soonest > endMs || leftOf(parts) === 0
   }
   const isWorkedOff = () => syncer.isDone() && isIdle()
