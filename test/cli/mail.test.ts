@@ -2,6 +2,7 @@ import { chmodSync, existsSync, readdirSync, readFileSync, statSync } from 'node
 import { join } from 'node:path'
 import { openAgent } from 'posthorn'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { mistyped } from '../helpers/mistyped.ts'
 import { type RunningRelay, startRelay } from '../helpers/start-relay.ts'
 import { makeTempDir, removeDir, tempDir } from '../helpers/temp-dir.ts'
 import { inProcess, json, jsonLines, type Outcome, start } from './posthorn.ts'
@@ -470,6 +471,6 @@ test('send says where mail waits: at a relay that the recipient reads, or at one
   await expect
     .poll(async () => jsonLines(await inProcess(['inbox', '--as', 'eva', '--json'], far)).map(({ text }) => text))
     .toEqual(expect.arrayContaining(['hello', 'there']))
-  const bad = await run(`send ${String(eva['nprofile']).slice(0, -1)}q lost --as alice`)
+  const bad = await run(`send ${mistyped(String(eva['nprofile']))} lost --as alice`)
   expect([bad.code, bad.stderr]).toEqual([3, expect.stringContaining('not a valid npub or nprofile')])
 })

@@ -3,6 +3,7 @@ import { nip19 } from 'nostr-tools'
 import { connect, createMemoryMailStore, createProfile, handOver, memoryShelf, openAgent, readHome } from 'posthorn'
 import { expect, onTestFinished, test } from 'vitest'
 import { nowSeconds } from '../helpers/events.ts'
+import { mistyped } from '../helpers/mistyped.ts'
 import { type RunningRelay, startRelay } from '../helpers/start-relay.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { alice, bob, carol, contactsOf, eventually, memoryAgent } from './agents.ts'
@@ -127,7 +128,7 @@ test('nprofile: its relays are used and remembered, by send, contacts, and whoev
   await eventually('moved', () =>
     second.copies(toBob).some(({ relay, state }) => relay === theirs.url && state === 'stored'),
   )
-  await expect(second.send(`${who.slice(0, -1)}x`, 'four')).rejects.toThrow(/not a valid npub or nprofile/)
+  await expect(second.send(mistyped(who), 'four')).rejects.toThrow(/not a valid npub or nprofile/)
 })
 
 test('nprofile: a command beside a running agent hands its relays over', async () => {

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import { hmacSha256 } from '#dist/platform/hmac-node.js'
 import { conversationKey, decrypt, encrypt } from '#dist/sdk/identity/nip44.js'
 import { fromNpub, npubOf } from '#dist/sdk/npub.js'
+import { mistyped } from '../helpers/mistyped.ts'
 import { testSeed } from '../helpers/seed.ts'
 import { alice, bob, carol } from './agents.ts'
 
@@ -78,7 +79,7 @@ test('npub: as nostr-tools writes it, and nothing else is read as one', () => {
   expect([npubOf(alice.pubkey), fromNpub(npub)]).toEqual([npub, alice.pubkey])
   const wrong = [
     npub.slice(0, -1),
-    `${npub.slice(0, -1)}q`,
+    mistyped(npub),
     nip19.noteEncode(alice.pubkey),
     nip19.nsecEncode(alice.secretKey),
     'npub1',
