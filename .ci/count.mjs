@@ -12,18 +12,19 @@ function count(report) {
     return status === 'failed' && !assertionResults.some(test => test.status === 'failed')
   })
   const named = report.testResults.flatMap(({ name, assertionResults }) => {
-    const where = relative(process.cwd(), name)
+    const where = place(name)
     return assertionResults
       .filter(test => test.status === 'failed')
-      .map(test => `${where}: ${test.fullName}: ${firstLine(test.failureMessages[0])}`)
+      .map(test => `${where}: ${test.fullName}: ${firstLine(test.failureMessages?.[0])}`)
   })
   return [
     report.numPassedTests,
     report.numFailedTests + unloaded.length,
-    [...named, ...unloaded.map(({ name, message }) => `${relative(process.cwd(), name)}: ${firstLine(message)}`)],
+    [...named, ...unloaded.map(({ name, message }) => `${place(name)}: ${firstLine(message)}`)],
   ]
 }
 
+const place = (name = '') => relative(process.cwd(), name)
 const firstLine = (text = '') => text.split('\n', 1)[0].slice(0, 200)
 
 const [passed, failed, names] = existsSync(file) ? count(JSON.parse(readFileSync(file, 'utf8'))) : [0, 0, []]

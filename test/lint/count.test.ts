@@ -13,7 +13,7 @@ const count = (report: unknown, status: number): string => {
 const vitest = (
   passed: number,
   failed: number,
-  files: { status: string; assertionResults: { status: string }[] }[] = [],
+  files: { name?: string; status: string; message?: string; assertionResults: { status: string }[] }[] = [],
 ) => ({
   numPassedTests: passed,
   numFailedTests: failed,
@@ -35,5 +35,19 @@ test.each([
   ['no report at all', undefined, 1, '0 1'],
   ['a tally of our own', { passed: 3, failed: 1 }, 1, '3 1'],
 ])('%s', (_, report, status, expected) => {
-  expect(count(report, status)).toBe(expected)
+  expect(count(report, status).split('\n', 1)[0]).toBe(expected)
+})
+
+test('what failed stands on the lines after the figures', () => {
+  const name = resolve('test/some.test.ts')
+  const failed = { status: 'failed', fullName: 'adds up', failureMessages: ['Error: one is missing\n    at x'] }
+  const files = [
+    { name, status: 'failed', assertionResults: [failed, { ...failed, status: 'passed' }] },
+    { name, status: 'failed', assertionResults: [], message: 'Error: no such module' },
+  ]
+  expect(count(vitest(1, 1, files), 1).split('\n')).toEqual([
+    '1 2',
+    'test/some.test.ts: adds up: Error: one is missing',
+    'test/some.test.ts: Error: no such module',
+  ])
 })
