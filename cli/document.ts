@@ -2,7 +2,8 @@ import { type DocAct, DocError, type DocOutcome, docBeside, docWith, type KeptDo
 import { homeContacts } from '../sdk/home/contacts.ts'
 import { npubOf, readProfile } from '../sdk/index.ts'
 import type { Context } from './context.ts'
-import type { ExitCode } from './exit-codes.ts'
+import { CliError, exitCodeOfReason, hintOfReason } from './errors.ts'
+import { EXIT, type ExitCode } from './exit-codes.ts'
 import { PATIENCE_MS, tryAgent } from './mailbox.ts'
 import { passphraseOf } from './passphrase.ts'
 import { chosenProfile } from './profile.ts'
@@ -55,4 +56,17 @@ function namesOf(home: string): (pubkey: string) => string {
   return key => (key === pubkey ? 'you' : known.get(key)) ?? npubOf(key)
 }
 
-export const NOT_YET = 'no relay was reached: it is kept, and told when a document of this profile is next opened'
+const KEPT = 'it is kept here, and goes out when a document of this profile is next opened'
+
+/** The exit code of an act by whether a relay has it; says why not. */
+export function exitOfAct({ out }: Context<DocVerb>, { published, reason }: DocOutcome): ExitCode {
+  if (published) return EXIT.ok
+  if (reason === undefined) {
+    out.say(`no relay has taken it in time: ${KEPT}`)
+    return EXIT.unreachable
+  }
+  const error = new CliError('refused', exitCodeOfReason(reason), `no relay has taken it: ${reason}`)
+  out.fail('doc', error, hintOfReason(reason))
+  out.say(KEPT)
+  return error.exit
+}

@@ -1,4 +1,4 @@
-import { parseReason } from '../protocol/reasons.ts'
+import { isMisdated, parseReason } from '../protocol/reasons.ts'
 import { RelayRefusedError } from '../sdk/errors.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
 import { explainSystemError } from './system-errors.ts'
@@ -66,13 +66,15 @@ export function exitCodeOfReason(reason: string): ExitCode {
   return prefix === 'auth-required' || prefix === 'restricted' ? EXIT.refused : EXIT.failure
 }
 
-/** What to do about a relay that refuses the key, or the want of one; undefined for other refusals. */
+/** What to do about a relay that refuses the key, the want of one or the date; undefined for other refusals. */
 export function hintOfReason(reason: string): string | undefined {
   const { prefix } = parseReason(reason)
   if (prefix === 'auth-required')
     return 'it wants to know who asks: act as a profile of yours (posthorn init makes one), with a clock that is right'
   if (prefix === 'restricted')
     return "ask the relay's owner for an invite, then join: posthorn publish --kind 28934 --tag=- --tag claim=<code>"
+  if (isMisdated(reason))
+    return 'the clock of this machine is wrong, or that of the relay: set it (NTP), then try again'
   return undefined
 }
 

@@ -47,3 +47,10 @@ export function relayFor(options: ProfileOptions & { readonly relay?: string | u
     throw error
   }
 }
+
+/** The flags that chose the profile, for a command line that is printed; begins with a space unless it is empty. */
+export const profileFlags = ({ as, home }: ProfileOptions): string =>
+  home !== undefined ? ` --home ${quoted(home)}` : as !== undefined ? ` --as ${quoted(as)}` : ''
+
+/** As a shell reads it as one word. */
+const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)

@@ -8,6 +8,7 @@ import type {
   MailStatus,
   Mark,
   PresenceStatus,
+  RelayAnswer,
   SendOptions,
   SentEntry,
   StateBeside,
@@ -25,7 +26,8 @@ export interface Mailbox {
   sent(id: string): SentEntry | undefined
   /** Undefined if there is no such message. */
   mark(id: string, mark: Mark, reason: string | undefined): Promise<object | undefined>
-  setPresence(status: PresenceStatus): Promise<void>
+  /** Resolves with the relays' answers; undefined: handed to the running agent. */
+  setPresence(status: PresenceStatus): Promise<readonly RelayAnswer[] | undefined>
   counts(): MailStatus
   /** What `whoami` and `check_inbox` judge by: the same record as the command line's. */
   facts(): HealthFacts

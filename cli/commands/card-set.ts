@@ -2,11 +2,12 @@ import { type AgentCard, type CardDraft, CardError, cardBeside, npubOf } from '.
 import { draftOf } from '../card-draft.ts'
 import { cardPage } from '../card-text.ts'
 import type { Command, Context } from '../context.ts'
-import { CliError, hintOfReason, UsageError } from '../errors.ts'
+import { UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { fetchMail, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
+import { fetchMail, openMailbox, PATIENCE_MS } from '../mailbox.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile } from '../profile.ts'
+import { reportTaken } from '../taken.ts'
 
 type Draft = (before: AgentCard | undefined) => CardDraft
 
@@ -39,24 +40,15 @@ async function setCard(context: Context<'card set'> | Context<'card publish'>, d
     // What another program of this key has set is known only then.
     await fetchMail(mailbox, { timers, signal, ms: options.timeout })
     const card = await agent.card.set(draft(agent.card.own))
-    const found = await agent.card.get(pubkey)
-    const published = JSON.stringify(found?.card) === JSON.stringify(card)
+    const answers = await agent.card.answers()
+    const published = answers.some(({ accepted }) => accepted)
     show(card, published)
-    if (published) {
-      out.say('published')
-      return EXIT.ok
-    }
-    const refusal = refusalOf(mailbox)
-    if (refusal !== undefined) {
-      out.fail(
-        'card',
-        new CliError('refused', EXIT.refused, `the relay takes nothing from this profile: ${refusal}`),
-        hintOfReason(refusal),
-      )
-      return EXIT.refused
-    }
-    out.say('no relay was reached: it is kept, and published when the agent next reaches one')
-    return EXIT.unreachable
+    if (published) out.say('published')
+    return reportTaken(out, answers, {
+      verb: 'card',
+      what: 'the card',
+      otherwise: 'it is kept here, and offered again when the agent next connects',
+    })
   } catch (error) {
     throw error instanceof CardError ? new UsageError(`that is no card: ${error.message}`) : error
   } finally {

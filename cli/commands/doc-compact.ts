@@ -1,6 +1,5 @@
 import type { Command } from '../context.ts'
-import { NOT_YET, withDocument } from '../document.ts'
-import { EXIT } from '../exit-codes.ts'
+import { exitOfAct, withDocument } from '../document.ts'
 import { escapeLine } from '../text.ts'
 
 /** `posthorn doc compact <document>` */
@@ -11,6 +10,5 @@ export const docCompact: Command<'doc compact'> = context =>
     const { bytes } = kept.size()
     const { name, generation } = kept
     out.result(`${escapeLine(name)}: ${before} B before, ${bytes} B now`, { document: name, before, bytes, generation })
-    if (!outcome.published) out.say(NOT_YET)
-    return outcome.published ? EXIT.ok : EXIT.unreachable
+    return exitOfAct(context, outcome)
   })

@@ -1,7 +1,7 @@
 import type { Command } from '../context.ts'
-import { withDocument } from '../document.ts'
+import { exitOfAct, withDocument } from '../document.ts'
 import { UsageError } from '../errors.ts'
-import { EXIT } from '../exit-codes.ts'
+import { profileFlags } from '../profile.ts'
 import { escapeLine } from '../text.ts'
 
 /** `posthorn doc create <name>`: never beside one that is there, which is why a relay has to say that there is none. */
@@ -15,7 +15,7 @@ export const docCreate: Command<'doc create'> = context => {
     const said = { document: kept.name, id: kept.id, created, public: kept.public }
     out.result(`${created ? 'made' : 'there is'} ${name}`, said)
     if (!created) out.say('it was there already')
-    if (created && published) out.say(`next: posthorn doc invite ${name} <who>`)
-    return published ? EXIT.ok : EXIT.unreachable
+    if (created && published) out.say(`next: posthorn doc invite${profileFlags(options)} ${name} <who>`)
+    return exitOfAct(context, outcome)
   })
 }

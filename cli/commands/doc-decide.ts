@@ -1,9 +1,9 @@
 import { type DocAct, type DocMember, ROLES } from '../../sdk/doc/index.ts'
 import { npubOf } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
-import { type DocVerb, NOT_YET, withDocument } from '../document.ts'
+import { type DocVerb, exitOfAct, withDocument } from '../document.ts'
 import { UsageError } from '../errors.ts'
-import { EXIT, type ExitCode } from '../exit-codes.ts'
+import type { ExitCode } from '../exit-codes.ts'
 import { escapeLine } from '../text.ts'
 
 /** `posthorn doc invite <document> <who> [--role]` */
@@ -36,8 +36,7 @@ const decide = (context: Context<DocVerb>, act: DocAct): Promise<ExitCode> =>
         generation: kept.generation,
       })
     }
-    if (!outcome.published) out.say(NOT_YET)
-    return outcome.published ? EXIT.ok : EXIT.unreachable
+    return exitOfAct(context, outcome)
   })
 
 const rolesOf = (members: readonly DocMember[]) => new Map(members.map(({ pubkey, role }) => [pubkey, role]))

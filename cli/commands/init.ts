@@ -15,7 +15,7 @@ import type { Command, Context } from '../context.ts'
 import { UsageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { newPassphrase } from '../passphrase.ts'
-import { chosenHome, givenRelays } from '../profile.ts'
+import { chosenHome, givenRelays, profileFlags } from '../profile.ts'
 import { profileFields, profileText } from '../profile-text.ts'
 import { connectingOf } from '../remote-signer.ts'
 
@@ -37,7 +37,7 @@ export const init: Command<'init'> = async context => {
     ...profileFields(profile),
     ...(options.encrypt ? { encrypted: true } : {}),
   })
-  const who = options.home !== undefined ? ` --home ${home}` : options.as !== undefined ? ` --as ${options.as}` : ''
+  const who = profileFlags(options)
   if (before === undefined) {
     out.say(
       `made profile ${profile.name}; ${profile.signer ? 'its key stays with the signer, and what the signer knows it by' : 'its secret key'} stays in ${home} ${options.encrypt ? 'under your passphrase; without that it is lost' : 'and is readable by you alone'}`,

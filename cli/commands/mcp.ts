@@ -120,8 +120,9 @@ const forTools = (mailbox: Mailbox, home: string): McpMailbox => ({
   sent: id => mailbox.sent(id),
   mark: (id, mark, reason) => mailbox.mark(id, mark, reason),
   async setPresence(status) {
-    if (mailbox.agent) await mailbox.agent.presence.set(status)
-    else presenceBeside(home, status)
+    if (mailbox.agent) return mailbox.agent.presence.set(status)
+    presenceBeside(home, status)
+    return undefined
   },
   counts: () => mailbox.counts(),
   facts: () => factsOf(mailbox, readProfile(home), true),

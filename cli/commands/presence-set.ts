@@ -1,11 +1,12 @@
 import { seconds } from '../../platform/clock.ts'
-import { type PresenceChange, type PresenceStatus, presenceBeside } from '../../sdk/index.ts'
+import { type PresenceChange, type PresenceStatus, presenceBeside, type RelayAnswer } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
-import { CliError, hintOfReason, UsageError } from '../errors.ts'
-import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { fetchMail, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
+import { UsageError } from '../errors.ts'
+import { EXIT } from '../exit-codes.ts'
+import { fetchMail, type Mailbox, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile } from '../profile.ts'
+import { reportTaken } from '../taken.ts'
 
 const NOTHING: PresenceChange = {
   activity: null,
@@ -16,13 +17,13 @@ const NOTHING: PresenceChange = {
   wakesAt: null,
 }
 
-/** `posthorn presence set`: said by the running agent, or in passing. */
+/** `posthorn presence set`: published by the running agent, or by this process, which then says goodbye. */
 export const presenceSet: Command<'presence set'> = async context => {
   const { options, out, env, timers, signal } = context
   const { home } = chosenProfile(options, env)
   const given = readStatus(context)
   if (Object.keys(given).length === 0 && !options.clear)
-    throw new UsageError('there is nothing to say', 'posthorn help presence set lists what can be said')
+    throw new UsageError('there is nothing to publish', 'posthorn help presence set lists the fields')
   const mailbox = await openMailbox({
     home,
     relays: undefined,
@@ -30,47 +31,43 @@ export const presenceSet: Command<'presence set'> = async context => {
     timers,
     patienceMs: PATIENCE_MS,
   })
-  let isClosed = false
-  const close = async () => {
-    if (isClosed) return
-    isClosed = true
-    await mailbox.close()
-  }
   try {
     const { agent } = mailbox
     if (agent === undefined) {
       presenceBeside(home, options.clear ? { ...NOTHING, ...given } : given)
-      out.result('handed to the running agent, which says it', { running: true, presence: given })
+      out.result('handed to the running agent, which publishes it', { running: true, presence: given })
       return EXIT.ok
     }
     await fetchMail(mailbox, { timers, signal, ms: options.timeout })
-    const exit = exitOf(mailbox, context)
-    if (exit !== EXIT.ok) return exit
-    await agent.presence.set(given)
-    // Its goodbye is the last word.
-    await close()
+    const refusal = refusalOf(mailbox)
+    const answers = refusal === undefined ? await agent.presence.set(given) : [refusedBy(mailbox, refusal)]
+    if (!answers.some(({ accepted }) => accepted)) return reportTaken(out, answers, WHAT)
+    // This process ends: the goodbye is what others see.
+    const goodbyes = await agent.presence.leave()
     const state = given.wakesAt === undefined ? 'offline' : 'asleep'
-    out.result(`said; others now see this profile as ${state}`, { running: false, state, presence: given })
-    return EXIT.ok
+    if (!goodbyes.some(({ accepted }) => accepted)) return reportTaken(out, goodbyes, GOODBYE)
+    out.result(`published; others now see this profile as ${state}`, { running: false, state, presence: given })
+    return reportTaken(out, goodbyes, WHAT)
   } catch (error) {
     throw error instanceof RangeError ? new UsageError(error.message) : error
   } finally {
-    await close()
+    await mailbox.close()
   }
 }
 
-function exitOf(mailbox: Parameters<typeof refusalOf>[0], { out }: Context<'presence set'>): ExitCode {
-  const refusal = refusalOf(mailbox)
-  if (refusal !== undefined) {
-    const error = new CliError('refused', EXIT.refused, `the relay takes nothing from this profile: ${refusal}`)
-    out.fail('presence set', error, hintOfReason(refusal))
-    return EXIT.refused
-  }
-  if (mailbox.agent?.status().relays.some(({ state }) => state === 'live')) return EXIT.ok
-  const error = new CliError('relay-unreachable', EXIT.unreachable, 'no relay was reached; nothing was said')
-  out.fail('presence set', error, 'posthorn doctor tells why')
-  return EXIT.unreachable
+const WHAT = { verb: 'presence set', what: 'the presence', otherwise: 'others see no change; run the command again' }
+const GOODBYE = {
+  verb: 'presence set',
+  what: 'the end of this session',
+  otherwise: 'the presence was published, but others may see this profile as online for a minute or two',
 }
+
+/** A relay that serves this key nothing, as its answer. */
+const refusedBy = ({ agent }: Mailbox, message: string): RelayAnswer => ({
+  relay: agent?.status().relays.find(({ error }) => error === message)?.url ?? '',
+  accepted: false,
+  message,
+})
 
 function readStatus({ options, clock }: Context<'presence set'>): PresenceStatus {
   const { activity, mood, work } = options

@@ -1,7 +1,9 @@
+import type { Cancel } from '../../platform/timers.ts'
 import { parseJson } from '../../protocol/json.ts'
-import { type Agent, type Json, StateError, stateBeside } from '../../sdk/index.ts'
+import { parseReason } from '../../protocol/reasons.ts'
+import { type Agent, type AgentState, type Json, StateError, stateBeside } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
-import { CliError, hintOfReason, UsageError } from '../errors.ts'
+import { CliError, exitCodeOfReason, hintOfReason, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
 import { openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
 import { passphraseOf } from '../passphrase.ts'
@@ -50,17 +52,15 @@ async function update(
     }
     const state = options.private ? agent.state.private : agent.state
     await state.update(values)
-    const published = await state.flush(options.timeout)
+    const published = await flushed(agent, state, options.timeout)
     out.result(keys, { values, published })
     if (published) return EXIT.ok
-    const refusal = refusalOf(mailbox)
-    if (refusal !== undefined) {
-      out.fail(
-        'state',
-        new CliError('refused', EXIT.refused, `the relay takes nothing from this profile: ${refusal}`),
-        hintOfReason(refusal),
-      )
-      return EXIT.refused
+    const reason = refusalOf(mailbox) ?? (await state.open()).view.status.error
+    if (reason !== undefined) {
+      const error = new CliError('refused', exitCodeOfReason(reason), `no relay has taken the change: ${reason}`)
+      out.fail('state', error, hintOfReason(reason))
+      out.say(KEPT)
+      return error.exit
     }
     out.say(notPublished(agent, options.timeout))
     return EXIT.unreachable
@@ -71,9 +71,26 @@ async function update(
   }
 }
 
+const KEPT = 'it is kept here, and goes out with posthorn catchup or the next agent that uses its state'
+
+/** Refused for good by the only relay: not waited for any longer. */
+async function flushed(agent: Agent, state: AgentState, ms: number): Promise<boolean> {
+  const { view } = await state.open()
+  if (agent.status().relays.length > 1) return state.flush(ms)
+  let off: Cancel = () => {}
+  const refused = new Promise<false>(resolve => {
+    off = view.on('status', ({ error }) => {
+      if (error !== undefined && !PASSING.includes(parseReason(error).prefix ?? '')) resolve(false)
+    })
+  })
+  return Promise.race([state.flush(ms), refused]).finally(off)
+}
+/** Prefixes of reasons that may be another one in a moment. */
+const PASSING: readonly string[] = ['rate-limited', 'error', 'auth-required', '']
+
 /** Why nothing was published, as far as the relays' states tell. */
 function notPublished(agent: Agent, ms: number): string {
   const isReached = agent.status().relays.some(({ state }) => state !== 'offline')
   const why = isReached ? `no relay has acknowledged it within ${ms / 1_000} s` : 'no relay was reached'
-  return `${why}: it is kept here, and goes out with posthorn catchup or the next agent that uses its state`
+  return `${why}: ${KEPT}`
 }

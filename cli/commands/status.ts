@@ -76,7 +76,9 @@ function relayLine(relay: RelayStatus, paint: Paint): string {
   return `  relay   ${escapeText(relay.url)}  ${words[relay.state]}${mayMiss}`
 }
 
-function recordLine({ kind, id, unwritten, unsent }: RecordFacts): string {
+function recordLine({ kind, id, unwritten, unsent, error }: RecordFacts): string {
+  if (kind === 'card')
+    return `  card    at no relay yet${error === undefined ? '' : `: ${escapeLine(error, ERROR_WIDTH)}`}`
   const label = kind === 'private' ? 'state' : kind
   const which = kind === 'private' ? 'private: ' : id === undefined ? '' : `${escapeText(id)}: `
   return `  ${label.padEnd(8)}${which}${plural(unwritten + unsent, 'change')} at no relay yet`

@@ -216,7 +216,7 @@ const AREAS: Readonly<Record<Area, { readonly codes: readonly ProblemCode[]; rea
   outbox: { codes: ['mail-waiting', 'mail-undelivered'], fine: 'empty' },
   inbox: { codes: ['mail-failed'], fine: 'no message was given up' },
   strangers: { codes: ['senders-unknown'], fine: 'none unanswered' },
-  state: { codes: ['state-waiting', 'document-waiting'], fine: 'nothing waits to be published' },
+  state: { codes: ['state-waiting', 'document-waiting', 'card-waiting'], fine: 'nothing waits to be published' },
 }
 
 /** What is waiting or given up: the judgement that every other verb has, with the age of the oldest message; `now` in seconds. */

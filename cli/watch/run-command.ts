@@ -32,12 +32,17 @@ export type Ran =
 /** After SIGTERM, before SIGKILL. */
 const GRACE_MS = 3_000
 
+/** For what the command wrote to stderr before it exited; its stdout ends with a mark and needs no such time. */
+const STDERR_GRACE_MS = 200
+
 /**
  * Node connects a child by socket pairs, which /dev/stdin, /dev/stdout and /dev/stderr cannot be opened on. So stdin is a file, and stdout
- * and stderr are pipes that the shell makes; the command's own exit code comes back on descriptor 3.
+ * and stderr are pipes that the shell makes; the command's own exit code comes back on descriptor 3. A mark ($2) follows what the command
+ * wrote to stdout: a process that it left in the background holds the pipes open, and is not waited for. What such a process writes
+ * later is read and dropped, because a closed pipe would end it.
  */
-const WRAPPER =
-  '{ { /bin/sh -c "$1" 3>&- 4>&-; echo "$?" >&3; } 2>&1 >&4 | cat >&2 3>&-; } 4>&1 | { exec 3>&-; exec cat; }'
+const WRAPPER = `{ { /bin/sh -c "$1" 3>&- 4>&-; code=$?; printf %s "$2"; echo "$code" >&3; } 2>&1 >&4 |
+  { cat >&2 3>&-; exec cat >/dev/null 3>&-; }; } 4>&1 | { exec 3>&-; cat; exec cat >/dev/null; }`
 /** A shell's exit code for a command that a signal ended is above by the signal's number. */
 const SIGNALLED = 128
 const SIGNAL_NAMES = new Map(Object.entries(constants.signals).map(([name, number]) => [number, name]))
@@ -64,14 +69,18 @@ function fileOf(body: string): number {
   }
 }
 
-/** Runs one command to its end; whatever it started ends with it. Never rejects. */
+/**
+ * Runs one command until it exits. If it is stopped (signal, time, too much output), what it started is ended with it; if it exits, what
+ * it left in the background goes on. Never rejects.
+ */
 export function runCommand(options: RunOptions): Promise<Ran> {
   const { command, env, body, signal, timers, timeLimitMs, maxBytes } = options
   if (signal.aborted) return Promise.resolve({ end: 'stopped' })
   const isWindows = process.platform === 'win32'
+  const mark = isWindows ? '' : randomHex(systemRandom, 32)
   const [shell, args] = isWindows
     ? [env['COMSPEC'] ?? 'cmd.exe', ['/d', '/s', '/c', `"${command}"`]]
-    : ['/bin/sh', ['-c', WRAPPER, 'posthorn', command]]
+    : ['/bin/sh', ['-c', WRAPPER, 'posthorn', command, mark]]
   let stdin: number | undefined
   try {
     if (!isWindows) stdin = fileOf(body)
@@ -97,42 +106,70 @@ export function runCommand(options: RunOptions): Promise<Ran> {
     } finally {
       if (stdin !== undefined) closeSync(stdin)
     }
-    let told = ''
+    let codeText = ''
+    let cancelGrace = () => {}
     const stop = (why: Ran) => {
       if (early !== undefined) return
       early = why
       killGroup(child, 'SIGTERM')
-      cancelKill = timers.after(GRACE_MS, () => killGroup(child, 'SIGKILL'))
+      cancelKill = timers.after(GRACE_MS, () => {
+        killGroup(child, 'SIGKILL')
+        // A process that left the group keeps the pipes open.
+        cancelGrace = timers.after(STDERR_GRACE_MS, () => settle(why))
+      })
     }
     const cancelLimit = timers.after(timeLimitMs, () => stop({ end: 'time' }))
     const stopListening = onAbort(signal, () => stop({ end: 'stopped' }))
     const settle = (ran: Ran) => {
       cancelLimit()
       cancelKill()
+      cancelGrace()
       stopListening()
+      for (const stream of child.stdio) stream?.destroy()
+      child.unref()
       resolve(ran)
     }
+    const exited = (code: number): Ran => {
+      const name = SIGNAL_NAMES.get(code - SIGNALLED)
+      if (name !== undefined) return { end: 'signal', name }
+      const output = Buffer.concat(chunks)
+      const end = output.indexOf(mark)
+      return { end: 'exit', code, stdout: isWindows || end < 0 ? output : output.subarray(0, end) }
+    }
+    let isEnded = false
+    /** Both the mark and the exit code are here: what is still to come is not the command's, but for a rest of stderr. */
+    const lookForEnd = () => {
+      if (early !== undefined || isEnded || !codeText.endsWith('\n') || !Buffer.concat(chunks).includes(mark)) return
+      isEnded = true
+      cancelLimit()
+      cancelGrace = timers.after(STDERR_GRACE_MS, () => settle(early ?? exited(Number(codeText))))
+    }
     child.stdout?.on('data', (chunk: Buffer) => {
+      if (isEnded) return
       bytes += chunk.length
-      if (bytes > maxBytes) stop({ end: 'too-long' })
+      if (bytes > maxBytes + mark.length && !Buffer.concat(chunks).includes(mark)) stop({ end: 'too-long' })
       else chunks.push(chunk)
+      lookForEnd()
     })
     child.stderr?.setEncoding('utf8').on('data', options.onStderr)
     const report = child.stdio[3]
-    if (report instanceof Readable) report.setEncoding('utf8').on('data', (text: string) => (told += text))
+    if (report instanceof Readable)
+      report.setEncoding('utf8').on('data', (text: string) => {
+        codeText += text
+        lookForEnd()
+      })
     // A command that does not read its stdin is no failure.
     child.stdin?.on('error', () => {})
     child.stdin?.end(body)
     child.once('error', error => settle({ end: 'unstartable', reason: error.message }))
     child.once('close', (code, name) => {
-      if (early !== undefined) settle(early)
-      else {
-        const own = isWindows ? code : told === '' ? null : Number(told)
-        const ended = own === null ? name : SIGNAL_NAMES.get(own - SIGNALLED)
-        if (own === null || ended !== undefined) settle({ end: 'signal', name: ended ?? 'a signal' })
-        else settle({ end: 'exit', code: own, stdout: Buffer.concat(chunks) })
-      }
+      const own = isWindows ? code : codeText === '' ? null : Number(codeText)
+      settle(early ?? (own === null ? { end: 'signal', name: name ?? 'a signal' } : exited(own)))
     })
+    if (isWindows)
+      child.once('exit', code => {
+        cancelGrace = timers.after(STDERR_GRACE_MS, () => settle(early ?? exited(code ?? 1)))
+      })
   })
 }
 

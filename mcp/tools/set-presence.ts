@@ -17,9 +17,13 @@ export const setPresence = defineTool({
     accepts_work: z.boolean().optional(),
     wakes_in_s: z.number().int().min(1).max(31_536_000).optional().describe('when you expect to be awake again'),
   }),
-  output: z.object({ told: z.array(z.string()).describe('what was set') }),
+  output: z.object({
+    told: z.array(z.string()).describe('what was set'),
+    published: z.boolean().optional().describe('false: no relay has it; it is published at the next connection'),
+    reason: z.string().optional().describe('fenced: why a relay refused it, in its words'),
+  }),
   annotations: { ...TELLS, idempotentHint: true },
-  async run({ accepts_work, wakes_in_s, activity, mood, energy, attention }, { post }) {
+  async run({ accepts_work, wakes_in_s, activity, mood, energy, attention }, { post, fence }) {
     const status: PresenceStatus = {
       ...(activity === undefined ? {} : { activity }),
       ...(mood === undefined ? {} : { mood }),
@@ -30,7 +34,10 @@ export const setPresence = defineTool({
     }
     const told = Object.keys(status)
     if (told.length === 0) throw new ToolError('nothing-to-send', 'Give at least one field, like activity.')
-    await post.mailbox.setPresence(status)
-    return { told }
+    const answers = await post.mailbox.setPresence(status)
+    if (answers === undefined) return { told }
+    const published = answers.some(({ accepted }) => accepted)
+    const reason = published ? undefined : answers.find(({ accepted }) => accepted === false)?.message
+    return { told, published, ...(reason === undefined ? {} : { reason: fence.wrap(reason) }) }
   },
 })

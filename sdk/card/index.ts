@@ -5,7 +5,9 @@ import { AGENT_CARD, supersedes } from '../../protocol/kinds.ts'
 import { isMisdated, isOutdated } from '../../protocol/reasons.ts'
 import { CardError } from '../errors.ts'
 import type { Line } from '../link/line.ts'
+import type { RelayAnswer } from '../link/relay-answer.ts'
 import { dateOf, horizonOf, removalOf } from '../misdated.ts'
+import { keepAnswers, keptAnswers } from './answers.ts'
 import { type CardDraft, checkDraft } from './draft.ts'
 import { CARD_SHELF, keptCard } from './kept.ts'
 import { createCardSearch } from './search.ts'
@@ -26,6 +28,7 @@ export function createCards(options: CardsOptions): AgentCards & { close(): void
   const { lines, signer, clock, shelf } = options
   const search = createCardSearch(options)
   let mine = keptCard(shelf, signer.pubkey)?.event
+  let kept = keptAnswers(shelf)
   let again: Cancel | undefined
   const unfollow = lines.each(line => line.follow({ onOpen: () => void arrive(line).catch(() => {}) }))
 
@@ -47,10 +50,12 @@ export function createCards(options: CardsOptions): AgentCards & { close(): void
       if (!mine) keep(first)
     }
     if (mine && theirs?.id !== mine.id) await publish(mine, line)
+    else if (mine) note(mine, { relay: line.url, accepted: true, message: '' })
   }
 
   async function publish(event: NostrEvent, line: Line): Promise<void> {
     const { accepted, message } = await line.publish(event)
+    note(event, { relay: line.url, accepted, message })
     if (accepted !== false || !(isMisdated(message) || isOutdated(message)) || again) return
     again = options.timers.after(
       AGAIN_MS,
@@ -62,8 +67,21 @@ export function createCards(options: CardsOptions): AgentCards & { close(): void
     )
   }
 
+  /** Of the newest card alone. */
+  function note(event: NostrEvent, answer: RelayAnswer): void {
+    if (event.id !== mine?.id) return
+    const before = kept?.id === event.id ? kept.answers : []
+    const same = before.find(({ relay }) => relay === answer.relay)
+    if (same && same.accepted === answer.accepted && same.message === answer.message) return
+    kept = { id: event.id, answers: [...before.filter(({ relay }) => relay !== answer.relay), answer] }
+    keepAnswers(shelf, kept)
+  }
+
   function keep(event: NostrEvent): void {
     mine = event
+    // First: a card without answers would be taken for one of an earlier version.
+    kept = { id: event.id, answers: [] }
+    keepAnswers(shelf, kept)
     shelf.write(CARD_SHELF, encodeEvent(event))
   }
 
@@ -92,6 +110,7 @@ export function createCards(options: CardsOptions): AgentCards & { close(): void
       if (!card.ok) throw new CardError(card.error)
       return card.value
     },
+    answers: async () => (kept !== undefined && kept.id === mine?.id ? kept.answers : []),
     get: search.get,
     find: search.find,
     close() {

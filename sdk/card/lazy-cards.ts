@@ -34,6 +34,7 @@ export function lazyCards(options: CardsOptions): AgentCards & { close(): void }
       return cards ? cards.own : kept
     },
     set: async draft => (await load()).set(draft),
+    answers: async () => (await load()).answers(),
     get: async who => (await load()).get(who),
     find: async query => (await load()).find(query),
     close() {

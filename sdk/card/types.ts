@@ -2,6 +2,7 @@ import type { Clock } from '../../platform/clock.ts'
 import type { Timers } from '../../platform/timers.ts'
 import type { Signer } from '../identity/signer.ts'
 import type { Lines } from '../link/lines.ts'
+import type { RelayAnswer } from '../link/relay-answer.ts'
 import type { Shelf } from '../shelf.ts'
 import type { CardDraft } from './draft.ts'
 import type { CardSearch } from './search.ts'
@@ -12,6 +13,8 @@ export interface AgentCards extends CardSearch {
   readonly own: AgentCard | undefined
   /** Replaces it: kept here, and published to every relay as it is reached. Rejects with CardError. */
   set(draft: CardDraft): Promise<AgentCard>
+  /** What the relays that were asked to store this agent's card answered. Without one that accepted it, it is at no relay. */
+  answers(): Promise<readonly RelayAnswer[]>
 }
 
 export interface CardsOptions {

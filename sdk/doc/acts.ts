@@ -21,6 +21,8 @@ export interface DocOutcome {
   readonly synced: boolean
   /** A relay has what was decided. */
   readonly published: boolean
+  /** Why not, in the words of a relay, if one refused it: untrusted text. */
+  readonly reason?: string
   /** It was not there before. */
   readonly created: boolean
   readonly before: { readonly members: readonly DocMember[]; readonly bytes: number }
@@ -47,14 +49,16 @@ export async function actOn(
     if (act.do === 'compact') await shared.compact()
     const synced = act.do === 'look' ? isThere : await shared.whenSynced({ timeoutMs })
     const published = synced && (await shared.flush()) && (await isTaken(agent, shared, timeoutMs))
-    return { synced, published, created: isNew, before }
+    const reason = published ? undefined : shared.status.error
+    return { synced, published, created: isNew, before, ...(reason === undefined ? {} : { reason }) }
   } finally {
     await shared.close({ timeoutMs })
   }
 }
 
 /** A relay has everything that was written: a signed change alone is with nobody else yet. Waits for at most `ms`. */
-async function isTaken(agent: Agent, { id, status, on }: SharedDoc, ms: number): Promise<boolean> {
+async function isTaken(agent: Agent, shared: SharedDoc, ms: number): Promise<boolean> {
+  const { id, status, on } = shared
   const around = surroundingsOf(agent)
   const store = await around.store()
   const log = logOf(id, status.generation)
@@ -62,9 +66,10 @@ async function isTaken(agent: Agent, { id, status, on }: SharedDoc, ms: number):
   const late = sleep(around.timers, ms, over.signal)
   let isOver = false
   void late.then(() => (isOver = true))
-  while (unsentIn(store, log, around.pubkey) > 0 && !isOver) await nextStatus(on, late)
+  const hasAll = () => unsentIn(store, log, around.pubkey) === 0 && shared.status.unacknowledgedControls === 0
+  while (!hasAll() && !isOver) await nextStatus(on, late)
   over.abort()
-  return unsentIn(store, log, around.pubkey) === 0
+  return hasAll()
 }
 
 function nextStatus(on: SharedDoc['on'], late: Promise<unknown>): Promise<void> {

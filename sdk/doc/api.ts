@@ -52,6 +52,8 @@ export interface DocStatus {
   readonly unwritten: boolean
   /** Signed changes that fewer relays than wanted have. */
   readonly unacknowledged: number
+  /** This agent's decisions about the document and its members that no relay is known to have. */
+  readonly unacknowledgedControls: number
   /** Changes of others that wait for one they come after. */
   readonly waiting: number
   readonly alerts: readonly DocAlert[]

@@ -190,6 +190,7 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
   function status(): DocStatus {
     const log = generation?.log.status
     const mine = role()
+    const error = book.refusal ?? log?.error
     return Object.freeze({
       synced: generation?.synced ?? false,
       connected: (log?.caughtUp ?? 0) > 0,
@@ -200,9 +201,10 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
       members: book.last?.members.length ?? 0,
       unwritten: generation?.unwritten ?? false,
       unacknowledged: log?.unacknowledged ?? 0,
+      unacknowledgedControls: book.unacknowledged,
       waiting: generation?.waiting ?? 0,
       alerts: Object.freeze([...alerts]),
-      ...(log?.error === undefined ? {} : { error: log.error }),
+      ...(error === undefined ? {} : { error }),
     })
   }
 

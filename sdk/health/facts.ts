@@ -1,9 +1,9 @@
 import type { AgentStatus, RelayStatus } from '../api.ts'
 
-/** What one record of state, or one document, still has to publish. */
+/** What one record of state, one document or the card still has to publish. */
 export interface RecordFacts {
-  /** `state`: the agent's own public state; `private`: the sealed one. */
-  readonly kind: 'state' | 'private' | 'board' | 'document'
+  /** `state`: the agent's own public state; `private`: the sealed one; `card`: the agent's card. */
+  readonly kind: 'state' | 'private' | 'board' | 'document' | 'card'
   /** Of a board or a document: what its events call it. */
   readonly id?: string
   /** Changes that are kept here and not signed yet. */

@@ -17,6 +17,7 @@ export type ProblemCode =
   | 'senders-unknown'
   | 'state-waiting'
   | 'document-waiting'
+  | 'card-waiting'
   | 'storage-gone'
   | 'storage-full'
 
@@ -168,10 +169,21 @@ const RECORD_NAMES: Readonly<Record<RecordFacts['kind'], string>> = {
   private: 'the private state',
   board: 'a board',
   document: 'a document',
+  card: 'the card',
 }
 
 function recordProblems({ kind, id, unwritten, unsent, error }: RecordFacts, name = RECORD_NAMES[kind]): Problem[] {
   if (unwritten === 0 && unsent === 0 && error === undefined) return []
+  if (kind === 'card')
+    return [
+      {
+        code: 'card-waiting',
+        level: 'warn',
+        what: 'the card is at no relay yet',
+        ...(error === undefined ? {} : { reason: error }),
+        do: 'it is kept here, and offered to each relay when the agent next connects (posthorn card publish)',
+      },
+    ]
   const waiting = [
     ...(unwritten > 0 ? [`${plural(unwritten, 'change')} not signed yet`] : []),
     ...(unsent > 0 ? [`${plural(unsent, 'signed change')} not with enough relays`] : []),

@@ -1,8 +1,11 @@
 import { existsSync } from 'node:fs'
+import { keptAnswers } from '../card/answers.ts'
+import { keptCard } from '../card/kept.ts'
 import type { RecordFacts } from '../health/facts.ts'
 import { unsentIn } from '../state/log/unsent.ts'
 import type { DraftRow } from '../state/owned/drafts.ts'
 import { OWN_RECORD, PRIVATE_RECORD } from '../state/record-names.ts'
+import { fileShelf } from './file-shelf.ts'
 import { homeFiles } from './paths.ts'
 import { openSqliteStateStore, tableNames } from './sqlite-state-store.ts'
 
@@ -18,6 +21,22 @@ interface LocalRow {
  * records with nothing to publish are left out. `pubkey`: of the home, 64 hex. Throws DatabaseError.
  */
 export function readRecordFacts(home: string, pubkey: string): readonly RecordFacts[] {
+  return [...stateFacts(home, pubkey), ...cardFacts(home, pubkey)]
+}
+
+/** The card, if no relay has it. What relays answered is not recorded in homes of earlier versions: there nothing is said. */
+function cardFacts(home: string, pubkey: string): readonly RecordFacts[] {
+  const shelf = fileShelf(home)
+  const kept = keptAnswers(shelf)
+  const card = keptCard(shelf, pubkey)
+  if (kept === undefined || card === undefined) return []
+  const answers = kept.id === card.event.id ? kept.answers : []
+  if (answers.some(({ accepted }) => accepted)) return []
+  const reason = answers.find(({ accepted }) => accepted === false)?.message
+  return [{ kind: 'card', unwritten: 0, unsent: 1, ...(reason === undefined ? {} : { error: reason }) }]
+}
+
+function stateFacts(home: string, pubkey: string): readonly RecordFacts[] {
   const { state } = homeFiles(home)
   if (!existsSync(state)) return []
   const names = tableNames(state)

@@ -3,6 +3,7 @@ import { onDemand } from '../../platform/on-demand.ts'
 import type { Cancel, Timers } from '../../platform/timers.ts'
 import type { Signer } from '../identity/signer.ts'
 import type { Lines } from '../link/lines.ts'
+import type { RelayAnswer } from '../link/relay-answer.ts'
 import type { Observation, Presence } from './observer.ts'
 import type { OwnPresence } from './own.ts'
 import type { PresenceStatus } from './status.ts'
@@ -13,9 +14,11 @@ export interface AgentPresence {
   readonly session: string
   /**
    * Tells others: fields given replace those said before, undefined ones are taken back; changes within a second are told as one.
-   * Resolves when the connected relays have answered. Throws a RangeError on values out of range.
+   * Resolves with what each connected relay answered; empty: none is connected. Throws a RangeError on values out of range.
    */
-  set(status: PresenceStatus): Promise<void>
+  set(status: PresenceStatus): Promise<readonly RelayAnswer[]>
+  /** Says goodbye before the agent closes, and says nothing after it. Resolves with what each connected relay answered within a second. */
+  leave(): Promise<readonly RelayAnswer[]>
   /** Asks the connected relays, for at most `timeoutMs` (default 3,000). Undefined: nothing is known of that key. */
   get(who: string, options?: { readonly timeoutMs?: number }): Promise<Presence | undefined>
   /** Watches agents (npub, hex or contact names), or all, and tells each change. Returns the function that ends it. */
@@ -63,10 +66,10 @@ export function createPresence(options: PresenceOptions): RunningPresence {
   return {
     session,
     async set(status) {
-      if (closed) return
       // Whoever sets a status wants it told, also where presence was not asked for at the start.
-      await (await speak())?.set(status)
+      return (closed ? undefined : await speak())?.set(status) ?? []
     },
+    leave: async () => own?.close() ?? [],
     async get(who, { timeoutMs = PATIENCE_MS } = {}) {
       const pubkey = resolve(who)
       const { observe } = await loadObserver()

@@ -6,6 +6,7 @@ import { isMisdated, isOutdated } from '../../protocol/reasons.ts'
 import type { Signer } from '../identity/signer.ts'
 import type { Line } from '../link/line.ts'
 import type { Lines } from '../link/lines.ts'
+import { answerOf, type RelayAnswer } from '../link/relay-answer.ts'
 import { dateOf, horizonOf, removalOf } from '../misdated.ts'
 import { encodeStatus, type PresenceStatus, type SaidState } from './status.ts'
 
@@ -28,10 +29,10 @@ export interface OwnPresenceOptions {
 /** This agent's own presence at all its relays: will, status, heartbeat. */
 export interface OwnPresence {
   readonly session: string
-  /** Fields given replace those said before; undefined ones are taken back. Resolves when every connected relay has answered. */
-  set(change: PresenceStatus): Promise<void>
-  /** Says goodbye: asleep if it was said when it wakes, offline otherwise. */
-  close(): Promise<void>
+  /** Fields given replace those said before; undefined ones are taken back. Resolves with the answers of the connected relays. */
+  set(change: PresenceStatus): Promise<readonly RelayAnswer[]>
+  /** Says goodbye: asleep if it was said when it wakes, offline otherwise. Resolves with the answers that came within a second. */
+  close(): Promise<readonly RelayAnswer[]>
 }
 
 export function createOwnPresence(options: OwnPresenceOptions): OwnPresence {
@@ -42,26 +43,31 @@ export function createOwnPresence(options: OwnPresenceOptions): OwnPresence {
   let spokenAt = Number.NEGATIVE_INFINITY
   /** A relay did not take the status for its date. */
   let isUnsaid = false
-  let planned: Promise<void> | undefined
-  let closing: Promise<void> | undefined
+  let planned: Promise<readonly RelayAnswer[]> | undefined
+  let closing: Promise<readonly RelayAnswer[]> | undefined
   const ending = new AbortController()
   /** Relays that do not know wills are not asked again: each question would cost its whole patience. */
   const willless = new Set<Line>()
 
   /** The will first, dated one above the status to come, and its OK: a status is never told without the last word behind it. */
-  async function speak(to: readonly Line[], said: SaidState): Promise<void> {
-    if (to.length === 0) return
+  async function speak(to: readonly Line[], said: SaidState): Promise<readonly RelayAnswer[]> {
+    if (to.length === 0) return []
     const at = Math.max(seconds(clock), dateOf(newest, clock) + 1)
     newest = at + 1
     spokenAt = clock.monotonic()
     isUnsaid = false
     const event = await signer.sign({ kind: PRESENCE, created_at: at, ...encodeStatus(session, said, status) })
-    await Promise.all(
+    return Promise.all(
       to.map(async line => {
         if (said === 'online') await leaveWill(line, at + 1)
-        const { accepted, message } = await line.publish(event)
+        const outcome = await line.publish(event)
+        const { accepted, message } = outcome
         if (accepted === false && isMisdated(message)) isUnsaid = true
-        if (accepted === false && isOutdated(message) && !ending.signal.aborted) await speakLouder(line, said)
+        const louder =
+          accepted === false && isOutdated(message) && !ending.signal.aborted
+            ? await speakLouder(line, said)
+            : undefined
+        return louder ?? answerOf(line.url, outcome)
       }),
     )
   }
@@ -75,13 +81,13 @@ export function createOwnPresence(options: OwnPresenceOptions): OwnPresence {
   }
 
   /** Somebody with this key and session has spoken since, or a will has. */
-  async function speakLouder(line: Line, said: SaidState): Promise<void> {
+  async function speakLouder(line: Line, said: SaidState): Promise<RelayAnswer | undefined> {
     const before = newest
     const found = await readBack(line)
     // By a clock that was ahead: it would stay the last word until then.
     const isMisdated = found !== undefined && found.created_at > horizonOf(clock)
     if (isMisdated) await line.publish(await signer.sign(removalOf([found], clock)))
-    if (isMisdated || newest > before) await speak([line], said)
+    return isMisdated || newest > before ? (await speak([line], said))[0] : undefined
   }
 
   function readBack(line: Line): Promise<NostrEvent | undefined> {
@@ -129,26 +135,28 @@ export function createOwnPresence(options: OwnPresenceOptions): OwnPresence {
   const unfollow = lines.each(line => line.follow({ onOpen: () => quietly(arrive(line)) }))
   const cancelBeat = every(timers, HEARTBEAT_MS, () => quietly(beat()))
 
-  async function speakSoon(): Promise<void> {
+  async function speakSoon(): Promise<readonly RelayAnswer[]> {
     const wait = spokenAt + COALESCE_MS - clock.monotonic()
     // Never in the same turn: `planned` is not set yet, and would stay set for good.
     await (wait > 0 ? sleep(timers, wait, ending.signal) : undefined)
     planned = undefined
-    if (!closing)
-      await speak(
-        lines.all.filter(line => line.isOpen),
-        'online',
-      )
+    if (closing) return []
+    return speak(
+      lines.all.filter(line => line.isOpen),
+      'online',
+    )
   }
 
-  async function goodbye(): Promise<void> {
+  async function goodbye(): Promise<readonly RelayAnswer[]> {
     const said = speak(
       lines.all.filter(line => line.isOpen),
       status.wakesAt === undefined ? 'offline' : 'asleep',
-    ).catch(() => {})
+    ).catch(() => [])
     const patience = new AbortController()
-    await Promise.race([said, sleep(timers, GOODBYE_MS, patience.signal)])
+    const late = sleep(timers, GOODBYE_MS, patience.signal).then(() => [])
+    const answers = await Promise.race([said, late])
     patience.abort()
+    return answers
   }
 
   return {
@@ -167,7 +175,7 @@ export function createOwnPresence(options: OwnPresenceOptions): OwnPresence {
         cancelBeat()
         ending.abort()
         unfollow()
-        await goodbye()
+        return goodbye()
       })()
       return closing
     },

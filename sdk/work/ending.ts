@@ -31,13 +31,11 @@ export function concluded(
   return mail.attempts >= maxAttempts ? { kind: 'failed', reason, ...spent } : undefined
 }
 
-/** By our closing: it does not count. */
-export const interrupted = (mail: StoredMail): WorkResult => ({
-  state: 'failed',
-  error: 'interrupted',
-  dueMs: 0,
-  attempts: mail.attempts - 1,
-})
+/** By our closing: the attempt does not count. A message without an earlier attempt is as it was before it. */
+export const interrupted = ({ attempts }: StoredMail): WorkResult =>
+  attempts > 1
+    ? { state: 'failed', error: 'interrupted', dueMs: 0, attempts: attempts - 1 }
+    : { state: 'new', dueMs: 0, attempts: 0 }
 
 /** About the signer, not about the message: another time it may work. */
 export const isPassing = (error: unknown): boolean =>

@@ -34,3 +34,24 @@ test('watch --once drains: every message has its command and its receipt; other 
   expect(states).toEqual(['done', 'done', 'done', 'received'])
   expect((await run('watch', '--as', 'ben', '--once', '--act', 'request', '--exec', exec)).code).toBe(3)
 })
+
+test.each(['nosuchcmd-at-all', '/etc/passwd', 'exec nosuchcmd-at-all'])(
+  'a command that cannot be run (%s) leaves the mail as it was, unread, and is named',
+  async exec => {
+    const relay = await startRelay()
+    onTestFinished(() => relay[Symbol.asyncDispose]())
+    const env = { XDG_DATA_HOME: tempDir() }
+    const run = (...args: string[]) => inProcess(args, { env })
+    for (const name of ['ann', 'ben']) await run('init', '--as', name, '--relay', relay.url)
+    for (const act of ['request', 'inform', 'dance']) await run('send', 'ben', 'one', '--act', act, '--as', 'ann')
+    const watched = await run('watch', '--as', 'ben', '--once', '--exec', exec)
+    expect(watched).toMatchObject({ code: 1, stdout: '' })
+    expect(watched.stderr).toMatch(/cannot be run \(the shell's exit code is 12[67]\)/)
+    const left = jsonLines(await run('inbox', '--as', 'ben', '--json'))
+    expect(left).toHaveLength(3)
+    for (const entry of left) {
+      expect(entry).toMatchObject({ state: 'new', read: false, attempts: 0 })
+      expect(entry).not.toHaveProperty('error')
+    }
+  },
+)

@@ -1,5 +1,6 @@
-import { readdirSync } from 'node:fs'
-import { describe, expect, test } from 'vitest'
+import { existsSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test, vi } from 'vitest'
 import { messageEnvironment } from '#dist/cli/watch/environment.js'
 import { runCommand } from '#dist/cli/watch/run-command.js'
 import { createSlots } from '#dist/cli/watch/slots.js'
@@ -126,6 +127,23 @@ describe.skipIf(process.platform === 'win32')('its streams can be opened by name
     expect(ran.end === 'exit' && ran.stdout.toString()).toBe(expected.stdout)
     if (command.includes('aside')) expect(aside).toBe('first\naside\n')
     if (command.includes('tee')) expect(aside).toBe('answer\n')
+  })
+
+  test('a process left in the background is not waited for, goes on, and adds nothing to the answer', async () => {
+    const file = join(tempDir(), 'went-on')
+    const background = `{ sleep 0.6; echo late; echo late; echo late >&2; echo late; echo yes > ${file}; sleep 20; }`
+    let aside = ''
+    const onStderr = (text: string) => {
+      aside += text
+    }
+    const ran = await run(`echo before; ${background} & echo answer; echo aside >&2`, { onStderr })
+    expect(ran).toMatchObject({ end: 'exit', code: 0 })
+    expect(ran.end === 'exit' && ran.stdout.toString()).toBe('before\nanswer\n')
+    // It writes to pipes that no one reads any more, and lives.
+    await vi.waitFor(() => expect(existsSync(file)).toBe(true), { timeout: 10_000 })
+    const chatty = await run('(sleep 0.1; exec yes) & echo $! >&2; exit 3', { onStderr })
+    expect(chatty).toMatchObject({ end: 'exit', code: 3 })
+    process.kill(Number(aside.trim().split('\n').at(-1)), 'SIGKILL')
   })
 
   test('what has no exit code of its own is never a success', async () => {

@@ -1,6 +1,7 @@
 import type { Cancel } from '../../../platform/timers.ts'
 import type { EventTemplate, NostrEvent } from '../../../protocol/event.ts'
 import { DOC_CONTROL } from '../../../protocol/kinds.ts'
+import type { Line } from '../../link/line.ts'
 import { createPulse } from '../../notices.ts'
 import type { DocHost } from '../host.ts'
 import { type Chain, foldChain } from './chain.ts'
@@ -18,6 +19,10 @@ export interface ControlBook {
   readonly asked: boolean
   /** So has every relay. */
   readonly askedAll: boolean
+  /** Control events of this agent that no relay is known to have. */
+  readonly unacknowledged: number
+  /** Why a relay refused the last one that it refused, until one takes it: untrusted text. */
+  readonly refusal: string | undefined
   /** Signs one behind the last, keeps it, and offers it to every relay; at those that are not there, when they are. */
   add(template: EventTemplate, alongside?: () => void): Promise<Control>
   /** Resolves at the next change of `chain` or `asked`, or after closing. */
@@ -34,6 +39,9 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
   let watched = ''
   let stop: Cancel = () => {}
   const asked = new Set<string>()
+  /** Ids of control events that a relay has. */
+  const held = new Set<string>()
+  const refusals = new Map<string, string>()
   let closed = false
 
   for (const event of kept.all()) learn(event)
@@ -73,15 +81,25 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
       return line.watch([{ kinds: [DOC_CONTROL], '#o': [id], authors }], {
         onEvent(event) {
           there.add(event.id)
+          held.add(event.id)
           take(event)
         },
         onLive() {
           asked.add(line.url)
-          for (const { event } of known.values()) if (!there.has(event.id)) void line.publish(event)
+          for (const { event } of known.values()) if (!there.has(event.id)) void publish(line, event)
           changed()
         },
       })
     })
+  }
+
+  async function publish(line: Line, event: NostrEvent): Promise<void> {
+    const { accepted, message } = await line.publish(event)
+    if (accepted) {
+      held.add(event.id)
+      refusals.delete(event.id)
+    } else if (accepted === false && !held.has(event.id)) refusals.set(event.id, message)
+    changed()
   }
 
   function take(event: NostrEvent): void {
@@ -113,6 +131,12 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
     get askedAll() {
       return host.lines().every(({ url }) => asked.has(url))
     },
+    get unacknowledged() {
+      return chain.controls.filter(({ id, author }) => author === host.signer.pubkey && !held.has(id)).length
+    },
+    get refusal() {
+      return [...refusals.values()].at(-1)
+    },
     async add(template, alongside) {
       const event = await host.signer.sign(template)
       const control = parseControl(event)
@@ -124,7 +148,7 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
       })
       await host.store.durable?.()
       fold()
-      await Promise.all(host.lines().map(line => (line.isOpen ? line.publish(event) : undefined)))
+      await Promise.all(host.lines().map(line => (line.isOpen ? publish(line, event) : undefined)))
       changed()
       watch()
       return control.value

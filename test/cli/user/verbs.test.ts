@@ -180,7 +180,8 @@ test('watch: exit codes become receipts; what is no contact’s waits', async ()
   const unusable = ['watch', '--as', 'bob', '--once', '--json', '--exec', '/nonexistent/command']
   expect((await user(unusable, { env })).code).toBe(1)
   expect(jsonLines(await quick('inbox --as bob --offline --json')).find(({ id }) => id === left)).toMatchObject({
-    state: 'failed',
+    state: 'new',
+    read: false,
     attempts: 0,
   })
   expect((await inPackage(['watch', '--as', 'bob', '--once', '--json', '--exec', 'cat'], { env })).code).toBe(0)
