@@ -160,7 +160,7 @@ export const health = {
   failed: count,
   records: list(
     object(
-      { kind: words('state', 'private', 'board', 'document'), unwritten: count, unsent: count },
+      { kind: words('state', 'private', 'board', 'document', 'card'), unwritten: count, unsent: count },
       { id: text, error: text },
     ),
   ),
