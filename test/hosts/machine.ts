@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createProfile, openAgent } from 'posthorn'
 import { onTestFinished } from 'vitest'
@@ -153,7 +153,7 @@ const QUIET = {
   OPENCODE_DISABLE_LSP_DOWNLOAD: '1',
   OPENCODE_DISABLE_MODELS_FETCH: '1',
   OPENCODE_DISABLE_DEFAULT_PLUGINS: '1',
-  // opencode installs packages for a folder of plugins: refused at once.
+  // Whatever a host would install is refused.
   npm_config_offline: 'true',
   npm_config_fetch_retries: '0',
   // What is not on loopback is not reached, whatever a host tries.
@@ -200,6 +200,8 @@ trust_level = "trusted"
 `,
       )
     case 'opencode':
+      for (const each of ['.config/opencode', join(relative(home, folder), '.opencode')])
+        installedForItself(write, each)
       return write('.config/opencode/opencode.json', {
         $schema: 'https://opencode.ai/config.json',
         autoupdate: false,
@@ -218,6 +220,21 @@ trust_level = "trusted"
     default:
       return host satisfies never
   }
+}
+
+/**
+ * What opencode installs for itself into each folder of its settings, as after a first start with a network. Without one it may wait a
+ * minute for npm's retries, with any plugin, also an empty one.
+ */
+function installedForItself(write: (path: string, text: object) => void, folder: string): void {
+  const name = '@opencode-ai/plugin'
+  const { dependencies } = JSON.parse(readFileSync(join(PACKAGES, '../package.json'), 'utf8'))
+  const version = dependencies['opencode-ai']
+  const wanted = { dependencies: { [name]: version } }
+  const at = `node_modules/${name}`
+  write(join(folder, 'package.json'), wanted)
+  write(join(folder, 'package-lock.json'), { lockfileVersion: 3, packages: { '': wanted, [at]: { version } } })
+  write(join(folder, at, 'package.json'), { name, version })
 }
 
 function onTerminal(program: string, args: readonly string[], cwd: string, env: Record<string, string>): Terminal {
