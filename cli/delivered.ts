@@ -1,13 +1,14 @@
 import type { Timers } from '../platform/timers.ts'
+import { isMisdated } from '../protocol/reasons.ts'
 import type { Copy, Delivery } from '../sdk/index.ts'
-import { isUnreachable, type Mailbox } from './mailbox.ts'
+import { UNREACHED } from '../sdk/link/questions.ts'
+import { owedOf } from '../sdk/mail/standing.ts'
+import { isUnreachable, type Mailbox, refusalOf } from './mailbox.ts'
 import { poll } from './wait.ts'
 
-/** So long a relay of the recipient is waited for, once one of the sender's own has the message. */
-const BETTER_MS = 3_000
 const QUEUED: Delivery = { state: 'queued' }
 
-/** Waits for the relay's word on what was sent; `queued` if none came in time or no relay can be reached. */
+/** Waits for the word of the relays that the recipient reads; `queued` if none came in time or none can be reached. */
 export async function delivered(
   mailbox: Mailbox,
   id: string,
@@ -18,50 +19,49 @@ export async function delivered(
     if (delivery !== undefined && delivery.state !== 'queued') return delivery
     // A failed connection is known at once; trying on until the time is over would only be felt.
     const copies = mailbox.sent(id)?.copies ?? []
-    const isUnsent = copies.length === 0 ? isUnreachable(mailbox) : copies.every(isStuck)
+    const isUnsent = copies.length === 0 ? isUnreachable(mailbox) : copies.every(isOver)
     return mailbox.agent !== undefined && isUnsent ? QUEUED : undefined
   }
-  const first = (await poll(settled, how)) ?? QUEUED
-  if (!isLeft(first)) return first
-  // The word of a relay that the recipient reads says more than that of one's own.
-  const better = () => {
-    const delivery = mailbox.delivery(id) ?? first
-    return isLeft(delivery) && isUnderWay(mailbox, id) ? undefined : delivery
-  }
-  return (await poll(better, { ...how, ms: Math.min(how.ms, BETTER_MS) })) ?? first
+  return (await poll(settled, how)) ?? mailbox.delivery(id) ?? QUEUED
 }
 
-const isStuck = ({ state, reason }: Copy): boolean =>
-  state === 'refused' || (state === 'waiting' && reason !== undefined)
+/** Nothing more is to be expected of this relay now: it has it, refused it, is not there, or refuses what our clock dates. */
+const isOver = ({ state, reason }: Copy): boolean =>
+  state !== 'waiting' || (reason !== undefined && (reason === UNREACHED.message || isMisdated(reason)))
 
-/** No relay has it that the recipient is known to read. */
-export const isLeft = (delivery: Delivery): boolean => delivery.state === 'stored' && delivery.route === 'own-relays'
-
-/** A relay elsewhere is still being tried. */
-const isUnderWay = (mailbox: Pick<Mailbox, 'agent' | 'sent'>, id: string): boolean =>
-  elsewhere(mailbox, id).some(({ reason }) => reason === undefined)
-
-/** Which relays that are not the sender's own still lack a message, and why. */
-export function elsewhere(mailbox: Pick<Mailbox, 'agent' | 'sent'>, id: string): readonly WaitingAt[] {
-  const own = mailbox.agent?.status().relays.map(({ url }) => url) ?? []
-  return (mailbox.sent(id)?.copies ?? []).flatMap(({ relay, state, reason }) =>
-    state === 'waiting' && !own.includes(relay) ? [{ relay, ...(reason === undefined ? {} : { reason }) }] : [],
-  )
-}
-
-/** Which relays still lack a message, and why, as far as the connections of this process tell. */
+/** Which relays still lack a message, and why, as far as is known here: those that its recipient reads before others. */
 export function waitingAt({ agent, sent }: Pick<Mailbox, 'agent' | 'sent'>, id: string): readonly WaitingAt[] {
   const own = agent?.status().relays ?? []
-  const waiting = (sent(id)?.copies ?? []).filter(({ state }) => state === 'waiting')
+  const copies = sent(id)?.copies ?? []
+  const lacking = copies.filter(({ state }) => state !== 'stored')
+  const owed = owedOf(lacking)
   // Before its recipient's relays are known it has none.
-  const copies = waiting.length > 0 ? waiting : own.map(({ url }): Partial<Copy> & WaitingAt => ({ relay: url }))
-  return copies.map(({ relay, reason }) => {
-    const error = own.find(({ url }) => url === relay)?.error ?? reason
-    return { relay, ...(error === undefined ? {} : { reason: error }) }
+  const all = copies.length > 0 ? [...owed, ...lacking.filter(copy => !owed.includes(copy))] : own.map(toCopy)
+  return all.map(({ relay, state, reason }) => {
+    const error = (state === 'refused' ? undefined : own.find(({ url }) => url === relay)?.error) ?? reason
+    return {
+      relay,
+      ...(state === 'refused' ? { refused: true } : {}),
+      ...(error === undefined ? {} : { reason: error }),
+    }
   })
 }
 
+const toCopy = ({ url }: { readonly url: string }): Copy => ({ relay: url, state: 'waiting' })
+
+/** Why a relay of this profile takes nothing from it, if one of those lacks the message. */
+export function refusedAt(mailbox: Mailbox, id: string): string | undefined {
+  const own = mailbox.agent?.status().relays.map(({ url }) => url) ?? []
+  return waitingAt(mailbox, id).some(({ relay }) => own.includes(relay)) ? refusalOf(mailbox) : undefined
+}
+
+/** Relays that were given a copy of a message to be sure, and have it: it arrives from there if its recipient reads there after all. */
+export const leftAt = ({ sent }: Pick<Mailbox, 'sent'>, id: string): readonly string[] =>
+  (sent(id)?.copies ?? []).flatMap(({ relay, state, fallback }) => (fallback && state === 'stored' ? [relay] : []))
+
 export interface WaitingAt {
   readonly relay: string
+  /** For good: it is not offered again. */
+  readonly refused?: true
   readonly reason?: string
 }

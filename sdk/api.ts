@@ -238,7 +238,7 @@ export interface Drained {
   readonly left: number
   /** When the next failed one of these is tried again, ms since 1970. */
   readonly nextDueMs?: number
-  /** Messages, replies and receipts that no relay has yet. */
+  /** Messages, replies and receipts that no relay of their recipient has yet; where none is known, no relay at all. */
   readonly unsent: number
   /** Received messages whose senders were not told so yet, because the key did not sign. */
   readonly untold: number

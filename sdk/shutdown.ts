@@ -8,7 +8,7 @@ import type { Unsent } from './state/owned/types.ts'
 
 /** What had to wait when an agent was closed; all of it goes on at the next start. */
 export interface Unfinished {
-  /** Messages and receipts that no relay has yet. */
+  /** Messages and receipts that no relay of their recipient has yet; where none is known, no relay at all. */
   readonly unsent: number
   /** Received messages whose senders could not be told so, because the key did not sign in time. */
   readonly untold: number

@@ -66,8 +66,10 @@ async function publishState(agent: Agent, { home, pubkey }: Profile, ms: number)
 function waitingLines({ queue = 0, undelivered = 0, records = [] }: HealthFacts): string[] {
   const changes = records.reduce((sum, { unwritten, unsent }) => sum + unwritten + unsent, 0)
   return [
-    ...(queue > 0 ? [`  ${plural(queue, 'message')} of yours not yet with a relay`] : []),
-    ...(undelivered > 0 ? [`  ${plural(undelivered, 'message')} of yours given up: no relay took them`] : []),
+    ...(queue > 0 ? [`  ${plural(queue, 'message')} of yours not yet with a relay of their recipient`] : []),
+    ...(undelivered > 0
+      ? [`  ${plural(undelivered, 'message')} of yours given up: the relays of their recipient did not take them`]
+      : []),
     ...(changes > 0 ? [`  ${plural(changes, 'change')} of state or documents at no relay yet (posthorn status)`] : []),
   ]
 }

@@ -58,7 +58,7 @@ const sentFields = ({ id, to, toName, delivery, receipts, copies }: SentEntry) =
     text,
     private: isPrivate,
   })),
-  relays: copies.map(({ relay, state, seq, reason }) => ({ relay, state, seq, reason })),
+  relays: copies.map(({ relay, state, seq, reason, fallback }) => ({ relay, state, seq, reason, fallback })),
 })
 
 function page({ id, to, toName, delivery, receipts, copies }: SentEntry, now: number, paint: Paint): string {
@@ -72,8 +72,11 @@ function page({ id, to, toName, delivery, receipts, copies }: SentEntry, now: nu
     ...('route' in delivery && delivery.route === 'own-relays'
       ? [line('route', 'left at your own relays: no relay of the recipient is known')]
       : []),
-    ...copies.map(({ relay, state, seq, reason }) =>
-      line('relay', `${escapeText(relay)}  ${state}${seq === undefined ? '' : ` (seq ${seq})`}${because(reason)}`),
+    ...copies.map(({ relay, state, seq, reason, fallback }) =>
+      line(
+        'relay',
+        `${escapeText(relay)}  ${state}${seq === undefined ? '' : ` (seq ${seq})`}${fallback ? ', not known to be read there' : ''}${because(reason)}`,
+      ),
     ),
     ...receipts.map(({ state, at, text }) => line('receipt', `${state.padEnd(9)} ${ago(at, now)}${because(text)}`)),
   ].join('\n')

@@ -1,9 +1,10 @@
+import { isMisdated } from '../../protocol/reasons.ts'
 import type { Delivery, InboxEntry, SendOptions } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
-import { delivered, elsewhere, isLeft, type WaitingAt, waitingAt } from '../delivered.ts'
+import { delivered, leftAt, refusedAt, type WaitingAt, waitingAt } from '../delivered.ts'
 import { CliError, exitCodeOfReason, hintOfReason, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { type Mailbox, openMailbox, refusalOf } from '../mailbox.ts'
+import { type Mailbox, openMailbox } from '../mailbox.ts'
 import { messageFields } from '../message-text.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
@@ -31,9 +32,15 @@ export const send: Command<'send'> = async context => {
     if (options.ephemeral) return reportTold(context, id, await poll(() => mailbox.delivery(id), how))
     const delivery = await delivered(mailbox, id, how)
     const reply = isWithRelay(delivery) && options.wait !== undefined ? await replyTo(mailbox, id, context) : undefined
-    const waiting =
-      delivery.state === 'queued' ? waitingAt(mailbox, id) : isLeft(delivery) ? elsewhere(mailbox, id) : []
-    return report(context, { id, delivery, reply, refusal: refusalOf(mailbox), waiting })
+    const isOwed = delivery.state === 'queued' || delivery.state === 'refused'
+    return report(context, {
+      id,
+      delivery,
+      reply,
+      refusal: refusedAt(mailbox, id),
+      waiting: isOwed ? waitingAt(mailbox, id) : [],
+      left: isOwed ? leftAt(mailbox, id) : [],
+    })
   } finally {
     await mailbox.close()
   }
@@ -70,13 +77,14 @@ interface Sent {
   readonly reply: InboxEntry | undefined
   /** Why the relay takes nothing from us. */
   readonly refusal: string | undefined
-  /** Of one that is queued: the relays that lack it. */
+  /** Of one that is queued or refused: the relays that lack it, and those that have it though its recipient is not known to read there. */
   readonly waiting: readonly WaitingAt[]
+  readonly left: readonly string[]
 }
 
 function report(
   { out, options, operands: [to = ''] }: Context<'send'>,
-  { id, delivery, reply, refusal, waiting }: Sent,
+  { id, delivery, reply, refusal, waiting, left }: Sent,
 ): ExitCode {
   const waited = options.wait !== undefined
   const replyFields = waited ? { reply: reply === undefined ? null : messageFields(reply) } : {}
@@ -85,21 +93,25 @@ function report(
     queued: isQueued,
     id,
     ...delivery,
-    ...(isQueued || waiting.length > 0 ? { waiting } : {}),
+    ...(isQueued ? { waiting } : {}),
+    ...(left.length > 0 ? { left } : {}),
     ...replyFields,
+  }
+  const sayLeft = () => {
+    if (left.length > 0)
+      out.say(
+        `left at ${left.map(escapeText).join(' ')}: it arrives from there only if ${escapeText(to)} reads there, too`,
+      )
   }
   out.result(reply === undefined ? id : escapeText(reply.text), fields)
   switch (delivery.state) {
     case 'stored': {
       const place = delivery.seq === undefined ? '' : ` (seq ${delivery.seq})`
       if (delivery.route === 'own-relays') {
-        const missing = waiting.map(({ relay }) => escapeText(relay)).join(', ')
-        const why = missing ? `${missing} does not have it yet` : `no relay of ${escapeText(to)} is known`
-        out.say(`left at ${escapeText(delivery.relay)}${place}, a relay of yours: ${why}`)
-        if (!missing)
-          out.say(
-            'it arrives if they read there; their nprofile, which posthorn whoami prints, says where else they do',
-          )
+        out.say(
+          `left at ${escapeText(delivery.relay)}${place}, a relay of yours: no relay of ${escapeText(to)} is known`,
+        )
+        out.say('it arrives if they read there; their nprofile, which posthorn whoami prints, says where else they do')
       } else out.say(`stored at ${escapeText(delivery.relay)}${place}; it waits there for ${escapeText(to)}`)
       if (!waited || reply !== undefined) return EXIT.ok
       out.say('no reply yet; it will come to the inbox')
@@ -109,11 +121,15 @@ function report(
       if (refusal !== undefined) {
         const error = new CliError('refused', EXIT.refused, `the relay takes nothing from this profile: ${refusal}`)
         out.fail('send', error, hintOfReason(refusal))
+        sayLeft()
         out.say('the message is queued and goes out once the relay takes it')
         return EXIT.refused
       }
-      for (const { relay, reason = 'it has not answered in time' } of waiting)
-        out.say(`${escapeText(relay)} does not have it: ${escapeLine(reason, 160)}`)
+      for (const { relay, refused, reason = 'it has not answered in time' } of waiting)
+        out.say(`${escapeText(relay)} ${refused ? 'refused' : 'does not have'} it: ${escapeLine(reason, 160)}`)
+      if (waiting.some(({ reason = '' }) => isMisdated(reason)))
+        out.say('the clock of this machine is wrong, or that of the relay: set the one that is wrong (NTP)')
+      sayLeft()
       out.say('the message is queued, and goes out with the next verb that reaches the relay')
       return EXIT.unreachable
     case 'refused':
@@ -122,6 +138,10 @@ function report(
         new CliError('refused', EXIT.failure, `${delivery.relay} refused the message: ${delivery.reason}`),
         hintOfReason(delivery.reason),
       )
+      for (const { relay, reason = '' } of waiting)
+        if (relay !== delivery.relay) out.say(`${escapeText(relay)} does not have it: ${escapeLine(reason, 160)}`)
+      sayLeft()
+      out.say(`it is not offered again by itself; posthorn receipts ${id} has what each relay said`)
       return exitCodeOfReason(delivery.reason)
     case 'expired':
       out.fail('send', new CliError('expired', EXIT.failure, 'the deadline passed before the relay took the message'))

@@ -33,9 +33,13 @@ export const status: Command<'status'> = async context => {
       out.paint.bold(escapeText(profile.name)),
       ...relays.map(relay => relayLine(relay, out.paint)),
       ...(relays.length > 0 ? [] : profile.relays.map(url => `  relay   ${escapeText(url)} (not asked)`)),
-      `  queue   ${queue === 0 ? 'empty' : `${plural(queue, 'message')} not yet with a relay`}`,
+      `  queue   ${queue === 0 ? 'empty' : `${plural(queue, 'message')} not yet with a relay of their recipient`}`,
       `  unread  ${unread}${unknownSenders > 0 ? `, among them from ${plural(unknownSenders, 'unknown sender')}` : ''}`,
-      ...(undelivered === 0 ? [] : [`  refused ${plural(undelivered, 'sent message')} given up: no relay took them`]),
+      ...(undelivered === 0
+        ? []
+        : [
+            `  refused ${plural(undelivered, 'sent message')} given up: the relays of their recipient did not take them`,
+          ]),
       ...(failed === 0 ? [] : [`  failed  ${plural(failed, 'message')} given up: no handler worked them off`]),
       ...(facts.records ?? []).map(recordLine),
       ...(agent ? [] : [`  agent   ${RUNNING}`]),

@@ -104,7 +104,12 @@ export const OUTPUTS: Readonly<Partial<Record<VerbName, Schema>>> = {
           { text },
         ),
       ),
-      relays: list(object({ relay: text, state: words('waiting', 'stored', 'refused') }, { seq: count, reason: text })),
+      relays: list(
+        object(
+          { relay: text, state: words('waiting', 'stored', 'refused') },
+          { seq: count, reason: text, fallback: flag },
+        ),
+      ),
     },
     { toName: text, reason: text, route },
   ),

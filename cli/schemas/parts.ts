@@ -65,14 +65,15 @@ export const deliveryState = words(
 /** Why the relay that stored a message was given it. */
 export const route = words('inbox-relays', 'local-profile', 'hint', 'own-relays')
 
-/** What is known of a message that was sent, beside its state. `waiting`: the relays that lack it, while it is queued, or left at a relay of the sender. */
+/** What is known of a message that was sent, beside its state. `waiting`: the relays that lack it, while it is queued; `left`: those that have it, though its recipient is known to read at others. */
 export const delivery = {
   relay: text,
   seq: count,
   route,
   reason: text,
   at: time,
-  waiting: list(object({ relay: text }, { reason: text })),
+  waiting: list(object({ relay: text }, { reason: text, refused: flag })),
+  left: list(text),
 }
 
 export const standing = words('contact', 'machine', 'allowed', 'denied', 'stranger')

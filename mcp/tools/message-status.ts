@@ -25,7 +25,17 @@ export const messageStatus = defineTool({
     state: z.string(),
     route: routeShape,
     reason,
-    relays: z.array(z.object({ relay: z.string(), state: z.enum(['waiting', 'stored', 'refused']), reason })),
+    relays: z.array(
+      z.object({
+        relay: z.string(),
+        state: z.enum(['waiting', 'stored', 'refused']),
+        fallback: z
+          .boolean()
+          .optional()
+          .describe('true: given to be sure; the recipient is known to read at the others'),
+        reason,
+      }),
+    ),
     receipts: z
       .array(z.object({ state: z.string(), at: z.string(), note: reason }))
       .describe('signed by the recipient'),
@@ -64,9 +74,10 @@ const reasonOf = (delivery: Delivery): string | undefined =>
 
 /** Addresses of relays that the recipient has named are its words. */
 const relaysOf = ({ self }: Post, { copies }: SentEntry, fence: Fence) =>
-  copies.map(({ relay, state, reason: why }) => ({
+  copies.map(({ relay, state, fallback, reason: why }) => ({
     relay: self.relays.includes(relay) ? relay : fence.wrap(relay),
     state,
+    ...(fallback ? { fallback } : {}),
     ...(why === undefined ? {} : { reason: fence.wrap(why) }),
   }))
 

@@ -36,7 +36,7 @@ export const routeOf = (delivery: Delivery) =>
 export function nextStep(delivery: Delivery, name: string): string {
   switch (delivery.state) {
     case 'queued':
-      return 'No relay has it yet; it is kept here and goes out when one is reached. Do not send it again.'
+      return `No relay where ${name} reads has it yet; it is kept here and offered again by itself. Do not send it again. message_status says which relays it waits for, and why.`
     case 'stored':
       if (delivery.route === 'own-relays')
         return `Left at a relay of yours, because no relay of ${name} is known: it arrives only if ${name} reads there. Ask message_status later. The operator can add where ${name} reads: posthorn contact add <name> <nprofile>`
@@ -46,7 +46,7 @@ export function nextStep(delivery: Delivery, name: string): string {
     case 'refused':
     case 'undeliverable':
     case 'unheard':
-      return 'No relay took it. Tell the operator; posthorn doctor says why.'
+      return `No relay where ${name} reads took it, and it is not offered again. Tell the operator; message_status says what each relay answered.`
     case 'expired':
       return 'Its deadline passed. Send a new one if it is still needed.'
     case 'received':

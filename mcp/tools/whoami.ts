@@ -15,7 +15,7 @@ export const statusShape = z.object({
   npub: z.string(),
   nprofile: z.string().describe('npub and relays in one: what others need to write to you'),
   relays: z.array(relayShape),
-  queue: z.number().int().describe('sent messages that no relay has yet'),
+  queue: z.number().int().describe('sent messages that no relay of their recipient has yet'),
   all_well: z.boolean().describe('nothing is amiss, as far as this program can know; false beside another program'),
   problems: z
     .array(z.object({ code: z.string(), about: z.string().optional(), what: z.string(), do: z.string() }))

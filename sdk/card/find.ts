@@ -2,7 +2,7 @@ import { AGENT_CARD } from '../../protocol/kinds.ts'
 import type { Lines } from '../link/lines.ts'
 import { type FoundCard, foundOf } from './found.ts'
 import type { CardQuery, Collect } from './search.ts'
-import { mentions, skillTags } from './shape.ts'
+import { mentions, skillTags } from './words.ts'
 
 const PAGE = 500
 

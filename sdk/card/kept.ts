@@ -1,21 +1,14 @@
-import { type NostrEvent, parseEvent } from '../../protocol/event.ts'
-import { parseJson } from '../../protocol/json.ts'
-import { AGENT_CARD } from '../../protocol/kinds.ts'
-import { verifyEvent } from '../../protocol/signature.ts'
+import type { NostrEvent } from '../../protocol/event.ts'
 import type { Shelf } from '../shelf.ts'
+import { keptEvent } from './kept-event.ts'
 import { type AgentCard, parseCard } from './shape.ts'
-
-/** Its name on the shelf. */
-export const CARD_SHELF = 'card'
 
 /** The card that was last set or adopted; undefined if there is none, or none of this key. */
 export function keptCard(
   shelf: Shelf,
   pubkey: string,
 ): { readonly event: NostrEvent; readonly card: AgentCard } | undefined {
-  const json = parseJson(shelf.read(CARD_SHELF) ?? '')
-  const event = json.ok ? parseEvent(json.value) : json
-  if (!event.ok || event.value.pubkey !== pubkey || event.value.kind !== AGENT_CARD) return undefined
-  const card = parseCard(event.value.content)
-  return card.ok && verifyEvent(event.value) ? { event: event.value, card: card.value } : undefined
+  const event = keptEvent(shelf, pubkey)
+  const card = event && parseCard(event.content)
+  return event && card?.ok ? { event, card: card.value } : undefined
 }

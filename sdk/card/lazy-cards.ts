@@ -1,5 +1,6 @@
 import { onDemand } from '../../platform/on-demand.ts'
-import { keptCard } from './kept.ts'
+import { keptEvent } from './kept-event.ts'
+import type { AgentCard } from './shape.ts'
 import type { AgentCards, CardsOptions } from './types.ts'
 
 export const loadCards = onDemand(() => import('../seldom.ts'))
@@ -10,7 +11,9 @@ export const loadCards = onDemand(() => import('../seldom.ts'))
  */
 export function lazyCards(options: CardsOptions): AgentCards & { close(): void } {
   const { lines, shelf, signer } = options
-  const kept = keptCard(shelf, signer.pubkey)?.card
+  // Checked before it was signed by this key: what checks cards stays with what publishes them.
+  const event = keptEvent(shelf, signer.pubkey)
+  const kept = event && Object.freeze(JSON.parse(event.content) as AgentCard)
   let cards: ReturnType<typeof lazyCards> | undefined
   let closed = false
 

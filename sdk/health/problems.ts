@@ -36,7 +36,11 @@ export interface Problem {
 
 const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
 
-/** Everything that was sent, set or edited here is at a relay, and none of it was refused. False where that is not known. */
+/**
+ * Everything that was sent, set or edited here is where it is read, and none of it was refused. Of each message one relay where its
+ * recipient is known to read has a copy, or one of the sender's own where none is known (`Delivery`); of state and documents as many as
+ * they ask for. Whether a recipient has read a message, only its receipt says. False where something is not known.
+ */
 export const isPublished = ({ queue, undelivered, records, state }: HealthFacts): boolean =>
   queue === 0 &&
   undelivered === 0 &&
@@ -140,13 +144,13 @@ function mailProblems({ queue = 0, undelivered = 0, failed = 0, unknownSenders =
     ...warn(
       queue,
       'mail-waiting',
-      `${plural(queue, 'message')} not yet with a relay`,
+      `${plural(queue, 'message')} not yet with a relay of their recipient`,
       'posthorn catchup tries again; posthorn receipts <id> says what each relay answered',
     ),
     ...warn(
       undelivered,
       'mail-undelivered',
-      `${plural(undelivered, 'sent message')} that no relay took: given up`,
+      `${plural(undelivered, 'sent message')} that the relays of their recipient did not take: given up`,
       'agent.deadLetters lists, retries or drops them; posthorn receipts <id> has the reasons',
     ),
     ...warn(

@@ -137,4 +137,7 @@ export const MAIL_MIGRATIONS: readonly string[] = [
   CREATE INDEX inbox_due ON inbox (due_ms) WHERE state = 'failed';
   CREATE INDEX inbox_work_senders ON inbox (state, act, sender, priority DESC, ordinal, stranger) WHERE topic IS NULL;
   `,
+  `
+  ALTER TABLE copies ADD COLUMN fallback INTEGER NOT NULL DEFAULT 0; -- 1: given to be sure; what its relay says decides nothing
+  `,
 ]

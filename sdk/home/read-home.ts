@@ -38,7 +38,7 @@ export interface HomeView {
   position(relay: string): Cursor | undefined
   /** Mail that this relay has may be missing: something came damaged, and the inbox was not compared since. */
   suspect(relay: string): boolean
-  /** The oldest messages that no relay has acknowledged yet, `at` in seconds. */
+  /** The oldest messages that no relay of their recipient has yet, `at` in seconds. */
   queued(limit: number): readonly { readonly id: string; readonly to: string; readonly at: number }[]
   /** Relays are unknown from outside; see the running agent. */
   status(): MailStatus

@@ -1,6 +1,8 @@
 import type { Database, Statement } from '../../platform/sqlite.ts'
-import { deliveryOf } from '../mail/memory-copies.ts'
+import { endOf } from '../mail/memory-copies.ts'
+import { standingOf } from '../mail/standing.ts'
 import type { CarryOver, Copy, MailStore, Outcome, PruneTimes, WaitingCopy } from '../mail/store.ts'
+import type { Delivery } from '../mail/types.ts'
 
 type CopyMethods = Pick<
   MailStore,
@@ -21,14 +23,14 @@ type CopyMethods = Pick<
   | 'carryOver'
 >
 
-/** An OK that comes later is the truth. */
-const REVOCABLE: readonly unknown[] = ['expired', 'undeliverable', 'received']
+/** The copies decide. */
+const STANDING: readonly unknown[] = ['queued', 'stored', 'refused']
 
 /** On its way, or waiting for its recipient. */
 const OPEN: readonly unknown[] = ['queued', 'stored']
 
-/** On its way, or not heard of since a relay stored it after a time. */
-const AWAITING = `(state = 'queued' OR state = 'stored' AND settled_ms > ?
+/** On its way, or not heard of since relays stored or refused it after a time. */
+const AWAITING = `(state = 'queued' OR state IN ('stored', 'refused') AND settled_ms > ?
   AND NOT EXISTS (SELECT 1 FROM receipts WHERE message = outbox.id))`
 
 interface WaitingRow {
@@ -44,6 +46,7 @@ interface CopyRow {
   state: Copy['state']
   seq: number | null
   reason: string | null
+  fallback: number
 }
 
 /** The relays' copies of what was sent: table `copies` beside `outbox`. `sql` prepares once. */
@@ -53,23 +56,70 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
     INSERT INTO copies (id, relay, state, seq, epoch, reason) VALUES (@id, @relay, @state, @seq, @epoch, @reason)
     ON CONFLICT (id, relay) DO UPDATE SET state = excluded.state, seq = excluded.seq, epoch = excluded.epoch, reason = excluded.reason`)
   const dropWaiting = sql("DELETE FROM copies WHERE id = ? AND state = 'waiting'")
-  const hopes = sql("SELECT count(*) FROM copies WHERE id = ? AND state <> 'refused'").pluck()
   const end = sql(`
     UPDATE outbox SET state = @state, relay = @relay, seq = @seq, reason = @reason, settled_ms = @nowMs WHERE id = @id`)
-  const wait = sql("INSERT INTO copies (id, relay, state) VALUES (?, ?, 'waiting') ON CONFLICT (id, relay) DO NOTHING")
+  const wait = sql(
+    "INSERT INTO copies (id, relay, state, fallback) VALUES (?, ?, 'waiting', ?) ON CONFLICT (id, relay) DO NOTHING",
+  )
+  const noteWaiting = sql(
+    "UPDATE copies SET reason = @reason WHERE id = @id AND relay = @relay AND state = 'waiting' AND @state = 'waiting'",
+  )
+  const copiesOf = (id: string): readonly Copy[] =>
+    (
+      sql('SELECT relay, state, seq, reason, fallback FROM copies WHERE id = ? ORDER BY place').all(id) as CopyRow[]
+    ).map(toCopy)
+  const put = (id: string, delivery: Delivery, nowMs: number) =>
+    end.run({ relay: null, seq: null, reason: null, ...delivery, id, nowMs })
 
   /** Returns whether the delivery changed. */
   function settleOne(outcome: Outcome, nowMs: number): boolean {
     const { id } = outcome
     const state = stateOf.get(id)
     if (state === undefined) return false
-    if (outcome.state === 'expired' || outcome.state === 'undeliverable') dropWaiting.run(id)
-    else putCopy.run({ seq: null, epoch: null, reason: null, ...outcome })
+    if (outcome.state === 'waiting') {
+      noteWaiting.run(outcome)
+      return false
+    }
+    if (outcome.state === 'expired' || outcome.state === 'undeliverable') {
+      dropWaiting.run(id)
+      if (state === 'queued') put(id, endOf(outcome), nowMs)
+      return state === 'queued'
+    }
+    putCopy.run({ seq: null, epoch: null, reason: null, ...outcome })
+    if (state === 'stored') return false
+    const standing = standingOf(copiesOf(id))
     // An OK that crossed the deadline is the truth.
-    if (state !== 'queued' && !(REVOCABLE.includes(state) && outcome.state === 'stored')) return false
-    if (outcome.state === 'refused' && Number(hopes.get(id)) > 0) return false
-    end.run({ relay: null, seq: null, reason: null, ...deliveryOf(outcome), id, nowMs })
+    const ends = standing.state === 'stored' || (standing.state === 'refused' && state === 'queued')
+    if (ends) put(id, standing, nowMs)
+    return ends
+  }
+
+  const requeued = sql(`UPDATE outbox SET state = 'queued', relay = NULL, seq = NULL, reason = NULL, settled_ms = NULL,
+    waits_since_ms = NULL WHERE id = ?`)
+  const moved = sql('UPDATE outbox SET relay = @relay, seq = @seq WHERE id = @id')
+
+  /** What its copies come to decides again of one that is queued, stored or refused. Returns whether that changed. */
+  function restand(id: string, nowMs: number): boolean {
+    const before = stateOf.get(id)
+    if (!STANDING.includes(before)) return false
+    const standing = standingOf(copiesOf(id))
+    if (standing.state === before) {
+      if (standing.state === 'stored') moved.run({ seq: null, ...standing, id })
+      return false
+    }
+    if (standing.state === 'queued') requeued.run(id)
+    else put(id, standing, nowMs)
     return true
+  }
+
+  function addressOne(id: string, reads: readonly string[], fallback: readonly string[] = [], nowMs = 0): boolean {
+    let changes = 0
+    if (reads.length > 0)
+      changes += sql(`UPDATE copies SET fallback = NOT fallback
+        WHERE id = ? AND fallback = (relay IN (SELECT value FROM json_each(?)))`).run(id, JSON.stringify(reads)).changes
+    for (const relay of reads) changes += wait.run(id, relay, 0).changes
+    for (const relay of fallback) changes += wait.run(id, relay, reads.length > 0 ? 1 : 0).changes
+    return changes > 0 && restand(id, nowMs)
   }
 
   return {
@@ -82,15 +132,18 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
         const { place, ...mail } = toWaiting(row)
         return { ...mail, ordinal: place }
       }),
-    address: db.transaction((id: string, relays: readonly string[]) => {
-      if (stateOf.get(id) !== undefined) for (const relay of relays) wait.run(id, relay)
-    }).immediate,
-    awaiting: storedAfterMs =>
-      sql(`SELECT DISTINCT recipient FROM outbox WHERE ${AWAITING}`).pluck().all(storedAfterMs) as string[],
-    readdress: db.transaction((to: string, relays: readonly string[], storedAfterMs: number) => {
-      const ids = sql(`SELECT id FROM outbox WHERE ${AWAITING} AND recipient = ? ORDER BY ordinal`).pluck()
-      for (const id of ids.all(storedAfterMs, to) as string[]) for (const relay of relays) wait.run(id, relay)
-    }).immediate,
+    address: db.transaction(
+      (id: string, reads: readonly string[], fallback?: readonly string[], nowMs?: number) =>
+        stateOf.get(id) !== undefined && addressOne(id, reads, fallback, nowMs),
+    ).immediate,
+    awaiting: settledAfterMs =>
+      sql(`SELECT DISTINCT recipient FROM outbox WHERE ${AWAITING}`).pluck().all(settledAfterMs) as string[],
+    readdress: db.transaction(
+      (to: string, reads: readonly string[], settledAfterMs: number, fallback?: readonly string[], nowMs?: number) => {
+        const ids = sql(`SELECT id FROM outbox WHERE ${AWAITING} AND recipient = ? ORDER BY ordinal`).pluck()
+        return (ids.all(settledAfterMs, to) as string[]).filter(id => addressOne(id, reads, fallback, nowMs))
+      },
+    ).immediate,
     waiting: (relay, after, limit) =>
       (
         sql(`SELECT place, copies.id, recipient, event, expires FROM copies JOIN outbox ON outbox.id = copies.id
@@ -109,10 +162,7 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
         SELECT relay FROM each WHERE relay IS NOT NULL`)
         .pluck()
         .all() as string[],
-    copies: id =>
-      (sql('SELECT relay, state, seq, reason FROM copies WHERE id = ? ORDER BY place').all(id) as CopyRow[]).map(
-        toCopy,
-      ),
+    copies: copiesOf,
     settle: db.transaction((outcomes: readonly Outcome[], nowMs: number) =>
       outcomes.flatMap(outcome => (settleOne(outcome, nowMs) ? [outcome.id] : [])),
     ).immediate,
@@ -141,8 +191,10 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
         waits_since_ms = NULL WHERE id = ? AND state IN ('refused', 'undeliverable')`)
       const wasGivenUp = queue.run(id).changes > 0
       if (!wasGivenUp && !OPEN.includes(stateOf.get(id))) return false
-      const refused = sql("DELETE FROM copies WHERE id = ? AND state = 'refused' RETURNING relay").pluck().all(id)
-      for (const relay of refused) wait.run(id, relay)
+      const refused = sql("DELETE FROM copies WHERE id = ? AND state = 'refused' RETURNING relay, fallback").all(
+        id,
+      ) as Pick<CopyRow, 'relay' | 'fallback'>[]
+      for (const { relay, fallback } of refused) wait.run(id, relay, fallback)
       return wasGivenUp || refused.length > 0
     }).immediate,
     unheard: () =>
@@ -158,24 +210,16 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
       ).map(({ epoch, seq }) => ({ epoch: epoch ?? undefined, seq })),
     carryOver: db.transaction((relay: string, { from, to, upTo }: CarryOver) => {
       const lost = sql(
-        `DELETE FROM copies WHERE relay = ? AND state = 'stored' AND epoch IS ? AND seq > ? RETURNING id`,
-      )
-        .pluck()
-        .all(relay, from ?? null, upTo) as string[]
+        `DELETE FROM copies WHERE relay = ? AND state = 'stored' AND epoch IS ? AND seq > ? RETURNING id, fallback`,
+      ).all(relay, from ?? null, upTo) as { id: string; fallback: number }[]
       sql(`UPDATE copies SET epoch = ? WHERE relay = ? AND state = 'stored' AND epoch IS ? AND seq IS NOT NULL`).run(
         to,
         relay,
         from ?? null,
       )
-      for (const id of lost) wait.run(id, relay)
-      const other = sql("SELECT relay, seq FROM copies WHERE id = ? AND state = 'stored' ORDER BY place LIMIT 1")
-      const move = sql("UPDATE outbox SET relay = @relay, seq = @seq WHERE id = @id AND state = 'stored'")
-      const requeue = sql(`UPDATE outbox SET state = 'queued', relay = NULL, seq = NULL, settled_ms = NULL,
-        waits_since_ms = NULL WHERE id = @id AND state = 'stored'`)
-      for (const id of lost) {
-        const elsewhere = other.get(id) as { relay: string; seq: number | null } | undefined
-        if (elsewhere) move.run({ ...elsewhere, id })
-        else requeue.run({ id })
+      for (const { id, fallback } of lost) {
+        wait.run(id, relay, fallback)
+        restand(id, 0)
       }
       return lost.length
     }).immediate,
@@ -190,5 +234,11 @@ const toWaiting = ({ place, id, recipient, event, expires }: WaitingRow): Waitin
   ...(expires === null ? {} : { expires }),
 })
 
-const toCopy = ({ relay, state, seq, reason }: CopyRow): Copy =>
-  Object.freeze({ relay, state, ...(seq === null ? {} : { seq }), ...(reason === null ? {} : { reason }) })
+const toCopy = ({ relay, state, seq, reason, fallback }: CopyRow): Copy =>
+  Object.freeze({
+    relay,
+    state,
+    ...(seq === null ? {} : { seq }),
+    ...(reason === null ? {} : { reason }),
+    ...(fallback ? { fallback: true } : {}),
+  })

@@ -84,7 +84,8 @@ function mailStoreOn(db: Database, later: SyncLater): MailStore {
         private = excluded.private`).run({ text: null, ...receipt, private: receipt.private ? 1 : 0 })
     sql("DELETE FROM copies WHERE id = ? AND state = 'waiting'").run(receipt.of)
     sql(
-      `UPDATE outbox SET settled_ms = ?, state = CASE state WHEN 'queued' THEN 'received' ELSE state END WHERE id = ?`,
+      `UPDATE outbox SET settled_ms = ?, state = CASE WHEN state IN ('queued', 'refused', 'undeliverable') THEN 'received' ELSE state END
+        WHERE id = ?`,
     ).run(nowMs ?? receipt.at * 1000, receipt.of)
   }
 

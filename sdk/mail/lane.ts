@@ -106,6 +106,7 @@ export function createLane(options: LaneOptions): Lane {
       const known = epoch === undefined ? {} : { epoch }
       options.onOutcome({ id: mail.id, state: 'stored', relay: url, ...told, ...known })
     } else if (accepted === false && isMisdated(message)) {
+      stay(mail, message)
       void options.redate(mail).then(again => {
         if (again === 'final') return refuse(mail, message)
         if (again !== 'wait') return send(again)
@@ -115,6 +116,7 @@ export function createLane(options: LaneOptions): Lane {
     } else if (accepted === false && prefix !== undefined && FINAL.has(prefix)) {
       refuse(mail, message)
     } else if (link.isOpen) {
+      if (accepted === false) stay(mail, message)
       // What follows would be refused alike.
       if (prefix === 'rate-limited' || prefix === 'auth-required') pause()
       rest(mail)
@@ -122,6 +124,10 @@ export function createLane(options: LaneOptions): Lane {
       refusal = message
       options.onChange()
     }
+  }
+
+  function stay({ id }: OutgoingMail, reason: string): void {
+    options.onOutcome({ id, state: 'waiting', relay: url, reason })
   }
 
   function refuse({ id }: OutgoingMail, reason: string): void {

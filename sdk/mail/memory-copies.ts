@@ -1,5 +1,6 @@
 import type { Table } from '../tables.ts'
 import { isTerminal } from './receipt-order.ts'
+import { standingOf } from './standing.ts'
 import type { Copy, MailStore, Outcome, OutgoingMail } from './store.ts'
 import type { Delivery, Receipt } from './types.ts'
 
@@ -42,10 +43,10 @@ export function createCopyIndex<Row extends CopiedRow>(
   const write = (row: Readonly<Row>, change: Partial<CopiedRow>) =>
     void outbox.set(row.id, Object.freeze({ ...row, ...change }))
   /** A copy that waits at the end of its relay's queue. */
-  const wait = (id: string, relay: string): CopyRow => {
+  const wait = (id: string, copy: Pick<Copy, 'relay' | 'fallback'>): CopyRow => {
     lastPlace += 1
-    queueOf(relay).set(lastPlace, id)
-    return Object.freeze({ relay, state: 'waiting', place: lastPlace })
+    queueOf(copy.relay).set(lastPlace, id)
+    return Object.freeze({ ...roleOf(copy), relay: copy.relay, state: 'waiting', place: lastPlace })
   }
 
   const remove = (id: string): boolean => {
@@ -68,42 +69,63 @@ export function createCopyIndex<Row extends CopiedRow>(
     if (outcome.state === 'expired' || outcome.state === 'undeliverable') {
       for (const copy of row.copies) if (copy.state === 'waiting') leave(copy)
       const copies = row.copies.filter(copy => copy.state !== 'waiting')
-      write(row, { copies, ...(open ? { delivery: deliveryOf(outcome), settledMs: nowMs } : {}) })
+      write(row, { copies, ...(open ? { delivery: endOf(outcome), settledMs: nowMs } : {}) })
       return open
     }
     const before = row.copies.find(({ relay }) => relay === outcome.relay)
-    if (before?.state === 'waiting') leave(before)
+    const waits = outcome.state === 'waiting'
+    if (before?.state === 'waiting') {
+      if (!waits) leave(before)
+    } else if (waits) return false
     const { id: _id, ...told } = outcome
-    const copy: CopyRow = Object.freeze({ ...told, place: before?.place ?? 0 })
+    const copy: CopyRow = Object.freeze({ ...told, ...roleOf(before), place: before?.place ?? 0 })
     const copies = before ? row.copies.map(each => (each === before ? copy : each)) : [...row.copies, copy]
+    const standing = standingOf(copies)
     // An OK that crossed the deadline is the truth.
-    const ends =
-      outcome.state === 'stored'
-        ? open || ['expired', 'undeliverable', 'received'].includes(row.delivery.state)
-        : open && copies.every(({ state }) => state === 'refused')
-    write(row, { copies, ...(ends ? { delivery: deliveryOf(outcome), settledMs: nowMs } : {}) })
+    const ends = standing.state === 'stored' ? row.delivery.state !== 'stored' : open && standing.state === 'refused'
+    write(row, { copies, ...(ends ? { delivery: standing, settledMs: nowMs } : {}) })
     return ends
   }
 
-  function address(id: string, relays: readonly string[]): void {
-    const row = outbox.get(id)
-    if (!row) return
-    const fresh = [...new Set(relays)].filter(relay => !row.copies.some(copy => copy.relay === relay))
-    if (fresh.length > 0) write(row, { copies: [...row.copies, ...fresh.map(relay => wait(id, relay))] })
+  /** What its copies come to decides again of one that is queued, stored or refused. Returns whether that changed. */
+  function restand(row: Readonly<Row>, copies: readonly CopyRow[], nowMs: number): boolean {
+    const delivery = isStanding(row.delivery) ? standingOf(copies) : row.delivery
+    const isOther = delivery.state !== row.delivery.state
+    const settledMs = delivery === QUEUED ? undefined : nowMs
+    write(row, { copies, delivery, ...(isOther ? { settledMs, waitsSinceMs: undefined } : {}) })
+    return isOther
   }
 
-  const awaiting = (storedAfterMs: number) =>
+  function address(id: string, reads: readonly string[], others: readonly string[] = [], nowMs = 0): boolean {
+    const row = outbox.get(id)
+    if (!row) return false
+    const isKnown = reads.length > 0
+    const roleAt = (relay: string) => (isKnown && !reads.includes(relay) ? FALLBACK : {})
+    const copies = row.copies.map(copy => {
+      const { fallback, ...rest } = copy
+      return isKnown && reads.includes(copy.relay) === !!fallback
+        ? Object.freeze({ ...rest, ...roleAt(copy.relay) })
+        : copy
+    })
+    for (const relay of new Set([...reads, ...others]))
+      if (!copies.some(copy => copy.relay === relay)) copies.push(wait(id, { relay, ...roleAt(relay) }))
+    return copies.some((copy, at) => copy !== row.copies[at]) && restand(row, copies, nowMs)
+  }
+
+  const awaiting = (settledAfterMs: number) =>
     [...outbox.values()].filter(
-      ({ id, delivery: { state }, settledMs = 0 }) =>
-        state === 'queued' || (state === 'stored' && settledMs > storedAfterMs && receiptsOf(id).length === 0),
+      ({ id, delivery, settledMs = 0 }) =>
+        delivery.state === 'queued' ||
+        (isStanding(delivery) && settledMs > settledAfterMs && receiptsOf(id).length === 0),
     )
 
   return {
     address,
-    awaiting: storedAfterMs => [...new Set(awaiting(storedAfterMs).map(({ to }) => to))],
-    readdress(to, relays, storedAfterMs) {
-      for (const row of awaiting(storedAfterMs)) if (row.to === to) address(row.id, relays)
-    },
+    awaiting: settledAfterMs => [...new Set(awaiting(settledAfterMs).map(({ to }) => to))],
+    readdress: (to, reads, settledAfterMs, fallback, nowMs) =>
+      awaiting(settledAfterMs).flatMap(row =>
+        row.to === to && address(row.id, reads, fallback, nowMs) ? [row.id] : [],
+      ),
     waiting(relay, after, limit) {
       const found = []
       for (const [place, id] of queues.get(relay) ?? []) {
@@ -122,8 +144,8 @@ export function createCopyIndex<Row extends CopiedRow>(
       if (!row) return
       for (const copy of row.copies) if (copy.state === 'waiting') leave(copy)
       const copies = row.copies.filter(({ state }) => state !== 'waiting')
-      const delivery = row.delivery.state === 'queued' ? receivedAt(nowMs) : row.delivery
-      write(row, { copies, delivery, settledMs: nowMs })
+      const isGone = row.delivery.state === 'queued' || isGivenUp(row)
+      write(row, { copies, delivery: isGone ? receivedAt(nowMs) : row.delivery, settledMs: nowMs })
     },
     overdue(beforeMs, nowMs) {
       const found: string[] = []
@@ -168,7 +190,7 @@ export function createCopyIndex<Row extends CopiedRow>(
       if (!row) return false
       const isRefused = row.copies.some(({ state }) => state === 'refused')
       if (!isGivenUp(row) && !(isRefused && isOpen(row))) return false
-      const copies = row.copies.map(copy => (copy.state === 'refused' ? wait(id, copy.relay) : copy))
+      const copies = row.copies.map(copy => (copy.state === 'refused' ? wait(id, copy) : copy))
       write(row, {
         copies,
         ...(isGivenUp(row) ? { delivery: QUEUED, settledMs: undefined, waitsSinceMs: undefined } : {}),
@@ -206,13 +228,8 @@ export function createCopyIndex<Row extends CopiedRow>(
           write(row, { copies: row.copies.map(copy => (copy === told ? carried : copy)) })
           continue
         }
-        const copies = row.copies.map(copy => (copy === told ? wait(row.id, relay) : copy))
-        const delivery = storedElsewhere(copies)
-        const settledMs = delivery === QUEUED ? undefined : row.settledMs
-        write(row, {
-          copies,
-          ...(row.delivery.state === 'stored' ? { delivery, settledMs, waitsSinceMs: undefined } : {}),
-        })
+        const copies = row.copies.map(copy => (copy === told ? wait(row.id, told) : copy))
+        restand(row, copies, row.settledMs ?? 0)
         count += 1
       }
       return count
@@ -241,6 +258,12 @@ const withoutState = <Row extends CopiedRow>(row: Readonly<Row>): OutgoingMail =
   return { id, to, event, ...(row.expires === undefined ? {} : { expires: row.expires }) }
 }
 
+const FALLBACK = { fallback: true } as const
+const roleOf = (copy: Pick<Copy, 'fallback'> | undefined) => (copy?.fallback ? FALLBACK : {})
+
+/** Its copies decide. */
+const isStanding = ({ state }: Delivery): boolean => state === 'queued' || state === 'stored' || state === 'refused'
+
 /** On its way, or waiting for its recipient. */
 const isOpen = ({ delivery }: Pick<CopiedRow, 'delivery'>): boolean =>
   delivery.state === 'queued' || delivery.state === 'stored'
@@ -253,26 +276,8 @@ export const isGivenUp = ({ delivery }: Pick<CopiedRow, 'delivery'>): boolean =>
 export const receivedAt = (nowMs: number): Delivery =>
   Object.freeze({ state: 'received', at: Math.floor(nowMs / 1000) })
 
-function storedElsewhere(copies: readonly CopyRow[]): Delivery {
-  const other = copies.find(({ state }) => state === 'stored')
-  if (!other) return QUEUED
-  return Object.freeze({ state: 'stored', relay: other.relay, ...(other.seq === undefined ? {} : { seq: other.seq }) })
-}
-
-/** What the sender is told of an outcome. */
-export function deliveryOf(outcome: Outcome): Delivery {
-  switch (outcome.state) {
-    case 'stored':
-      return Object.freeze({
-        state: 'stored',
-        relay: outcome.relay,
-        ...(outcome.seq === undefined ? {} : { seq: outcome.seq }),
-      })
-    case 'refused':
-      return Object.freeze({ state: 'refused', relay: outcome.relay, reason: outcome.reason })
-    case 'expired':
-      return Object.freeze({ state: 'expired' })
-    case 'undeliverable':
-      return Object.freeze({ state: 'undeliverable', reason: outcome.reason })
-  }
+/** What the sender is told where its copies do not decide. */
+export const endOf = (outcome: Outcome): Delivery => {
+  const { id: _id, ...end } = outcome
+  return Object.freeze(end) as Delivery
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../../platform/clock.ts'
 import { createPace } from '../../platform/pace.ts'
 import { type Cancel, every, type Timers } from '../../platform/timers.ts'
+import { allOf, type Destinations } from '../relays/whereabouts.ts'
 import type { MailStore, Outcome, OutgoingMail } from './store.ts'
 
 const PAGE = 100
@@ -23,8 +24,8 @@ export interface OutboxOptions {
   readonly store: MailStore
   readonly clock: Clock
   readonly timers: Timers
-  /** The relays that mail to this key goes to; a promise while that has to be found out. Never rejects, never empty. */
-  relaysOf(recipient: string): readonly string[] | Promise<readonly string[]>
+  /** Where mail to this key goes; a promise while that has to be found out. Never rejects, never empty. */
+  relaysOf(recipient: string): Destinations | Promise<Destinations>
   /** Finds out anew where these read, where that is due; what it finds comes back through `readdress`. Never rejects. */
   review(recipients: readonly string[]): Promise<void>
   /** Something may wait for these relays now, and for whom. */
@@ -43,7 +44,7 @@ export interface Outbox {
   retry(mail: OutgoingMail): void
   settle(outcome: Outcome): void
   /** This recipient reads elsewhere than was known: what it has not been heard of for is taken there, too. */
-  readdress(recipient: string, relays: readonly string[]): void
+  readdress(recipient: string, to: Destinations): void
   close(): void
 }
 
@@ -60,12 +61,13 @@ export function createOutbox(options: OutboxOptions): Outbox {
 
   /** Chooses relays for messages, in order for each recipient. `found`: just learned. */
   function address(
-    found?: { readonly recipient: string; readonly relays: readonly string[] },
+    found?: { readonly recipient: string; readonly relays: Destinations },
     again = false,
     from = again ? 0 : seen,
   ): void {
     if (closed) return
     const touched = new Map<string, Set<string>>()
+    const changed: string[] = []
     let after = from
     let inTime = true
     while (inTime) {
@@ -74,8 +76,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
         after = row.ordinal
         const relays = row.to === found?.recipient ? found.relays : look(row.to)
         if (relays === undefined) continue
-        store.address(row.id, relays)
-        addTo(touched, relays, row.to)
+        if (store.address(row.id, relays.reads, relays.fallback, clock.now())) changed.push(row.id)
+        addTo(touched, allOf(relays), row.to)
       }
       if (rows.length < PAGE) break
       inTime = pace.take()
@@ -83,10 +85,20 @@ export function createOutbox(options: OutboxOptions): Outbox {
     // With thousands queued the rest has its turn later.
     if (!inTime) void pace.next().then(() => address(found, again, after))
     seen = Math.max(seen, after)
+    tellOf(changed)
     if (touched.size > 0) options.onAddressed(touched)
   }
 
-  function look(recipient: string): readonly string[] | undefined {
+  /** Where a recipient reads became known: that decides again what its relays' answers come to. */
+  function tellOf(ids: readonly string[]): void {
+    const outcomes = ids.flatMap((id): Outcome[] => {
+      const delivery = store.delivery(id)
+      return delivery?.state === 'stored' || delivery?.state === 'refused' ? [{ id, ...delivery }] : []
+    })
+    if (ids.length > 0) options.onSettled(outcomes)
+  }
+
+  function look(recipient: string): Destinations | undefined {
     if (looking.has(recipient)) return undefined
     const relays = options.relaysOf(recipient)
     if (!(relays instanceof Promise)) return relays
@@ -141,7 +153,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
 
   function prune(): void {
     const now = clock.now()
-    const reason = 'undeliverable: no relay took it for 7 days'
+    const reason = 'undeliverable: no relay where its recipient reads took it for 7 days'
     for (const id of store.overdue(now - UNDELIVERABLE_MS, now)) settle({ id, state: 'undeliverable', reason })
     store.prune({
       storedBeforeMs: now - COPIES_KEPT_MS,
@@ -169,15 +181,16 @@ export function createOutbox(options: OutboxOptions): Outbox {
     retry({ id, to, expires }) {
       if (expires !== undefined) expireAt(expires * 1000)
       // Where that has to be found out first, `address` comes to it later.
-      store.address(id, look(to) ?? [])
+      const found = look(to)
+      if (found) store.address(id, found.reads, found.fallback, clock.now())
       const waiting = store.copies(id).flatMap(({ relay, state }) => (state === 'waiting' ? [relay] : []))
       options.onAddressed(addTo(new Map(), waiting, to))
     },
     settle,
-    readdress(recipient, relays) {
+    readdress(recipient, { reads, fallback }) {
       if (closed) return
-      store.readdress(recipient, relays, sinceMs())
-      options.onAddressed(addTo(new Map(), relays, recipient))
+      tellOf(store.readdress(recipient, reads, sinceMs(), fallback, clock.now()))
+      options.onAddressed(addTo(new Map(), [...reads, ...fallback], recipient))
     },
     close() {
       write()

@@ -104,6 +104,8 @@ export type Outcome =
       readonly epoch?: string
     }
   | { readonly id: string; readonly state: 'refused'; readonly relay: string; readonly reason: string }
+  /** Not taken now, and offered again. */
+  | { readonly id: string; readonly state: 'waiting'; readonly relay: string; readonly reason: string }
   | { readonly id: string; readonly state: 'expired' }
   | { readonly id: string; readonly state: 'undeliverable'; readonly reason: string }
 
@@ -187,10 +189,10 @@ export interface Stranger {
 export type Verdict = 'accepted' | 'denied'
 
 export interface MailCounts {
-  /** Messages and receipts that no relay has yet. */
+  /** Messages and receipts that no relay has yet where their recipient reads; where none is known, none at all. */
   readonly queue: number
   readonly unread: number
-  /** Sent messages and receipts that relays refused for good, or that no relay took in time. */
+  /** Sent messages and receipts that the relays of their recipient refused for good, or did not take in time. */
   readonly undelivered: number
   /** Received messages that handlers gave up on. */
   readonly failed: number
@@ -299,21 +301,30 @@ export interface MailStore {
   queued(afterOrdinal: number, limit: number): readonly (OutgoingMail & { readonly ordinal: number })[]
   /** Queued messages that no relay was chosen for, in order. */
   unaddressed(afterOrdinal: number, limit: number): readonly (OutgoingMail & { readonly ordinal: number })[]
-  /** Chooses relays for a message, besides those it has: each is to get its copy. */
-  address(id: string, relays: readonly string[]): void
-  /** Recipients of what is queued, and of what a relay stored after `storedAfterMs` and no receipt came for. */
-  awaiting(storedAfterMs: number): readonly string[]
-  /** All of that which is for this recipient is addressed to these relays, too. */
-  readdress(to: string, relays: readonly string[], storedAfterMs: number): void
+  /**
+   * Chooses relays for a message, besides those it has: each is to get its copy. The copies at `reads` decide what becomes of it, the
+   * others none if there is one; if `reads` is empty, that stays as it is. Returns whether its delivery changed.
+   */
+  address(id: string, reads: readonly string[], fallback?: readonly string[], nowMs?: number): boolean
+  /** Recipients of what is queued, and of what relays stored or refused after `settledAfterMs` and no receipt came for. */
+  awaiting(settledAfterMs: number): readonly string[]
+  /** All of that which is for this recipient is addressed to these relays, too. Returns the ids whose delivery changed. */
+  readdress(
+    to: string,
+    reads: readonly string[],
+    settledAfterMs: number,
+    fallback?: readonly string[],
+    nowMs?: number,
+  ): readonly string[]
   /** What waits for a relay, in the order it was addressed to it (or offered again). */
   waiting(relay: string, afterPlace: number, limit: number): readonly WaitingCopy[]
   /** Relays that something waits for. */
   waitingRelays(): readonly string[]
   copies(id: string): readonly Copy[]
   /**
-   * Writes what relays said. A message is `stored` by its first acknowledged copy, `refused` when no copy is left that could
-   * be, `expired` or `undeliverable` only if it was never stored; whatever happens to it then, its other copies go on. Returns the ids whose
-   * delivery changed.
+   * Writes what relays said. A message is `stored` by its first acknowledged copy that counts (`owedOf`), `refused` when none of those is
+   * left that could be, `expired` or `undeliverable` only if it was never stored; whatever happens to it then, its other copies go on.
+   * Returns the ids whose delivery changed.
    */
   settle(outcomes: readonly Outcome[], nowMs: number): readonly string[]
   /**

@@ -98,21 +98,24 @@ export interface Receipt {
 /**
  * Why the relay that stored a message was given it: its recipient's relay lists name it (`inbox-relays`), or its profile on this machine
  * does (`local-profile`), or somebody else (`hint`: a contact, an nprofile, an internet name); or no relay of the recipient is known, and
- * the message was left at the sender's own (`own-relays`): it arrives only if the recipient reads there.
+ * the message was left at the sender's own (`own-relays`): it arrives only if the recipient reads there. Where a relay of the recipient is
+ * known, a copy at the sender's own relays makes no message `stored`.
  */
 export type MailRoute = 'inbox-relays' | 'local-profile' | 'hint' | 'own-relays'
 
 /**
  * What became of a sent message: as far as relays have told (`queued`, `stored`, `refused`, `undeliverable`), then as its recipient has signed
- * (`received` and on). `expired`: its deadline passed before anything terminal.
+ * (`received` and on). `expired`: its deadline passed before anything terminal. `stored`: one relay where the recipient is known to read has
+ * it, or one of the sender's own where none is known. What is learned later can make it `queued` again: the recipient reads elsewhere.
  */
 export type Delivery =
+  /** No relay has it where the recipient is known to read; `agent.copies(id)` says which it waits for. */
   | { readonly state: 'queued' }
   /** `seq` is absent on a relay without SEQ; `route`, the best of its stored copies, from `agent.stored`, `delivery` and `sent`. */
   | { readonly state: 'stored'; readonly relay: string; readonly seq?: number; readonly route?: MailRoute }
   | { readonly state: 'refused'; readonly relay: string; readonly reason: string }
   | { readonly state: 'expired' }
-  /** No relay took it for so long that it was given up: a dead letter. */
+  /** No relay where its recipient reads took it for so long that it was given up: a dead letter. */
   | { readonly state: 'undeliverable'; readonly reason: string }
   /** Ephemeral, and told for as long as the agent runs: a relay passed it on to somebody, though maybe not to the recipient. */
   | { readonly state: 'sent'; readonly relay: string }
@@ -133,7 +136,10 @@ export interface Copy {
   readonly relay: string
   readonly state: 'waiting' | 'stored' | 'refused'
   readonly seq?: number
+  /** Why it was refused, or what the relay said when it was last offered: it is offered again. Untrusted text. */
   readonly reason?: string
+  /** True: given to be sure, while other relays are known where its recipient reads. What this one says decides nothing. */
+  readonly fallback?: true
 }
 
 /** A sent message, as long as it is kept. */

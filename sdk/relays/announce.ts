@@ -1,11 +1,11 @@
 import { type Clock, seconds } from '../../platform/clock.ts'
-import type { NostrEvent } from '../../protocol/event.ts'
-import { supersedes } from '../../protocol/kinds.ts'
+import type { EventTemplate, NostrEvent, Tag } from '../../protocol/event.ts'
+import { INBOX_RELAYS, supersedes } from '../../protocol/kinds.ts'
 import { isMisdated } from '../../protocol/reasons.ts'
 import type { Route } from '../mail/route.ts'
 import { dateOf, horizonOf, removalOf } from '../misdated.ts'
 import type { AnnouncerOptions } from './announcer.ts'
-import { LIST_KINDS, type ListKind, listTemplate, MAX_LISTED, readList } from './lists.ts'
+import { LIST_KINDS, type ListKind, MAX_LISTED, readList } from './lists.ts'
 
 export interface Announcing extends Pick<AnnouncerOptions, 'pubkey' | 'sign'> {
   readonly clock: Clock
@@ -67,3 +67,11 @@ const newestOf = (kind: ListKind, events: readonly NostrEvent[]): NostrEvent | u
   events
     .filter(event => event.kind === kind)
     .reduce<NostrEvent | undefined>((best, event) => (best && !supersedes(event, best) ? best : event), undefined)
+
+/** A list to be signed. */
+const listTemplate = (kind: ListKind, relays: readonly string[], created_at: number): EventTemplate => ({
+  kind,
+  created_at,
+  tags: relays.map((url): Tag => (kind === INBOX_RELAYS ? ['relay', url] : ['r', url])),
+  content: '',
+})

@@ -6,6 +6,8 @@ import { horizonOf } from '../misdated.ts'
 import { foreignRelay } from './addresses.ts'
 import { LIST_KINDS, learn, writeRelays } from './lists.ts'
 import {
+  allOf,
+  type Destinations,
   hintsIn,
   listsIn,
   MAX_HINTS,
@@ -42,7 +44,7 @@ export interface DirectoryOptions {
   /** As far as is known now. */
   isReachable(url: string): boolean
   /** Mail goes elsewhere, too, than when some may have been given its relays. */
-  onMoved(pubkey: string, relays: readonly string[]): void
+  onMoved(pubkey: string, to: Destinations): void
 }
 
 interface Answer {
@@ -52,12 +54,12 @@ interface Answer {
 
 /** Who reads where: relay lists of others, looked for on the agent's relays and remembered with their age. */
 export interface Directory {
-  /** Relays that mail to this key goes to, never empty; a promise only if nothing is known yet. Never rejects. */
-  relaysOf(pubkey: string): readonly string[] | Promise<readonly string[]>
+  /** Where mail to this key goes, never empty; a promise only if nothing is known yet. Never rejects. */
+  relaysOf(pubkey: string): Destinations | Promise<Destinations>
   /** Where a key publishes: by its list, else where somebody said to find it. None if that is not known. Never rejects. */
   writesOf(pubkey: string): Promise<readonly string[]>
-  /** Relays where this key is known to read now, perhaps none. */
-  known(pubkey: string): readonly string[]
+  /** Where mail to this key goes as far as is known now, without the agent's own relays: perhaps nowhere. */
+  known(pubkey: string): Destinations
   /** Why this relay was given mail for that key. */
   routeOver(pubkey: string, url: string): MailRoute
   /** Somebody said, unchecked, that a key reads there: kept with what is known of it. */
@@ -70,7 +72,7 @@ export interface Directory {
 
 export function createDirectory(options: DirectoryOptions): Directory {
   const { store, clock, relays, allowPrivate, ask } = options
-  const asking = new Map<string, Promise<readonly string[]>>()
+  const asking = new Map<string, Promise<Destinations>>()
   let reviewing = false
 
   const whereabouts = (pubkey: string): Whereabouts =>
@@ -90,7 +92,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
     })
   }
 
-  function look(pubkey: string): Promise<readonly string[]> {
+  function look(pubkey: string): Promise<Destinations> {
     const running = asking.get(pubkey)
     if (running !== undefined) return running
     const answer = search(pubkey).then(({ events, complete }) => {
@@ -100,7 +102,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
       const age = isTold ? 0 : ABSENT_FRESH_MS - UNSURE_FRESH_MS
       keep(pubkey, events, clock.now() - age)
       const now = choose(pubkey)
-      if (before && now.some(url => !before.relays.includes(url))) options.onMoved(pubkey, now)
+      if (before && isOther(now, before.relays)) options.onMoved(pubkey, now)
       return now
     })
     asking.set(pubkey, answer)
@@ -123,12 +125,12 @@ export function createDirectory(options: DirectoryOptions): Directory {
     const lists = listsIn(note.text)
     const isAbsent = LIST_KINDS.every(kind => lists[kind] === undefined)
     const relays = choose(pubkey)
-    const freshMs = isAbsent ? ABSENT_FRESH_MS : relays.some(options.isReachable) ? FRESH_MS : UNSURE_FRESH_MS
+    const freshMs = isAbsent ? ABSENT_FRESH_MS : allOf(relays).some(options.isReachable) ? FRESH_MS : UNSURE_FRESH_MS
     const age = clock.now() - note.askedMs
     return { relays, isAbsent, isOld: age < 0 || age > freshMs }
   }
 
-  function relaysOf(pubkey: string): readonly string[] | Promise<readonly string[]> {
+  function relaysOf(pubkey: string): Destinations | Promise<Destinations> {
     const remembered = recall(pubkey)
     // A profile of this machine reads where this disk says, whatever lists there are beside that.
     const local = options.local(pubkey).length > 0
@@ -170,3 +172,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
     },
   }
 }
+
+/** It goes where it did not go before, or counts where it did not count. */
+const isOther = (now: Destinations, before: Destinations): boolean =>
+  now.reads.some(url => !before.reads.includes(url)) || allOf(now).some(url => !allOf(before).includes(url))

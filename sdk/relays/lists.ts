@@ -1,4 +1,4 @@
-import type { EventTemplate, NostrEvent, Tag } from '../../protocol/event.ts'
+import type { NostrEvent } from '../../protocol/event.ts'
 import { INBOX_RELAYS, RELAY_LIST, supersedes } from '../../protocol/kinds.ts'
 import { foreignRelay, isPrivateRelay } from './addresses.ts'
 
@@ -70,11 +70,3 @@ export function announceable(urls: readonly string[]): readonly string[] {
   const open = urls.filter(url => !isPrivateRelay(url))
   return (open.length > 0 ? open : urls).slice(0, MAX_LISTED)
 }
-
-/** A list to be signed. */
-export const listTemplate = (kind: ListKind, relays: readonly string[], created_at: number): EventTemplate => ({
-  kind,
-  created_at,
-  tags: relays.map((url): Tag => (kind === INBOX_RELAYS ? ['relay', url] : ['r', url])),
-  content: '',
-})

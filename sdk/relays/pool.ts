@@ -19,6 +19,7 @@ import { lazyRepairer } from './lazy-repairer.ts'
 import { LIST_KINDS } from './lists.ts'
 import type { Recovery } from './recovery.ts'
 import type { Visit, Visits } from './visits.ts'
+import { allOf } from './whereabouts.ts'
 
 /** Lists taken from one answer: two are asked for. */
 const MAX_ANSWERS = 20
@@ -126,9 +127,10 @@ export function createPool(options: PoolOptions): Pool {
     local,
     ask,
     isReachable: mayDeliver,
-    onMoved: (recipient, found) => outbox.readdress(recipient, found),
+    onMoved: (recipient, to) => outbox.readdress(recipient, to),
   })
-  const relaysOf = (recipient: string) => (recipient === pubkey ? relays : directory.relaysOf(recipient))
+  const relaysOf = (recipient: string) =>
+    recipient === pubkey ? { reads: relays, fallback: [] } : directory.relaysOf(recipient)
   const outbox = createOutbox({
     store,
     clock,
@@ -270,7 +272,7 @@ export function createPool(options: PoolOptions): Pool {
       for (const route of routes) route.follow(topic, replay)
     },
     async publish(event, to, told) {
-      const urls = await relaysOf(to)
+      const urls = allOf(await relaysOf(to))
       const offers = urls.map(async relay => {
         const route = routes.find(({ url }) => url === relay)
         const outcome = await (route ? route.publishSoon(event) : couriers.publish(relay, event, to))

@@ -1,4 +1,5 @@
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
+import { owedOf } from '../mail/standing.ts'
 import type { Copy, MailRoute } from '../mail/types.ts'
 import { foreignRelay } from './addresses.ts'
 import { type KnownList, type KnownLists, LIST_KINDS, mailRelays } from './lists.ts'
@@ -33,13 +34,26 @@ export function whereaboutsOf({ note, local, hints, allowPrivate }: KnownOf): Wh
   }
 }
 
+/** The relays that mail for one recipient goes to. */
+export interface Destinations {
+  /** Where it is known to read: one of these has to have its mail. Empty: no relay of it is known. */
+  readonly reads: readonly string[]
+  /** Given a copy too, because what is known may be old. What these have counts only where no other is known. */
+  readonly fallback: readonly string[]
+}
+
 /**
- * Where mail goes. What a key says of itself decides, with its profile on this machine; hints may be old, and a profile may be run on
- * other relays, so without lists mail goes to the sender's own relays as well.
+ * Where mail goes. A profile of this machine reads where this disk says, another key where its own lists say, without lists where others
+ * say. Hints may be old, and a profile may be run on other relays: its lists, or without them the sender's own relays, get a copy as well.
  */
-export const relaysFor = ({ listed, local, hinted }: Whereabouts, own: readonly string[]): readonly string[] => [
-  ...new Set(listed.length > 0 ? [...listed, ...local] : [...local, ...hinted, ...own]),
-]
+export function relaysFor({ listed, local, hinted }: Whereabouts, own: readonly string[]): Destinations {
+  const reads = [local, listed].find(({ length }) => length > 0) ?? hinted
+  const others = listed.length > 0 ? listed : [...hinted, ...own]
+  return { reads, fallback: others.filter(url => !reads.includes(url)) }
+}
+
+/** All relays that get a copy. */
+export const allOf = ({ reads, fallback }: Destinations): readonly string[] => [...reads, ...fallback]
 
 /** Why a relay was given the mail. */
 export function routeOver(url: string, { listed, local, hinted }: Whereabouts): MailRoute {
@@ -51,9 +65,11 @@ export function routeOver(url: string, { listed, local, hinted }: Whereabouts): 
 /** From the one that says most. */
 const ROUTES: readonly MailRoute[] = ['inbox-relays', 'local-profile', 'hint', 'own-relays']
 
-/** Of the copies that relays have, the one that says most. */
+/** Of the copies that count and that relays have, the one that says most. */
 export function bestCopy(copies: readonly Copy[], routeOf: (url: string) => MailRoute): Partial<Copy> & Routed {
-  const stored = copies.flatMap(copy => (copy.state === 'stored' ? [{ ...copy, route: routeOf(copy.relay) }] : []))
+  const stored = owedOf(copies).flatMap(copy =>
+    copy.state === 'stored' ? [{ ...copy, route: routeOf(copy.relay) }] : [],
+  )
   return ROUTES.flatMap(route => stored.filter(copy => copy.route === route))[0] ?? { route: 'own-relays' }
 }
 

@@ -75,7 +75,7 @@ export function createCounters(clock: Clock): Counters {
       sent += 1
     },
     settled({ state }) {
-      outcomes[state] += 1
+      if (state !== 'waiting') outcomes[state] += 1
     },
     receipt() {
       receipts += 1

@@ -77,6 +77,7 @@ describe('a relay that demands AUTH', () => {
   test('mail over it, and status says that all is well', async () => {
     await using relay = await startRelay({ policy: saneDefaults({ requireAuth: 'all' }) })
     const at = ['--relay', relay.url]
+    await quick(['init', '--as', 'stranger', ...at])
     expect((await inProcess(['send', 'stranger', 'hello', '--as', 'owner', ...at], env(folder))).code).toBe(0)
     const inbox = await inProcess(['inbox', '--as', 'stranger', '--json', ...at], env(folder))
     expect(inbox.code).toBe(0)
@@ -92,6 +93,7 @@ describe('a relay that demands AUTH', () => {
 test('members only: every verb of a stranger exits 4 before its time is over and says how to become a member; he does, and is served', async () => {
   await using relay = await startRelay({ policy: saneDefaults({ members: true }), owners: [owner] })
   const at = ['--relay', relay.url]
+  await quick(['init', '--as', 'owner', ...at])
   const as = (name: string, ...args: string[]) => quick([...args, '--as', name, ...at])
   const patience = ['--timeout', '600']
   const refused = [

@@ -117,7 +117,7 @@ test('a relay that is not there: 5, within the time, and what is queued for it i
   expect(of('outbox')).toMatchObject({
     level: 'warn',
     code: 'mail-waiting',
-    what: expect.stringContaining('1 message not yet with a relay'),
+    what: expect.stringContaining('1 message not yet with a relay of their recipient'),
   })
   expect(of('clock')).toBeUndefined()
 })

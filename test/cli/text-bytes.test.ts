@@ -91,6 +91,7 @@ test('what is text stays as it is: every code point, NUL and U+FFFD too; a byte 
   expect(decodeText(Buffer.from(`\ufeff${text}`), 'it', { keepMark: true })).toBe(`\ufeff${text}`)
   const relay = await startRelay()
   onTestFinished(() => relay[Symbol.asyncDispose]())
+  await inProcess(['init', '--as', 'ben', '--relay', relay.url], { env: { XDG_DATA_HOME: data } })
   const sent = await withBytes(['send', 'ben', '-', '--as', 'ann', '--relay', relay.url], Buffer.from(`${text}\n`))
   expect(sent.code).toBe(0)
   const run = (...args: string[]) =>

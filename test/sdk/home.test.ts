@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { type Agent, createProfile, handOver, handOverRead, openAgent, readHome } from 'posthorn'
+import { type Agent, createProfile, handOver, handOverRead, openAgent, readHome, setProfileRelays } from 'posthorn'
 import type { NostrEvent } from 'posthorn/protocol'
 import { expect, onTestFinished, test } from 'vitest'
 import { person } from '../helpers/events.ts'
@@ -75,10 +75,11 @@ test('key, name, mail and queue outlive the process', async () => {
 test('close tells what did not go out, and the next start sends it', async () => {
   const relay = await startRelay()
   const root = tempDir()
-  createProfile({ home: join(root, 'bob') })
+  createProfile({ home: join(root, 'bob'), relays: ['ws://127.0.0.1:9'] })
   const offline = await openAgent({ home: join(root, 'alice'), relays: ['ws://127.0.0.1:9'] })
   const id = await offline.send('bob', 'later')
   expect(await offline.close({ timeoutMs: 300 })).toEqual({ unsent: 1, untold: 0 })
+  setProfileRelays(join(root, 'bob'), [relay.url])
   const online = await open(join(root, 'alice'), relay.url)
   expect(await online.stored(id)).toMatchObject({ state: 'stored' })
   await online.close()
@@ -116,7 +117,7 @@ test('the spool is drained at the next start; what nobody signed for this home i
   const root = tempDir()
   const home = join(root, 'alice')
   createProfile({ home, relays: [relay.url] })
-  createProfile({ home: join(root, 'bob') })
+  createProfile({ home: join(root, 'bob'), relays: [relay.url] })
   const id = await handOver(home, 'bob', 'while nobody ran')
   const spool = join(home, 'spool')
   const foreign = messageTo(person('bob'), person('mallory'), 'not alice’s')
@@ -138,7 +139,7 @@ test('what is handed over while the agent closes is not lost', async () => {
   await using relay = await startRelay()
   const root = tempDir()
   const home = join(root, 'alice')
-  createProfile({ home: join(root, 'bob') })
+  createProfile({ home: join(root, 'bob'), relays: [relay.url] })
   const agent = await open(home, relay.url)
   agent.handle('request', () => new Promise(() => {}))
   await agent.send(agent.pubkey, 'keeps the closing busy', { act: 'request' })
@@ -233,7 +234,7 @@ test('work stopped by close is not counted as an attempt', async () => {
   await bob.close({ timeoutMs: 50 })
   expect(aborted).toBe(true)
   const view = readHome(home)
-  expect(view.find(id)).toMatchObject({ state: 'failed', attempts: 0 })
+  expect(view.find(id)).toMatchObject({ state: 'new', attempts: 0 })
   view.close()
 })
 

@@ -271,11 +271,15 @@ describe.each(subjects)('mail store: %s', (_, make) => {
     expect([...again.awaiting(49)].sort()).toEqual([to, other])
     again.readdress(to, ['ws://r', 'ws://new'], 50)
     expect(again.waiting('ws://new', 0, 9).map(each => each.id)).toEqual([id(1), id(3)])
-    again.readdress(to, ['ws://new'], 50)
     expect(again.copies(id(3)).map(({ relay, state }) => [relay, state])).toEqual([
       ['ws://r', 'stored'],
       ['ws://new', 'waiting'],
     ])
+    expect(again.delivery(id(3))).toMatchObject({ state: 'stored', relay: 'ws://r' })
+    // It reads there no longer: what that relay has is not where it is to be.
+    expect(again.readdress(to, ['ws://new'], 50, [], 200)).toEqual([id(3)])
+    expect(again.delivery(id(3))).toEqual({ state: 'queued' })
+    expect(again.readdress(to, ['ws://r'], 50, [], 200)).toEqual([id(3)])
     expect(again.delivery(id(3))).toMatchObject({ state: 'stored', relay: 'ws://r' })
   })
 
@@ -495,6 +499,59 @@ describe.each(subjects)('mail store: %s', (_, make) => {
     expect(again.waiting('ws://b', 0, 9).map(each => each.id)).toEqual([id(2)])
     expect(again.carryOver('ws://a', { from: A, to: B, upTo: 0 })).toBe(1)
     expect(again.delivery(id(2))).toEqual({ state: 'queued' })
+  })
+
+  test('copies given to be sure decide nothing while another relay of the recipient is known', async () => {
+    const { store, reopen } = await make()
+    const to = 'c'.repeat(64)
+    for (let n = 1; n <= 4; n += 1) store.enqueue({ id: id(n), to, event: '{}' })
+    for (let n = 1; n <= 3; n += 1) store.address(id(n), ['ws://theirs'], ['ws://own'])
+    // Nothing is known of it: what one's own relay has is all there is to say.
+    store.address(id(4), [], ['ws://own'])
+    const own = (n: number) => ({ id: id(n), state: 'stored', relay: 'ws://own', seq: n }) as const
+    expect(store.settle([1, 2, 3, 4].map(own), 1_000)).toEqual([id(4)])
+    expect([store.counts().queue, store.delivery(id(1))]).toEqual([3, { state: 'queued' }])
+    const busy = { id: id(1), state: 'waiting', relay: 'ws://theirs', reason: 'rate-limited: later' } as const
+    expect(store.settle([busy], 1_000)).toEqual([])
+    expect(store.copies(id(1))).toEqual([
+      { relay: 'ws://theirs', state: 'waiting', reason: 'rate-limited: later' },
+      { relay: 'ws://own', state: 'stored', seq: 1, fallback: true },
+    ])
+    const reason = 'blocked: no'
+    expect(store.settle([{ id: id(2), state: 'refused', relay: 'ws://theirs', reason }], 2_000)).toEqual([id(2)])
+    expect(store.delivery(id(2))).toEqual({ state: 'refused', relay: 'ws://theirs', reason })
+    expect(store.settle([{ id: id(3), state: 'stored', relay: 'ws://theirs' }], 2_000)).toEqual([id(3)])
+    expect(store.delivery(id(3))).toEqual({ state: 'stored', relay: 'ws://theirs' })
+    const again = await reopen()
+    expect(again.waiting('ws://theirs', 0, 9).map(mail => mail.id)).toEqual([id(1)])
+    expect(again.counts()).toMatchObject({ queue: 1, undelivered: 1 })
+    // One is found for the fourth: it is still owed there. For the refused one another: it is no dead letter any more.
+    expect([...again.readdress(to, ['ws://new'], 0, [], 3_000)].sort()).toEqual([id(2), id(3), id(4)])
+    expect(again.counts()).toMatchObject({ queue: 4, undelivered: 0 })
+    // One's own was right after all.
+    expect([...again.readdress(to, ['ws://own'], 0, [], 4_000)].sort()).toEqual([1, 2, 3, 4].map(id))
+    expect(again.delivery(id(4))).toEqual({ state: 'stored', relay: 'ws://own', seq: 4 })
+    expect(again.counts()).toMatchObject({ queue: 0, undelivered: 0 })
+    // It has lost it.
+    expect(again.carryOver('ws://own', { from: undefined, to: B, upTo: 0 })).toBe(4)
+    expect(again.counts().queue).toBe(4)
+  })
+
+  test('a receipt takes a dead letter back: its recipient has it', async () => {
+    const { store } = await make()
+    const to = 'c'.repeat(64)
+    for (const n of [1, 2]) {
+      store.enqueue({ id: id(n), to, event: '{}' })
+      store.address(id(n), ['ws://a'])
+    }
+    store.settle([{ id: id(1), state: 'refused', relay: 'ws://a', reason: 'blocked: no' }], 1)
+    store.settle([{ id: id(2), state: 'undeliverable', reason: 'undeliverable: x' }], 1)
+    const receipt = (n: number) =>
+      ({ id: id(90 + n), of: id(n), from: to, state: 'received', at: 1, private: false }) as const
+    store.record({ feed, mail: [], receipts: [receipt(1), receipt(2)], nowMs: 2_000 })
+    expect([1, 2].map(n => store.delivery(id(n))?.state)).toEqual(['received', 'received'])
+    expect(store.counts()).toMatchObject({ queue: 0, undelivered: 0 })
+    expect(store.refused()).toEqual([])
   })
 
   test('a deadline ends the waiting of every copy, and the message only if it was never stored', async () => {

@@ -163,32 +163,33 @@ test('a list is asked for three times before mail goes without it; one of which 
     isReachable: () => reachable,
     onMoved: (_, relays) => moved.push(relays),
   })
+  const reads = (url: string) => ({ reads: [url], fallback: [] })
   const of = async () => [await directory.relaysOf(alice.pubkey), asked]
   const a = { events: [inboxRelays(['wss://a.example'], 1)], complete: false }
   const b = { events: [inboxRelays(['wss://b.example'], 2)], complete: true }
   answers.push(nothing, nothing, a)
-  expect(await of()).toEqual([['wss://a.example'], 3])
+  expect(await of()).toEqual([reads('wss://a.example'), 3])
   now = 120_000
-  expect(await of()).toEqual([['wss://a.example'], 3])
+  expect(await of()).toEqual([reads('wss://a.example'), 3])
   reachable = false
   answers.push(b)
   await directory.review([bob.pubkey, alice.pubkey])
-  expect([moved, asked]).toEqual([[['wss://b.example']], 4])
-  expect(await of()).toEqual([['wss://b.example'], 4])
+  expect([moved, asked]).toEqual([[reads('wss://b.example')], 4])
+  expect(await of()).toEqual([reads('wss://b.example'), 4])
   now += 60_001
   await directory.review([alice.pubkey])
-  expect([await of(), moved.length]).toEqual([[['wss://b.example'], 7], 1])
+  expect([await of(), moved.length]).toEqual([[reads('wss://b.example'), 7], 1])
 
   const other = async () => [await directory.relaysOf(carol.pubkey), asked]
-  expect(await other()).toEqual([['wss://own.example'], 10])
+  expect(await other()).toEqual([{ reads: [], fallback: ['wss://own.example'] }, 10])
   now += 30_000
-  expect(await other()).toEqual([['wss://own.example'], 10])
+  expect(await other()).toEqual([{ reads: [], fallback: ['wss://own.example'] }, 10])
   now += 30_001
   answers.push({
     events: [carol.sign({ kind: 10_050, created_at: 1, tags: [['relay', 'wss://c.example']] })],
     complete: true,
   })
-  expect(await other()).toEqual([['wss://c.example'], 11])
+  expect(await other()).toEqual([reads('wss://c.example'), 11])
   expect(moved).toHaveLength(2)
 })
 

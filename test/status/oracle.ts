@@ -78,9 +78,11 @@ export function holdWaits(world: World, to: string, relay: string | undefined, w
     )
 }
 
-/** Some relay has had it. */
-const wasTaken = (world: World, home: Home, id: string): boolean =>
-  namesOf(home, id).some(name => world.places.some(place => place.everHad(name)))
+/** A relay that its recipient reads has had it; of one on another machine, some relay: where it reads may not be known. */
+function wasTaken(world: World, home: Home, { id, to }: Pick<Sent, 'id' | 'to'>): boolean {
+  const places = world.plan.layout === 'together' ? homeOf(world, to).relays : world.places
+  return namesOf(home, id).some(name => places.some(place => place.everHad(name))) || wasHad(world, home, { id, to })
+}
 
 /** Somebody with this key has had it in an inbox. */
 export const wasHad = (world: World, home: Home, { id, to }: Pick<Sent, 'id' | 'to'>): boolean =>
@@ -91,9 +93,9 @@ export function holdOutbox(world: World, home: Home, claim: Claim): void {
   count(world.held, claim)
   if (world.places.some(({ drops }) => drops)) return
   const ended = endedIn(home)
-  for (const { id, isForgotten } of home.sent)
-    if (!isForgotten && !ended.has(id) && !wasTaken(world, home, id))
-      fault(world, claim, `${home.name} has nothing unsent, and ${short(id)} is at no relay`)
+  for (const sent of home.sent)
+    if (!sent.isForgotten && !ended.has(sent.id) && !wasTaken(world, home, sent))
+      fault(world, claim, `${home.name} has nothing unsent, and ${short(sent.id)} is at no relay that ${sent.to} reads`)
 }
 
 /** The writes of a home that must be the last word on their keys, by key. */
