@@ -229,6 +229,12 @@ export function refusalOf({ agent }: Pick<Mailbox, 'agent'>): string | undefined
   return relays.map(({ error }) => error ?? '').find(error => exitCodeOfReason(error) === EXIT.refused)
 }
 
+/** A relay that was caught up with as far as it gives, and why it may have more. */
+export const partialOf = (summary: SyncSummary | undefined): string | undefined => {
+  const found = summary?.relays.find(({ partial }) => partial !== undefined)
+  return found && `${found.relay} may have more: ${found.partial}`
+}
+
 /** Catches up for at most `ms`, but gives up as soon as no relay is found reachable. Undefined: interrupted, or no agent here. */
 export async function fetchMail(
   mailbox: Pick<Mailbox, 'agent' | 'counts'>,
@@ -242,7 +248,7 @@ export async function fetchMail(
   try {
     const synced = within(agent.sync({ maxMs: ms }), { timers, signal, ms })
     const summary = await Promise.race([synced, foundDown.then(down => (down ? agent.sync({ maxMs: 1 }) : synced))])
-    if (summary?.complete) await flushed(mailbox, { timers, signal })
+    if (summary?.status === 'live') await flushed(mailbox, { timers, signal })
     return summary
   } finally {
     over.abort()

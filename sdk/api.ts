@@ -159,6 +159,8 @@ export interface RelayStatus {
   readonly clock?: string
   /** The relay does not speak SEQ: late or back-dated messages may be missed. */
   readonly mayMiss: boolean
+  /** Of a relay without SEQ: why it may have mail that it did not give, though it was asked for everything. It is asked again at each catch-up. */
+  readonly partial?: string
   /** An event came damaged: what this relay has is still to be compared with the inbox, which may lack some of it. */
   readonly suspect?: boolean
 }
@@ -194,16 +196,18 @@ export interface RelaySync {
   /** Gift wraps that held nothing for this agent: made wrongly, or for a key that is not its own. */
   readonly unreadable: number
   readonly mayMiss: boolean
+  /** Why it may have more than it gave; see {@link RelayStatus}. */
+  readonly partial?: string
   /** What it has is still to be compared with the inbox; see {@link RelayStatus}. */
   readonly suspect?: boolean
   readonly error?: string
 }
 
 /** All relays together; `relays` tells them apart. */
-export interface SyncSummary extends Omit<RelaySync, 'relay' | 'error'> {
+export interface SyncSummary extends Omit<RelaySync, 'relay' | 'error' | 'partial'> {
   /** `offline`: none was reached. `catching-up`: of those that were, one is not there yet. */
   readonly status: RelayState
-  /** Everything that the relays which could be reached had is recorded here. False: the time was over first, there was none, or a relay is `suspect`. */
+  /** Everything that the relays which could be reached had is recorded here. False: the time was over first, there was none, or a relay is `partial` or `suspect`. */
   readonly complete: boolean
   /** Duration of this call. */
   readonly ms: number

@@ -32,7 +32,7 @@ export const catchup: Command<'catchup'> = async context => {
     const progress = followCatchUp(mailbox.agent, context)
     const summary = await fetchMail(mailbox, { timers, signal, ms: maxMs }).finally(progress.end)
     if (summary === undefined) return EXIT.unreachable
-    if (summary.complete) await publishState(mailbox.agent, profile, maxMs)
+    if (summary.status === 'live') await publishState(mailbox.agent, profile, maxMs)
     const facts = factsOf(mailbox, profile, true)
     const { unread = 0, queue = 0 } = facts
     const health = healthFields(facts)
@@ -88,7 +88,9 @@ function summaryText(summary: SyncSummary): string {
       ? `caught up${summary.unreached === 0 ? '' : ` with ${summary.relays.length - summary.unreached} of ${plural(summary.relays.length, 'relay')}`}: ${summary.new} new (${cost})`
       : summary.status === 'offline' || refused !== undefined
         ? 'not caught up'
-        : `not caught up yet: ${summary.new} new so far (${cost}); the rest comes next time`,
+        : summary.relays.some(({ partial }) => partial !== undefined)
+          ? `perhaps not caught up: ${summary.new} new (${cost})`
+          : `not caught up yet: ${summary.new} new so far (${cost}); the rest comes next time`,
     ...summary.relays.flatMap(troubleWith),
     ...(summary.invalid > 0
       ? [`${plural(summary.invalid, 'event')} did not verify and were dropped: the relay is not to be trusted`]
@@ -99,12 +101,13 @@ function summaryText(summary: SyncSummary): string {
   ].join('\n')
 }
 
-function troubleWith({ relay, status, suspect, error }: SyncSummary['relays'][number]): string[] {
+function troubleWith({ relay, status, partial, suspect, error }: SyncSummary['relays'][number]): string[] {
   const why = error === undefined ? '' : ` (${escapeText(error)})`
   if (status === 'offline') return [`  ${escapeText(relay)} was not reached${why}`]
   if (suspect)
     return [
       `  ${escapeText(relay)} may have mail that is not here: an event came damaged, or a log went back, and they were not compared yet`,
     ]
+  if (partial !== undefined) return [`  ${escapeText(relay)} may have mail that is not here: ${escapeText(partial)}`]
   return status === 'catching-up' && error !== undefined ? [`  ${escapeText(relay)} refused${why}`] : []
 }

@@ -47,6 +47,7 @@ async function examine(context: Parameters<typeof doctor>[0]): Promise<readonly 
           pubkey,
           position: view?.position(url),
           suspect: view?.suspect(url) ?? false,
+          partial: view?.partial(url) ?? false,
           clock,
           timers,
           signal,

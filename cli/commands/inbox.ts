@@ -4,7 +4,7 @@ import type { Command, Context } from '../context.ts'
 import { hintOfReason } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { RUNNING } from '../health.ts'
-import { fetchMail, type Mailbox, openMailbox, PATIENCE_MS, refusalOf } from '../mailbox.ts'
+import { fetchMail, type Mailbox, openMailbox, PATIENCE_MS, partialOf, refusalOf } from '../mailbox.ts'
 import { messageFields, messageLine } from '../message-text.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
@@ -62,7 +62,7 @@ async function caughtUp(mailbox: Mailbox, context: Context<'inbox'>): Promise<bo
   for (const { relay, error } of summary?.complete ? summary.relays.filter(({ status }) => status === 'offline') : [])
     out.say(`${escapeText(relay)} was not reached${error === undefined ? '' : ` (${escapeText(error)})`}`)
   if (summary?.complete) return true
-  const why = mailbox.agent.status().relays.find(({ error }) => error !== undefined)?.error
+  const why = mailbox.agent.status().relays.find(({ error }) => error !== undefined)?.error ?? partialOf(summary)
   out.say(`not caught up with the relay${why === undefined ? '' : ` (${escapeText(why)})`}; this is what is here`)
   const hint = hintOfReason(why ?? '')
   if (hint !== undefined) out.say(hint)

@@ -72,13 +72,18 @@ const ERROR_WIDTH = 160
 function relayLine(relay: RelayStatus, paint: Paint): string {
   const why = relay.error === undefined ? '' : `: ${escapeLine(relay.error, ERROR_WIDTH)}`
   const words: Record<RelayStatus['state'], string> = {
-    live: why === '' ? paint.green('live, caught up') : paint.red(`live, but takes no mail${why}`),
+    live: why === '' ? caughtUpText(relay, paint) : paint.red(`live, but takes no mail${why}`),
     'catching-up': why === '' ? catchingUpText(relay) : paint.red(`not served${why}`),
     offline: paint.red(`offline${why}`),
   }
   const mayMiss = relay.mayMiss ? ' (keeps no log order: late messages may be missed)' : ''
   return `  relay   ${escapeText(relay.url)}  ${words[relay.state]}${mayMiss}`
 }
+
+const caughtUpText = ({ partial }: RelayStatus, paint: Paint): string =>
+  partial === undefined
+    ? paint.green('live, caught up')
+    : paint.red(`live, but may have more than it gave: ${escapeLine(partial, ERROR_WIDTH)}`)
 
 function recordLine({ kind, id, unwritten, unsent, error }: RecordFacts): string {
   if (kind === 'card')

@@ -1,6 +1,6 @@
 import { seconds } from '../../platform/clock.ts'
 import type { FilterJson } from '../../protocol/index.ts'
-import { type RelayClient, reconcile, type Transfer, transfer } from '../../sdk/index.ts'
+import { type Difference, type RelayClient, reconcile, type Transfer, transfer } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
 import { exitCodeOfReason, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
@@ -55,8 +55,10 @@ export const sync: Command<'sync'> = async context => {
         report(way, result, had[way.from === first ? 0 : 1], context)
       }
       const bytes = first.bytes + second.bytes
-      out.result(`${bytesText(bytes)} received`, { by: difference.by, bytes })
-      return worst(results, difference.invalid)
+      const { by, partial } = difference
+      out.result(`${bytesText(bytes)} received`, { by, bytes, ...(partial.length > 0 ? { partial } : {}) })
+      for (const { url, reason } of partial) out.say(`${url} may have more than was compared: ${escapeText(reason)}`)
+      return worst(results, difference)
     } finally {
       progress.end()
       await second.close()
@@ -101,8 +103,9 @@ function report({ from, to, ids }: Way, result: Transfer, had: number | undefine
   for (const [why, times] of [...reasons].slice(0, 5)) out.say(`${to.url} refused ${times}: ${escapeText(why)}`)
 }
 
-function worst(results: readonly Transfer[], invalid: number): ExitCode {
+function worst(results: readonly Transfer[], { invalid, partial }: Difference): ExitCode {
   if (invalid > 0 || results.some(result => result.invalid > 0)) return EXIT.integrity
   for (const { reasons } of results) for (const why of reasons.keys()) return exitCodeOfReason(why)
-  return EXIT.ok
+  // What is not known to be there is not said to be.
+  return partial.length > 0 ? EXIT.unreachable : EXIT.ok
 }

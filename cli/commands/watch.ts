@@ -11,7 +11,7 @@ import {
 import type { Command, Context } from '../context.ts'
 import { CliError, hintOfReason, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
-import { fetchMail, refusalOf } from '../mailbox.ts'
+import { fetchMail, partialOf, refusalOf } from '../mailbox.ts'
 import { senderText } from '../message-text.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
@@ -248,7 +248,8 @@ async function untilDone(work: Work, context: Context<'watch'>, stop: AbortSigna
     return EXIT.empty
   }
   const refusal = refusalOf({ agent })
-  out.say(refusal === undefined ? 'not caught up: no relay was reached in time' : escapeLine(refusal, 200))
+  const why = refusal ?? partialOf(summary)
+  out.say(why === undefined ? 'not caught up: no relay was reached in time' : escapeLine(why, 200))
   const hint = refusal === undefined ? undefined : hintOfReason(refusal)
   if (hint !== undefined) out.say(hint)
   return refusal === undefined ? EXIT.unreachable : EXIT.refused

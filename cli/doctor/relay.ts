@@ -20,6 +20,8 @@ export interface RelayVisit {
   readonly position: Cursor | undefined
   /** Something came damaged, and the inbox was not compared since. */
   readonly suspect: boolean
+  /** It may have more than it gave at the last catch-up. */
+  readonly partial: boolean
   readonly clock: Clock
   readonly timers: Timers
   readonly signal: AbortSignal
@@ -117,6 +119,15 @@ async function askRelay(visit: RelayVisit): Promise<Finding> {
     ]
     if (seq !== undefined)
       return { check, level: 'ok', about, what: [...words, `log at ${seq}, epoch ${epoch}`].join('; ') }
+    if (visit.partial)
+      return {
+        check,
+        level: 'warn',
+        code: 'relay-partial',
+        about,
+        what: [...words, 'it may have mail that it did not give, though it was asked for everything'].join('; '),
+        do: 'posthorn catchup says why; use another relay as well: one that keeps log order (posthorn relay does) leaves nothing out',
+      }
     return {
       check,
       level: 'warn',

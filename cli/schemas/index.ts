@@ -229,7 +229,7 @@ export const OUTPUTS: Readonly<Partial<Record<VerbName, Schema>>> = {
       },
       { had: count },
     ),
-    line({ by: text, bytes: count }),
+    line({ by: text, bytes: count }, { partial: list(object({ url: text, reason: text })) }),
   ),
   help: either(
     line({ verbs: mapOf(anything) }),

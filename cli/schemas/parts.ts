@@ -141,14 +141,23 @@ export const summary = {
   complete: flag,
   ms: amount,
   unreached: count,
-  relays: list(object({ relay: text, ...sync }, { suspect: flag, error: text })),
+  relays: list(object({ relay: text, ...sync }, { partial: text, suspect: flag, error: text })),
 }
 
 export const relayStatus = either(
   object({ url: text, state: { const: 'not-asked' } }),
   object(
     { url: text, state: words('live', 'catching-up', 'offline'), mayMiss: flag },
-    { received: count, expected: count, perSecond: amount, position: count, suspect: flag, error: text, clock: text },
+    {
+      received: count,
+      expected: count,
+      perSecond: amount,
+      position: count,
+      partial: text,
+      suspect: flag,
+      error: text,
+      clock: text,
+    },
   ),
 )
 

@@ -142,7 +142,8 @@ export const MAIL_VERBS = {
     exits: {
       empty: 'there is no such profile',
       refused: 'the relay refuses this key',
-      unreachable: 'no relay was reached, or time was over before everything was here',
+      unreachable:
+        'no relay was reached, time was over before everything was here, or a relay without log order may have more than it gave',
       integrity: 'a relay sent forged events, or skipped some',
     },
   },

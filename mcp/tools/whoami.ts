@@ -8,6 +8,7 @@ const relayShape = z.object({
   url: z.string(),
   state: z.enum(['live', 'catching-up', 'offline', 'unknown']).describe('live: everything the relay has is here'),
   may_miss: z.boolean().optional().describe('true: this relay keeps no log order, late messages may be missed'),
+  partial: z.boolean().optional().describe('true: it may have mail that it did not give; not everything may be here'),
 })
 
 export const statusShape = z.object({
@@ -47,6 +48,7 @@ export function statusOf({ mailbox, self, wakePath, profile, version }: Post): z
           url: relay.url,
           state: relay.state,
           ...(relay.mayMiss ? { may_miss: true } : {}),
+          ...(relay.partial === undefined ? {} : { partial: true }),
         }))
       : self.relays.map(url => ({ url, state: 'unknown' as const })),
     queue: mailbox.counts().queue,

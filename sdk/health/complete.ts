@@ -11,12 +11,16 @@ export const isRefusal = (reason: string | undefined): boolean => {
 export const isSynced = ({
   relays,
 }: {
-  readonly relays?: readonly Pick<RelayStatus, 'state' | 'suspect'>[]
+  readonly relays?: readonly Pick<RelayStatus, 'state' | 'partial' | 'suspect'>[]
 }): boolean =>
-  relays !== undefined && relays.length > 0 && relays.every(({ state, suspect }) => state === 'live' && !suspect)
+  relays !== undefined &&
+  relays.length > 0 &&
+  relays.every(({ state, partial, suspect }) => state === 'live' && !partial && !suspect)
 
 /** Everything that the relays which could be reached had is recorded, and at least one was reached. */
-export const isComplete = (relays: readonly Pick<RelaySync, 'status' | 'suspect'>[]): boolean => {
+export const isComplete = (relays: readonly Pick<RelaySync, 'status' | 'partial' | 'suspect'>[]): boolean => {
   const reached = relays.filter(({ status }) => status !== 'offline')
-  return reached.length > 0 && reached.every(({ status, suspect }) => status === 'live' && !suspect)
+  return (
+    reached.length > 0 && reached.every(({ status, partial, suspect }) => status === 'live' && !partial && !suspect)
+  )
 }

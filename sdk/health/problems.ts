@@ -10,6 +10,7 @@ export type ProblemCode =
   | 'relay-behind'
   | 'relay-may-miss'
   | 'relay-suspect'
+  | 'relay-partial'
   | 'clock-off'
   | 'mail-waiting'
   | 'mail-undelivered'
@@ -76,7 +77,7 @@ export function problemsOf(facts: HealthFacts): readonly Problem[] {
 /** Nothing is amiss. Give it every problem that is known, whoever found it. */
 export const allWell = (problems: readonly unknown[]): boolean => problems.length === 0
 
-function relayProblems({ url: about, state, error, mayMiss, suspect }: RelayStatus): Problem[] {
+function relayProblems({ url: about, state, error, mayMiss, partial, suspect }: RelayStatus): Problem[] {
   const problem = (code: ProblemCode, what: string, advice: string, level: Problem['level'] = 'fail'): Problem[] => [
     { code, level, about, what, ...(error === undefined ? {} : { reason: error }), do: advice },
   ]
@@ -101,6 +102,17 @@ function relayProblems({ url: about, state, error, mayMiss, suspect }: RelayStat
       'leave the agent open, or run posthorn catchup again; if it stays so, use another relay as well',
       'warn',
     )
+  if (partial !== undefined)
+    return [
+      {
+        code: 'relay-partial',
+        level: 'warn',
+        about,
+        what: 'it may have mail that it did not give, though it was asked for everything',
+        reason: partial,
+        do: 'use another relay as well; one that keeps log order (posthorn relay does) leaves nothing out',
+      },
+    ]
   if (mayMiss)
     return problem(
       'relay-may-miss',

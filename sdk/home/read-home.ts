@@ -3,7 +3,8 @@ import { DatabaseError } from '../../platform/sqlite.ts'
 import type { Cursor } from '../../protocol/cursor.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import type { InboxQuery, MailStatus } from '../api.ts'
-import { inboxFeed } from '../mail/inbox-feed.ts'
+import { PARTIAL_SCOPE } from '../link/plain-reading.ts'
+import { feedKey, inboxFeed, inboxFilter } from '../mail/inbox-feed.ts'
 import { createMemoryMailStore } from '../mail/memory-store.ts'
 import type { MailStore, Stranger } from '../mail/store.ts'
 import type { Delivery, InboxEntry, Receipt, SentEntry } from '../mail/types.ts'
@@ -38,6 +39,8 @@ export interface HomeView {
   position(relay: string): Cursor | undefined
   /** Mail that this relay has may be missing: something came damaged, and the inbox was not compared since. */
   suspect(relay: string): boolean
+  /** This relay may have mail that it did not give at the last catch-up, though it was asked for everything. */
+  partial(relay: string): boolean
   /** The oldest messages that no relay of their recipient has yet, `at` in seconds. */
   queued(limit: number): readonly { readonly id: string; readonly to: string; readonly at: number }[]
   /** Relays are unknown from outside; see the running agent. */
@@ -95,6 +98,7 @@ export function readHome(home: string): HomeView {
       const { urls, damaged } = suspected(store)
       return damaged && urls.includes(relay)
     },
+    partial: relay => store.positions(feedKey(relay, inboxFilter(profile.pubkey), 'time'))[0]?.scope === PARTIAL_SCOPE,
     queued: limit =>
       store.queued(0, limit).map(({ id, to, event }) => ({ id, to, at: (JSON.parse(event) as NostrEvent).created_at })),
     status: () => view.counts(store),

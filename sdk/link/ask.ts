@@ -25,7 +25,9 @@ export interface Answer {
 /** One question to a relay, up to its EOSE. Never rejects. */
 export function askLink(link: Link, filter: FilterJson, options: AskOptions): Promise<Answer> {
   const { verifier, timers, timeoutMs, max } = options
-  const parsed = parseFilter(filter, WIRE_LIMITS)
+  // What is of another time is no forgery.
+  const { since: _since, until: _until, ...wanted } = filter
+  const parsed = parseFilter(wanted, WIRE_LIMITS)
   return new Promise(resolve => {
     const events: NostrEvent[] = []
     let invalid = 0

@@ -54,6 +54,8 @@ export interface FeedCounters {
   gaps: number
   /** How many of `received` there will be when all that was missed is here. Undefined while live, and where nobody told. */
   expected: number | undefined
+  /** Of a relay without a log that was caught up with: why it may have more than it gave. */
+  partial?: string | undefined
 }
 
 /** What one dialect needs from the feed around it. */

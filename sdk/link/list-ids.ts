@@ -6,6 +6,8 @@ import type { EoseHints } from '../../protocol/hints.ts'
 import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import { RelayRefusedError, RelayUnreachableError } from '../errors.ts'
 import type { RelayClient } from './client.ts'
+import { readPlain } from './plain-pages.ts'
+import { type Doubt, OVER } from './plain-reading.ts'
 
 const PAGE = WIRE_LIMITS.page
 
@@ -62,33 +64,48 @@ export function fetchStored(
   })
 }
 
-/**
- * Adds the ids of all events that match, page by page back in time (NIP-67 where the relay knows it). May miss what shares a
- * second with more events than a page of that relay holds. Resolves to the number of invalid events met.
- */
+/** What one relay listed. */
+export interface Listing {
+  /** Events that did not verify, or were not asked for. */
+  readonly invalid: number
+  /** Why it may have more than it gave, as far as that is so. */
+  readonly partial: string | undefined
+}
+
+/** Adds the ids of all events that match, page by page; NIP-67 where the relay knows it. `now`: seconds since 1970. */
 export async function listIds(
   client: Pick<RelayClient, 'url' | 'request'>,
   filter: FilterJson,
   ids: Set<string>,
-  patience: Patience,
-): Promise<number> {
-  const wanted = filter.limit ?? Number.POSITIVE_INFINITY
-  let until = filter.until
+  { now, ...patience }: Patience & { readonly now: number },
+): Promise<Listing> {
+  const { limit: wanted = Number.POSITIVE_INFINITY, ...conditions } = filter
+  const found: NostrEvent[] = []
   let invalid = 0
-  while (ids.size < wanted) {
-    const limit = Math.min(PAGE, wanted - ids.size)
-    const page = await fetchStored(client, { ...filter, limit, ...(until === undefined ? {} : { until }) }, patience)
-    invalid += page.invalid
-    const before = ids.size
-    let oldest = Number.POSITIVE_INFINITY
-    for (const { id, created_at } of page.events) {
-      ids.add(id)
-      oldest = Math.min(oldest, created_at)
-    }
-    // Without the hint only an empty page proves the end: some relays cap pages far below our limit.
-    if (page.hints.complete === 'finish' || page.events.length === 0) break
-    until = ids.size > before ? oldest : oldest - 1
-    if (until < (filter.since ?? 0)) break
+  const isEnough = () => found.length >= wanted
+  const end = (doubt?: Doubt): Listing => {
+    // A limit is about the newest.
+    found.sort((a, b) => b.created_at - a.created_at || (a.id < b.id ? -1 : 1))
+    for (const { id } of found.slice(0, wanted)) ids.add(id)
+    return { invalid, partial: isEnough() ? undefined : doubt?.reason }
   }
-  return invalid
+  try {
+    return end(
+      await readPlain(conditions, {
+        now,
+        limit: Math.min(PAGE, wanted),
+        isOver: isEnough,
+        take: events => void found.push(...events),
+        async ask(question) {
+          const { events, hints, invalid: more } = await fetchStored(client, question, patience)
+          invalid += more
+          const known = new Set(events.map(({ id }) => id)).size
+          return { events, given: events.length + more, ids: known + more, finished: hints.complete === 'finish' }
+        },
+      }),
+    )
+  } catch (error) {
+    if (error !== OVER) throw error
+    return end()
+  }
 }

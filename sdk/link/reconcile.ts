@@ -25,6 +25,8 @@ export interface Difference {
   readonly by: 'negentropy' | 'paging'
   /** Events that did not verify, or were not asked for, while paging. */
   readonly invalid: number
+  /** Relays that may have more than they listed while paging, and why. */
+  readonly partial: readonly { readonly url: string; readonly reason: string }[]
 }
 
 /** One of two that are compared: a relay, or what we hold ourselves. */
@@ -58,6 +60,7 @@ export async function reconcile(
   const onSecond = new Set<string>()
   let by: Difference['by'] = 'negentropy'
   let invalid = 0
+  const partial = new Map<string, string>()
   const windows: FilterJson[] = [filter]
   for (let window = windows.pop(); window !== undefined; window = windows.pop()) {
     options.signal?.throwIfAborted()
@@ -75,13 +78,22 @@ export async function reconcile(
       }
       by = 'paging'
       for (const side of sides) side.clear()
-      for (const [index, client] of [first, second].entries())
-        invalid += await listIds(client, window, sides[index] ?? new Set(), options)
+      for (const [index, client] of [first, second].entries()) {
+        const listing = await listIds(client, window, sides[index] ?? new Set(), options)
+        invalid += listing.invalid
+        if (listing.partial !== undefined) partial.set(client.url, listing.partial)
+      }
     }
     for (const id of sides[0]) if (!sides[1].has(id)) onFirst.add(id)
     for (const id of sides[1]) if (!sides[0].has(id)) onSecond.add(id)
   }
-  return { first: onFirst, second: onSecond, by, invalid }
+  return {
+    first: onFirst,
+    second: onSecond,
+    by,
+    invalid,
+    partial: [...partial].map(([url, reason]) => ({ url, reason })),
+  }
 }
 
 /** Two windows of time in place of one; undefined if it cannot be cut. A limit counts over the whole. */

@@ -237,6 +237,7 @@ export function createRoute(options: RouteOptions): Route {
         ...(error === undefined ? {} : { error }),
         ...(link.clockWord === undefined ? {} : { clock: link.clockWord }),
         mayMiss: feed.mayMiss,
+        ...(feed.counters.partial === undefined ? {} : { partial: feed.counters.partial }),
       }
     },
     counters: () => ({

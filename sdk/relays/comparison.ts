@@ -4,19 +4,19 @@ import type { FilterJson } from '../../protocol/filter.ts'
 import { RelayRefusedError } from '../errors.ts'
 import { localSide } from '../link/local-side.ts'
 import { negotiateOn } from '../link/negotiate.ts'
+import { readPlain } from '../link/plain-pages.ts'
 import { reconcile, type Side } from '../link/reconcile.ts'
 import { refuseToList } from '../link/refuse-to-list.ts'
 import { inboxFilter } from '../mail/inbox-feed.ts'
 import type { Route } from '../mail/route.ts'
 import type { MailStore } from '../mail/store.ts'
+import { plainRoute } from './plain-route.ts'
 
 /** Ids a relay may name, and messages fetched, in one comparison. */
 const MAX_IDS = 50_000
 const MAX_FETCHED = 10_000
-/** Messages per REQ, and REQs where everything has to be listed. */
+/** Messages per REQ. */
 const CHUNK = 100
-const PAGE = 500
-const MAX_PAGES = 20
 
 export interface ComparisonOptions {
   readonly pubkey: string
@@ -59,18 +59,15 @@ export async function compareInbox(
   return !lackedStill
 }
 
-/** A relay without NIP-77: whole pages, back in time. The inbox knows what it has. */
-async function listAll(route: Route, filter: FilterJson, now: number, isClosed: () => boolean): Promise<boolean> {
-  let until = now
+/** A relay without NIP-77: all that it has. The inbox knows what is there already. */
+async function listAll(route: Route, filter: FilterJson, now: number, isOver: () => boolean): Promise<boolean> {
   let damaged = false
-  for (let page = 0; page < MAX_PAGES && !isClosed(); page += 1) {
-    const { events, invalid, complete } = await route.ask({ ...filter, until, limit: PAGE }, PAGE)
-    damaged ||= invalid > 0
-    if (events.length > 0) await route.take(events)
-    const oldest = events.reduce((least, { created_at }) => Math.min(least, created_at), until)
-    if (!complete) return false
-    if (events.length === 0) return !damaged
-    until = oldest < until ? oldest : oldest - 1
+  const onDamaged = () => {
+    damaged = true
   }
-  return !damaged
+  const doubt = await readPlain(
+    filter,
+    plainRoute(route, { now, isOver, onDamaged, take: events => route.take(events) }),
+  )
+  return !damaged && doubt === undefined
 }

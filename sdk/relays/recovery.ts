@@ -3,15 +3,16 @@ import type { Timers } from '../../platform/timers.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
 import { GIFT_WRAP, MESSAGE } from '../../protocol/kinds.ts'
+import { readPlain } from '../link/plain-pages.ts'
+import { OVER } from '../link/plain-reading.ts'
 import type { Route } from '../mail/route.ts'
 import type { MailStore, Stranger } from '../mail/store.ts'
+import { plainRoute } from './plain-route.ts'
 
-/** Events per REQ. */
-const PAGE = 200
-/** Pages that are held at once: what is in them is recorded oldest first. */
-const ROUND = 10
+/** Events that are held at once: what is in them is recorded oldest first. */
+const ROUND = 2_000
 /** Per relay and filter; beyond that it stays dropped. */
-const MAX_ROUNDS = 5
+const MAX_FETCHED = 10_000
 /** A relay that gave no whole answer is asked again after so long. */
 const AGAIN_MS = 60_000
 
@@ -84,29 +85,28 @@ export function createRecovery({ routes, pubkey, store, clock, timers, onDone }:
   }
 
   async function fetchOf(route: Route, filter: FilterJson, keys: readonly string[]): Promise<boolean> {
-    let until: number | undefined
-    for (let round = 0; round < MAX_ROUNDS; round += 1) {
-      const found: NostrEvent[] = []
-      let ended = false
-      for (let page = 0; page < ROUND && !ended; page += 1) {
-        const { events, complete } = await route.ask(
-          { ...filter, limit: PAGE, ...(until === undefined ? {} : { until }) },
-          PAGE,
-        )
-        if (closed || !complete) return false
-        found.push(...events)
-        const oldest = events.reduce((least, { created_at }) => Math.min(least, created_at), until ?? seconds(clock))
-        ended = events.length === 0
-        until = oldest === until ? oldest - 1 : oldest
-      }
-      const once = [...new Map(found.map(event => [event.id, event])).values()]
-      if (once.length > 0)
-        await route.take(
-          once.toSorted((a, b) => a.created_at - b.created_at),
-          keys,
-        )
-      if (ended) return true
+    let found: NostrEvent[] = []
+    let total = 0
+    const record = async () => {
+      const events = found.toSorted((a, b) => a.created_at - b.created_at)
+      found = []
+      if (events.length > 0) await route.take(events, keys)
     }
+    const source = plainRoute(route, {
+      now: seconds(clock),
+      isOver: () => closed || total >= MAX_FETCHED,
+      take(events) {
+        found.push(...events)
+        total += events.length
+        return found.length >= ROUND ? record() : undefined
+      },
+    })
+    try {
+      await readPlain(filter, source)
+    } catch (error) {
+      if (closed || error !== OVER) return false
+    }
+    await record()
     return true
   }
 

@@ -49,7 +49,7 @@ export function createSyncer({
     routes.every(route => isAnswered(route) || !route.mayDeliver)
 
   function summarise(route: Route): RelaySync {
-    const { url, state, mayMiss, suspect, error } = statusOf(route)
+    const { url, state, mayMiss, partial, suspect, error } = statusOf(route)
     const now = route.counters()
     const before = counted.get(route) ?? NOTHING
     counted.set(route, now)
@@ -63,6 +63,7 @@ export function createSyncer({
       gaps: now.gaps - before.gaps,
       unreadable: now.unreadable - before.unreadable,
       mayMiss,
+      ...(partial ? { partial } : {}),
       ...(suspect ? { suspect } : {}),
       ...(error === undefined ? {} : { error }),
     })

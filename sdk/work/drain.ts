@@ -89,9 +89,12 @@ function record({ clock, store, worker, pool, counters, since }: DrainParts, ms:
   const refused = lost - since.lost
   const notReached = pool
     .statuses()
-    .filter(({ state }) => state !== 'live')
-    .map(({ url, state, error }) =>
-      Object.freeze({ relay: url, reason: error ?? (state === 'offline' ? 'not connected' : 'not caught up in time') }),
+    .filter(({ state, partial }) => state !== 'live' || partial !== undefined)
+    .map(({ url, state, error, partial }) =>
+      Object.freeze({
+        relay: url,
+        reason: error ?? partial ?? (state === 'offline' ? 'not connected' : 'not caught up in time'),
+      }),
     )
   const result = Object.freeze({
     complete: left + unsent + untold + refused + notReached.length === 0,

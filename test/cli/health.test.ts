@@ -47,6 +47,7 @@ describe('the judgement', () => {
       'relay-takes-no-mail': { relays: [{ ...LIVE, error: 'error: storage full' }] },
       'relay-behind': { relays: [{ ...LIVE, state: 'catching-up' }] },
       'relay-may-miss': { relays: [{ ...LIVE, mayMiss: true }] },
+      'relay-partial': { relays: [{ ...LIVE, mayMiss: true, partial: 'it gave 5 events of one second' }] },
       'mail-waiting': { queue: 1 },
       'mail-undelivered': { undelivered: 1 },
       'mail-failed': { failed: 1 },
