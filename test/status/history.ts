@@ -17,7 +17,11 @@ import { type Claim, count, type Home, type World } from './world.ts'
 /** Healed agents that run on have so long to come to rest by themselves, and so long again once they were started anew; real. */
 const REST_MS = 4_000
 const RESTARTED_REST_MS = Number(process.env['REST_MS'] ?? 120_000)
-const TWO_HOURS_MS = 7_200_000
+/**
+ * What an agent remembers of others' relays is an hour old at most; whether a relay that is not its own still has what it acknowledged is
+ * asked every six hours (sdk/relays/couriers.ts): one that was put back has lost mail until then.
+ */
+const SEVEN_HOURS_MS = 25_200_000
 /** No power is lost here, so files need not be synced to anything. */
 const MEMORY = '/dev/shm'
 
@@ -167,8 +171,7 @@ async function heal(world: World): Promise<void> {
   }
   if (!(await until(REST_MS, isAtRest))) {
     world.restarts += 1
-    // What an agent remembers of others' relays is an hour old at most.
-    world.time.pass(TWO_HOURS_MS)
+    world.time.pass(SEVEN_HOURS_MS)
     for (const home of world.homes.values()) await close(world, home)
     await awake(world)
     await until(RESTARTED_REST_MS, isAtRest)
