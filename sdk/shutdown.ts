@@ -52,7 +52,7 @@ export async function shutDown(options: ShutdownOptions, ms: number): Promise<Un
   await life.until(() => pool.isFlushed, left())
   const unfinished: Unfinished = {
     unsent: store.counts().queue,
-    untold: countDue(store),
+    untold: store.receiptsDueCount(),
     ...leftOf(options.state.unsent()),
   }
   await options.presence.close()
@@ -71,9 +71,6 @@ export async function shutDown(options: ShutdownOptions, ms: number): Promise<Un
 const SIGNER_MS = 1_000
 /** For state to write down what it could not tell. */
 const GRACE_MS = 1_000
-const MAX_COUNTED = 100_000
-
-const countDue = (store: MailStore): number => store.receiptsDue(MAX_COUNTED).length
 
 const leftOf = (state: Unsent) => (state.unwritten + state.unacknowledged === 0 ? {} : { state })
 

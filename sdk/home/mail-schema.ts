@@ -140,4 +140,178 @@ export const MAIL_MIGRATIONS: readonly string[] = [
   `
   ALTER TABLE copies ADD COLUMN fallback INTEGER NOT NULL DEFAULT 0; -- 1: given to be sure; what its relay says decides nothing
   `,
+  `
+  -- No question costs more because more waits: what is counted is counted along, in the transaction of the change; what is looked for has an index.
+  CREATE TABLE counts (
+    unread INTEGER NOT NULL,                   -- held messages apart
+    failed INTEGER NOT NULL,                   -- set aside, held messages apart
+    receipts_due INTEGER NOT NULL,
+    listed INTEGER NOT NULL,                   -- of strangers, unread
+    held INTEGER NOT NULL,
+    queue INTEGER NOT NULL,
+    undelivered INTEGER NOT NULL
+  ) STRICT;                                    -- one row
+  INSERT INTO counts SELECT
+    (SELECT count(*) FROM inbox WHERE read = 0 AND stranger IS NOT 'held'),
+    (SELECT count(*) FROM inbox WHERE state = 'set-aside' AND stranger IS NOT 'held'),
+    (SELECT count(*) FROM inbox WHERE receipt_due = 1),
+    (SELECT count(*) FROM inbox WHERE stranger = 'listed' AND read = 0),
+    (SELECT count(*) FROM inbox WHERE stranger = 'held'),
+    (SELECT count(*) FROM outbox WHERE state = 'queued'),
+    (SELECT count(*) FROM outbox WHERE state IN ('refused', 'undeliverable'));
+  CREATE TRIGGER inbox_counted AFTER INSERT ON inbox BEGIN
+    UPDATE counts SET unread = unread + (new.read = 0 AND new.stranger IS NOT 'held'),
+      failed = failed + (new.state = 'set-aside' AND new.stranger IS NOT 'held'),
+      receipts_due = receipts_due + (new.receipt_due = 1),
+      listed = listed + (new.stranger IS 'listed' AND new.read = 0), held = held + (new.stranger IS 'held');
+  END;
+  CREATE TRIGGER inbox_recounted AFTER UPDATE OF read, state, receipt_due, stranger ON inbox
+    WHEN old.read <> new.read OR (old.state = 'set-aside') <> (new.state = 'set-aside')
+      OR old.receipt_due <> new.receipt_due OR old.stranger IS NOT new.stranger BEGIN
+    UPDATE counts SET
+      unread = unread - (old.read = 0 AND old.stranger IS NOT 'held') + (new.read = 0 AND new.stranger IS NOT 'held'),
+      failed = failed - (old.state = 'set-aside' AND old.stranger IS NOT 'held') + (new.state = 'set-aside' AND new.stranger IS NOT 'held'),
+      receipts_due = receipts_due - (old.receipt_due = 1) + (new.receipt_due = 1),
+      listed = listed - (old.stranger IS 'listed' AND old.read = 0) + (new.stranger IS 'listed' AND new.read = 0),
+      held = held - (old.stranger IS 'held') + (new.stranger IS 'held');
+  END;
+  CREATE TRIGGER inbox_uncounted AFTER DELETE ON inbox BEGIN
+    UPDATE counts SET unread = unread - (old.read = 0 AND old.stranger IS NOT 'held'),
+      failed = failed - (old.state = 'set-aside' AND old.stranger IS NOT 'held'),
+      receipts_due = receipts_due - (old.receipt_due = 1),
+      listed = listed - (old.stranger IS 'listed' AND old.read = 0), held = held - (old.stranger IS 'held');
+  END;
+  CREATE TRIGGER outbox_counted AFTER INSERT ON outbox BEGIN
+    UPDATE counts SET queue = queue + (new.state = 'queued'),
+      undelivered = undelivered + (new.state IN ('refused', 'undeliverable'));
+  END;
+  CREATE TRIGGER outbox_recounted AFTER UPDATE OF state ON outbox WHEN old.state <> new.state BEGIN
+    UPDATE counts SET queue = queue - (old.state = 'queued') + (new.state = 'queued'),
+      undelivered = undelivered - (old.state IN ('refused', 'undeliverable')) + (new.state IN ('refused', 'undeliverable'));
+  END;
+  CREATE TRIGGER outbox_uncounted AFTER DELETE ON outbox BEGIN
+    UPDATE counts SET queue = queue - (old.state = 'queued'),
+      undelivered = undelivered - (old.state IN ('refused', 'undeliverable'));
+  END;
+
+  CREATE TABLE work_left (
+    act TEXT NOT NULL,
+    topic TEXT NOT NULL,                       -- empty: a direct message
+    schema TEXT NOT NULL,                      -- empty: none
+    sender TEXT NOT NULL,
+    n INTEGER NOT NULL,                        -- not held, and waiting for a handler or with one
+    PRIMARY KEY (topic, act, schema, sender)
+  ) STRICT, WITHOUT ROWID;
+  INSERT INTO work_left SELECT act, coalesce(topic, ''), coalesce(schema, ''), sender, count(*) FROM inbox
+    WHERE state IN ('new', 'working', 'failed') AND stranger IS NOT 'held' GROUP BY 1, 2, 3, 4;
+  CREATE TRIGGER work_came AFTER INSERT ON inbox
+    WHEN new.state IN ('new', 'working', 'failed') AND new.stranger IS NOT 'held' BEGIN
+    INSERT INTO work_left VALUES (new.act, coalesce(new.topic, ''), coalesce(new.schema, ''), new.sender, 1)
+      ON CONFLICT DO UPDATE SET n = n + 1;
+  END;
+  CREATE TRIGGER work_back AFTER UPDATE OF state, stranger ON inbox
+    WHEN new.state IN ('new', 'working', 'failed') AND new.stranger IS NOT 'held'
+      AND NOT (old.state IN ('new', 'working', 'failed') AND old.stranger IS NOT 'held') BEGIN
+    INSERT INTO work_left VALUES (new.act, coalesce(new.topic, ''), coalesce(new.schema, ''), new.sender, 1)
+      ON CONFLICT DO UPDATE SET n = n + 1;
+  END;
+  CREATE TRIGGER work_over AFTER UPDATE OF state, stranger ON inbox
+    WHEN old.state IN ('new', 'working', 'failed') AND old.stranger IS NOT 'held'
+      AND NOT (new.state IN ('new', 'working', 'failed') AND new.stranger IS NOT 'held') BEGIN
+    UPDATE work_left SET n = n - 1 WHERE topic = coalesce(old.topic, '') AND act = old.act
+      AND schema = coalesce(old.schema, '') AND sender = old.sender;
+    DELETE FROM work_left WHERE topic = coalesce(old.topic, '') AND act = old.act
+      AND schema = coalesce(old.schema, '') AND sender = old.sender AND n <= 0;
+  END;
+  CREATE TRIGGER work_gone AFTER DELETE ON inbox
+    WHEN old.state IN ('new', 'working', 'failed') AND old.stranger IS NOT 'held' BEGIN
+    UPDATE work_left SET n = n - 1 WHERE topic = coalesce(old.topic, '') AND act = old.act
+      AND schema = coalesce(old.schema, '') AND sender = old.sender;
+    DELETE FROM work_left WHERE topic = coalesce(old.topic, '') AND act = old.act
+      AND schema = coalesce(old.schema, '') AND sender = old.sender AND n <= 0;
+  END;
+
+  DROP INDEX inbox_work;
+  CREATE INDEX inbox_work ON inbox (state, act, priority DESC, ordinal) WHERE topic IS NULL AND stranger IS NOT 'held';
+  DROP INDEX inbox_topic_work;
+  CREATE INDEX inbox_topic_work ON inbox (state, priority DESC, ordinal) WHERE topic IS NOT NULL AND stranger IS NOT 'held';
+  DROP INDEX inbox_schema_work;
+  CREATE INDEX inbox_schema_work ON inbox (state, act, schema, priority DESC, ordinal)
+    WHERE topic IS NULL AND stranger IS NOT 'held' AND schema IS NOT NULL;
+  DROP INDEX inbox_work_senders;
+  -- The first of each schema and sender, where those who have to wait are stepped over.
+  CREATE INDEX inbox_work_senders ON inbox (act, coalesce(schema, ''), sender, priority DESC, ordinal)
+    WHERE state = 'new' AND topic IS NULL AND stranger IS NOT 'held';
+  CREATE INDEX inbox_again_senders ON inbox (act, coalesce(schema, ''), sender, due_ms)
+    WHERE state = 'failed' AND topic IS NULL AND stranger IS NOT 'held';
+  CREATE INDEX inbox_topic_senders ON inbox (topic, sender, priority DESC, ordinal)
+    WHERE state = 'new' AND topic IS NOT NULL AND stranger IS NOT 'held';
+  CREATE INDEX inbox_topic_again ON inbox (topic, sender, due_ms)
+    WHERE state = 'failed' AND topic IS NOT NULL AND stranger IS NOT 'held';
+  CREATE INDEX inbox_working ON inbox (ordinal) WHERE state = 'working';
+  CREATE INDEX inbox_aside ON inbox (ordinal) WHERE state = 'set-aside';
+  CREATE INDEX inbox_senders ON inbox (sender, ordinal);
+  DROP INDEX inbox_unread;
+  CREATE INDEX inbox_unread ON inbox (ordinal) WHERE read = 0 AND stranger IS NOT 'held';
+  DROP INDEX inbox_unread_senders;
+  CREATE INDEX inbox_unread_senders ON inbox (sender, ordinal) WHERE read = 0 AND stranger IS NOT 'held';
+  CREATE INDEX inbox_listed ON inbox (sender) WHERE stranger = 'listed' AND read = 0;
+
+  CREATE TABLE unaddressed (                   -- queued, and no relay was chosen yet
+    ordinal INTEGER PRIMARY KEY                -- of the outbox
+  ) STRICT;
+  INSERT INTO unaddressed SELECT ordinal FROM outbox
+    WHERE state = 'queued' AND NOT EXISTS (SELECT 1 FROM copies WHERE copies.id = outbox.id);
+  CREATE TRIGGER unaddressed_queued AFTER INSERT ON outbox WHEN new.state = 'queued' BEGIN
+    INSERT INTO unaddressed VALUES (new.ordinal);
+  END;
+  CREATE TRIGGER unaddressed_changed AFTER UPDATE OF state ON outbox
+    WHEN (old.state = 'queued') <> (new.state = 'queued') BEGIN
+    DELETE FROM unaddressed WHERE ordinal = new.ordinal;
+    INSERT INTO unaddressed SELECT new.ordinal
+      WHERE new.state = 'queued' AND NOT EXISTS (SELECT 1 FROM copies WHERE copies.id = new.id);
+  END;
+  CREATE TRIGGER unaddressed_gone AFTER DELETE ON outbox BEGIN
+    DELETE FROM unaddressed WHERE ordinal = old.ordinal;
+  END;
+  CREATE TRIGGER unaddressed_copy AFTER INSERT ON copies BEGIN
+    DELETE FROM unaddressed WHERE ordinal = (SELECT ordinal FROM outbox WHERE id = new.id);
+  END;
+  CREATE TRIGGER unaddressed_uncopied AFTER DELETE ON copies
+    WHEN NOT EXISTS (SELECT 1 FROM copies WHERE copies.id = old.id) BEGIN
+    INSERT OR IGNORE INTO unaddressed SELECT ordinal FROM outbox WHERE id = old.id AND state = 'queued';
+  END;
+
+  ALTER TABLE outbox ADD COLUMN heard INTEGER NOT NULL DEFAULT 0; -- 1: a receipt came, 2: a terminal one
+  UPDATE outbox SET heard = 1 + (SELECT max(state IN ('done', 'failed', 'rejected')) FROM receipts WHERE message = outbox.id)
+    WHERE EXISTS (SELECT 1 FROM receipts WHERE message = outbox.id);
+  ALTER TABLE copies ADD COLUMN settled_ms INTEGER;               -- of a waiting copy: of its message, if another relay has it
+  ALTER TABLE copies ADD COLUMN heard INTEGER NOT NULL DEFAULT 0; -- of its message
+  UPDATE copies SET settled_ms = outbox.settled_ms, heard = outbox.heard FROM outbox
+    WHERE outbox.id = copies.id AND (outbox.settled_ms IS NOT NULL OR outbox.heard > 0);
+  CREATE TRIGGER copies_later AFTER INSERT ON copies
+    WHEN EXISTS (SELECT 1 FROM outbox WHERE id = new.id AND (settled_ms IS NOT NULL OR heard > 0)) BEGIN
+    UPDATE copies SET settled_ms = (SELECT settled_ms FROM outbox WHERE id = new.id),
+      heard = (SELECT heard FROM outbox WHERE id = new.id) WHERE place = new.place;
+  END;
+  CREATE TRIGGER copies_settled AFTER UPDATE OF settled_ms, heard ON outbox
+    WHEN old.settled_ms IS NOT new.settled_ms OR old.heard <> new.heard BEGIN
+    UPDATE copies SET settled_ms = new.settled_ms, heard = new.heard
+      WHERE id = new.id AND (settled_ms IS NOT new.settled_ms AND state = 'waiting' OR heard <> new.heard);
+  END;
+  CREATE INDEX copies_left_over ON copies (settled_ms) WHERE state = 'waiting' AND settled_ms IS NOT NULL;
+  CREATE INDEX copies_unheard ON copies (relay) WHERE state = 'stored' AND seq IS NOT NULL AND heard = 0;
+  DROP INDEX outbox_state;
+  CREATE INDEX outbox_queued ON outbox (ordinal) WHERE state = 'queued';
+  CREATE INDEX outbox_given_up ON outbox (ordinal) WHERE state IN ('refused', 'undeliverable');
+  CREATE INDEX outbox_heard ON outbox (heard, settled_ms) WHERE settled_ms IS NOT NULL;
+  CREATE INDEX outbox_expired ON outbox (settled_ms) WHERE state = 'expired';
+  CREATE INDEX outbox_unseen ON outbox (ordinal) WHERE state = 'queued' AND expires IS NULL AND waits_since_ms IS NULL;
+  CREATE INDEX outbox_waits ON outbox (waits_since_ms) WHERE state = 'queued' AND expires IS NULL AND waits_since_ms IS NOT NULL;
+  CREATE INDEX outbox_expires ON outbox (expires) WHERE state = 'queued' AND expires IS NOT NULL;
+  CREATE INDEX outbox_to ON outbox (recipient, ordinal) WHERE state = 'queued';
+  CREATE INDEX outbox_unheard ON outbox (recipient, ordinal) WHERE state IN ('stored', 'refused') AND heard = 0;
+  CREATE INDEX outbox_unheard_since ON outbox (recipient, settled_ms) WHERE state IN ('stored', 'refused') AND heard = 0;
+  CREATE INDEX positions_told ON positions (told);
+  `,
 ]

@@ -6,10 +6,12 @@ import type { Delivery } from '../mail/types.ts'
 
 type CopyMethods = Pick<
   MailStore,
+  | 'queued'
+  | 'expiring'
   | 'unaddressed'
   | 'address'
   | 'awaiting'
-  | 'readdress'
+  | 'awaitingFrom'
   | 'waiting'
   | 'waitingRelays'
   | 'copies'
@@ -29,16 +31,18 @@ const STANDING: readonly unknown[] = ['queued', 'stored', 'refused']
 /** On its way, or waiting for its recipient. */
 const OPEN: readonly unknown[] = ['queued', 'stored']
 
-/** On its way, or not heard of since relays stored or refused it after a time. */
-const AWAITING = `(state = 'queued' OR state IN ('stored', 'refused') AND settled_ms > ?
-  AND NOT EXISTS (SELECT 1 FROM receipts WHERE message = outbox.id))`
-
 interface WaitingRow {
   place: number
   id: string
   recipient: string
   event: string
   expires: number | null
+}
+
+interface AwaitingRow {
+  ordinal: number
+  id: string
+  settledMs: number | null
 }
 
 interface CopyRow {
@@ -122,28 +126,68 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
     return changes > 0 && restand(id, nowMs)
   }
 
-  return {
-    unaddressed: (after, limit) =>
-      (
-        sql(`SELECT ordinal AS place, id, recipient, event, expires FROM outbox
-          WHERE state = 'queued' AND ordinal > ? AND NOT EXISTS (SELECT 1 FROM copies WHERE copies.id = outbox.id)
-          ORDER BY ordinal LIMIT ?`).all(after, limit) as WaitingRow[]
-      ).map(row => {
+  /** The rest of a statement about the outbox that gives rows in order. */
+  const page = (rest: string, params: object) =>
+    (sql(`SELECT outbox.ordinal AS place, id, recipient, event, expires FROM ${rest}`).all(params) as WaitingRow[]).map(
+      row => {
         const { place, ...mail } = toWaiting(row)
         return { ...mail, ordinal: place }
-      }),
+      },
+    )
+  /** From value to value along an index that begins with that column, however many rows have each. */
+  const distinct = (column: string, from: string) =>
+    sql(`WITH RECURSIVE each(value) AS (
+        SELECT min(${column}) FROM ${from}
+        UNION ALL SELECT (SELECT min(${column}) FROM ${from} AND ${column} > each.value) FROM each WHERE value IS NOT NULL)
+      SELECT value FROM each WHERE value IS NOT NULL`).pluck()
+  const QUEUED_FOR = "outbox INDEXED BY outbox_to WHERE state = 'queued'"
+  const UNHEARD = "state IN ('stored', 'refused') AND heard = 0"
+
+  return {
+    queued: (after, limit, to) =>
+      to === undefined
+        ? page(
+            `outbox INDEXED BY outbox_queued WHERE state = 'queued' AND ordinal > @after ORDER BY ordinal LIMIT @limit`,
+            { after, limit },
+          )
+        : page(`${QUEUED_FOR} AND recipient = @to AND ordinal > @after ORDER BY ordinal LIMIT @limit`, {
+            after,
+            limit,
+            to,
+          }),
+    expiring: limit =>
+      page(
+        `outbox INDEXED BY outbox_expires WHERE state = 'queued' AND expires IS NOT NULL ORDER BY expires LIMIT @limit`,
+        { limit },
+      ),
+    unaddressed: (after, limit) =>
+      page(
+        `unaddressed JOIN outbox ON outbox.ordinal = unaddressed.ordinal WHERE unaddressed.ordinal > @after
+          ORDER BY unaddressed.ordinal LIMIT @limit`,
+        { after, limit },
+      ),
     address: db.transaction(
       (id: string, reads: readonly string[], fallback?: readonly string[], nowMs?: number) =>
         stateOf.get(id) !== undefined && addressOne(id, reads, fallback, nowMs),
     ).immediate,
-    awaiting: settledAfterMs =>
-      sql(`SELECT DISTINCT recipient FROM outbox WHERE ${AWAITING}`).pluck().all(settledAfterMs) as string[],
-    readdress: db.transaction(
-      (to: string, reads: readonly string[], settledAfterMs: number, fallback?: readonly string[], nowMs?: number) => {
-        const ids = sql(`SELECT id FROM outbox WHERE ${AWAITING} AND recipient = ? ORDER BY ordinal`).pluck()
-        return (ids.all(settledAfterMs, to) as string[]).filter(id => addressOne(id, reads, fallback, nowMs))
-      },
-    ).immediate,
+    awaiting(settledAfterMs) {
+      const since = sql(`SELECT max(settled_ms) FROM outbox INDEXED BY outbox_unheard_since
+        WHERE ${UNHEARD} AND recipient = ?`).pluck()
+      const settled = distinct('recipient', `outbox INDEXED BY outbox_unheard_since WHERE ${UNHEARD}`)
+      return [
+        ...new Set([
+          ...(distinct('recipient', QUEUED_FOR).all() as string[]),
+          ...(settled.all() as string[]).filter(to => Number(since.get(to)) > settledAfterMs),
+        ]),
+      ]
+    },
+    awaitingFrom: (to, after, limit) =>
+      (
+        sql(`SELECT ordinal, id, NULL AS settledMs FROM ${QUEUED_FOR} AND recipient = @to AND ordinal > @after
+          UNION ALL SELECT ordinal, id, settled_ms FROM outbox INDEXED BY outbox_unheard
+            WHERE ${UNHEARD} AND recipient = @to AND ordinal > @after
+          ORDER BY ordinal LIMIT @limit`).all({ to, after, limit }) as AwaitingRow[]
+      ).map(({ settledMs, ...row }) => ({ ...row, ...(settledMs === null ? {} : { settledMs }) })),
     waiting: (relay, after, limit) =>
       (
         sql(`SELECT place, copies.id, recipient, event, expires FROM copies JOIN outbox ON outbox.id = copies.id
@@ -153,36 +197,41 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
           limit,
         ) as WaitingRow[]
       ).map(toWaiting),
-    // From relay to relay along the index, however many wait for each.
     waitingRelays: () =>
-      sql(`WITH RECURSIVE each(relay) AS (
-          SELECT min(relay) FROM copies WHERE state = 'waiting'
-          UNION ALL SELECT (SELECT min(relay) FROM copies WHERE state = 'waiting' AND relay > each.relay)
-            FROM each WHERE relay IS NOT NULL)
-        SELECT relay FROM each WHERE relay IS NOT NULL`)
-        .pluck()
-        .all() as string[],
+      distinct('relay', "copies INDEXED BY copies_waiting WHERE state = 'waiting'").all() as string[],
     copies: copiesOf,
     settle: db.transaction((outcomes: readonly Outcome[], nowMs: number) =>
       outcomes.flatMap(outcome => (settleOne(outcome, nowMs) ? [outcome.id] : [])),
     ).immediate,
-    overdue: db.transaction((beforeMs: number, nowMs: number) => {
-      sql("UPDATE outbox SET waits_since_ms = ? WHERE state = 'queued' AND waits_since_ms IS NULL").run(nowMs)
-      return sql(
-        `SELECT id FROM outbox WHERE state = 'queued' AND waits_since_ms < ? AND expires IS NULL ORDER BY ordinal`,
-      )
+    overdue: (beforeMs, limit) =>
+      sql(`SELECT id FROM outbox INDEXED BY outbox_waits
+        WHERE state = 'queued' AND expires IS NULL AND waits_since_ms IS NOT NULL AND waits_since_ms < ?
+        ORDER BY waits_since_ms, ordinal LIMIT ?`)
         .pluck()
-        .all(beforeMs) as string[]
-    }).immediate,
-    prune: db.transaction(({ storedBeforeMs, ...times }: PruneTimes) => {
-      const told = 'EXISTS (SELECT 1 FROM receipts WHERE message = outbox.id'
-      const forgotten = sql(`DELETE FROM outbox WHERE settled_ms < @settledBeforeMs
-        OR settled_ms < @heardBeforeMs AND (state = 'expired' OR ${told}))
-        OR settled_ms < @concludedBeforeMs AND ${told} AND state IN ('done', 'failed', 'rejected'))`).run(times).changes
-      const settled = 'SELECT id FROM outbox WHERE settled_ms <'
-      const given = sql(`DELETE FROM copies WHERE state = 'waiting' AND id IN (${settled} ?)`).run(storedBeforeMs)
-      return forgotten + given.changes
-    }).immediate,
+        .all(beforeMs, limit) as string[],
+    prune: db.transaction(
+      (
+        { nowMs, storedBeforeMs, concludedBeforeMs, heardBeforeMs, settledBeforeMs }: PruneTimes,
+        limit: number,
+      ): number => {
+        const forget = (where: string, beforeMs: number) =>
+          sql(
+            `DELETE FROM outbox WHERE ordinal IN (SELECT ordinal FROM outbox ${where} AND settled_ms < ? LIMIT ?)`,
+          ).run(beforeMs, limit).changes
+        const HEARD = 'INDEXED BY outbox_heard WHERE settled_ms IS NOT NULL AND heard ='
+        return (
+          sql(`UPDATE outbox SET waits_since_ms = ? WHERE ordinal IN (SELECT ordinal FROM outbox INDEXED BY outbox_unseen
+            WHERE state = 'queued' AND expires IS NULL AND waits_since_ms IS NULL LIMIT ?)`).run(nowMs, limit).changes +
+          forget('INDEXED BY outbox_settled WHERE settled_ms IS NOT NULL', settledBeforeMs) +
+          forget(`${HEARD} 1`, heardBeforeMs) +
+          forget(`${HEARD} 2`, Math.max(concludedBeforeMs, heardBeforeMs)) +
+          forget("INDEXED BY outbox_expired WHERE state = 'expired'", heardBeforeMs) +
+          sql(`DELETE FROM copies WHERE place IN (SELECT place FROM copies INDEXED BY copies_left_over
+            WHERE state = 'waiting' AND settled_ms IS NOT NULL AND settled_ms < ? LIMIT ?)`).run(storedBeforeMs, limit)
+            .changes
+        )
+      },
+    ).immediate,
     redate: (id, event) =>
       sql(`UPDATE outbox SET event = ? WHERE id = ? AND NOT EXISTS (
         SELECT 1 FROM copies WHERE copies.id = outbox.id AND copies.state = 'stored')`).run(event, id).changes > 0,
@@ -197,17 +246,22 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
       for (const { relay, fallback } of refused) wait.run(id, relay, fallback)
       return wasGivenUp || refused.length > 0
     }).immediate,
-    unheard: () =>
-      sql(`SELECT DISTINCT copies.relay FROM copies JOIN outbox ON outbox.id = copies.id
-        WHERE copies.state = 'stored' AND copies.seq IS NOT NULL AND outbox.state = 'stored'
-        AND NOT EXISTS (SELECT 1 FROM receipts WHERE message = outbox.id)`)
-        .pluck()
-        .all() as string[],
-    acknowledged: relay =>
-      (
-        sql(`SELECT epoch, max(seq) AS seq FROM copies WHERE state = 'stored' AND relay = ? AND seq IS NOT NULL
-          GROUP BY epoch`).all(relay) as { epoch: string | null; seq: number }[]
-      ).map(({ epoch, seq }) => ({ epoch: epoch ?? undefined, seq })),
+    unheard() {
+      const where =
+        "copies INDEXED BY copies_unheard WHERE copies.state = 'stored' AND copies.seq IS NOT NULL AND copies.heard = 0"
+      const isAny = sql(`SELECT 1 FROM ${where} AND copies.relay = ? AND EXISTS (
+        SELECT 1 FROM outbox WHERE outbox.id = copies.id AND outbox.state = 'stored') LIMIT 1`)
+      return (distinct('relay', where).all() as string[]).filter(relay => isAny.get(relay) !== undefined)
+    },
+    acknowledged(relay) {
+      const where = "copies INDEXED BY copies_acknowledged WHERE state = 'stored' AND relay = @relay"
+      const highest = sql(`SELECT max(seq) FROM ${where} AND epoch IS @epoch`).pluck()
+      const epochs = distinct('epoch', where).all({ relay }) as string[]
+      return [null, ...epochs].flatMap(epoch => {
+        const seq = highest.get({ relay, epoch })
+        return typeof seq === 'number' ? [{ epoch: epoch ?? undefined, seq }] : []
+      })
+    },
     carryOver: db.transaction((relay: string, { from, to, upTo }: CarryOver) => {
       const lost = sql(
         `DELETE FROM copies WHERE relay = ? AND state = 'stored' AND epoch IS ? AND seq > ? RETURNING id, fallback`,

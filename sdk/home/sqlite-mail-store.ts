@@ -1,8 +1,17 @@
 import { type Database, openDatabase, type Statement } from '../../platform/sqlite.ts'
 import { createSyncLater, type SyncLater } from '../../platform/sync-later.ts'
 import { KEPT_POSITIONS, RELAY_NOTES } from '../mail/memory-store.ts'
-import { compareReceipts, withReceipt } from '../mail/receipt-order.ts'
-import type { MailBatch, MailStore, OutgoingMail, Position, RelayNote, StoredMail, WorkResult } from '../mail/store.ts'
+import { compareReceipts, isTerminal, withReceipt } from '../mail/receipt-order.ts'
+import type {
+  MailBatch,
+  MailCounts,
+  MailStore,
+  OutgoingMail,
+  Position,
+  RelayNote,
+  StoredMail,
+  WorkResult,
+} from '../mail/store.ts'
 import type { Receipt } from '../mail/types.ts'
 import {
   asStored,
@@ -83,10 +92,12 @@ function mailStoreOn(db: Database, later: SyncLater): MailStore {
       ON CONFLICT (message, state) DO UPDATE SET id = excluded.id, at = excluded.at, text = excluded.text,
         private = excluded.private`).run({ text: null, ...receipt, private: receipt.private ? 1 : 0 })
     sql("DELETE FROM copies WHERE id = ? AND state = 'waiting'").run(receipt.of)
-    sql(
-      `UPDATE outbox SET settled_ms = ?, state = CASE WHEN state IN ('queued', 'refused', 'undeliverable') THEN 'received' ELSE state END
-        WHERE id = ?`,
-    ).run(nowMs ?? receipt.at * 1000, receipt.of)
+    sql(`UPDATE outbox SET settled_ms = ?, heard = max(heard, ?),
+      state = CASE WHEN state IN ('queued', 'refused', 'undeliverable') THEN 'received' ELSE state END WHERE id = ?`).run(
+      nowMs ?? receipt.at * 1000,
+      isTerminal(receipt.state) ? 2 : 1,
+      receipt.of,
+    )
   }
 
   const enqueue = sql(`
@@ -135,29 +146,36 @@ function mailStoreOn(db: Database, later: SyncLater): MailStore {
       mailsOf(
         sql('SELECT * FROM inbox WHERE id >= ? AND id < ? ORDER BY ordinal LIMIT ?').all(prefix, `${prefix}~`, limit),
       ),
-    list: ({ unread, from, state, held, after, limit }) =>
-      mailsOf(
-        sql(`
-        SELECT * FROM (SELECT * FROM inbox WHERE (@unread = 0 OR read = 0) AND (@from IS NULL OR sender = @from)
-          AND (@state IS NULL OR state = @state) AND (stranger IS 'held') = @held AND ordinal > @after
-          ORDER BY ordinal ${after === undefined ? 'DESC' : 'ASC'} LIMIT @limit) ORDER BY ordinal`).all({
-          after: after ?? 0,
-          unread: unread ? 1 : 0,
-          from: from ?? null,
-          state: state ?? null,
-          held: held ? 1 : 0,
+    list({ unread, from, state, held, after, limit }) {
+      // Of each combination its own statement: each has an index that holds its rows in order.
+      const where = [
+        held ? "stranger IS NOT NULL AND stranger = 'held'" : "stranger IS NOT 'held'",
+        ...(unread ? ['read = 0'] : []),
+        ...(from === undefined ? [] : ['sender = @from']),
+        ...(state === undefined ? [] : ["state = 'set-aside'"]),
+        ...(after === undefined ? [] : ['ordinal > @after']),
+      ].join(' AND ')
+      const isNewest = after === undefined && limit !== undefined
+      const index = held
+        ? 'INDEXED BY inbox_strangers'
+        : unread
+          ? `INDEXED BY ${from === undefined ? 'inbox_unread' : 'inbox_unread_senders'}`
+          : ''
+      const text = `SELECT * FROM inbox ${index} WHERE ${where} ORDER BY ordinal ${isNewest ? 'DESC' : ''} LIMIT @limit`
+      const rows = mailsOf(
+        sql(text).all({
           limit: limit ?? -1,
+          ...(from === undefined ? {} : { from }),
+          ...(after === undefined ? {} : { after }),
         }),
-      ),
+      )
+      return isNewest ? rows.reverse() : rows
+    },
     repliesTo: (id, after) =>
       mailsOf(sql('SELECT * FROM inbox WHERE reply_to = ? AND ordinal > ? ORDER BY ordinal').all(id, after)),
     markRead: id => void sql('UPDATE inbox SET read = 1 WHERE id = ? AND read = 0').run(id),
-    counts: () => ({
-      queue: count("SELECT count(*) FROM outbox WHERE state = 'queued'"),
-      unread: count("SELECT count(*) FROM inbox WHERE read = 0 AND stranger IS NOT 'held'"),
-      undelivered: count("SELECT count(*) FROM outbox WHERE state IN ('refused', 'undeliverable')"),
-      failed: count("SELECT count(*) FROM inbox WHERE state = 'set-aside' AND stranger IS NOT 'held'"),
-    }),
+    counts: () => sql('SELECT queue, unread, undelivered, failed FROM counts').get() as MailCounts,
+    receiptsDueCount: () => count('SELECT receipts_due FROM counts'),
     unreadSenders: () =>
       sql(`WITH RECURSIVE each(sender) AS (
         SELECT min(sender) FROM inbox WHERE read = 0 AND stranger IS NOT 'held' UNION ALL
@@ -214,18 +232,6 @@ function mailStoreOn(db: Database, later: SyncLater): MailStore {
       sql("UPDATE inbox SET state = 'dropped', read = 1 WHERE id = ? AND state = 'set-aside'").run(id).changes > 0,
 
     enqueue: later.synced((mail: OutgoingMail) => queueAll([mail])),
-    queued: (after, limit) =>
-      (
-        sql(
-          "SELECT ordinal, id, recipient, event, expires FROM outbox WHERE state = 'queued' AND ordinal > ? ORDER BY ordinal LIMIT ?",
-        ).all(after, limit) as {
-          ordinal: number
-          id: string
-          recipient: string
-          event: string
-          expires: number | null
-        }[]
-      ).map(({ recipient, expires, ...row }) => ({ ...row, to: recipient, ...(expires === null ? {} : { expires }) })),
     ...copyMethods(db, sql),
     delivery: id =>
       toDelivery(
@@ -246,9 +252,10 @@ function mailStoreOn(db: Database, later: SyncLater): MailStore {
     sentAs: (to, idem) =>
       sql('SELECT id FROM outbox WHERE recipient = ? AND idem = ?').pluck().get(to, idem) as string | undefined,
     refused: () =>
-      (sql("SELECT * FROM outbox WHERE state IN ('refused', 'undeliverable') ORDER BY ordinal").all() as SentRow[]).map(
-        toSent,
-      ),
+      (
+        sql(`SELECT * FROM outbox INDEXED BY outbox_given_up WHERE state IN ('refused', 'undeliverable')
+          ORDER BY ordinal`).all() as SentRow[]
+      ).map(toSent),
     forget: id => sql("DELETE FROM outbox WHERE id = ? AND state IN ('refused', 'undeliverable')").run(id).changes > 0,
     recipient: id => sql('SELECT recipient FROM outbox WHERE id = ?').pluck().get(id) as string | undefined,
     relayNote: pubkey =>

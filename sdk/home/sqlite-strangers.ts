@@ -11,9 +11,9 @@ interface Strangers {
 
 /** The request box of a SQLite mail store. */
 export function strangersOn(db: Database, sql: (text: string) => Statement): Strangers {
-  const counted = (where: string) => `
-    SELECT coalesce(sum(stranger = 'listed' AND read = 0), 0) AS listed, coalesce(sum(stranger = 'held'), 0) AS held
-    FROM inbox WHERE stranger IS NOT NULL ${where}`
+  const LISTED = "inbox INDEXED BY inbox_listed WHERE stranger = 'listed' AND read = 0"
+  const HELD = "inbox INDEXED BY inbox_strangers WHERE stranger IS NOT NULL AND stranger = 'held'"
+  const bySender = (rows: string) => `SELECT sender AS pubkey, count(*) AS n FROM ${rows} GROUP BY sender`
 
   return {
     drop(senders) {
@@ -32,8 +32,8 @@ export function strangersOn(db: Database, sql: (text: string) => Statement): Str
         (
           sql(`
           SELECT pubkey, sum(listed) AS listed, sum(held) AS held, sum(dropped) AS dropped, max(verdict) AS verdict FROM (
-            SELECT sender AS pubkey, sum(stranger = 'listed' AND read = 0) AS listed, sum(stranger = 'held') AS held,
-              0 AS dropped, NULL AS verdict FROM inbox WHERE stranger IS NOT NULL GROUP BY sender
+            SELECT pubkey, n AS listed, 0 AS held, 0 AS dropped, NULL AS verdict FROM (${bySender(LISTED)})
+            UNION ALL SELECT pubkey, 0, n, 0, NULL FROM (${bySender(HELD)})
             UNION ALL SELECT pubkey, 0, 0, dropped, verdict FROM strangers)
           GROUP BY pubkey HAVING sum(listed) + sum(held) + sum(dropped) > 0 OR max(verdict) IS NOT NULL`).all() as (Omit<
             Stranger,
@@ -41,9 +41,12 @@ export function strangersOn(db: Database, sql: (text: string) => Statement): Str
           > & { verdict: Verdict | null })[]
         ).map(({ verdict, ...row }) => Object.freeze({ ...row, ...(verdict === null ? {} : { verdict }) })),
       strangerCounts(from) {
-        const one = sql(counted('AND sender = ?')).get(from) as { listed: number; held: number }
-        const all = sql(counted('')).get() as { listed: number; held: number }
-        return { ...one, allListed: all.listed, allHeld: all.held }
+        const of = (rows: string) => Number(sql(`SELECT count(*) FROM ${rows} AND sender = ?`).pluck().get(from))
+        const all = sql('SELECT listed AS allListed, held AS allHeld FROM counts').get() as {
+          allListed: number
+          allHeld: number
+        }
+        return { listed: of(LISTED), held: of(HELD), ...all }
       },
       judge: db.transaction((pubkey: string, verdict: Verdict | undefined) => {
         if (verdict === 'accepted' && sql('SELECT 1 FROM strangers WHERE pubkey = ?').get(pubkey) === undefined) {
@@ -55,7 +58,7 @@ export function strangersOn(db: Database, sql: (text: string) => Statement): Str
           ON CONFLICT (pubkey) DO UPDATE SET verdict = excluded.verdict`).run(pubkey, verdict ?? null)
         sql('DELETE FROM strangers WHERE pubkey = ? AND dropped = 0 AND verdict IS NULL').run(pubkey)
         if (verdict === 'accepted')
-          sql('UPDATE inbox SET stranger = NULL WHERE sender = ? AND stranger IS NOT NULL').run(pubkey)
+          sql("UPDATE inbox SET stranger = NULL WHERE sender = ? AND stranger IN ('listed', 'held')").run(pubkey)
         if (verdict === 'denied') sql("DELETE FROM inbox WHERE sender = ? AND stranger = 'held'").run(pubkey)
       }).immediate,
       recovered: pubkey => void sql('UPDATE strangers SET dropped = 0 WHERE pubkey = ?').run(pubkey),

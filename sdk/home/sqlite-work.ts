@@ -1,111 +1,168 @@
 import type { Statement } from '../../platform/sqlite.ts'
 import type { MailStore, StoredMail, WorkQuery } from '../mail/store.ts'
+import { isWithin } from '../mail/topic.ts'
 import { type InboxRow, toMail } from './mail-rows.ts'
 
-/** Rows looked at in the order of work; where none of so many will do, an index finds one without passing the rest. */
+/** Rows looked at in the order of work; where none of so many will do, the first of each sender is looked at. */
 const LOOKED_AT = 200
 
-type Candidate = Pick<InboxRow, 'ordinal' | 'sender' | 'schema' | 'stranger' | 'priority'> & { readonly due_ms: number }
+type Candidate = Pick<InboxRow, 'ordinal' | 'sender' | 'schema' | 'topic' | 'priority'> & { readonly due_ms: number }
+type Open = 'new' | 'failed'
+
+/** Messages that are alike to every query: of one sender, with one schema or on one topic. */
+interface Group {
+  readonly schema?: string
+  readonly topic?: string
+  readonly sender: string
+}
 
 /** What waits for handlers. Each question costs a few steps in an index, however much waits. */
 export function workOn(
   sql: (text: string) => Statement,
 ): Pick<MailStore, 'nextWork' | 'nextDueMs' | 'countWork' | 'unhandled'> {
-  const COLUMNS = 'SELECT ordinal, sender, schema, stranger, priority, due_ms FROM inbox'
+  const COLUMNS = 'SELECT ordinal, sender, schema, topic, priority, due_ms FROM inbox'
   const IN_ORDER = 'ORDER BY priority DESC, ordinal'
-  const BY_ACT = 'act = @act AND topic IS NULL'
-  const BY_SCHEMA = `${BY_ACT} AND schema = @schema`
-  const BY_TOPIC = `topic IS NOT NULL AND EXISTS (
-    SELECT 1 FROM json_each(@topics) WHERE topic = value OR substr(topic, 1, length(value) + 1) = value || '/')`
-  const whichOf = ({ topics, schema }: Pick<WorkQuery, 'topics' | 'schema'>) =>
-    topics ? BY_TOPIC : schema === undefined ? BY_ACT : BY_SCHEMA
-  const paramsOf = ({ act, schema, topics }: Pick<WorkQuery, 'act' | 'topics' | 'schema'>) =>
-    topics ? { topics: JSON.stringify(topics) } : schema === undefined ? { act } : { act, schema }
+  /** As the indexes say it: SQLite takes a partial index where its condition is repeated. */
+  const direct = (state: Open) => `state = '${state}' AND topic IS NULL AND stranger IS NOT 'held' AND act = @act`
+  const posted = (state: Open) => `state = '${state}' AND topic IS NOT NULL AND stranger IS NOT 'held'`
+  const SCHEMA = "coalesce(schema, '')"
   const rowAt = (ordinal: number) => toMail(sql('SELECT * FROM inbox WHERE ordinal = ?').get(ordinal) as InboxRow)
 
-  /** The first row that will do, of at most `limit`; `passed`: as many as that were looked at in vain. */
-  function first(text: string, params: object, fits: (row: Candidate) => boolean, limit = Number.POSITIVE_INFINITY) {
+  /** In order of work. Undefined: none; `passed`: none of so many. */
+  function first(query: WorkQuery, state: Open, fits: (row: Candidate) => boolean): Candidate | 'passed' | undefined {
+    const { act, schema, topics } = query
+    const index = topics ? 'inbox_topic_work' : schema === undefined ? 'inbox_work' : 'inbox_schema_work'
+    const where = topics
+      ? posted(state)
+      : schema === undefined
+        ? direct(state)
+        : `${direct(state)} AND schema = @schema`
+    const text = `${COLUMNS} INDEXED BY ${index} WHERE ${where} ${IN_ORDER} LIMIT ${LOOKED_AT}`
+    const params = topics ? {} : schema === undefined ? { act } : { act, schema }
     let looked = 0
     for (const row of sql(text).iterate(params) as IterableIterator<Candidate>) {
-      if (fits(row)) return { row, passed: false }
+      if (fits(row)) return row
       looked += 1
-      if (looked >= limit) return { passed: true }
     }
-    return { passed: false }
+    return looked < LOOKED_AT ? undefined : 'passed'
   }
 
-  function fresh(query: WorkQuery, fits: (row: Candidate) => boolean): Candidate | undefined {
-    const { act, schema, topics } = query
-    const byAct = act !== undefined && topics === undefined && schema === undefined
-    const text = `${COLUMNS} WHERE state = 'new' AND ${whichOf(query)} ${IN_ORDER}`
-    const { row, passed } = first(text, paramsOf(query), fits, byAct ? LOOKED_AT : undefined)
-    if (!passed) return row
+  /** From value to value along an index, however many rows have each. */
+  function* distinct(column: string, from: string, params: object, begin = ''): Generator<string> {
+    const next = sql(`SELECT min(${column}) FROM inbox INDEXED BY ${from} AND ${column} > @after`).pluck()
+    for (let after = begin; ; ) {
+      const value = next.get({ ...params, after }) as string | null
+      if (value === null) return
+      yield value
+      after = value
+    }
+  }
+
+  function* groups({ act, schema, topics, notSchemas = [] }: WorkQuery, state: Open): Generator<Group> {
+    if (topics) {
+      const from = `${state === 'new' ? 'inbox_topic_senders' : 'inbox_topic_again'} WHERE ${posted(state)}`
+      const seen = new Set<string>()
+      for (const prefix of topics) {
+        // "0" follows "/".
+        const below = distinct('topic', `${from} AND topic < @end`, { end: `${prefix}0` }, `${prefix}/`)
+        for (const topic of [prefix, ...below]) {
+          if (seen.has(topic)) continue
+          seen.add(topic)
+          for (const sender of distinct('sender', `${from} AND topic = @topic`, { topic })) yield { topic, sender }
+        }
+      }
+      return
+    }
+    const from = `${state === 'new' ? 'inbox_work_senders' : 'inbox_again_senders'} WHERE ${direct(state)}`
+    const schemas = schema === undefined ? ['', ...distinct(SCHEMA, from, { act })] : [schema]
+    for (const one of schemas) {
+      if (notSchemas.includes(one)) continue
+      for (const sender of distinct('sender', `${from} AND ${SCHEMA} = @schema`, { act, schema: one }))
+        yield { schema: one, sender }
+    }
+  }
+
+  /** Of a group what comes first; of what has failed, what falls due first. */
+  function firstOf({ schema, topic, sender }: Group, { act }: WorkQuery, state: Open): Candidate | undefined {
+    const index =
+      topic === undefined
+        ? state === 'new'
+          ? 'inbox_work_senders'
+          : 'inbox_again_senders'
+        : state === 'new'
+          ? 'inbox_topic_senders'
+          : 'inbox_topic_again'
+    const where =
+      topic === undefined
+        ? `${direct(state)} AND ${SCHEMA} = @schema AND sender = @sender`
+        : `${posted(state)} AND topic = @topic AND sender = @sender`
+    const params = topic === undefined ? { act, schema, sender } : { topic, sender }
+    const order = state === 'new' ? IN_ORDER : 'ORDER BY due_ms'
+    return sql(`${COLUMNS} INDEXED BY ${index} WHERE ${where} ${order} LIMIT 1`).get(params) as Candidate | undefined
+  }
+
+  function fresh(query: WorkQuery, fits: (row: Candidate) => boolean, maySend: (sender: string) => boolean) {
+    const found = first(query, 'new', fits)
+    if (found !== 'passed') return found
     // Thousands of one sender who has to wait are stepped over at once.
     let best: Candidate | undefined
-    for (let sender = nextSender(act, ''); sender !== undefined; sender = nextSender(act, sender)) {
-      const none = { sender, schema: null, stranger: null, ordinal: 0, priority: 0, due_ms: 0 }
-      if (!fits(none)) continue
-      const own = `${COLUMNS} WHERE state = 'new' AND ${BY_ACT} AND sender = @sender ${IN_ORDER}`
-      const found = first(own, { act, sender }, fits).row
-      if (found && (!best || comesFirst(found, best))) best = found
+    for (const group of groups(query, 'new')) {
+      const row = maySend(group.sender) ? firstOf(group, query, 'new') : undefined
+      if (row && (!best || comesFirst(row, best))) best = row
     }
     return best
   }
 
-  const nextSender = (act: string | undefined, after: string) =>
-    (sql("SELECT min(sender) FROM inbox WHERE state = 'new' AND act = ? AND topic IS NULL AND sender > ?")
-      .pluck()
-      .get(act, after) as string | null) ?? undefined
-
-  function again(query: WorkQuery, fits: (row: Candidate) => boolean): Candidate | undefined {
+  function again(query: WorkQuery, fits: (row: Candidate) => boolean, maySend: (sender: string) => boolean) {
     const { nowMs } = query
-    const isDue = sql("SELECT 1 FROM inbox WHERE state = 'failed' AND due_ms <= ? LIMIT 1").get(nowMs) !== undefined
-    if (!isDue) return undefined
-    const params = paramsOf(query)
-    const failed = `${COLUMNS} WHERE state = 'failed' AND ${whichOf(query)}`
-    const { row, passed } = first(`${failed} ${IN_ORDER}`, params, row => row.due_ms <= nowMs && fits(row), LOOKED_AT)
-    return passed ? first(`${failed} AND due_ms <= @nowMs ORDER BY due_ms`, { ...params, nowMs }, fits).row : row
+    const isDue = sql("SELECT 1 FROM inbox INDEXED BY inbox_due WHERE state = 'failed' AND due_ms <= ? LIMIT 1")
+    if (isDue.get(nowMs) === undefined) return undefined
+    const found = first(query, 'failed', row => row.due_ms <= nowMs && fits(row))
+    if (found !== 'passed') return found
+    for (const group of groups(query, 'failed')) {
+      const row = maySend(group.sender) ? firstOf(group, query, 'failed') : undefined
+      if (row && row.due_ms <= nowMs) return row
+    }
+    return undefined
   }
 
   return {
     nextWork(query) {
-      const { from, notFrom, notSchemas = [] } = query
+      const { from, notFrom, notSchemas = [], topics } = query
       const only = from && new Set(from)
       const not = new Set(notFrom)
-      const fits = ({ sender, schema, stranger }: Candidate) =>
-        stranger !== 'held' &&
-        (only === undefined || only.has(sender)) &&
-        !not.has(sender) &&
-        (schema === null || !notSchemas.includes(schema))
-      const one = fresh(query, fits)
-      const other = again(query, fits)
+      const maySend = (sender: string) => (only === undefined || only.has(sender)) && !not.has(sender)
+      const fits = ({ sender, schema, topic }: Candidate) =>
+        maySend(sender) &&
+        (schema === null || !notSchemas.includes(schema)) &&
+        (topics === undefined || isWithin(topic ?? undefined, topics))
+      const one = fresh(query, fits, maySend)
+      const other = again(query, fits, maySend)
       const row = one && other ? (comesFirst(one, other) ? one : other) : (one ?? other)
       return row && rowAt(row.ordinal)
     },
     nextDueMs: (afterMs = -1) =>
-      (sql("SELECT min(due_ms) FROM inbox WHERE state = 'failed' AND due_ms > ?").pluck().get(afterMs) as
-        | number
-        | null) ?? undefined,
-    countWork: ({ from, notSchemas, ...query }) =>
-      Number(
-        sql(`SELECT count(*) FROM inbox WHERE state IN ('new', 'working', 'failed') AND ${whichOf(query)}
-          AND stranger IS NOT 'held' AND (@from IS NULL OR sender IN (SELECT value FROM json_each(@from)))
-          AND (@notSchemas IS NULL OR schema IS NULL OR schema NOT IN (SELECT value FROM json_each(@notSchemas)))`)
-          .pluck()
-          .get({
-            ...paramsOf(query),
-            from: from === undefined ? null : JSON.stringify(from),
-            notSchemas: notSchemas === undefined ? null : JSON.stringify(notSchemas),
-          }),
-      ),
+      (sql("SELECT min(due_ms) FROM inbox INDEXED BY inbox_due WHERE state = 'failed' AND due_ms > ?")
+        .pluck()
+        .get(afterMs) as number | null) ?? undefined,
+    countWork({ act, schema, topics, from, notSchemas = [] }) {
+      const rows = (
+        topics
+          ? sql("SELECT topic, schema, sender, n FROM work_left WHERE topic > ''").all()
+          : sql("SELECT topic, schema, sender, n FROM work_left WHERE topic = '' AND act = ?").all(act)
+      ) as { topic: string; schema: string; sender: string; n: number }[]
+      const only = from && new Set(from)
+      return rows
+        .filter(row => (only === undefined || only.has(row.sender)) && (!topics || isWithin(row.topic, topics)))
+        .filter(row => (schema === undefined ? !notSchemas.includes(row.schema) : row.schema === schema))
+        .reduce((sum, { n }) => sum + n, 0)
+    },
     unhandled({ except, from, limit }) {
       const found: StoredMail[] = []
-      const WHICH = "state = 'new' AND read = 0 AND topic IS NULL AND stranger IS NOT 'held'"
-      const nextAct = (after: string) =>
-        (sql(`SELECT min(act) FROM inbox WHERE ${WHICH} AND act > ?`).pluck().get(after) as string | null) ?? undefined
-      for (let act = nextAct(''); act !== undefined; act = nextAct(act)) {
+      const WHICH = "inbox_unhandled WHERE state = 'new' AND read = 0 AND topic IS NULL AND stranger IS NOT 'held'"
+      for (const act of distinct('act', WHICH, {})) {
         if (except.includes(act)) continue
-        const rows = sql(`SELECT * FROM inbox WHERE ${WHICH} AND act = @act
+        const rows = sql(`SELECT * FROM inbox INDEXED BY ${WHICH} AND act = @act
           AND (@from IS NULL OR sender IN (SELECT value FROM json_each(@from))) ORDER BY ordinal LIMIT @limit`).all({
           act,
           from: from === undefined ? null : JSON.stringify(from),

@@ -12,6 +12,7 @@ export interface CopyRow extends Copy {
 
 /** What copies need of an outbox row. */
 export interface CopiedRow extends OutgoingMail {
+  readonly ordinal: number
   readonly delivery: Delivery
   readonly copies: readonly CopyRow[]
   readonly settledMs?: number | undefined
@@ -91,7 +92,7 @@ export function createCopyIndex<Row extends CopiedRow>(
   function restand(row: Readonly<Row>, copies: readonly CopyRow[], nowMs: number): boolean {
     const delivery = isStanding(row.delivery) ? standingOf(copies) : row.delivery
     const isOther = delivery.state !== row.delivery.state
-    const settledMs = delivery === QUEUED ? undefined : nowMs
+    const settledMs = delivery.state === 'queued' ? undefined : nowMs
     write(row, { copies, delivery, ...(isOther ? { settledMs, waitsSinceMs: undefined } : {}) })
     return isOther
   }
@@ -112,20 +113,20 @@ export function createCopyIndex<Row extends CopiedRow>(
     return copies.some((copy, at) => copy !== row.copies[at]) && restand(row, copies, nowMs)
   }
 
-  const awaiting = (settledAfterMs: number) =>
-    [...outbox.values()].filter(
-      ({ id, delivery, settledMs = 0 }) =>
-        delivery.state === 'queued' ||
-        (isStanding(delivery) && settledMs > settledAfterMs && receiptsOf(id).length === 0),
-    )
+  const isAwaiting = ({ id, delivery }: Pick<CopiedRow, 'id' | 'delivery'>) =>
+    delivery.state === 'queued' || (isStanding(delivery) && receiptsOf(id).length === 0)
 
   return {
     address,
-    awaiting: settledAfterMs => [...new Set(awaiting(settledAfterMs).map(({ to }) => to))],
-    readdress: (to, reads, settledAfterMs, fallback, nowMs) =>
-      awaiting(settledAfterMs).flatMap(row =>
-        row.to === to && address(row.id, reads, fallback, nowMs) ? [row.id] : [],
+    awaiting: settledAfterMs => [
+      ...new Set(
+        [...outbox.values()]
+          .filter(row => isAwaiting(row) && (row.settledMs ?? settledAfterMs + 1) > settledAfterMs)
+          .map(({ to }) => to),
       ),
+    ],
+    awaitingFrom: (to, after, limit) =>
+      [...outbox.values()].filter(row => row.to === to && row.ordinal > after && isAwaiting(row)).slice(0, limit),
     waiting(relay, after, limit) {
       const found = []
       for (const [place, id] of queues.get(relay) ?? []) {
@@ -147,19 +148,20 @@ export function createCopyIndex<Row extends CopiedRow>(
       const isGone = row.delivery.state === 'queued' || isGivenUp(row)
       write(row, { copies, delivery: isGone ? receivedAt(nowMs) : row.delivery, settledMs: nowMs })
     },
-    overdue(beforeMs, nowMs) {
-      const found: string[] = []
-      for (const row of [...outbox.values()]) {
-        if (row.delivery.state !== 'queued' || row.expires !== undefined) continue
-        if (row.waitsSinceMs === undefined) write(row, { waitsSinceMs: nowMs })
-        else if (row.waitsSinceMs < beforeMs) found.push(row.id)
-      }
-      return found
-    },
-    prune({ storedBeforeMs, concludedBeforeMs, heardBeforeMs, settledBeforeMs }) {
+    overdue: (beforeMs, limit) =>
+      [...outbox.values()]
+        .filter(row => isUndated(row) && (row.waitsSinceMs ?? beforeMs) < beforeMs)
+        .slice(0, limit)
+        .map(({ id }) => id),
+    prune({ nowMs, storedBeforeMs, concludedBeforeMs, heardBeforeMs, settledBeforeMs }, limit) {
       let changed = 0
       for (const row of [...outbox.values()]) {
+        if (changed >= limit) break
         const { settledMs } = row
+        if (isUndated(row) && row.waitsSinceMs === undefined) {
+          write(row, { waitsSinceMs: nowMs })
+          changed += 1
+        }
         if (settledMs === undefined) continue
         const receipts = receiptsOf(row.id)
         const isConcluded = receipts.some(({ state }) => isTerminal(state))
@@ -238,7 +240,7 @@ export function createCopyIndex<Row extends CopiedRow>(
     MailStore,
     | 'address'
     | 'awaiting'
-    | 'readdress'
+    | 'awaitingFrom'
     | 'waiting'
     | 'waitingRelays'
     | 'settle'
@@ -263,6 +265,10 @@ const roleOf = (copy: Pick<Copy, 'fallback'> | undefined) => (copy?.fallback ? F
 
 /** Its copies decide. */
 const isStanding = ({ state }: Delivery): boolean => state === 'queued' || state === 'stored' || state === 'refused'
+
+/** Queued without a deadline. */
+const isUndated = ({ delivery, expires }: { delivery: Delivery; expires?: number | undefined }): boolean =>
+  delivery.state === 'queued' && expires === undefined
 
 /** On its way, or waiting for its recipient. */
 const isOpen = ({ delivery }: Pick<CopiedRow, 'delivery'>): boolean =>

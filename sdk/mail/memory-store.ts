@@ -50,6 +50,12 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
     const mail = inbox.get(id)
     if (mail) inbox.set(id, Object.freeze({ ...mail, ...change }))
   }
+  /** False if it is not set aside. */
+  const leaveAside = (id: string, to: Partial<Work>): boolean => {
+    const isAside = inbox.get(id)?.state === 'set-aside'
+    if (isAside) change(id, to)
+    return isAside
+  }
   const listed = () => mails().filter(mail => mail.stranger !== 'held')
   const waitsFor =
     ({ act, schema, notSchemas, topics, from, notFrom }: Omit<WorkQuery, 'nowMs'>) =>
@@ -59,6 +65,14 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
       (from === undefined || from.includes(mail.from)) &&
       !notFrom?.includes(mail.from)
   const isDue = (mail: Work, nowMs: number) => mail.state === 'new' || (mail.state === 'failed' && mail.dueMs <= nowMs)
+
+  const sent = () => [...outbox.values()]
+  const due = () => mails().filter(mail => mail.receiptDue)
+  const page = (fits: (row: Row) => boolean, limit?: number) =>
+    sent()
+      .filter(row => row.delivery.state === 'queued' && fits(row))
+      .slice(0, limit)
+      .map(withoutState)
 
   const store: MailStore = {
     ...strangers,
@@ -101,10 +115,7 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
     },
     positions: feed => [...(feeds.get(feedKey(feed)) ?? [])],
     get: id => inbox.get(id),
-    find: (prefix, limit) =>
-      mails()
-        .filter(({ id }) => id.startsWith(prefix))
-        .slice(0, limit),
+    find: (prefix, limit) => startingWith(mails(), prefix, limit),
     list({ unread, from, state, held = false, after, limit }) {
       const found = mails().filter(
         mail =>
@@ -120,7 +131,7 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
     repliesTo: (id, after) => mails().filter(mail => mail.replyTo === id && mail.ordinal > after),
     markRead: id => change(id, { read: true }),
     counts: () => ({
-      queue: [...outbox.values()].filter(({ delivery }) => delivery.state === 'queued').length,
+      queue: page(() => true).length,
       unread: listed().filter(({ read }) => !read).length,
       undelivered: store.refused().length,
       failed: listed().filter(({ state }) => state === 'set-aside').length,
@@ -172,41 +183,27 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
       mails().find(
         mail => mail.from === from && mail.idem === idem && (mail.state === 'done' || mail.state === 'set-aside'),
       ),
-    receiptsDue: limit =>
-      mails()
-        .filter(mail => mail.receiptDue)
-        .slice(0, limit),
+    receiptsDue: limit => due().slice(0, limit),
+    receiptsDueCount: () => due().length,
     acknowledge(ids, outgoing) {
       for (const id of ids) change(id, { receiptDue: false })
       for (const mail of outgoing) store.enqueue(mail)
     },
     receipts: id => receipts.get(id) ?? [],
-    retry(id) {
-      const isAside = inbox.get(id)?.state === 'set-aside'
-      if (isAside) change(id, { state: 'new', attempts: 0, dueMs: 0 })
-      return isAside
-    },
-    dismiss(id) {
-      const isAside = inbox.get(id)?.state === 'set-aside'
-      if (isAside) change(id, { state: 'dropped', read: true })
-      return isAside
-    },
+    retry: id => leaveAside(id, { state: 'new', attempts: 0, dueMs: 0 }),
+    dismiss: id => leaveAside(id, { state: 'dropped', read: true }),
 
     enqueue(mail) {
       if (outbox.has(mail.id)) return
       lastOut += 1
       outbox.set(mail.id, Object.freeze({ ...mail, ordinal: lastOut, delivery: QUEUED, copies: [] }))
     },
-    queued: (after, limit) =>
-      [...outbox.values()]
-        .filter(row => row.delivery.state === 'queued' && row.ordinal > after)
-        .slice(0, limit)
-        .map(withoutState),
-    unaddressed: (after, limit) =>
-      [...outbox.values()]
-        .filter(row => row.delivery.state === 'queued' && row.copies.length === 0 && row.ordinal > after)
-        .slice(0, limit)
-        .map(withoutState),
+    queued: (after, limit, to) => page(row => row.ordinal > after && (to === undefined || row.to === to), limit),
+    expiring: limit =>
+      page(({ expires }) => expires !== undefined)
+        .sort(({ expires: a = 0 }, { expires: b = 0 }) => a - b)
+        .slice(0, limit),
+    unaddressed: (after, limit) => page(row => row.copies.length === 0 && row.ordinal > after, limit),
     address: copies.address,
     waiting: copies.waiting,
     waitingRelays: copies.waitingRelays,
@@ -219,20 +216,16 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
       const row = outbox.get(id)
       return row && outgoingOf(row)
     },
-    findSent: (prefix, limit) =>
-      [...outbox.values()]
-        .filter(({ id }) => id.startsWith(prefix))
-        .slice(0, limit)
-        .map(outgoingOf),
-    sentAs: (to, idem) => [...outbox.values()].find(row => row.to === to && row.idem === idem)?.id,
-    refused: () => [...outbox.values()].filter(isGivenUp).map(outgoingOf),
+    findSent: (prefix, limit) => startingWith(sent(), prefix, limit).map(outgoingOf),
+    sentAs: (to, idem) => sent().find(row => row.to === to && row.idem === idem)?.id,
+    refused: () => sent().filter(isGivenUp).map(outgoingOf),
     redate: copies.redate,
     requeue: copies.requeue,
     forget: copies.forget,
     recipient: id => outbox.get(id)?.to,
     unheard: copies.unheard,
     awaiting: copies.awaiting,
-    readdress: copies.readdress,
+    awaitingFrom: copies.awaitingFrom,
     acknowledged: copies.acknowledged,
     carryOver: copies.carryOver,
     relayNote: pubkey => relayNotes.get(pubkey),
@@ -251,13 +244,16 @@ const WAITING: ReadonlySet<string> = new Set(['new', 'working', 'failed'])
 const RANKS = { high: 2, normal: 1, low: 0 } as const
 const rank = ({ priority = 'normal' }: StoredMail): number => RANKS[priority]
 
-const outgoingOf = ({ id, to, event, expires, idem }: Row): OutgoingMail => ({
-  id,
-  to,
-  event,
-  ...(expires === undefined ? {} : { expires }),
-  ...(idem === undefined ? {} : { idem }),
-})
+const outgoingOf = (row: Row): OutgoingMail => {
+  const { ordinal, ...mail } = withoutState(row)
+  return mail
+}
+
+const startingWith = <Row extends { readonly id: string }>(
+  rows: readonly Row[],
+  prefix: string,
+  limit: number,
+): Row[] => rows.filter(({ id }) => id.startsWith(prefix)).slice(0, limit)
 
 const lastOrdinal = (rows: ReadonlyMap<string, { readonly ordinal: number }>): number => {
   let last = 0

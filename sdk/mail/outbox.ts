@@ -71,7 +71,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     let after = from
     let inTime = true
     while (inTime) {
-      const rows = again ? store.queued(after, PAGE) : store.unaddressed(after, PAGE)
+      const rows = again ? store.queued(after, PAGE, found?.recipient) : store.unaddressed(after, PAGE)
       for (const row of rows) {
         after = row.ordinal
         const relays = row.to === found?.recipient ? found.relays : look(row.to)
@@ -126,44 +126,50 @@ export function createOutbox(options: OutboxOptions): Outbox {
     options.onSettled(telling)
   }
 
+  /** As long as a step says that more is to be done, in turns of the event loop; what one settled is written before the next. */
+  async function steps(step: () => unknown): Promise<void> {
+    while (!closed && step()) await (pace.take() || pace.next())
+  }
+
   /** Deadlines hold while offline too. */
-  async function expire(): Promise<void> {
+  function expire(): void {
     const now = clock.now()
     nextExpiry = Number.POSITIVE_INFINITY
-    let after = 0
-    while (!closed) {
-      const rows = store.queued(after, PAGE)
-      for (const row of rows) {
-        after = row.ordinal
-        if (row.expires === undefined) continue
-        if (row.expires * 1000 <= now) settle({ id: row.id, state: 'expired' })
-        else expireAt(row.expires * 1000)
+    void steps(() => {
+      const rows = store.expiring(PAGE)
+      for (const { id, expires = 0 } of rows) {
+        if (expires * 1000 > now) return expireAt(expires * 1000)
+        settle({ id, state: 'expired' })
       }
-      if (rows.length < PAGE) break
-      if (!pace.take()) await pace.next()
-    }
+      return rows.length
+    })
   }
 
   function expireAt(ms: number): void {
     if (closed || ms >= nextExpiry) return
     nextExpiry = ms
     cancelExpiry()
-    cancelExpiry = timers.after(ms - clock.now(), () => void expire(), { background: true })
+    cancelExpiry = timers.after(ms - clock.now(), expire, { background: true })
   }
 
   function prune(): void {
-    const now = clock.now()
+    const nowMs = clock.now()
     const reason = 'undeliverable: no relay where its recipient reads took it for 7 days'
-    for (const id of store.overdue(now - UNDELIVERABLE_MS, now)) settle({ id, state: 'undeliverable', reason })
-    store.prune({
-      storedBeforeMs: now - COPIES_KEPT_MS,
-      concludedBeforeMs: now - CONCLUDED_KEPT_MS,
-      heardBeforeMs: now - HEARD_KEPT_MS,
-      settledBeforeMs: now - SETTLED_KEPT_MS,
+    const before = {
+      nowMs,
+      storedBeforeMs: nowMs - COPIES_KEPT_MS,
+      concludedBeforeMs: nowMs - CONCLUDED_KEPT_MS,
+      heardBeforeMs: nowMs - HEARD_KEPT_MS,
+      settledBeforeMs: nowMs - SETTLED_KEPT_MS,
+    }
+    void steps(() => {
+      const late = store.overdue(nowMs - UNDELIVERABLE_MS, PAGE)
+      for (const id of late) settle({ id, state: 'undeliverable', reason })
+      return late.length + store.prune(before, PAGE)
     })
   }
 
-  void expire()
+  expire()
   prune()
   const cancelPrune = every(timers, PRUNE_EVERY_MS, prune)
   const sinceMs = () => clock.now() - COPIES_KEPT_MS
@@ -187,10 +193,20 @@ export function createOutbox(options: OutboxOptions): Outbox {
       options.onAddressed(addTo(new Map(), waiting, to))
     },
     settle,
-    readdress(recipient, { reads, fallback }) {
-      if (closed) return
-      tellOf(store.readdress(recipient, reads, sinceMs(), fallback, clock.now()))
-      options.onAddressed(addTo(new Map(), [...reads, ...fallback], recipient))
+    readdress(recipient, to) {
+      let after = 0
+      void steps(() => {
+        const rows = store.awaitingFrom(recipient, after, PAGE)
+        tellOf(
+          rows.flatMap(({ id, ordinal, settledMs }) => {
+            after = ordinal
+            const isRecent = settledMs === undefined || settledMs > sinceMs()
+            return isRecent && store.address(id, to.reads, to.fallback, clock.now()) ? [id] : []
+          }),
+        )
+        options.onAddressed(addTo(new Map(), allOf(to), recipient))
+        return rows.length
+      })
     },
     close() {
       write()

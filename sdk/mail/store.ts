@@ -125,6 +125,7 @@ export interface CarryOver {
 
 /** Times, ms since 1970, before which something must have been heard last for a message to be let go. */
 export interface PruneTimes {
+  readonly nowMs: number
   /** Stored: copies that still wait for other relays are given up. */
   readonly storedBeforeMs: number
   /** A terminal receipt came: forgotten. */
@@ -201,7 +202,7 @@ export interface MailCounts {
 export interface MailQuery {
   readonly unread?: boolean
   readonly from?: string
-  readonly state?: WorkState
+  readonly state?: 'set-aside'
   /** The request box instead of the inbox. */
   readonly held?: boolean
   /** Only ordinals above. */
@@ -265,6 +266,8 @@ export interface MailStore {
   finished(from: string, idem: string): StoredMail | undefined
   /** Messages whose `received` is due, oldest first. */
   receiptsDue(limit: number): readonly ReceiptDue[]
+  /** How many messages have their `received` due. */
+  receiptsDueCount(): number
   /** In one transaction: nothing is due for these any more, and the receipts are queued. */
   acknowledge(ids: readonly string[], receipts: readonly OutgoingMail[]): void
   /** Receipts of a sent message by `at` and id; the newest of each state alone. */
@@ -297,8 +300,10 @@ export interface MailStore {
 
   /** Queues; a known id is left as it is. */
   enqueue(mail: OutgoingMail): void
-  /** Queued messages after an ordinal, in order. */
-  queued(afterOrdinal: number, limit: number): readonly (OutgoingMail & { readonly ordinal: number })[]
+  /** Queued messages after an ordinal, in order; with `to` those for this recipient. */
+  queued(afterOrdinal: number, limit: number, to?: string): readonly (OutgoingMail & { readonly ordinal: number })[]
+  /** Queued messages that have a deadline, the nearest first. */
+  expiring(limit: number): readonly OutgoingMail[]
   /** Queued messages that no relay was chosen for, in order. */
   unaddressed(afterOrdinal: number, limit: number): readonly (OutgoingMail & { readonly ordinal: number })[]
   /**
@@ -308,14 +313,15 @@ export interface MailStore {
   address(id: string, reads: readonly string[], fallback?: readonly string[], nowMs?: number): boolean
   /** Recipients of what is queued, and of what relays stored or refused after `settledAfterMs` and no receipt came for. */
   awaiting(settledAfterMs: number): readonly string[]
-  /** All of that which is for this recipient is addressed to these relays, too. Returns the ids whose delivery changed. */
-  readdress(
+  /**
+   * Messages to this recipient, after an ordinal and in order, that are queued, or that relays stored or refused (at `settledMs`) and no
+   * receipt came for.
+   */
+  awaitingFrom(
     to: string,
-    reads: readonly string[],
-    settledAfterMs: number,
-    fallback?: readonly string[],
-    nowMs?: number,
-  ): readonly string[]
+    afterOrdinal: number,
+    limit: number,
+  ): readonly { readonly id: string; readonly ordinal: number; readonly settledMs?: number | undefined }[]
   /** What waits for a relay, in the order it was addressed to it (or offered again). */
   waiting(relay: string, afterPlace: number, limit: number): readonly WaitingCopy[]
   /** Relays that something waits for. */
@@ -327,13 +333,14 @@ export interface MailStore {
    * Returns the ids whose delivery changed.
    */
   settle(outcomes: readonly Outcome[], nowMs: number): readonly string[]
+  /** At most `limit` queued messages without a deadline that began to wait before `beforeMs`. */
+  overdue(beforeMs: number, limit: number): readonly string[]
   /**
-   * Queued messages without a deadline that began to wait before `beforeMs`. One that this has not seen yet, because it is new or
-   * was queued again, begins to wait at `nowMs`.
+   * Gives up waiting copies and forgets messages, each by when something was last heard of it. A queued message without a deadline that
+   * this has not seen yet, because it is new or was queued again, begins to wait at `nowMs`. At most `limit` rows of each kind; returns how
+   * many changed, 0 once nothing is left to do.
    */
-  overdue(beforeMs: number, nowMs: number): readonly string[]
-  /** Gives up waiting copies and forgets messages, each by when something was last heard of it. Returns how many rows changed. */
-  prune(before: PruneTimes): number
+  prune(before: PruneTimes, limit: number): number
   delivery(id: string): Delivery | undefined
   /** A sent message as long as it is kept. */
   sent(id: string): OutgoingMail | undefined

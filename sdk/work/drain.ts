@@ -23,9 +23,6 @@ export interface DrainParts {
   readonly since: { conclusions: Worker['conclusions']; lost: number }
 }
 
-/** At most so many receipts that are due are counted one by one. */
-const MAX_COUNTED = 100_000
-
 /** Catches up, lets every handler run and every outcome reach a relay, for at most `timeoutMs`; then says how far it came. */
 export async function drain(
   parts: DrainParts,
@@ -85,7 +82,7 @@ function record({ clock, store, worker, pool, counters, since }: DrainParts, ms:
   const left = leftOf({ store, worker })
   const nextDueMs = left > 0 ? store.nextDueMs(clock.now()) : undefined
   const unsent = store.counts().queue
-  const untold = store.receiptsDue(MAX_COUNTED).length
+  const untold = store.receiptsDueCount()
   const refused = lost - since.lost
   const notReached = pool
     .statuses()
