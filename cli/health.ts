@@ -3,6 +3,7 @@ import {
   type HealthFacts,
   isPublished,
   isSynced,
+  type Problem,
   type Profile,
   problemsOf,
   readRecordFacts,
@@ -27,12 +28,21 @@ export function factsOf(mailbox: Pick<Mailbox, 'agent' | 'counts'>, profile: Pro
   }
 }
 
+/** The same code as doctor's. */
+const unwritableProblem = (reason: string): Problem => ({
+  code: 'disk-unwritable',
+  level: 'fail',
+  what: 'the home cannot be written: nothing can be received or sent',
+  reason,
+  do: 'make room on the disk, or mount it for writing; posthorn doctor says more',
+})
+
 /**
  * The judgement of these facts, the same for every verb that prints one with `--json`. `synced` is null where no relay was asked from
  * here: beside a running agent, and with --offline.
  */
-export function healthFields(facts: HealthFacts) {
-  const problems = problemsOf(facts)
+export function healthFields(facts: HealthFacts, unwritable?: string) {
+  const problems = [...(unwritable === undefined ? [] : [unwritableProblem(unwritable)]), ...problemsOf(facts)]
   return {
     synced: facts.relays === undefined ? null : isSynced(facts),
     published: isPublished(facts),

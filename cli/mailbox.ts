@@ -24,7 +24,7 @@ import {
   type SyncSummary,
   toldBeside,
 } from '../sdk/index.ts'
-import { exitCodeOfReason } from './errors.ts'
+import { errorCode, exitCodeOfReason, messageOf } from './errors.ts'
 import { EXIT } from './exit-codes.ts'
 import { poll, within } from './wait.ts'
 
@@ -33,8 +33,10 @@ import { poll, within } from './wait.ts'
  * that this process reads beside and hands its writes to.
  */
 export interface Mailbox {
-  /** Undefined beside a running agent, which keeps itself caught up. */
+  /** Undefined beside a running agent, which keeps itself caught up, and where the home cannot be written. */
   readonly agent: Agent | undefined
+  /** Why the home can only be read: the disk is full, say. No agent is running then. */
+  readonly unwritable?: string | undefined
   inbox(query: InboxQuery): InboxEntry[]
   /** Marks it read. */
   read(id: string): InboxEntry | undefined
@@ -74,6 +76,8 @@ export interface MailboxOptions {
   readonly presence?: boolean
   /** Publish a relay list if there is none. Default true. */
   readonly announce?: boolean
+  /** The verb only reads: it makes do with a home that cannot be written. Default false. */
+  readonly reads?: boolean
   /** Wait so long (ms) for another verb to let go of the home before taking its holder for a running agent. */
   readonly patienceMs?: number
 }
@@ -88,7 +92,14 @@ const FLUSH_MS = 1_000
 
 export async function openMailbox(options: MailboxOptions): Promise<Mailbox> {
   for (let attempt = 1; ; attempt++) {
-    const agent = await tryAgent(options, options.patienceMs ?? 0)
+    let agent: Agent | undefined
+    try {
+      agent = await tryAgent(options, options.patienceMs ?? 0)
+    } catch (error) {
+      const view = options.reads && isUnwritable(error) ? viewOf(options.home) : undefined
+      if (view === undefined) throw error
+      return unwritable(view, options.passphrase, messageOf(error))
+    }
     if (agent !== undefined) return ofAgent(agent)
     try {
       return besideAgent(options)
@@ -99,6 +110,29 @@ export async function openMailbox(options: MailboxOptions): Promise<Mailbox> {
     await sleep(options.timers, TRY_AGAIN_MS)
   }
 }
+
+/** The home as it is, read alone. What was read is not marked as such. */
+const unwritable = (view: HomeView, passphrase: () => Promise<string>, why: string): Mailbox => ({
+  ...ofView(view, passphrase),
+  unwritable: why,
+  read: id => view.find(id),
+})
+
+/** Undefined: it cannot be read either. */
+function viewOf(home: string): HomeView | undefined {
+  try {
+    return readHome(home)
+  } catch {
+    return undefined
+  }
+}
+
+/** The disk is full or read-only. Files of another user are an error in every verb, which names them. */
+function isUnwritable(error: unknown): boolean {
+  const code = errorCode(error)
+  return UNWRITABLE.includes(code) || /^SQLITE_(FULL|IOERR)/.test(code)
+}
+const UNWRITABLE: readonly string[] = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO']
 
 /** Undefined while another process holds the home. */
 export async function tryAgent(options: MailboxOptions, patienceMs: number): Promise<Agent | undefined> {

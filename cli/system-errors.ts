@@ -27,7 +27,11 @@ const BY_ERRNO: Readonly<Record<string, readonly [what: string, hint?: string]>>
   EADDRNOTAVAIL: ['this machine has no such address'],
 }
 
-const FILE_IN_PLACE = ['a file is in its place, where a folder has to be'] as const
+/** Codes of Node's errors on making a folder; those above it are there or were made. */
+const BY_MKDIR: Readonly<Record<string, readonly [what: string, hint?: string]>> = {
+  EEXIST: ['a file is in its place, where a folder has to be'],
+  ENOENT: ['the system does not let a folder be made there', 'choose another folder'],
+}
 
 const BY_SQLITE: readonly (readonly [pattern: RegExp, what: string, hint: string])[] = [
   [
@@ -72,7 +76,7 @@ export function explainSystemError(error: unknown): Explained | undefined {
     return { message: `${JSON.stringify((error as { input?: unknown }).input)} is no address` }
   const found = BY_ERRNO[code]
   if (found === undefined) return undefined
-  const [what, hint]: readonly [string, string?] = code === 'EEXIST' && syscall === 'mkdir' ? FILE_IN_PLACE : found
+  const [what, hint] = (syscall === 'mkdir' ? BY_MKDIR[code] : undefined) ?? found
   const place = typeof port === 'number' ? `${String(address ?? '')}:${port}` : undefined
   const file = typeof dest === 'string' && code !== 'ENOENT' ? dest : path
   const subject = place ?? (typeof file === 'string' ? file : undefined)

@@ -43,7 +43,8 @@ export interface DriverOptions {
   /** How long a locked database is waited for, ms; default 5000. */
   readonly timeout?: number
 }
-export type Driver = new (path: string, options?: DriverOptions) => Database
+/** A file by its path, or the bytes of one: a database in memory. */
+export type Driver = new (file: string | Uint8Array, options?: DriverOptions) => Database
 
 /** N-API level from which better-sqlite3 13's prebuilt binary runs; below it (Node 20) that binary crashes the process. */
 const PREBUILT_NAPI = 10

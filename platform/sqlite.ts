@@ -1,4 +1,14 @@
-import { chmodSync, closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { type Database, loadDriver, type SqlFunction } from './sqlite-driver.ts'
 
@@ -46,7 +56,6 @@ const OLDEST_SAFE_SQLITE = [3, 51, 3] as const
  * builds exist whose WAL default silently falls back to NORMAL on the first write. Throws {@link DatabaseError}.
  */
 export function openDatabase(path: string, options: OpenOptions): Database {
-  const Driver = loadDriver()
   const stats = statSync(path, { throwIfNoEntry: false })
   const fresh = stats === undefined
   if (stats?.isDirectory()) throw unreadable(path, 'a folder is in its place')
@@ -54,7 +63,7 @@ export function openDatabase(path: string, options: OpenOptions): Database {
   if (stats?.size === 0 && options.wasComplete) throw damagedFile(path)
   let db: Database
   try {
-    db = options.readonly ? new Driver(path, { readonly: true, fileMustExist: true }) : new Driver(path)
+    db = options.readonly ? openToRead(path) : new (loadDriver())(path)
   } catch (error) {
     throw fileFault(path, error)
   }
@@ -81,6 +90,33 @@ export function openDatabase(path: string, options: OpenOptions): Database {
   } catch (error) {
     db.close()
     throw fileFault(path, error)
+  }
+}
+
+/** Larger files are not read into memory, bytes. */
+const MAX_IN_MEMORY = 512 * 1024 * 1024
+/** The bytes of the file's header that say it is in WAL mode (SQLite file format, 1.3); 1 is a rollback journal. */
+const JOURNAL_BYTES = [18, 19]
+
+/**
+ * Opens a database for reading. In WAL mode a reader makes a small file of its own beside the database, which a full or read-only disk
+ * does not allow: there the file is read into memory, unless another process has it open or left a log beside it. Throws as openDatabase.
+ */
+export function openToRead(path: string): Database {
+  const Driver = loadDriver()
+  const db = new Driver(path, { readonly: true, fileMustExist: true })
+  try {
+    db.pragma('schema_version')
+    return db
+  } catch (error) {
+    db.close()
+    // An empty log may be what this attempt has left.
+    const hasLog = (statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0) > 0
+    const isDisk = /^SQLITE_(IOERR|FULL|CANTOPEN|READONLY)/.test(codeOf(error))
+    if (!isDisk || isDamage(error) || hasLog || statSync(path).size > MAX_IN_MEMORY) throw fileFault(path, error)
+    const bytes = readFileSync(path)
+    for (const at of JOURNAL_BYTES) bytes[at] = 1
+    return new Driver(bytes, { readonly: true })
   }
 }
 

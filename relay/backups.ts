@@ -1,10 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdirSync } from 'node:fs'
 import { readdir, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Clock } from '../platform/clock.ts'
+import { makeFolder } from '../platform/make-folder.ts'
 import type { Timers } from '../platform/timers.ts'
 
 export interface BackupSchedule {
@@ -76,7 +76,7 @@ export interface Backups {
 export async function startBackups(options: BackupsOptions): Promise<Backups> {
   const { everyMs, keep, clock, timers, onError } = options
   const directory = resolve(options.directory)
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  makeFolder(directory, 0o700)
   const outcomes = new Map<'success' | 'failure', number>([
     ['success', 0],
     ['failure', 0],

@@ -13,27 +13,31 @@ interface Known {
 
 /** `posthorn contact list`: whom the profile knows, and what was decided about others. */
 export const contactList: Command<'contact list'> = context =>
-  withMailbox(context, ({ contacts, strangers }) => {
-    const { out, options, env } = context
-    const { home, pubkey: self } = chosenProfile(options, env)
-    const beside = new Set(siblingContacts(home).map(({ pubkey }) => pubkey))
-    const named = contacts
-      .list()
-      .filter(({ pubkey }) => pubkey !== self)
-      .map((each): Known => ({ ...each, standing: beside.has(each.pubkey) ? 'machine' : 'contact' }))
-    const judged = strangers().flatMap(({ pubkey, verdict }): Known[] =>
-      verdict === undefined || named.some(each => each.pubkey === pubkey)
-        ? []
-        : [{ pubkey, standing: verdict === 'accepted' ? 'allowed' : 'denied' }],
-    )
-    const all = [...named, ...judged]
-    const width = Math.max(0, ...all.map(({ name = '' }) => name.length))
-    for (const { name, pubkey, standing } of all) {
-      const npub = npubOf(pubkey)
-      const line = `${escapeText(name ?? '-').padEnd(width)}  ${npub}  ${standing}`
-      out.result(line, { ...(name === undefined ? {} : { name }), npub, pubkey, standing })
-    }
-    if (all.length > 0) return EXIT.ok
-    out.say('nobody yet: posthorn contact add, or posthorn invite create')
-    return EXIT.empty
-  })
+  withMailbox(
+    context,
+    ({ contacts, strangers }) => {
+      const { out, options, env } = context
+      const { home, pubkey: self } = chosenProfile(options, env)
+      const beside = new Set(siblingContacts(home).map(({ pubkey }) => pubkey))
+      const named = contacts
+        .list()
+        .filter(({ pubkey }) => pubkey !== self)
+        .map((each): Known => ({ ...each, standing: beside.has(each.pubkey) ? 'machine' : 'contact' }))
+      const judged = strangers().flatMap(({ pubkey, verdict }): Known[] =>
+        verdict === undefined || named.some(each => each.pubkey === pubkey)
+          ? []
+          : [{ pubkey, standing: verdict === 'accepted' ? 'allowed' : 'denied' }],
+      )
+      const all = [...named, ...judged]
+      const width = Math.max(0, ...all.map(({ name = '' }) => name.length))
+      for (const { name, pubkey, standing } of all) {
+        const npub = npubOf(pubkey)
+        const line = `${escapeText(name ?? '-').padEnd(width)}  ${npub}  ${standing}`
+        out.result(line, { ...(name === undefined ? {} : { name }), npub, pubkey, standing })
+      }
+      if (all.length > 0) return EXIT.ok
+      out.say('nobody yet: posthorn contact add, or posthorn invite create')
+      return EXIT.empty
+    },
+    { reads: true },
+  )

@@ -46,6 +46,7 @@ async function examine(context: Parameters<typeof doctor>[0]): Promise<readonly 
           url,
           pubkey,
           position: view?.position(url),
+          has: id => view?.has(id) ?? false,
           suspect: view?.suspect(url) ?? false,
           partial: view?.partial(url) ?? false,
           clock,

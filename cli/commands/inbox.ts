@@ -3,7 +3,7 @@ import type { InboxEntry, InboxQuery } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
 import { hintOfReason } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
-import { RUNNING } from '../health.ts'
+import { factsOf, healthFields, RUNNING } from '../health.ts'
 import { fetchMail, type Mailbox, openMailbox, PATIENCE_MS, partialOf, refusalOf } from '../mailbox.ts'
 import { messageFields, messageLine } from '../message-text.ts'
 import { passphraseOf } from '../passphrase.ts'
@@ -25,6 +25,7 @@ export const inbox: Command<'inbox'> = async context => {
     offline: options.offline,
     passphrase: passphraseOf(context),
     timers,
+    reads: true,
     patienceMs: PATIENCE_MS,
   })
   try {
@@ -42,10 +43,15 @@ export const inbox: Command<'inbox'> = async context => {
     for (const entry of entries) print(entry, context)
     if (entries.length > 0 && entries.length === options.limit)
       out.say(`the newest ${options.limit}; more with --limit N`)
+    // The last line: whether these are all the messages there are.
+    if (out.json)
+      out.result('', { health: healthFields(factsOf(mailbox, profile, !options.offline), mailbox.unwritable) })
     if (options.follow) await follow(mailbox, query, entries, context)
     if (entries.length > 0 || options.follow) return EXIT.ok
     const refused = !reached && refusalOf(mailbox) !== undefined
-    const besides = mailbox.agent === undefined ? `; an agent is ${RUNNING}` : ''
+    const { unwritable } = mailbox
+    const besides = mailbox.agent === undefined && unwritable === undefined ? `; an agent is ${RUNNING}` : ''
+    if (unwritable !== undefined && !reached) return EXIT.failure
     out.say(reached || refused ? `nothing here${besides}` : 'nothing here, and the relay was not reached')
     return refused ? EXIT.refused : reached ? EXIT.empty : EXIT.unreachable
   } finally {
@@ -56,6 +62,10 @@ export const inbox: Command<'inbox'> = async context => {
 /** True if everything the relays had is here, or that is the business of a running agent. */
 async function caughtUp(mailbox: Mailbox, context: Context<'inbox'>): Promise<boolean> {
   const { options, out, signal, timers } = context
+  if (mailbox.unwritable !== undefined) {
+    out.say(`the relays were not asked (${escapeText(mailbox.unwritable)}); this is what is here`)
+    return false
+  }
   if (mailbox.agent === undefined) return true
   const progress = followCatchUp(mailbox.agent, context)
   const summary = await fetchMail(mailbox, { timers, signal, ms: options.timeout }).finally(progress.end)

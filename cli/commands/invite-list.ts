@@ -6,14 +6,18 @@ import { escapeLine } from '../text.ts'
 
 /** `posthorn invite list`: what was given out; never what would let anybody in. */
 export const inviteList: Command<'invite list'> = context =>
-  withMailbox(context, ({ invites }) => {
-    const { out } = context
-    const all = invites.list()
-    for (const invite of all) out.result(lineOf(invite), { ...invite })
-    if (all.length > 0) return EXIT.ok
-    out.say('no invites: posthorn invite create makes one')
-    return EXIT.empty
-  })
+  withMailbox(
+    context,
+    ({ invites }) => {
+      const { out } = context
+      const all = invites.list()
+      for (const invite of all) out.result(lineOf(invite), { ...invite })
+      if (all.length > 0) return EXIT.ok
+      out.say('no invites: posthorn invite create makes one')
+      return EXIT.empty
+    },
+    { reads: true },
+  )
 
 function lineOf({ id, state, usedBy, uses, expires, note }: Invite): string {
   const until = new Date(expires * 1000).toISOString().slice(0, 16).replace('T', ' ')

@@ -19,6 +19,7 @@ export const read: Command<'read'> = async context => {
     offline: true,
     passphrase: passphraseOf(context),
     timers,
+    reads: true,
   })
   try {
     const entry = mailbox.read(id)

@@ -24,6 +24,7 @@ export const receipts: Command<'receipts'> = async context => {
     offline: options.offline,
     passphrase: passphraseOf(context),
     timers,
+    reads: true,
     patienceMs: PATIENCE_MS,
   })
   try {
@@ -35,6 +36,8 @@ export const receipts: Command<'receipts'> = async context => {
         hint: 'send prints the id; a message is forgotten some days after nothing more is to come of it',
       })
     out.result(page(sent, seconds(clock), out.paint), sentFields(sent))
+    if (mailbox.unwritable !== undefined && !options.offline)
+      out.say(`the relays were not asked (${escapeText(mailbox.unwritable)}); this is what is here`)
     if (!fetched && !summary?.complete) out.say('not caught up with the relay; this is what was known before')
     return EXIT.ok
   } finally {

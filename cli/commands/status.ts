@@ -20,14 +20,16 @@ export const status: Command<'status'> = async context => {
     offline: options.offline,
     passphrase: passphraseOf(context),
     timers,
+    reads: true,
     patienceMs: PATIENCE_MS,
   })
   try {
-    const { agent } = mailbox
+    const { agent, unwritable } = mailbox
+    const isRunning = agent === undefined && unwritable === undefined
     if (!options.offline) await fetchMail(mailbox, { timers, signal, ms: options.timeout })
     const facts = factsOf(mailbox, profile, !options.offline)
     const { relays = [], queue = 0, unread = 0, unknownSenders = 0, undelivered = 0, failed = 0 } = facts
-    const health = healthFields(facts)
+    const health = healthFields(facts, unwritable)
     const wake = wakeStatus(profile)
     const lines = [
       out.paint.bold(escapeText(profile.name)),
@@ -42,12 +44,13 @@ export const status: Command<'status'> = async context => {
           ]),
       ...(failed === 0 ? [] : [`  failed  ${plural(failed, 'message')} given up: no handler worked them off`]),
       ...(facts.records ?? []).map(recordLine),
-      ...(agent ? [] : [`  agent   ${RUNNING}`]),
+      ...(unwritable === undefined ? [] : [`  disk    ${out.paint.red(escapeLine(unwritable, ERROR_WIDTH))}`]),
+      ...(isRunning ? [`  agent   ${RUNNING}`] : []),
       ...(wake.state === 'none' ? [] : [`  wake    ${escapeText(wake.host ?? '')}, ${wake.state}`]),
     ]
     out.result(lines.join('\n'), {
       name: profile.name,
-      running: agent === undefined,
+      running: isRunning,
       relays: relays.length > 0 ? relays : profile.relays.map(url => ({ url, state: 'not-asked' })),
       queue,
       unread,
@@ -60,6 +63,7 @@ export const status: Command<'status'> = async context => {
     const hint = refusal === undefined ? undefined : hintOfReason(refusal)
     if (hint !== undefined) out.say(hint)
     if (refusal !== undefined) return EXIT.refused
+    if (unwritable !== undefined) out.say('the relays were not asked: what they have could not be stored here')
     return relays.length > 0 && relays.every(relay => relay.state === 'offline') ? EXIT.unreachable : EXIT.ok
   } finally {
     await mailbox.close()

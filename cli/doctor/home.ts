@@ -1,7 +1,7 @@
-import { accessSync, constants, existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { accessSync, constants, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { structureFault } from '../../platform/sqlite.ts'
-import { loadDriver } from '../../platform/sqlite-driver.ts'
+import { randomHex, systemRandom } from '../../platform/random.ts'
+import { openToRead, structureFault } from '../../platform/sqlite.ts'
 import { publicKeyOf } from '../../protocol/index.ts'
 import { parseJson } from '../../protocol/json.ts'
 import { hasRun, homeFiles } from '../../sdk/home/paths.ts'
@@ -16,7 +16,7 @@ import {
   readKeyFile,
   readRecordFacts,
 } from '../../sdk/index.ts'
-import { explain } from '../errors.ts'
+import { errorCode, explain } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { ago, plural } from '../text.ts'
 import type { Finding } from './finding.ts'
@@ -58,6 +58,8 @@ export function lookAtKey({ home, pubkey, signer }: Profile): Finding {
 /** What lies beside the key holds mail: its owner can write it, and others cannot read it. */
 export function lookAtFiles({ home }: Profile): Finding {
   const { mail, state, spool } = homeFiles(home)
+  const fault = writeFault(home)
+  if (fault !== undefined) return fault
   const unwritable = [home, mail, state, spool].filter(path => existsSync(path) && !isWritable(path))
   if (unwritable.length > 0)
     return {
@@ -91,6 +93,34 @@ export function lookAtFiles({ home }: Profile): Finding {
     code: 'files-open',
     what: `open to others in ${home}: ${open.join(', ')}`,
     do: `chmod -R go= ${home}`,
+  }
+}
+
+/** Bytes of the trial: about what the first start of a profile takes. */
+const TRIAL_BYTES = 262_144
+/** Not about who owns the files, which is looked at file by file. */
+const DISK_FAULTS: readonly string[] = ['ENOSPC', 'EDQUOT', 'EROFS', 'EIO', 'EFBIG']
+
+/** What keeps the disk from taking a new file in the home, found by writing one and removing it; undefined if nothing does. */
+function writeFault(home: string): Finding | undefined {
+  const path = join(home, `trial.${randomHex(systemRandom, 16)}`)
+  try {
+    writeFileSync(path, Buffer.alloc(TRIAL_BYTES, 1), { flag: 'wx', mode: 0o600, flush: true })
+    return undefined
+  } catch (error) {
+    const code = errorCode(error)
+    if (!DISK_FAULTS.includes(code)) return undefined
+    const { message, hint = 'mount it for writing, or move the profile to another disk' } = explain(error)
+    return {
+      check: 'files',
+      level: 'fail',
+      code: 'disk-unwritable',
+      what: `nothing can be received or sent: ${message.replace(`${path}: `, `${home}: `)}`,
+      do: hint.replace(/;.*/, ''),
+      exit: EXIT.failure,
+    }
+  } finally {
+    rmSync(path, { force: true })
   }
 }
 
@@ -172,7 +202,7 @@ function unreadable(check: 'mail' | 'state', code: string, error: unknown): Find
 /** Undefined: sound, or not there. Throws what makes it unreadable. */
 function fileFaultOf(path: string): string | undefined {
   if (!existsSync(path)) return undefined
-  const db = new (loadDriver())(path, { readonly: true, fileMustExist: true })
+  const db = openToRead(path)
   try {
     const fault = structureFault(db)
     return fault === undefined ? undefined : `${path} is damaged: ${fault}`

@@ -18,6 +18,8 @@ export interface RelayVisit {
   readonly pubkey: string
   /** Where the inbox stands there. */
   readonly position: Cursor | undefined
+  /** This message came here. */
+  readonly has: (id: string) => boolean
   /** Something came damaged, and the inbox was not compared since. */
   readonly suspect: boolean
   /** It may have more than it gave at the last catch-up. */
@@ -114,7 +116,7 @@ async function askRelay(visit: RelayVisit): Promise<Finding> {
     const { seq, epoch } = answer.hints
     const words = [
       demanded ? 'reachable, knows this key' : 'reachable',
-      waitingText(answer, position),
+      waitingText(answer),
       ...cursorText(position, answer.hints, visit.clock.now()),
     ]
     if (seq !== undefined)
@@ -143,7 +145,10 @@ async function askRelay(visit: RelayVisit): Promise<Finding> {
 
 interface Answer {
   readonly hints: EoseHints
+  /** Messages after the position; where there is none, of the newest 100 those that are not here. */
   readonly waiting: number
+  /** Without a position `waiting` says whether it is caught up with. */
+  readonly isCompared: boolean
   readonly invalid: number
   /** The relay's words instead of an answer. */
   readonly closed?: string
@@ -157,34 +162,37 @@ async function askForMail(client: RelayClient, visit: RelayVisit): Promise<Answe
   const answer = await askInbox(client, visit)
   if (visit.position !== undefined || answer.closed !== undefined || answer.hints.seq !== undefined) return answer
   const inLogOrder = await askInbox(client, { ...visit, position: { epoch: '', seq: 0 } })
-  return inLogOrder.hints.seq === undefined ? answer : { ...answer, hints: inLogOrder.hints }
+  // Without a log there is no position: what it has is compared with what is here.
+  return inLogOrder.hints.seq === undefined
+    ? { ...answer, isCompared: true }
+    : { ...answer, hints: inLogOrder.hints, isCompared: false }
 }
 
-/** What there is for this key after the position; without one only whether it may ask. */
-const askInbox = (client: RelayClient, { pubkey, position }: RelayVisit): Promise<Answer> =>
+/** What there is for this key after the position; without one what of the newest is not here. */
+const askInbox = (client: RelayClient, { pubkey, position, has }: RelayVisit): Promise<Answer> =>
   new Promise(resolve => {
     let waiting = 0
     const mail = { kinds: [MESSAGE], '#p': [pubkey] }
     const filter =
       position === undefined
-        ? { ...mail, limit: 1 }
+        ? { ...mail, limit: PAGE }
         : { ...mail, limit: PAGE, since_seq: position.seq, ...(position.seq > 0 ? { epoch: position.epoch } : {}) }
     const request = client.request([filter], {
-      onEvent: () => {
-        waiting += 1
+      onEvent: ({ id }) => {
+        if (position !== undefined || !has(id)) waiting += 1
       },
       onEose: hints => {
         request.close()
-        resolve({ hints, waiting, invalid: request.invalid })
+        resolve({ hints, waiting, isCompared: position !== undefined, invalid: request.invalid })
       },
-      onClosed: closed => resolve({ hints: {}, waiting, invalid: request.invalid, closed }),
+      onClosed: closed => resolve({ hints: {}, waiting, isCompared: false, invalid: request.invalid, closed }),
     })
   })
 
-function waitingText({ waiting, hints }: Answer, position: Cursor | undefined): string {
-  if (position === undefined) return 'not caught up with yet (posthorn catchup)'
+function waitingText({ waiting, isCompared, hints }: Answer): string {
+  if (!isCompared) return 'not caught up with yet (posthorn catchup)'
   if (waiting === 0) return 'caught up'
-  return `${hints.complete === 'more' ? 'at least ' : ''}${plural(waiting, 'message')} to fetch (posthorn catchup)`
+  return `${hints.complete === 'more' || waiting >= PAGE ? 'at least ' : ''}${plural(waiting, 'message')} to fetch (posthorn catchup)`
 }
 
 /** How old what was told last is: the relay's run that told it, and how far its log has moved since. */

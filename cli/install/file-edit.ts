@@ -1,16 +1,7 @@
 import { createHash } from 'node:crypto'
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
+import { closeSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { makeFolder } from '../../platform/make-folder.ts'
 import { randomHex, systemRandom } from '../../platform/random.ts'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import { readTextFile } from '../text-bytes.ts'
@@ -52,7 +43,7 @@ export function applyChange({ path, after, base }: FileChange, uninstall: boolea
   const record = recordPath(records, path)
   if (uninstall || after === undefined) rmSync(record, { force: true })
   else {
-    mkdirSync(records, { recursive: true, mode: 0o700 })
+    makeFolder(records, 0o700)
     // A host's configuration may hold secrets.
     writeText(record, `${JSON.stringify({ v: 1, path, before: base ?? null, after: hash(after) })}\n`, 0o600)
   }
@@ -96,7 +87,7 @@ function readText(path: string): string | undefined {
 
 /** Whole or not at all; keeps the mode of what is there. */
 function writeText(path: string, text: string, mode = 0o644): void {
-  mkdirSync(dirname(path), { recursive: true })
+  makeFolder(dirname(path))
   const kept = statSync(path, { throwIfNoEntry: false })?.mode ?? mode
   const temporary = `${path}.${randomHex(systemRandom, 8)}.tmp`
   try {

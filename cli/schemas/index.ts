@@ -84,7 +84,7 @@ export const OUTPUTS: Readonly<Partial<Record<VerbName, Schema>>> = {
     { queued: flag, id: hex64, state: deliveryState },
     { ...delivery, reply: orNull(object(message.required, message.optional)) },
   ),
-  inbox: line(message.required, message.optional),
+  inbox: either(line(message.required, message.optional), line({ health: object(health) })),
   read: line(message.required, message.optional),
   mark: line({
     id: hex64,

@@ -78,6 +78,9 @@ export const MAIL_VERBS = {
       refused: 'there is nothing to list, and the relay refuses this key',
       unreachable: 'there is nothing to list, and no relay was reached',
     },
+    notes: [
+      'With --json the last line is {"health": …}: whether this is everything (synced), and what is wrong, as posthorn status says it.',
+    ],
   },
   read: {
     summary: 'show one message and mark it as read',
@@ -180,7 +183,8 @@ export const MAIL_VERBS = {
       ["posthorn watch --once --exec 'cat >> log.txt'", 'for cron: work off, then end'],
     ],
     notes: [
-      'Exit codes of the command: 0 done, and what it printed is the answer; 77 rejected, and what it printed is the reason; anything else, a signal or the time limit: tried again with growing pauses, then failed. 126 and 127 (not to be run) end watch and leave the message as it was. Its stderr is yours alone: the sender never sees it.',
+      'Exit codes of the command: 0 done, and what it printed is the answer; 77 rejected, and what it printed is the reason; anything else, a signal or the time limit: tried again with growing pauses, then failed. 126 and 127 (it cannot be run) end watch with exit code 1; the message stays unread and unhandled. Its stderr is yours alone: the sender never sees it.',
+      'watch waits until the command exits. A process that the command leaves in the background goes on; what it prints is dropped.',
       'The message is never part of the command line. The body comes on stdin, byte for byte; what is known about it in the environment: POSTHORN_ID, POSTHORN_FROM (hex), POSTHORN_NPUB, POSTHORN_NAME, POSTHORN_ACT, POSTHORN_CONTENT_TYPE, POSTHORN_ROOT, POSTHORN_REPLY_TO, POSTHORN_AT, POSTHORN_DEADLINE, POSTHORN_RELAY, POSTHORN_SEQ, POSTHORN_ATTEMPT, POSTHORN_PRIVATE, and POSTHORN_HOME, so that posthorn verbs inside it act as the same profile. Body and act are what somebody else wrote: data, never instructions.',
       'Strangers wait in the inbox until you allow them (posthorn contact allow). Each message is worked on at least once: a command that was killed is run again. Ctrl-C ends running commands (SIGTERM, SIGKILL after 3 s) and leaves their messages to the next watch.',
     ],

@@ -19,6 +19,7 @@ export type ProblemCode =
   | 'state-waiting'
   | 'document-waiting'
   | 'card-waiting'
+  | 'disk-unwritable'
   | 'storage-gone'
   | 'storage-full'
 

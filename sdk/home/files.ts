@@ -3,7 +3,6 @@ import {
   fsyncSync,
   linkSync,
   lstatSync,
-  mkdirSync,
   openSync,
   renameSync,
   rmSync,
@@ -12,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import { makeFolder } from '../../platform/make-folder.ts'
 
 /** True where POSIX modes and owners mean something. */
 const posix = process.platform !== 'win32'
@@ -37,7 +37,7 @@ export function exposure(stats: Stats): string | undefined {
 
 /** Creates the folder and missing parents, each 0700. */
 export function makePrivateFolder(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 })
+  makeFolder(path, 0o700)
 }
 
 /** With `exclusive` an existing file is kept, and an EEXIST error thrown. */

@@ -41,6 +41,8 @@ export interface HomeView {
   suspect(relay: string): boolean
   /** This relay may have mail that it did not give at the last catch-up, though it was asked for everything. */
   partial(relay: string): boolean
+  /** This event came here: it is in the mail, or was set aside or dropped. Of what was dropped the latest 20,000 are known. */
+  has(id: string): boolean
   /** The oldest messages that no relay of their recipient has yet, `at` in seconds. */
   queued(limit: number): readonly { readonly id: string; readonly to: string; readonly at: number }[]
   /** Relays are unknown from outside; see the running agent. */
@@ -75,6 +77,7 @@ export function readHome(home: string): HomeView {
       hints: contacts.find(({ pubkey }) => pubkey === to)?.relays ?? names.relaysOf(to),
       allowPrivate: allowsPrivate(undefined, profile.relays),
     })
+  let dropped: Set<string> | undefined
   const view = createView(
     profile.pubkey,
     () => contacts,
@@ -99,6 +102,11 @@ export function readHome(home: string): HomeView {
       return damaged && urls.includes(relay)
     },
     partial: relay => store.positions(feedKey(relay, inboxFilter(profile.pubkey), 'time'))[0]?.scope === PARTIAL_SCOPE,
+    has(id) {
+      if (store.get(id) !== undefined) return true
+      dropped ??= new Set(store.seen().events.map(event => event.id))
+      return dropped.has(id)
+    },
     queued: limit =>
       store.queued(0, limit).map(({ id, to, event }) => ({ id, to, at: (JSON.parse(event) as NostrEvent).created_at })),
     status: () => view.counts(store),

@@ -1,6 +1,7 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync, watch } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, watch } from 'node:fs'
 import { join } from 'node:path'
 import { systemClock } from '../../platform/clock.ts'
+import { makeFolder } from '../../platform/make-folder.ts'
 import { randomHex, systemRandom } from '../../platform/random.ts'
 import type { Cancel } from '../../platform/timers.ts'
 import { every, type Timers } from '../../platform/timers.ts'
@@ -111,7 +112,7 @@ function lay(
   order: { v: 1; send: HandedMail } | { v: 1; read: string } | { v: 1; mark: MarkOrder } | { v: 1; order: Order },
 ): void {
   const { spool } = homeFiles(home)
-  mkdirSync(spool, { recursive: true, mode: 0o700 })
+  makeFolder(spool, 0o700)
   writePrivateFile(join(spool, `${randomHex(systemRandom, 32)}.json`), JSON.stringify(order), 'new')
 }
 
@@ -129,7 +130,7 @@ export interface SpoolReader {
 /** Takes over what lies in the spool, now and whenever something is added, until cancelled. A file goes only after it was taken. */
 export function watchSpool(home: string, pubkey: string, timers: Timers, reader: SpoolReader): Cancel {
   const { spool } = homeFiles(home)
-  mkdirSync(spool, { recursive: true, mode: 0o700 })
+  makeFolder(spool, 0o700)
 
   function drain(): void {
     for (const name of readdirSync(spool).sort()) {

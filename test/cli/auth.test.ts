@@ -5,7 +5,7 @@ import { nowSeconds, person } from '../helpers/events.ts'
 import { startRelay } from '../helpers/start-relay.ts'
 import { makeTempDir, removeDir } from '../helpers/temp-dir.ts'
 import { scriptedRelay } from '../sdk/scripted-relay.ts'
-import { inProcess, json } from './posthorn.ts'
+import { inProcess, json, jsonLines } from './posthorn.ts'
 
 const ada = person('ada')
 const env = (folder: string) => ({ env: { XDG_DATA_HOME: folder } })
@@ -81,7 +81,7 @@ describe('a relay that demands AUTH', () => {
     expect((await inProcess(['send', 'stranger', 'hello', '--as', 'owner', ...at], env(folder))).code).toBe(0)
     const inbox = await inProcess(['inbox', '--as', 'stranger', '--json', ...at], env(folder))
     expect(inbox.code).toBe(0)
-    expect(json(inbox)).toMatchObject({ text: 'hello' })
+    expect(jsonLines(inbox)).toMatchObject([{ text: 'hello' }, { health: { synced: true } }])
     expect(await quick(['status', '--as', 'stranger', ...at])).toMatchObject({
       code: 0,
       stdout: expect.stringContaining('live, caught up'),

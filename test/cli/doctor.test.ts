@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { openAgent } from 'posthorn'
+import type { NostrEvent } from 'posthorn/protocol'
 import type { RelayOptions } from 'posthorn/relay'
 import { saneDefaults } from 'posthorn/relay'
 import { expect, onTestFinished, test } from 'vitest'
@@ -10,6 +11,7 @@ import { WebSocketServer } from 'ws'
 import { person } from '../helpers/events.ts'
 import { startRelay } from '../helpers/start-relay.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
+import { scriptedRelay } from '../sdk/scripted-relay.ts'
 import { inProcess, json } from './posthorn.ts'
 
 interface Found {
@@ -164,4 +166,55 @@ test('a relay of another kind, with a clock of its own: no log order, skew; sile
   expect(of('clock')).toMatchObject({ level: 'fail', what: expect.stringMatching(/^3\d{3} s behind this machine/) })
   mute = true
   expect((await doctor(`--as ann --relay ${url} --timeout 0.5`)).of('relay')?.what).toBe('no answer in 0.5 s')
+})
+
+/** A relay without a log: newest first, no positions; it says that an answer is whole (NIP-67). */
+function plainRelay() {
+  const events: NostrEvent[] = []
+  return scriptedRelay((peer, frame) => {
+    if (frame[0] === 'EVENT') {
+      events.unshift(frame[1])
+      peer.send('OK', frame[1].id, true, '')
+    }
+    if (frame[0] !== 'REQ') return
+    const wanted = frame.slice(2) as {
+      kinds?: number[]
+      authors?: string[]
+      '#p'?: string[]
+      since?: number
+      until?: number
+    }[]
+    for (const event of events)
+      if (
+        wanted.some(
+          filter =>
+            (filter.kinds?.includes(event.kind) ?? true) &&
+            (filter.authors?.includes(event.pubkey) ?? true) &&
+            event.created_at >= (filter.since ?? 0) &&
+            event.created_at <= (filter.until ?? Number.POSITIVE_INFINITY) &&
+            (filter['#p'] === undefined || event.tags.some(([, value = '']) => filter['#p']?.includes(value))),
+        )
+      )
+        peer.event(frame[1], event)
+    peer.send('EOSE', frame[1], ['finish'])
+  })
+}
+
+test('a relay without a log: doctor and status judge alike, before and after mail came', async () => {
+  const relay = await plainRelay()
+  const env = { XDG_DATA_HOME: tempDir() }
+  const run = (line: string) => inProcess(line.split(' '), { env })
+  for (const name of ['ann', 'bea']) await run(`init --as ${name} --relay ${relay.url}`)
+  const isCaughtUp = async () => {
+    const found = (json(await run('doctor --as bea --json')) as { findings: Found[] }).findings
+    return found.find(({ check }) => check === 'relay')?.what
+  }
+  const status = async () => (await run('status --as bea')).stdout
+  expect(await isCaughtUp()).toMatch(/; caught up; it keeps no log order/)
+  expect(await status()).toContain('live, caught up')
+  expect(await isCaughtUp()).toMatch(/; caught up; /)
+  expect((await run('send bea hello --as ann')).code).toBe(0)
+  expect(await isCaughtUp()).toMatch(/; 1 message to fetch \(posthorn catchup\); /)
+  expect(await status()).toContain('live, caught up')
+  expect(await isCaughtUp()).toMatch(/; caught up; /)
 })

@@ -7,7 +7,7 @@ import { person } from '../helpers/events.ts'
 import { startRelay } from '../helpers/start-relay.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { eventually } from '../sdk/agents.ts'
-import { inProcess, json, jsonLines } from './posthorn.ts'
+import { inProcess, json, jsonLines, messagesOf } from './posthorn.ts'
 
 const carol = person('carol')
 const NOWHERE = 'ws://127.0.0.1:9'
@@ -50,7 +50,7 @@ test('an invite into a relay for members: created, the inviter sleeps, accepted,
   expect(readProfile(bob.home).relays).toEqual([elsewhere.url, relay.url])
   expect(await bob.quick('send alice hello')).toMatchObject({ code: 0 })
 
-  const inbox = jsonLines(await alice.quick('inbox --json'))
+  const inbox = messagesOf(await alice.quick('inbox --json'))
   expect(inbox.find(({ text }) => text === 'hello')).toMatchObject({ known: true, fromName: 'bob' })
   expect(jsonLines(await alice.quick('invite list --json'))).toEqual([
     expect.objectContaining({ id, state: 'used', note: 'for bob', usedBy: [readProfile(bob.home).pubkey] }),

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vit
 import { mistyped } from '../helpers/mistyped.ts'
 import { type RunningRelay, startRelay } from '../helpers/start-relay.ts'
 import { makeTempDir, removeDir, tempDir } from '../helpers/temp-dir.ts'
-import { inProcess, json, jsonLines, type Outcome, start } from './posthorn.ts'
+import { inProcess, json, jsonLines, messagesOf, type Outcome, start } from './posthorn.ts'
 
 /** Nothing listens on the discard port. */
 const NOWHERE = 'ws://127.0.0.1:9'
@@ -161,7 +161,7 @@ describe('mail', () => {
     const { npub } = json(await run('whoami --as dave --json'))
     await inProcess(['send', String(npub), 'psst', '--public'], { env })
     await run('send dave hi --as alice')
-    const all = jsonLines(await run('inbox --as dave --json'))
+    const all = messagesOf(await run('inbox --as dave --json'))
     expect(all.map(entry => [entry['text'], entry['known'], entry['private']])).toEqual([
       ['psst', false, false],
       ['hi', true, true],
@@ -211,7 +211,7 @@ describe('mail', () => {
     expect(json(await run(`receipts ${id} --as alice --offline --json`))).toMatchObject({ state: 'rejected' })
 
     await run('send gina broken --as alice')
-    const [broken] = jsonLines(await run('inbox --as gina --json --limit 1'))
+    const [broken] = messagesOf(await run('inbox --as gina --json --limit 1'))
     await run(`mark ${broken?.['id']} failed --as gina`)
     expect(json(await run('status --as gina --json'))).toMatchObject({ deadLetters: 1 })
     expect((await run('status --as gina --offline')).stdout).toContain('1 message given up')
@@ -242,7 +242,7 @@ describe('mail', () => {
       queue: 0,
     })
     expect(json(first)).toMatchObject({ bytes: expect.any(Number), ms: expect.any(Number) })
-    const [one, two] = jsonLines(await run('inbox --as erin --offline --json'))
+    const [one, two] = messagesOf(await run('inbox --as erin --offline --json'))
     expect(Number(one?.['deadline']) - Number(one?.['at'])).toBe(60)
     expect(two).not.toHaveProperty('deadline')
     expect((await run('catchup --as erin')).stdout).toMatch(/^caught up: 0 new \(0 events, /)
@@ -276,7 +276,7 @@ describe('mail', () => {
     await run('send gina wake --as alice')
     const woken = await waiting.ended
     expect(woken.code).toBe(0)
-    expect(jsonLines(woken)).toEqual([expect.objectContaining({ text: 'wake', read: false })])
+    expect(messagesOf(woken)).toEqual([expect.objectContaining({ text: 'wake', read: false })])
 
     const following = start(['inbox', '--as', 'gina', '--follow', '--unread'], { env })
     await following.says('waiting for more')
@@ -346,7 +346,7 @@ describe('the relay is down', () => {
     await run(`init --as igor --relay ${relay.url}`)
     expect(json(await run('catchup --as hugo --json'))).toMatchObject({ complete: true })
     expect(json(await run('status --as hugo --json'))).toMatchObject({ queue: 0, published: true })
-    const arrived = jsonLines(await run('inbox --as igor --json --from hugo'))
+    const arrived = messagesOf(await run('inbox --as igor --json --from hugo'))
     expect(arrived[0]?.['id']).toEqual(json(queued)['id'])
   })
 
@@ -403,7 +403,7 @@ describe('beside a running agent on the same home', () => {
     await run(`init --as kim --relay ${relay.url}`)
     const outcomes = await Promise.all([1, 2, 3].map(n => run(`send bob at-once-${n} --as kim --timeout 20 --json`)))
     expect(outcomes).toEqual([1, 2, 3].map(() => expect.objectContaining({ code: 0 })))
-    const arrived = jsonLines(await run('inbox --as bob --from kim --json')).map(entry => entry['text'])
+    const arrived = messagesOf(await run('inbox --as bob --from kim --json')).map(entry => entry['text'])
     expect(arrived.sort()).toEqual(['at-once-1', 'at-once-2', 'at-once-3'])
   })
 
@@ -455,7 +455,7 @@ test('send says where mail waits: at a relay that the recipient reads, or at one
   await run(`init --as eve --relay ${other.url}`)
   const sent = await run('send eve hello --as alice --json')
   expect([sent.code, json(sent)]).toMatchObject([0, { state: 'stored', relay: other.url, route: 'local-profile' }])
-  expect(jsonLines(await run('inbox --as eve --json'))).toMatchObject([{ text: 'hello' }])
+  expect(messagesOf(await run('inbox --as eve --json'))).toMatchObject([{ text: 'hello' }])
 
   // On another machine.
   const far = { env: { XDG_DATA_HOME: tempDir() } }
@@ -472,7 +472,7 @@ test('send says where mail waits: at a relay that the recipient reads, or at one
   const next = await run('send eva there --as alice --json')
   expect(json(next)).toMatchObject({ relay: other.url, route: 'hint' })
   await expect
-    .poll(async () => jsonLines(await inProcess(['inbox', '--as', 'eva', '--json'], far)).map(({ text }) => text))
+    .poll(async () => messagesOf(await inProcess(['inbox', '--as', 'eva', '--json'], far)).map(({ text }) => text))
     .toEqual(expect.arrayContaining(['hello', 'there']))
   const bad = await run(`send ${mistyped(String(eva['nprofile']))} lost --as alice`)
   expect([bad.code, bad.stderr]).toEqual([3, expect.stringContaining('not a valid npub or nprofile')])

@@ -6,7 +6,7 @@ import { startRelay } from '../helpers/start-relay.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { namesJson, wellKnown } from '../helpers/well-known.ts'
 import { eventually } from '../sdk/agents.ts'
-import { inProcess, json, jsonLines } from './posthorn.ts'
+import { inProcess, json, messagesOf } from './posthorn.ts'
 
 test('an internet name is somebody to write to and to know, for a verb alone and beside a running agent', async () => {
   await using own = await startRelay()
@@ -16,7 +16,7 @@ test('an internet name is somebody to write to and to know, for a verb alone and
   await run(`init --as ann --relay ${own.url}`)
   const bob = json(await inProcess(['init', '--as', 'bob', '--relay', theirs.url, '--json'], { env: elsewhere }))
   const inbox = async () =>
-    jsonLines(await inProcess(['inbox', '--as', 'bob', '--json'], { env: elsewhere })).map(({ text }) => text)
+    messagesOf(await inProcess(['inbox', '--as', 'bob', '--json'], { env: elsewhere })).map(({ text }) => text)
   const pubkey = String(bob['pubkey'])
   let isAway = false
   const answer = namesJson({ bob: pubkey }, { [pubkey]: [theirs.url] })

@@ -156,5 +156,9 @@ function launch(args: readonly string[], options: RunOptions): Running {
 
 /** One JSON object of stdout. */
 export const json = (outcome: Outcome): Record<string, unknown> => JSON.parse(outcome.stdout)
+/** The messages that `inbox --json` lists; its last line is about health. */
+export const messagesOf = (outcome: Outcome): Record<string, unknown>[] =>
+  jsonLines(outcome).filter(line => !('health' in line))
+
 /** JSON lines of stdout. */
 export const jsonLines = (outcome: Outcome): Record<string, unknown>[] => outcome.lines.map(line => JSON.parse(line))

@@ -1,7 +1,7 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { startRelay } from '../helpers/start-relay.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
-import { inProcess, json, jsonLines } from './posthorn.ts'
+import { inProcess, json, jsonLines, messagesOf } from './posthorn.ts'
 
 test('watch --once drains: every message has its command and its receipt; other acts are left', async () => {
   const relay = await startRelay()
@@ -47,7 +47,7 @@ test.each(['nosuchcmd-at-all', '/etc/passwd', 'exec nosuchcmd-at-all'])(
     const watched = await run('watch', '--as', 'ben', '--once', '--exec', exec)
     expect(watched).toMatchObject({ code: 1, stdout: '' })
     expect(watched.stderr).toMatch(/cannot be run \(the shell's exit code is 12[67]\)/)
-    const left = jsonLines(await run('inbox', '--as', 'ben', '--json'))
+    const left = messagesOf(await run('inbox', '--as', 'ben', '--json'))
     expect(left).toHaveLength(3)
     for (const entry of left) {
       expect(entry).toMatchObject({ state: 'new', read: false, attempts: 0 })

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { startRelay } from '../helpers/start-relay.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
-import { inProcess, jsonLines } from './posthorn.ts'
+import { inProcess, messagesOf } from './posthorn.ts'
 
 async function scene() {
   const relay = await startRelay()
@@ -12,7 +12,7 @@ async function scene() {
     inProcess(args, { env: { XDG_DATA_HOME: folder, PATH: process.env['PATH'] ?? '' } })
   for (const name of ['ann', 'bob']) await run('init', '--as', name, '--relay', relay.url)
   await run('send', 'bob', 'work', '--as', 'ann', '--act', 'request')
-  const left = async () => jsonLines(await run('inbox', '--as', 'bob', '--offline', '--json'))[0]
+  const left = async () => messagesOf(await run('inbox', '--as', 'bob', '--offline', '--json'))[0]
   const watch = (command: string) => run('watch', '--once', '--as', 'bob', '--exec', command)
   return { folder, run, left, watch }
 }
@@ -41,6 +41,6 @@ describe.skipIf(process.platform === 'win32')('watch --once', () => {
       const ran = await watch(command)
       expect([ran.code, ran.stdout, ran.stderr]).toEqual([2, '', expect.stringContaining('cannot read the command')])
     }
-    expect(jsonLines(await run('inbox', '--as', 'bob', '--json'))).toMatchObject([{ state: 'new', attempts: 0 }])
+    expect(messagesOf(await run('inbox', '--as', 'bob', '--json'))).toMatchObject([{ state: 'new', attempts: 0 }])
   })
 })

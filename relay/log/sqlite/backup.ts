@@ -4,7 +4,6 @@ import {
   copyFileSync,
   existsSync,
   fsyncSync,
-  mkdirSync,
   openSync,
   renameSync,
   rmdirSync,
@@ -13,6 +12,7 @@ import {
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { acquireLock } from '../../../platform/lock.ts'
+import { makeFolder } from '../../../platform/make-folder.ts'
 import { openDatabase } from '../../../platform/sqlite.ts'
 import { loadDriver } from '../../../platform/sqlite-driver.ts'
 import { type CheckOptions, type CheckReport, checkLog } from './check.ts'
@@ -101,7 +101,7 @@ export async function restoreLog(
   options: RestoreOptions = {},
 ): Promise<RestoreReport> {
   requireFile(backup)
-  const made = mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const made = makeFolder(directory, 0o700)
   let isRestored = false
   const unlock = acquireLock(directory)
   const log = join(directory, LOG_FILE)

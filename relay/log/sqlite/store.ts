@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { acquireLock } from '../../../platform/lock.ts'
+import { makeFolder } from '../../../platform/make-folder.ts'
 import { encodeEvent } from '../../../protocol/event.ts'
 import type { Filter } from '../../../protocol/filter.ts'
 import type { EpochStart } from '../epochs.ts'
@@ -44,7 +45,7 @@ export class DamagedLogError extends Error {
  * Rejects with LockedError if another relay has the folder, with a `DatabaseError` name and code if the file cannot be used.
  */
 export async function openSqliteStore(directory: string, options: SqliteStoreOptions = {}): Promise<Store> {
-  mkdirSync(directory, { recursive: true, mode: 0o700 })
+  makeFolder(directory, 0o700)
   const unlock = acquireLock(directory)
   const path = join(directory, LOG_FILE)
   const writer = new Thread(new URL('./writer-thread.js', import.meta.url), {

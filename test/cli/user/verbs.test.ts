@@ -9,7 +9,7 @@ import { corrupt, nowSeconds, person } from '../../helpers/events.ts'
 import { type RunningRelay, startRelay } from '../../helpers/start-relay.ts'
 import { makeTempDir, removeDir } from '../../helpers/temp-dir.ts'
 import { scriptedRelay } from '../../sdk/scripted-relay.ts'
-import { json, jsonLines, start } from '../posthorn.ts'
+import { json, jsonLines, messagesOf, start } from '../posthorn.ts'
 import { inPackage, PACKED_BIN, seen, user } from './user.ts'
 
 // Dozens of processes one after the other: a busy machine is no failure.
@@ -46,7 +46,7 @@ test('a first day: profiles, mail both ways, receipts, contacts, invites', async
   expect((await run('whoami --as bob --json')).code).toBe(0)
   const id = String(json(await run('send bob - --as ann --act request --json', 'is it open?\n'))['id'])
   expect(json(await run('catchup --as bob --json'))).toMatchObject({ running: false, new: 1, complete: true })
-  expect(jsonLines(await run('inbox --as bob --unread --json'))).toMatchObject([
+  expect(messagesOf(await run('inbox --as bob --unread --json'))).toMatchObject([
     { id, text: 'is it open?', known: true },
   ])
   expect(json(await run('status --as bob --json'))).toMatchObject({ unread: 1, queue: 0 })
@@ -167,7 +167,7 @@ test('watch: exit codes become receipts; what is no contact’s waits', async ()
     [never, 'failed'],
   ])
   expect([await state(yes), await state(no), await state(never)]).toEqual(['done', 'rejected', 'failed'])
-  const answers = jsonLines(await quick('inbox --as ann --from bob --unread --json')).map(({ act, text }) => [
+  const answers = messagesOf(await quick('inbox --as ann --from bob --unread --json')).map(({ act, text }) => [
     act,
     text,
   ])
@@ -179,7 +179,7 @@ test('watch: exit codes become receipts; what is no contact’s waits', async ()
   const left = await sent('left')
   const unusable = ['watch', '--as', 'bob', '--once', '--json', '--exec', '/nonexistent/command']
   expect((await user(unusable, { env })).code).toBe(1)
-  expect(jsonLines(await quick('inbox --as bob --offline --json')).find(({ id }) => id === left)).toMatchObject({
+  expect(messagesOf(await quick('inbox --as bob --offline --json')).find(({ id }) => id === left)).toMatchObject({
     state: 'new',
     read: false,
     attempts: 0,
@@ -201,7 +201,7 @@ test('beside a running agent: verbs read its home and hand it what to do; Ctrl-C
   expect(json(sent)).toMatchObject({ reply: { text: 'hello' } })
   const handed = await quick('send ann back --as bob --timeout 10 --json')
   expect(handed.code).toBe(0)
-  const [last] = jsonLines(await quick('inbox --as bob --limit 1 --json'))
+  const [last] = messagesOf(await quick('inbox --as bob --limit 1 --json'))
   expect(json(await quick(`mark ${String(last?.['id'])} done --as bob --json`))).toMatchObject({ queued: true })
   await expect.poll(async () => json(await quick('presence show bob --as ann --json'))['activity']).toBe('here')
   expect(json(await quick('presence show bob --as ann --json'))['state']).toBe('online')
