@@ -22,8 +22,9 @@ import { createInviteLedger } from './invites/ledger.ts'
 import type { TakeUp } from './invites/take-up.ts'
 import { createLife } from './life.ts'
 import { createCompose, createComposeReceipt } from './mail/compose.ts'
+import { relaysNamed } from './mail/message.ts'
 import { createSealer } from './mail/seal.ts'
-import type { MailStore, OutgoingMail } from './mail/store.ts'
+import type { MailStore, OutgoingMail, StoredMail } from './mail/store.ts'
 import { createView, findOne } from './mail/view.ts'
 import type { HandleOptions, Handler, TypedHandler } from './messaging.ts'
 import { findRecipient } from './names/find.ts'
@@ -60,6 +61,10 @@ import { createWorker } from './work/worker.ts'
 const SYNC_MS = 30_000
 const CLOSE_MS = 5_000
 const DRAIN_MS = 60_000
+/** What one sender says of its relays is taken over so often: each new address is given the mail that waits for it. */
+const HEAR_EVERY_MS = 600_000
+/** Senders of whom it is known when that was. */
+const MAX_HEARD = 1_000
 
 export interface StartOptions extends Host, AgentRules {
   readonly name: string
@@ -119,7 +124,20 @@ export function startAgent(given: StartOptions): RunningAgent {
   /** Relays named beside a key are where mail for it goes, until its lists are known. */
   function learn({ pubkey: key, relays }: Found): string {
     if (relays.length > 0) pool.hint(key, relays)
+    else if (pool.isUnknown(key)) hear(store.list({ from: key, limit: 1 }))
     return key
+  }
+  const heard = new Map<string, number>()
+  /** Where senders say that they read is where answers to them go, until their lists are known. */
+  function hear(mails: readonly StoredMail[]): void {
+    for (const mail of [...mails].reverse()) {
+      const relays = relaysNamed(mail)
+      const now = clock.monotonic()
+      if (relays.length === 0 || now - (heard.get(mail.from) ?? -HEAR_EVERY_MS) < HEAR_EVERY_MS) continue
+      if (heard.size >= MAX_HEARD) heard.clear()
+      heard.set(mail.from, now)
+      pool.hint(mail.from, relays)
+    }
   }
   const isContact = (key: string) => view.knownKeys().includes(key)
   const isAccepted = (key: string) => options.accept === 'anyone' || isContact(key)
@@ -162,7 +180,11 @@ export function startAgent(given: StartOptions): RunningAgent {
   const plainSender = createSender({
     store,
     clock,
-    compose: createCompose(options),
+    compose: createCompose({
+      ...options,
+      // Whoever accepts an invite reads at the inviter's relays from now on, which the inviter cannot know.
+      answerAt: (to, act) => pool.answerAt(to, act === ACCEPT_INVITE),
+    }),
     breaker,
     pubkey,
     maxHops,
@@ -250,6 +272,8 @@ export function startAgent(given: StartOptions): RunningAgent {
     hints: key => view.contacts().find(({ pubkey: known }) => known === key)?.relays ?? names.relaysOf(key),
     take(batch) {
       const { mail, receipts } = intake.take(batch)
+      // A stranger's word is heard once it is accepted, or written to.
+      hear(mail.filter(({ from, stranger }) => from !== pubkey && !stranger))
       // An answer says more than the receipt that comes with it.
       arrivals.mail(mail)
       arrivals.receipts(receipts)
@@ -286,7 +310,10 @@ export function startAgent(given: StartOptions): RunningAgent {
     store,
     resolve,
     entry: view.entry,
-    announce: arrivals.mail,
+    announce(mails) {
+      hear(mails)
+      arrivals.mail(mails)
+    },
     recover: pool.recover,
     wake: worker.wake,
   })

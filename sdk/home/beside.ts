@@ -18,7 +18,7 @@ import { connect } from '../node-host.ts'
 import { type PresenceChange, statusOf } from '../orders.ts'
 import { encodeStatus } from '../presence/status.ts'
 import { checkName } from '../profile-name.ts'
-import { announceable } from '../relays/lists.ts'
+import { announceable, namedTo } from '../relays/lists.ts'
 import { relaysIn, resolveRecipient } from '../sending/recipient.ts'
 import { homeContacts } from './contacts.ts'
 import { fileShelf } from './file-shelf.ts'
@@ -84,7 +84,8 @@ export function invitesBeside(home: string, key: OpenKeyOptions = {}): AgentInvi
       const how = { act, idem, contentType: body.contentType }
       const mail = await signing(async signer => {
         if (join) await joinRelay(join.relay, join.claim, door(signer))
-        const compose = createCompose({ signer, clock, random: systemRandom })
+        const answerAt = () => namedTo(relays, [...self().relays, ...added])
+        const compose = createCompose({ signer, clock, random: systemRandom, answerAt })
         const [signed] = await compose(compositionOf(contact.pubkey, body.text, how, undefined, clock))
         return signed
       })

@@ -17,6 +17,8 @@ import { isReceiptState } from '../mail/receipt-order.ts'
 import type { Delivery, Mark } from '../mail/types.ts'
 import type { HandedMail } from '../orders.ts'
 import { type Order, parseOrder } from '../orders.ts'
+import { isPrivateRelay } from '../relays/addresses.ts'
+import { namedTo } from '../relays/lists.ts'
 import { exposure, isMissing, lstatOrUndefined, writePrivateFile } from './files.ts'
 import { findBeside } from './find-beside.ts'
 import { openHomeSigner } from './home-signer.ts'
@@ -53,7 +55,11 @@ export async function handOver(
   const parent = options.replyTo === undefined ? undefined : parentIn(home, options.replyTo)
   const signer = await openHomeSigner(readProfile(home), key)
   try {
-    const compose = createCompose({ signer, clock: systemClock, random: systemRandom })
+    const urls = readProfile(home).relays
+    // Where it goes may not be known here: addresses of this network are named only where it is.
+    const isNamed = relays.length > 0 ? !relays.some(url => urls.includes(url)) : !urls.every(isPrivateRelay)
+    const answerAt = () => (isNamed ? namedTo(relays, urls) : [])
+    const compose = createCompose({ signer, clock: systemClock, random: systemRandom, answerAt })
     const [mail, ...copies] = await compose(compositionOf(recipient, text, options, parent, systemClock))
     for (const each of [mail, ...copies])
       lay(home, { v: 1, send: { ...each, hints: each.to === recipient ? relays : [] } })

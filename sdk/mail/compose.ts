@@ -80,11 +80,16 @@ export function createComposeReceipt(wrapping: Wrapping): ComposeReceipt {
   }
 }
 
+export interface Answering {
+  /** The relays to name in a message, so that its recipient can answer; none where it can anyway. */
+  answerAt?(to: string, act: string): readonly string[]
+}
+
 /** Makes what is sent: signed, encoded, ready to be stored. With a copy to oneself, that follows it. At once if the key is at hand and nothing is wrapped. */
 export type Compose = (composition: Composition) => MaybePromise<readonly [OutgoingMail, ...OutgoingMail[]]>
 
-export function createCompose(wrapping: Wrapping): Compose {
-  const { signer, clock } = wrapping
+export function createCompose(wrapping: Wrapping & Answering): Compose {
+  const { signer, clock, answerAt } = wrapping
   const sealer = createSealer(signer)
 
   async function wrapped(
@@ -105,7 +110,8 @@ export function createCompose(wrapping: Wrapping): Compose {
     return [mail, { ...mine, ...(expires === undefined ? {} : { expires }) }]
   }
 
-  return composition => {
+  return given => {
+    const composition = { ...given, relays: answerAt?.(given.to, given.act) }
     if (composition.wrap && composition.public)
       throw new MessageError('message-malformed', 'public and wrap exclude each other; choose one.')
     if (composition.ephemeral) checkEphemeral(composition)

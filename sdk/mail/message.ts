@@ -41,6 +41,8 @@ export interface MessageDraft {
   readonly conversation?: string | undefined
   /** For whoever listens now; relays do not keep it. */
   readonly ephemeral?: boolean | undefined
+  /** Where the sender reads, for a recipient that may not know it. */
+  readonly relays?: readonly string[] | undefined
 }
 
 /** Builds the unsigned message (kind 4700, ephemeral 24700). Throws {@link MessageError}. */
@@ -65,6 +67,7 @@ function templateOf(draft: MessageDraft, createdAt: number, content: string): Ev
   tags.push(['m', draft.contentType ?? PLAIN])
   if (!draft.public) tags.push(SEALED)
   tags.push(...envelopeTags(draft.envelope ?? {}))
+  if (!draft.isPost) tags.push(...(draft.relays ?? []).map(url => ['relay', url]))
   if (draft.expires !== undefined) tags.push(['expiration', String(draft.expires)])
   return { kind: draft.ephemeral ? EPHEMERAL_MESSAGE : MESSAGE, created_at: createdAt, tags, content }
 }
@@ -95,6 +98,13 @@ export function encodeMessage(event: NostrEvent): string {
     )
   return text
 }
+
+/** Where the sender of a message says that it reads (`relay` tags), unchecked. */
+export const relaysNamed = ({ event }: Pick<Mail, 'event'>): string[] =>
+  // Few have them, and thousands may come at once.
+  event.includes('["relay",')
+    ? (JSON.parse(event) as NostrEvent).tags.flatMap(([name, url]) => (name === 'relay' && url ? [url] : []))
+    : []
 
 /** Reads a VERIFIED message addressed to us. Whatever is wrong with it, it is kept, with `error`. */
 export function readMessage(

@@ -70,3 +70,10 @@ export function announceable(urls: readonly string[]): readonly string[] {
   const open = urls.filter(url => !isPrivateRelay(url))
   return (open.length > 0 ? open : urls).slice(0, MAX_LISTED)
 }
+
+/**
+ * Of an agent's own relays those that a message to a key names, which reads at `reads`: NIP-17 advises one to three. None of this machine
+ * or network where the message leaves it.
+ */
+export const namedTo = (reads: readonly string[], urls: readonly string[]): readonly string[] =>
+  (reads.every(isPrivateRelay) ? announceable(urls) : urls.filter(url => !isPrivateRelay(url))).slice(0, 3)

@@ -16,7 +16,7 @@ import type { Announcer } from './announcer.ts'
 import { createDirectory } from './directory.ts'
 import { lazyCouriers } from './lazy-couriers.ts'
 import { lazyRepairer } from './lazy-repairer.ts'
-import { LIST_KINDS } from './lists.ts'
+import { LIST_KINDS, namedTo } from './lists.ts'
 import type { Recovery } from './recovery.ts'
 import type { Visit, Visits } from './visits.ts'
 import { allOf } from './whereabouts.ts'
@@ -72,6 +72,10 @@ export interface Pool {
   routeOver(to: string, url: string): MailRoute
   /** Somebody said, unchecked, that a key reads there. */
   hint(pubkey: string, urls: readonly string[]): void
+  /** No relay is known where this key reads. */
+  isUnknown(pubkey: string): boolean
+  /** The agent's relays that this key has to know to answer; unless `always`, none if it reads at one of them. */
+  answerAt(pubkey: string, always: boolean): readonly string[]
   /** More may be known of where a key reads. */
   reconsider(pubkey: string): void
   /** Fetches what was dropped of strangers who are accepted by now. */
@@ -261,6 +265,12 @@ export function createPool(options: PoolOptions): Pool {
     mayDeliver,
     routeOver: (to, url) => (to === pubkey ? 'inbox-relays' : directory.routeOver(to, url)),
     hint: directory.hint,
+    isUnknown: key => directory.known(key).reads.length === 0,
+    answerAt(key, always) {
+      const { reads } = directory.known(key)
+      const isShared = key === pubkey || reads.some(url => relays.includes(url))
+      return isShared && !always ? [] : namedTo(reads, relays)
+    },
     reconsider: directory.reconsider,
     async find(id) {
       const open = routes.filter(route => route.isOpen)
