@@ -35,7 +35,11 @@ export const stateGet: Command<'state get'> = async context => {
     const view = lookout.state(await find(options.of ?? ''))
     const isTold = await view.ready(options.timeout)
     const exit = show(view.content())
-    if (view.status.behind) out.say('something of it is missing at these relays; this is what there is')
+    const { behind, error } = view.status
+    if (behind)
+      out.say(
+        `something of it is missing at these relays; this is what there is${error === undefined ? '' : `. ${error}`}`,
+      )
     await view.close()
     return isTold ? exit : EXIT.unreachable
   })

@@ -1,7 +1,8 @@
 import type { Database, Statement } from '../../platform/sqlite.ts'
+import type { CarryOver } from '../link/acknowledged.ts'
 import { endOf } from '../mail/memory-copies.ts'
 import { standingOf } from '../mail/standing.ts'
-import type { CarryOver, Copy, MailStore, Outcome, PruneTimes, WaitingCopy } from '../mail/store.ts'
+import type { Copy, MailStore, Outcome, PruneTimes, WaitingCopy } from '../mail/store.ts'
 import type { Delivery } from '../mail/types.ts'
 
 type CopyMethods = Pick<

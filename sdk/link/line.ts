@@ -44,6 +44,8 @@ export interface Line {
    */
   feeds(create: typeof createSharedFeeds): SharedFeeds
   follow(listener: LineListener): Cancel
+  /** One subscription on this connection, its frames as they come; ends with it. */
+  readonly subscribe: Link['subscribe']
 }
 
 /** A line, and what its link tells it. */
@@ -73,6 +75,7 @@ export function createLine(link: Link, options: LineOptions): LineEnd {
     get isOpen() {
       return isOpen
     },
+    subscribe: link.subscribe,
     publish: event => link.publish(event, encodeEvent(event), OK_WAIT_MS),
     leaveWill: event => link.leaveWill(event, OK_WAIT_MS),
     watch(filters, handlers) {

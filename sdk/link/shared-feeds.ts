@@ -31,7 +31,7 @@ export interface SharedSink extends FeedSink {
 }
 
 /** One standing query among those that share the line. */
-export type SharedFeed = Pick<Feed, 'state' | 'mayMiss' | 'error' | 'refresh' | 'stop'>
+export type SharedFeed = Pick<Feed, 'state' | 'mayMiss' | 'error' | 'epoch' | 'refresh' | 'stop'>
 
 /**
  * Many standing queries at one relay, which lets a connection have few. Those that come together catch up together, from the lowest of
@@ -279,6 +279,9 @@ export function createSharedFeeds(options: Omit<FeedOptions, keyof FeedSink | 'f
         },
         get error() {
           return isOpen ? groupOf(member)?.feed.error : downReason
+        },
+        get epoch() {
+          return groupOf(member)?.feed.epoch
         },
         refresh() {
           for (const group of [...groups]) if (group.members.has(member)) group.feed.refresh()

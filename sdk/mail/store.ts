@@ -1,4 +1,5 @@
 import type { Cursor } from '../../protocol/cursor.ts'
+import type { AcknowledgedStore } from '../link/acknowledged.ts'
 import type { Copy, Delivery, Envelope, Receipt, WorkState } from './types.ts'
 
 /** One received message as it is kept. Names of senders are looked up when it is read, so they are never stale. */
@@ -111,18 +112,6 @@ export type Outcome =
 
 export type { Copy }
 
-/** `epoch` is undefined if the relay's was not known when it acknowledged. */
-export interface AcknowledgedRun {
-  readonly epoch: string | undefined
-  readonly seq: number
-}
-
-export interface CarryOver {
-  readonly from: string | undefined
-  readonly to: string
-  readonly upTo: number
-}
-
 /** Times, ms since 1970, before which something must have been heard last for a message to be let go. */
 export interface PruneTimes {
   readonly nowMs: number
@@ -215,7 +204,7 @@ export interface MailQuery {
  * The mail of one agent. Synchronous, every method one transaction, durable when it returns (memory stores apart) or, where
  * `durable` exists, in order and once that resolves. All implementations pass test/sdk/mail-store.test.ts.
  */
-export interface MailStore {
+export interface MailStore extends AcknowledgedStore {
   /**
    * Where writing is asynchronous (IndexedDB), or the disk is not waited for (SQLite: what dies with the machine only): resolves when
    * everything written so far is kept. Nothing leaves the outbox before; what is received needs no wait, because its position never
@@ -363,13 +352,6 @@ export interface MailStore {
   recipient(id: string): string | undefined
   /** Relays that acknowledged a message which nothing was heard of since. */
   unheard(): readonly string[]
-  /** The highest position a relay acknowledged in each of its runs. */
-  acknowledged(relay: string): readonly AcknowledgedRun[]
-  /**
-   * What that relay acknowledged in its run `from` up to the position `upTo` is in its log still, now in run `to`; copies acknowledged
-   * above are lost there and wait for it again. Returns how many.
-   */
-  carryOver(relay: string, run: CarryOver): number
 
   /** What was last learned of somebody's relays, as its keeper wrote it. */
   relayNote(pubkey: string): RelayNote | undefined

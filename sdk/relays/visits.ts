@@ -27,7 +27,9 @@ export interface VisitsOptions
 export interface Home {
   /** Once that is known, and lines to there have joined. Never rejects. */
   readonly known: Promise<unknown>
-  /** What is read there is all there is of that key. False for every line while nothing is known. */
+  /** It is known where that key publishes. */
+  readonly isFound: boolean
+  /** What is read there is all there is of that key, as far as is known. False for every line until `known`. */
   has(line: Line): boolean
 }
 
@@ -118,7 +120,13 @@ export function createVisits(options: VisitsOptions): Visits {
       })
       return {
         lines,
-        home: { known, has: ({ url }) => urls !== undefined && (urls.length === 0 || urls.includes(url)) },
+        home: {
+          known,
+          get isFound() {
+            return urls !== undefined && urls.length > 0
+          },
+          has: ({ url }) => urls !== undefined && (urls.length === 0 || urls.includes(url)),
+        },
         leave() {
           if (left) return
           left = true

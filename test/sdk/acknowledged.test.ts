@@ -1,8 +1,8 @@
 import { createMemoryMailStore, openAgent } from 'posthorn'
 import { createVirtualTime, seededRandom } from 'posthorn/testing'
 import { expect, test } from 'vitest'
+import { createAcknowledged } from '#dist/sdk/link/acknowledged.js'
 import type { SubscriptionFrame } from '#dist/sdk/link/questions.js'
-import { createAcknowledged } from '#dist/sdk/mail/acknowledged.js'
 import { standInSigner, standInVerifier } from '#dist/testing/stand-in-keys.js'
 
 const [A, B] = ['0000000000010000', '0000000000020000'] as const

@@ -143,6 +143,7 @@ test('an ear forgets replays, hears each id once and no more than the rate', asy
     follow: () => () => {},
     ask: async () => ({ events: [], invalid: 0, complete: false }),
     feeds: () => expect.unreachable(),
+    subscribe: () => () => {},
   }
   const ear = createEar({
     lines: createLines([line]),

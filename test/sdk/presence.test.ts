@@ -93,6 +93,7 @@ test('a status nobody stands behind is suspect at 45 s and offline at 90 s, from
     },
     follow: () => () => {},
     ask: async () => ({ events: [], invalid: 0, complete: false }),
+    subscribe: () => () => {},
     feeds: () => expect.unreachable(),
   }
   const times: [number, PresenceState][] = []

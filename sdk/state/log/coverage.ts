@@ -26,6 +26,8 @@ export interface Coverage {
   believe(event: NostrEvent, header: SnapshotHeader, url: string): void
   /** One that was believed before, or written here, is at this relay too. */
   seen(event: NostrEvent, url: string): void
+  /** That relay has lost what it had. */
+  forget(url: string): void
   /** Lets go of whatever enough relays have in a snapshot. */
   prune(): void
   /** Own events, and own snapshots, that fewer relays than wanted have. */
@@ -88,6 +90,9 @@ export function createCoverage({ self, retained, lows, wanted, authors, onSupers
       found.get(id)?.relays.add(url)
       if (pubkey === self) retained.ackSnapshot(id, url)
       prune()
+    },
+    forget(url) {
+      for (const { relays } of found.values()) relays.delete(url)
     },
     prune,
     pending() {

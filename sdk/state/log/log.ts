@@ -7,6 +7,7 @@ import { StateError } from '../../errors.ts'
 import type { Line } from '../../link/line.ts'
 import { horizonOf } from '../../misdated.ts'
 import { createPulse } from '../../notices.ts'
+import { type AckedRow, createAckedRuns } from './acked-runs.ts'
 import { createCoverage } from './coverage.ts'
 import { createDue } from './due.ts'
 import { createIntake } from './intake.ts'
@@ -61,6 +62,7 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
       coverage.prune()
     }),
   )
+  const acked = createAckedRuns(table<AckedRow>('acked'), store.transaction, forget)
   const writer = createWriter({
     ...options,
     host,
@@ -109,17 +111,30 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
       { background: true },
     )
 
+  function forget(relay: string): void {
+    retained.forget(relay)
+    coverage.forget(relay)
+    offers.forget(relay)
+  }
+
   function wanted(): number {
     return Math.max(1, Math.min(2, host.lines().length))
   }
   const caughtUp = (anywhere = false) =>
     [...sides].filter(([line, side]) => side.caughtUp && (anywhere || host.home?.has(line) !== false)).length
 
+  /** It is not known where it is published, and it is not at the relays that were read: it may be elsewhere. */
+  const nowhere = () =>
+    caughtUp() > 0 && host.home?.isFound === false && marks.read().size === 0
+      ? 'it is not known where its author publishes, and nothing of it is at the relays that were read'
+      : undefined
+
   function enlist(): void {
     for (const line of host.lines()) {
       if (sides.has(line) || closed) continue
       const side = createRelaySide({
         o,
+        self,
         line,
         timers,
         random: host.random,
@@ -128,8 +143,9 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
         low: () => lowTable.get(line.url),
         take,
         offers: refused => offers.to(line.url, refused),
+        acked,
         onLost() {
-          retained.forget(line.url)
+          forget(line.url)
           sides.get(line)?.offer()
         },
         onOutdated: due.superseded,
@@ -296,9 +312,9 @@ export function openLog<P, S>(host: LogHost, options: LogOptions<P, S>): Log<P, 
 
   const status = (): LogStatus => {
     const gaps = marks.gaps(SHOWN_GAPS)
-    const error = [...sides.values()].find(side => side.error !== undefined)?.error ?? snapshotError
+    const error = [...sides.values()].find(side => side.error !== undefined)?.error ?? snapshotError ?? nowhere()
     return Object.freeze({
-      behind: gaps.length > 0 || caughtUp() === 0,
+      behind: gaps.length > 0 || caughtUp() === 0 || nowhere() !== undefined,
       caughtUp: caughtUp(),
       relays: sides.size,
       live: [...sides.values()].filter(side => side.isLive).length,

@@ -6,6 +6,8 @@ import { eventOf, type Retained } from './retained.ts'
 export interface Offers {
   /** The newest snapshot, then the deltas it does not cover there: in this order a reader is never without. */
   to(url: string, refused: ReadonlySet<string>): Offer[]
+  /** That relay has lost what it had. */
+  forget(url: string): void
 }
 
 /** `acknowledge` keeps, in one transaction, what a relay has taken. */
@@ -22,17 +24,21 @@ export function createOffers(retained: Retained, acknowledge: (keep: () => void)
     const pieces = events.slice(0, -1).filter(({ id }) => !done.has(id))
     return (pieces.length > 0 ? pieces : events.slice(-1)).map(event => ({
       event,
-      done(accepted) {
+      done(accepted, keep) {
         if (!accepted) return
         done.add(event.id)
         if (event.id !== newest.id) return
         for (const { id } of events) done.delete(id)
-        acknowledge(() => retained.ackSnapshot(newest.id, url))
+        acknowledge(() => {
+          keep?.()
+          retained.ackSnapshot(newest.id, url)
+        })
       },
     }))
   }
 
   return {
+    forget: url => void taken.delete(url),
     to(url, refused) {
       const newest = retained.newest()
       const hasNewest = newest?.acks.includes(url) === true
@@ -40,7 +46,17 @@ export function createOffers(retained: Retained, acknowledge: (keep: () => void)
       for (const row of retained.own()) {
         if (row.acks.includes(url) || (hasNewest && covers(newest.cover, row))) continue
         const event = eventOf(row.event)
-        if (event) offers.push({ event, done: accepted => accepted && acknowledge(() => retained.ackTail(row, url)) })
+        if (!event) continue
+        offers.push({
+          event,
+          done(accepted, keep) {
+            if (!accepted) return
+            acknowledge(() => {
+              keep?.()
+              retained.ackTail(row, url)
+            })
+          },
+        })
       }
       return offers.filter(({ event }) => !refused.has(event.id))
     },

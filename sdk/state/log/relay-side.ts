@@ -4,12 +4,14 @@ import type { Cursor } from '../../../protocol/cursor.ts'
 import { type NostrEvent, tagValue } from '../../../protocol/event.ts'
 import { STATE_DELTA, STATE_SNAPSHOT } from '../../../protocol/kinds.ts'
 import { isMisdated, isOutdated, parseReason } from '../../../protocol/reasons.ts'
+import { createAcknowledged } from '../../link/acknowledged.ts'
 import { backoffMs } from '../../link/backoff.ts'
 import type { Dialect, Received, ScopedCursor } from '../../link/feed.ts'
 import type { Line } from '../../link/line.ts'
 import { ANY_SCOPE } from '../../link/log-feed.ts'
 import { createSharedFeeds, type SharedFeed } from '../../link/shared-feeds.ts'
 import type { Table } from '../../tables.ts'
+import type { AckedRuns } from './acked-runs.ts'
 import { hashOf } from './snapshot-text.ts'
 
 const ASK_MS = 10_000
@@ -30,12 +32,14 @@ export interface CursorRow {
 /** A retained event, and whose acknowledgement it is. */
 export interface Offer {
   readonly event: NostrEvent
-  /** The relay has it, or will never take it. */
-  done(accepted: boolean): void
+  /** The relay has it, or will never take it. `keep` runs in the transaction that notes it. */
+  done(accepted: boolean, keep?: () => void): void
 }
 
 export interface RelaySideOptions {
   readonly o: string
+  /** 64 hex. */
+  readonly self: string
   readonly line: Line
   readonly timers: Timers
   readonly random: Random
@@ -53,6 +57,8 @@ export interface RelaySideOptions {
   horizon(): number
   /** Takes own events back. */
   remove(events: readonly NostrEvent[]): Promise<NostrEvent>
+  /** Where own events were acknowledged. */
+  readonly acked: AckedRuns
   /** The relay's log went back. */
   onLost(): void
   onChange(): void
@@ -107,8 +113,14 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
   /** Snapshots first: they say from where on the tail is needed. */
   async function readSnapshots(): Promise<boolean> {
     const { events, complete } = await line.ask(filterOf([STATE_SNAPSHOT], options.authors()), MAX_SNAPSHOTS, ASK_MS)
-    if (!stopped) await options.take(piecesFirst(events), line, () => {})
-    return complete
+    if (stopped) return complete
+    try {
+      await options.take(piecesFirst(events), line, () => {})
+      return complete
+    } catch (reason) {
+      fail(reason)
+      return false
+    }
   }
 
   function follow(): void {
@@ -130,7 +142,7 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
     return [{ ...low, scope: ANY_SCOPE }, ...own]
   }
 
-  function record(dialect: Dialect, events: readonly Received[], position: ScopedCursor | undefined) {
+  function record(dialect: Dialect, received: readonly Received[], position: ScopedCursor | undefined) {
     const keep = () => {
       if (!position) return
       const key = cursorKey(dialect)
@@ -139,17 +151,40 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
       )
       cursors.set(key, { positions: [position, ...others].slice(0, KEPT_POSITIONS) })
     }
-    return options.take(
-      events.map(({ event }) => event),
-      line,
-      keep,
-    )
+    const events = received.map(({ event }) => event)
+    return options.take(events, line, keep).catch((reason: unknown) => {
+      // It is read again on the next connection; until then what was read before is not all there is.
+      isLacking = true
+      fail(reason)
+      throw reason
+    })
   }
 
+  function fail(reason: unknown): void {
+    caughtUp = false
+    error = `what it has cannot be kept: ${reason instanceof Error ? reason.message : String(reason)}`
+    options.onChange()
+  }
+
+  // A position shows what a relay lost only as far as it was read: not what was written and not read back.
+  const acknowledged = createAcknowledged({
+    link: line,
+    store: options.acked,
+    timers,
+    filter: filterOf([STATE_DELTA, STATE_SNAPSHOT], [options.self]),
+    onLost: offer,
+  })
+
   let caughtUp = false
+  /** Something that came on this connection could not be kept. */
+  let isLacking = false
   function changed(): void {
     if (stopped) return
-    if (feed?.state === 'live') caughtUp = true
+    if (feed?.state === 'live' && !isLacking) {
+      if (!caughtUp) error = undefined
+      caughtUp = true
+    }
+    if (feed?.epoch !== undefined) acknowledged.check(feed.epoch)
     offer()
     options.onChange()
   }
@@ -165,7 +200,10 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
 
   async function publish(event: NostrEvent, done: Offer['done']): Promise<void> {
     inFlight.add(event.id)
-    const { accepted, message } = await line.publish(event)
+    const outcome = await line.publish(event)
+    const { accepted, message } = outcome
+    const seq = 'seq' in outcome ? outcome.seq : undefined
+    const epoch = feed?.epoch
     inFlight.delete(event.id)
     if (stopped) return
     const { prefix } = parseReason(message)
@@ -173,7 +211,7 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
       error = undefined
       failures = 0
       refusals = 0
-      done(true)
+      done(true, seq === undefined ? undefined : () => options.acked.note(line.url, seq, epoch))
     } else if (accepted === false && prefix !== 'rate-limited' && prefix !== 'auth-required' && prefix !== 'error') {
       // Outdated: this key has written there from elsewhere, which is about to be read.
       if (isOutdated(message)) {
@@ -231,11 +269,15 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
   const unfollow = line.follow({
     onOpen() {
       failures = 0
+      isLacking = false
       pausedBy?.()
       pausedBy = undefined
       follow()
     },
-    onDown: options.onChange,
+    onDown() {
+      acknowledged.stop()
+      options.onChange()
+    },
   })
 
   return {
@@ -271,6 +313,7 @@ export function createRelaySide(options: RelaySideOptions): RelaySide {
     },
     stop() {
       stopped = true
+      acknowledged.stop()
       pausedBy?.()
       again?.()
       unfollow()

@@ -14,7 +14,7 @@ export interface LogHost {
   /** Begins something at each of them, and at each that joins, until it is cancelled. */
   eachLine(begin: (line: Line) => Cancel): Cancel
   /** Where the authors publish, if not at any relay: what was read elsewhere may be old, or nothing. */
-  readonly home?: { readonly known: Promise<unknown>; has(line: Line): boolean }
+  readonly home?: { readonly known: Promise<unknown>; readonly isFound: boolean; has(line: Line): boolean }
   readonly signer: Signer
   readonly clock: Clock
   readonly timers: Timers
@@ -140,7 +140,10 @@ export interface WriteOptions {
 }
 
 export interface LogStatus {
-  /** Something is known to be missing, or no relay where it is published was caught up with since the log was opened. Reading goes on. */
+  /**
+   * Something is known to be missing, no relay where it is published was caught up with since the log was opened, or it is not known where
+   * it is published and nothing of it was found. Reading goes on.
+   */
   readonly behind: boolean
   /** Relays whose part of the log was read to its end since the log was opened, of those where its authors publish. */
   readonly caughtUp: number
@@ -153,7 +156,7 @@ export interface LogStatus {
   readonly tail: number
   /** Missing places, at most the first few. */
   readonly gaps: readonly Place[]
-  /** Why a relay does not take what is written, or why no snapshot can be made, as far as known. */
+  /** Why a relay does not take what is written, why no snapshot can be made, or why it is behind, as far as known. */
   readonly error?: string
 }
 

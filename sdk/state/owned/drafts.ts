@@ -25,19 +25,27 @@ export interface Drafts {
   readonly size: number
   /** What the record will weigh once they are written. `more`: and these. */
   weight(more?: Iterable<readonly [string, Json]>): Weight
-  /** Returns whether it changes anything. Kept by `keep`. */
-  put(key: string, value: Json, epsilon?: number): boolean
+  /** Kept by `keep`. `same`: it reads as before, and waits all the same. Undefined: there is nothing to do. */
+  put(key: string, value: Json, epsilon?: number): 'new' | 'same' | undefined
   /** Writes what was put since the last time. Inside a transaction. */
   keep(): void
   /** What may be told now, until `settle` or `abort`; drafts that somebody with our key has overtaken are dropped. */
-  due(held: (key: string, draft: Draft) => boolean): Map<string, Json>
+  due(held: (key: string, draft: Draft, isTold: boolean) => boolean): Map<string, Json>
   /** Told with exactly these values. Inside a transaction. */
   settle(told: ReadonlyMap<string, Json>, at: Version): void
   /** It was not told. */
   abort(): void
 }
 
-export function createDrafts(table: Table<DraftRow>, section: Pick<Section, 'record' | 'weight' | 'version'>): Drafts {
+/**
+ * `isCurrent`: enough relays were read to know what the own key has written elsewhere. Before that the record may be old (a home that was
+ * put back): what it has already may not be there any more, so it waits too.
+ */
+export function createDrafts(
+  table: Table<DraftRow>,
+  section: Pick<Section, 'record' | 'weight' | 'version'>,
+  isCurrent: () => boolean,
+): Drafts {
   const record = () => section.record
   const drafts = new Map<string, Draft>([...table].map(([key, row]) => [key, { ...row, inherited: true }]))
   let changed = new Set<string>()
@@ -67,6 +75,11 @@ export function createDrafts(table: Table<DraftRow>, section: Pick<Section, 'rec
     const draft = drafts.get(key)
     if (draft === undefined) return record().entries.get(key)?.value
     return draft.value === null && !record().entries.has(key) ? undefined : draft.value
+  }
+
+  function isTold(key: string, value: Json): boolean {
+    const told = record().entries.get(key)
+    return told ? canonical(told.value) === canonical(value) : value === null
   }
 
   function weight(): Weight {
@@ -111,19 +124,20 @@ export function createDrafts(table: Table<DraftRow>, section: Pick<Section, 'rec
     },
     put(key, value, epsilon) {
       const before = entries.get(key) ?? null
-      if (canonical(before) === canonical(value)) return false
+      const isNew = canonical(before) !== canonical(value)
+      if (!isNew && (drafts.has(key) || isCurrent())) return undefined
       const told = record().entries.get(key)
       // Back to what was told already: there is nothing to tell any more.
-      const isTold = told ? canonical(told.value) === canonical(value) : value === null
+      const isDone = isTold(key, value) && isCurrent() && !flying.has(key)
       const draft = {
         value,
         inherited: false,
         ...(told ? { over: { session: told.session, n: told.n } } : {}),
         ...(epsilon === undefined ? {} : { epsilon }),
       }
-      weighing(key, () => (isTold && !flying.has(key) ? drafts.delete(key) : drafts.set(key, draft)))
+      weighing(key, () => (isDone ? drafts.delete(key) : drafts.set(key, draft)))
       changed.add(key)
-      return true
+      return isNew ? 'new' : 'same'
     },
     keep,
     due(held) {
@@ -132,10 +146,10 @@ export function createDrafts(table: Table<DraftRow>, section: Pick<Section, 'rec
         const known = record().entries.get(key)
         const overtaken =
           draft.inherited && known && (draft.over === undefined || compareVersions(known, draft.over) > 0)
-        if (overtaken) {
+        if (overtaken || (isCurrent() && isTold(key, draft.value))) {
           weighing(key, () => drafts.delete(key))
           changed.add(key)
-        } else if (!held(key, draft)) due.set(key, draft.value)
+        } else if (!held(key, draft, isTold(key, draft.value))) due.set(key, draft.value)
       }
       flying = due
       return due

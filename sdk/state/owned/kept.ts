@@ -8,5 +8,5 @@ import type { StateContent } from './types.ts'
 /** What a store has of an agent's own record, drafts included; for whoever looks in beside its running agent. */
 export function keptContent(store: StateStore, o: string, author: string, nowMs: number): StateContent {
   const section = createSection(author, store.open<Entry>(`owned/${o}/${author}`), store.open(`owned/${o}`))
-  return contentOf(createDrafts(store.open<DraftRow>(`owned/${o}/drafts`), section).entries, nowMs)
+  return contentOf(createDrafts(store.open<DraftRow>(`owned/${o}/drafts`), section, () => true).entries, nowMs)
 }

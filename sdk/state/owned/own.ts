@@ -95,10 +95,11 @@ export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): Runn
   })
   const { log } = sections
   const section = sections.section(self)
-  const drafts = createDrafts(table, section)
+  const drafts = createDrafts(table, section, () => isConfirmed)
   const pace = createPace(host, () => void flushSoon())
   void log.confirmed().then(yes => {
     isConfirmed = yes
+    if (drafts.size > 0) pace.poke()
   })
   const stopForks = sections.onFork(fork => {
     if (fork.author !== self) return
@@ -153,7 +154,9 @@ export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): Runn
     return { ...draftOf(record), cover }
   }
 
-  const held = (key: string, { value, epsilon }: { value: Json; epsilon?: number }): boolean => {
+  const held = (key: string, { value, epsilon }: { value: Json; epsilon?: number }, isTold: boolean): boolean => {
+    // Most likely nothing has to be written: the relays that are still to be read say so.
+    if (isTold && !isConfirmed && !closing.now) return true
     const told = section.record.entries.get(key)?.value
     const at = toldAt.get(key)
     if (closing.now || epsilon === undefined || at === undefined) return false
@@ -249,9 +252,9 @@ export function openOwn(host: LogHost, { o, authors, ...how }: OwnOptions): Runn
         'state-too-large',
         `the state would take ${bytesOf(after)} bytes of ${most}; delete some of it first, or make values shorter.`,
       )
-    const touched = list.filter(([key, value]) => drafts.put(key, value, epsilon)).map(([key]) => key)
-    if (touched.length === 0) return keeping
-    section.tell(touched)
+    const put = list.map(([key, value]) => ({ key, what: drafts.put(key, value, epsilon) }))
+    if (put.every(({ what }) => what === undefined)) return keeping
+    section.tell(put.flatMap(({ key, what }) => (what === 'new' ? key : [])))
     sections.tellStatus()
     pace.poke()
     keeping ??= Promise.resolve().then(async () => {

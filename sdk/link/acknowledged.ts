@@ -1,13 +1,35 @@
 import type { Cancel, Timers } from '../../platform/timers.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
 import { commonOfCursorUnknown } from '../../protocol/reasons.ts'
-import { LONGEST_BACKOFF_MS } from '../link/backoff.ts'
-import type { Link } from '../link/link.ts'
-import type { MailStore } from './store.ts'
+import { LONGEST_BACKOFF_MS } from './backoff.ts'
+import type { Link } from './link.ts'
+
+/** `epoch` is undefined if the relay's was not known when it acknowledged. */
+export interface AcknowledgedRun {
+  readonly epoch: string | undefined
+  readonly seq: number
+}
+
+export interface CarryOver {
+  readonly from: string | undefined
+  readonly to: string
+  readonly upTo: number
+}
+
+/** What relays acknowledged. */
+export interface AcknowledgedStore {
+  /** The highest position a relay acknowledged in each of its runs. */
+  acknowledged(relay: string): readonly AcknowledgedRun[]
+  /**
+   * What that relay acknowledged in its run `from` up to the position `upTo` is in its log still, now in run `to`; what it acknowledged
+   * above is lost there and waits for it again. Returns how much.
+   */
+  carryOver(relay: string, run: CarryOver): number
+}
 
 export interface AcknowledgedOptions {
   readonly link: Pick<Link, 'url' | 'subscribe'>
-  readonly store: Pick<MailStore, 'acknowledged' | 'carryOver'>
+  readonly store: AcknowledgedStore
   readonly timers: Timers
   /** Any that the relay answers us. */
   readonly filter: FilterJson
