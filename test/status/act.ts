@@ -2,7 +2,7 @@ import { cpSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs
 import { join } from 'node:path'
 import { type Agent, openAgent } from 'posthorn'
 import { inProcess, type Outcome } from '../cli/posthorn.ts'
-import { fastTimers, pause, SPEED } from './clocks.ts'
+import { fastTimers, pause, SPEED, until } from './clocks.ts'
 import { fillDisk, freeDisk } from './disk.ts'
 import { note } from './known.ts'
 import {
@@ -168,6 +168,9 @@ async function withHome(world: World, step: Step, home: Home, number: number): P
     case 'flush':
       if (agent && (await settled(world, `flush by ${home.name}`, agent.state.flush(waitMs(world)))))
         holdPublished(world, home, 'flushed')
+      return
+    case 'settle':
+      await until(LONGEST_MS, () => !agent || agent.status().queue === 0)
       return
     case 'mark': {
       const mail = agent?.inbox({ limit: 20 }).find(({ act, state }) => act === 'inform' && state === 'new')

@@ -84,7 +84,7 @@ const LIES: readonly (readonly [string, Lies, readonly Step[], RegExp])[] = [
       { do: 'close', who: 'ada' },
       { do: 'open', who: 'bob' },
       { do: 'send', who: 'bob', to: 'ada', act: 'inform' },
-      { do: 'wait', ms: 300 },
+      { do: 'settle', who: 'bob' },
       // Connected, and given nothing any more.
       { do: 'stall', relay: 0 },
       { do: 'open', who: 'ada' },
@@ -109,7 +109,12 @@ const LIES: readonly (readonly [string, Lies, readonly Step[], RegExp])[] = [
     [...OPEN, STOP, SEND, { do: 'close', who: 'ada' }],
     /^close: nothing unsent: ada has nothing unsent/,
   ],
-  ['a relay that acknowledges and keeps nothing', forgetful, [...OPEN, SEND, { do: 'wait', ms: 200 }], /^stored: /],
+  [
+    'a relay that acknowledges and keeps nothing',
+    forgetful,
+    [...OPEN, SEND, { do: 'settle', who: 'ada' }],
+    /^stored: /,
+  ],
 ]
 
 test('an honest history has no faults', async () => {

@@ -8,6 +8,8 @@ export type Verb = 'send' | 'catchup' | 'status' | 'doctor' | 'set' | 'get' | 'r
 /** One step of a history, as data: what fails can be made shorter by leaving steps out. */
 export type Step =
   | { readonly do: 'open' | 'close' | 'sync' | 'flush' | 'mark' | 'retry'; readonly who: string }
+  /** Until it says that nothing is queued. */
+  | { readonly do: 'settle'; readonly who: string }
   | { readonly do: 'send' | 'ask'; readonly who: string; readonly to: string; readonly act: 'inform' | 'request' }
   | { readonly do: 'set'; readonly who: string; readonly key: string; readonly size: number }
   | { readonly do: 'unset'; readonly who: string; readonly key: string }
