@@ -40,6 +40,7 @@ export async function withLookout(
   const contacts = profile === undefined ? [] : homeContacts(profile.home)
   const lookout = openLookout({
     relays: givenRelays(options.relay) ?? profile?.relays ?? [DEFAULT_RELAY],
+    discovery: profile?.discovery,
     contacts,
     ...(profile === undefined ? {} : { authenticate: authenticateAs(options, env, passphraseOf(context)) }),
   })

@@ -9,6 +9,7 @@ export const profileFields = (profile: Profile) => ({
   nprofile: ownNprofile(profile.pubkey, profile.relays),
   pubkey: profile.pubkey,
   relays: profile.relays,
+  ...(profile.discovery ? { discovery: profile.discovery } : {}),
   home: profile.home,
   ...(profile.signer ? { signer: profile.signer } : {}),
 })
@@ -20,5 +21,6 @@ export const profileText = (profile: Profile, paint: Paint): string =>
     `  nprofile ${ownNprofile(profile.pubkey, profile.relays)}`,
     `  hex    ${profile.pubkey}`,
     ...profile.relays.map(relay => `  relay  ${escapeText(relay)}`),
+    ...(profile.discovery ?? []).map(url => `  discovery ${escapeText(url)}`),
     `  home   ${escapeText(profile.home)}`,
   ].join('\n')

@@ -31,4 +31,6 @@ export interface Self {
   readonly pubkey: string
   readonly npub: string
   readonly relays: readonly string[]
+  /** Where others are looked for. */
+  readonly discovery?: readonly string[]
 }

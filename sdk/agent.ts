@@ -145,6 +145,7 @@ export function startAgent(given: StartOptions): RunningAgent {
     const fault = options.storage?.fault()
     return Object.freeze({
       relays: Object.freeze(pool.statuses()),
+      ...(options.discovery ? { discovery: pool.discovery() ?? [] } : {}),
       ...view.counts(store),
       state: states.unsent(),
       ...(fault ? { storage: fault.code } : {}),
@@ -295,7 +296,7 @@ export function startAgent(given: StartOptions): RunningAgent {
     onMessage: mail => notices.emit('ephemeral', view.message(mail)),
   })
   const listen = () => ear.listen(notices.has('ephemeral') && !life.isClosing, topics.prefixes())
-  const beside = { ...options, lines: pool.lines, resolve }
+  const beside = { ...options, lines: pool.lines, resolve, discover: pool.discover }
   const presence = createPresence(beside)
   const states = createStates({
     ...options,

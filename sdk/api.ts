@@ -111,6 +111,11 @@ export interface OpenAgentOptions {
   readonly maxLogN?: number
   /** Overrides the profile's relays; at most 16. */
   readonly relays?: readonly string[]
+  /**
+   * Relays where the relay lists and cards of others are looked for beside the agent's own, and its own relay lists are published: never
+   * for mail or state. Overrides the profile's; at most 4, none by default.
+   */
+  readonly discovery?: readonly string[]
   /** Whose messages handlers run for; default `contacts`. */
   readonly accept?: Accept
   /** Publish which relays this agent reads (kinds 10002, 10050), so that others know where mail for it goes; default true. */
@@ -165,6 +170,13 @@ export interface RelayStatus {
   readonly suspect?: boolean
 }
 
+/** A relay that is only asked where others are, and told where this agent is. */
+export interface DiscoveryStatus {
+  readonly url: string
+  /** Why the last question came to nothing. Mail does not need it where the relays of a recipient are known. */
+  readonly error?: string
+}
+
 export interface MailStatus extends MailCounts {
   /** Senders of unread messages that are no contacts. */
   readonly unknownSenders: number
@@ -175,6 +187,8 @@ export interface MailStatus extends MailCounts {
 /** Facts, each from the store or the connection that it is about. `problemsOf` says what is amiss in them. */
 export interface AgentStatus extends MailStatus {
   readonly relays: readonly RelayStatus[]
+  /** If there are any. */
+  readonly discovery?: readonly DiscoveryStatus[]
   /** Changes of state, boards and documents, as far as they were opened in this run, that are not signed, or that fewer relays than wanted have. */
   readonly state: Unsent
 }

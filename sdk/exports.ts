@@ -10,6 +10,7 @@ export type {
   AskOptions,
   CloseOptions,
   Contact,
+  DiscoveryStatus,
   Drained,
   DrainOptions,
   HandleOptions,

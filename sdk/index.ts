@@ -23,6 +23,7 @@ export {
   listProfiles,
   type Profile,
   readProfile,
+  setProfileDiscovery,
   setProfileRelays,
   siblingContacts,
 } from './home/profile.ts'

@@ -10,6 +10,7 @@ import { createLines } from './link/lines.ts'
 import { createLink } from './link/link.ts'
 import { type Observation, observe, type Presence } from './presence/observer.ts'
 import { allowsPrivate, foreignRelay } from './relays/addresses.ts'
+import { createDiscovery } from './relays/discovery.ts'
 import { LIST_KINDS, learn, writeRelays } from './relays/lists.ts'
 import { createVisits } from './relays/visits.ts'
 import { makeSecretKey } from './secret-key.ts'
@@ -56,6 +57,8 @@ export interface LookoutRelay {
 
 export interface LookoutOptions extends Pick<Host, 'clock' | 'timers' | 'random' | 'verifier' | 'dial'> {
   readonly relays: readonly string[]
+  /** Where relay lists and cards are looked for besides. */
+  readonly discovery?: readonly string[] | undefined
   /** For relays that want to know who asks; the others are not told. */
   readonly authenticate?: Authenticate | undefined
   /** By whom names are resolved. */
@@ -120,8 +123,13 @@ export function createLookout(options: LookoutOptions): Lookout {
       look()
     })
 
+  const elsewhere = createDiscovery({ ...options, own: options.relays, onFound() {}, onChange() {} })
+
   async function writesOf(pubkey: string): Promise<readonly string[]> {
-    const found = await Promise.all(ends.map(end => listsAt(end, pubkey)))
+    const found = await Promise.all([
+      ...ends.map(end => listsAt(end, pubkey)),
+      elsewhere.ask(pubkey).then(({ events }) => events.filter(event => event.pubkey === pubkey)),
+    ])
     const said = writeRelays(learn({}, found.flat()), allowPrivate)
     const hints = options.contacts.find(each => each.pubkey === pubkey)?.relays ?? []
     return said.length > 0 ? said : hints.flatMap(url => foreignRelay(url, allowPrivate) ?? [])
@@ -129,7 +137,12 @@ export function createLookout(options: LookoutOptions): Lookout {
 
   const visits = createVisits({ ...options, own: lines, allowsPrivate: () => allowPrivate, writesOf })
   return {
-    cards: createCardSearch({ ...options, lines, resolve: who => resolveRecipient(who, options.contacts) }),
+    cards: createCardSearch({
+      ...options,
+      lines,
+      discover: async () => elsewhere,
+      resolve: who => resolveRecipient(who, options.contacts),
+    }),
     observe: (pubkeys, onChange, onTold) => observe({ ...options, lines }, pubkeys, onChange, onTold),
     state(who) {
       const author = resolveRecipient(who, options.contacts)
@@ -152,7 +165,7 @@ export function createLookout(options: LookoutOptions): Lookout {
     async close() {
       listeners.clear()
       for (const { line } of ends) line.lost('error: closed')
-      await Promise.all([...ends.map(({ link }) => link.close()), visits.close()])
+      await Promise.all([...ends.map(({ link }) => link.close()), visits.close(), elsewhere.close()])
     },
   }
 }

@@ -48,5 +48,6 @@ export const connect = createConnect({ ...nodeHost, verifier: local })
 export const remoteSigner = createRemoteSigner(nodeHost)
 
 /** Looks at agents over relays without being one. Never rejects: what cannot be reached is tried again. */
-export const openLookout = (options: Pick<LookoutOptions, 'relays' | 'authenticate' | 'contacts'>): Lookout =>
-  createLookout({ ...nodeHost, ...options })
+export const openLookout = (
+  options: Pick<LookoutOptions, 'relays' | 'discovery' | 'authenticate' | 'contacts'>,
+): Lookout => createLookout({ ...nodeHost, ...options })

@@ -108,7 +108,7 @@ async function openHome(options: OpenAgentOptions, host: Host): Promise<Agent> {
     const shelf = options.host?.shelf ?? fileShelf(home, host.random)
     undo.unshift(() => store.close())
     const agent = startAgent({
-      ...rulesOf(options),
+      ...rulesOf({ ...options, discovery: options.discovery ?? profile.discovery ?? [] }),
       ...host,
       name: profile.name,
       signer,
@@ -158,7 +158,13 @@ async function findProfile(home: string, options: OpenAgentOptions, host: Host):
   if (exposed)
     throw new KeyFileError('key-too-open', `${home} ${exposed}; if nobody else has read the key: chmod 700 ${home}`)
   if (options.create !== false && !lstatOrUndefined(homeFiles(home).profile)) {
-    const fresh = { home, name: options.name, relays: options.relays, random: host.random }
+    const fresh = {
+      home,
+      name: options.name,
+      relays: options.relays,
+      discovery: options.discovery,
+      random: host.random,
+    }
     const { signer } = options
     if (signer)
       return createRemoteProfile({

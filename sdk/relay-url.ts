@@ -3,6 +3,8 @@ import { ProfileError } from './errors.ts'
 export const DEFAULT_RELAY = 'ws://localhost:7678'
 /** Relays of one agent: each costs a socket, and every message a copy. */
 export const MAX_RELAYS = 16
+/** Each is asked for everybody who is not known yet. */
+export const MAX_DISCOVERY = 4
 
 /** A ws:// or wss:// address, normalised. Throws {@link ProfileError}. */
 export function checkRelayUrl(text: string): string {
@@ -17,9 +19,17 @@ export function checkRelayUrl(text: string): string {
 
 /** An agent's own relays, normalised, each once. Throws {@link ProfileError}. */
 export function ownRelays(given: readonly string[]): readonly string[] {
+  if (given.length === 0) throw new ProfileError('profile-malformed', 'this profile has no relay; name one.')
+  return atMost(MAX_RELAYS, 'relays', given)
+}
+
+/** Relays where others are looked for, likewise. */
+export const discoveryRelays = (given: readonly string[]): readonly string[] =>
+  atMost(MAX_DISCOVERY, 'discovery relays', given)
+
+function atMost(most: number, what: string, given: readonly string[]): readonly string[] {
   const relays = [...new Set(given.map(checkRelayUrl))]
-  if (relays.length === 0) throw new ProfileError('profile-malformed', 'this profile has no relay; name one.')
-  if (relays.length > MAX_RELAYS)
-    throw new ProfileError('profile-malformed', `a profile has at most ${MAX_RELAYS} relays, not ${relays.length}.`)
+  if (relays.length > most)
+    throw new ProfileError('profile-malformed', `a profile has at most ${most} ${what}, not ${relays.length}.`)
   return relays
 }

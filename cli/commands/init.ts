@@ -9,8 +9,10 @@ import {
   type Profile,
   ProfileError,
   readProfile,
+  setProfileDiscovery,
   setProfileRelays,
 } from '../../sdk/index.ts'
+import { discoveryRelays, MAX_DISCOVERY } from '../../sdk/relay-url.ts'
 import type { Command, Context } from '../context.ts'
 import { UsageError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -24,14 +26,17 @@ export const init: Command<'init'> = async context => {
   const { options, out, env } = context
   const home = chosenHome(options, env)
   const relays = givenRelays(options.relay)
+  const discovery = givenDiscovery(options.discovery)
   const before = existing(home)
   if (before && !before.signer && (options.signer || options.nostrconnect))
     throw new UsageError(`the profile ${before.name} has a key of its own; choose another name (--as) or folder`)
-  const profile = before === undefined ? await create(context, home, relays) : keep(before, relays)
+  const profile =
+    before === undefined ? await create(context, home, relays, discovery) : keep(before, relays, discovery)
   const keyFile = homeFiles(home).key
   const encrypts = before !== undefined && options.encrypt && !isKeyFileEncrypted(keyFile)
   if (encrypts) await encryptKeyFile(keyFile, await newPassphrase(context), systemRandom)
   const relaysChanged = before !== undefined && !sameRelays(before.relays, profile.relays)
+  const discoveryChanged = before !== undefined && !sameRelays(before.discovery ?? [], profile.discovery ?? [])
   out.result(profileText(profile, out.paint), {
     created: before === undefined,
     ...profileFields(profile),
@@ -48,11 +53,14 @@ export const init: Command<'init'> = async context => {
       out.say(
         'the key is encrypted now; backups and snapshots made before, and freed blocks of the disk, may hold it in clear',
       )
-    out.say(
-      relaysChanged
-        ? `the profile was there already; its ${profile.relays.length === 1 ? 'relay is' : 'relays are'} changed`
-        : `the profile was there already; ${encrypts ? 'nothing else' : 'nothing'} changed`,
-    )
+    const changed = [
+      ...(relaysChanged ? [profile.relays.length === 1 ? 'its relay is changed' : 'its relays are changed'] : []),
+      ...(discoveryChanged ? ['where others are looked for is changed'] : []),
+    ]
+    const nothing = encrypts ? 'nothing else changed' : 'nothing changed'
+    out.say(`the profile was there already; ${changed.length > 0 ? changed.join('; ') : nothing}`)
+    if (relaysChanged || discoveryChanged)
+      out.say('an agent of this profile that runs already uses it from its next start on')
   }
   return EXIT.ok
 }
@@ -66,20 +74,46 @@ function existing(home: string): Profile | undefined {
   }
 }
 
-async function create(context: Context<'init'>, home: string, relays: readonly string[] | undefined): Promise<Profile> {
+async function create(
+  context: Context<'init'>,
+  home: string,
+  relays: readonly string[] | undefined,
+  discovery: readonly string[] | undefined,
+): Promise<Profile> {
   const { encrypt, as: name, signer, nostrconnect } = context.options
   if (signer && nostrconnect) throw new UsageError('--signer and --nostrconnect are two ways to the same; choose one')
   const passphrase = encrypt ? await newPassphrase(context) : undefined
   if (signer || nostrconnect) {
     const connect = await connectingOf(context, name ?? nameOfFolder(home), relays)
-    return createRemoteProfile({ home, name, relays, passphrase, connect })
+    return createRemoteProfile({ home, name, relays, discovery, passphrase, connect })
   }
   return passphrase === undefined
-    ? createProfile({ home, name, relays })
-    : createEncryptedProfile({ home, name, relays, passphrase })
+    ? createProfile({ home, name, relays, discovery })
+    : createEncryptedProfile({ home, name, relays, discovery, passphrase })
 }
 
-const keep = (profile: Profile, relays: readonly string[] | undefined): Profile =>
-  relays === undefined || sameRelays(relays, profile.relays) ? profile : setProfileRelays(profile.home, relays)
+function keep(
+  profile: Profile,
+  relays: readonly string[] | undefined,
+  discovery: readonly string[] | undefined,
+): Profile {
+  // Before anything is written.
+  if (discovery !== undefined) discoveryRelays(discovery)
+  const moved =
+    relays === undefined || sameRelays(relays, profile.relays) ? profile : setProfileRelays(profile.home, relays)
+  return discovery === undefined || sameRelays(discovery, moved.discovery ?? [])
+    ? moved
+    : setProfileDiscovery(moved.home, discovery)
+}
+
+/** Undefined: nothing was said. `none`: nowhere. */
+function givenDiscovery(texts: readonly string[]): readonly string[] | undefined {
+  const isNone = texts.some(text => text.trim() === 'none')
+  if (isNone && texts.length > 1) throw new UsageError('--discovery none goes with no other --discovery')
+  const given = isNone ? [] : givenRelays(texts)
+  if (given !== undefined && given.length > MAX_DISCOVERY)
+    throw new UsageError(`at most ${MAX_DISCOVERY} relays for --discovery, not ${given.length}`)
+  return given
+}
 
 const sameRelays = (one: readonly string[], two: readonly string[]): boolean => one.join() === two.join()

@@ -30,9 +30,16 @@ export const mcp: Command<'mcp'> = async context => {
     if (host !== undefined) wakePath.expect(host.name)
     const post: Post = {
       mailbox: forTools(mailbox, home),
-      self: { name: self.name, pubkey: self.pubkey, npub: npubOf(self.pubkey), relays: relays ?? self.relays },
+      self: {
+        name: self.name,
+        pubkey: self.pubkey,
+        npub: npubOf(self.pubkey),
+        relays: relays ?? self.relays,
+        discovery: self.discovery ?? [],
+      },
       profile,
-      openLookout: () => openLookout({ relays: relays ?? self.relays, contacts: mailbox.contacts.list() }),
+      openLookout: () =>
+        openLookout({ relays: relays ?? self.relays, discovery: self.discovery, contacts: mailbox.contacts.list() }),
       wakePath,
       clock,
       timers,

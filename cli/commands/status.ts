@@ -1,4 +1,4 @@
-import type { RecordFacts, RelayStatus } from '../../sdk/index.ts'
+import type { DiscoveryStatus, RecordFacts, RelayStatus } from '../../sdk/index.ts'
 import type { Command } from '../context.ts'
 import { wakeStatus } from '../doctor/wake.ts'
 import { hintOfReason } from '../errors.ts'
@@ -31,10 +31,12 @@ export const status: Command<'status'> = async context => {
     const { relays = [], queue = 0, unread = 0, unknownSenders = 0, undelivered = 0, failed = 0 } = facts
     const health = healthFields(facts, unwritable)
     const wake = wakeStatus(profile)
+    const discovery = facts.discovery ?? (profile.discovery ?? []).map(url => ({ url }))
     const lines = [
       out.paint.bold(escapeText(profile.name)),
       ...relays.map(relay => relayLine(relay, out.paint)),
       ...(relays.length > 0 ? [] : profile.relays.map(url => `  relay   ${escapeText(url)} (not asked)`)),
+      ...discovery.map(discoveryLine),
       `  queue   ${queue === 0 ? 'empty' : `${plural(queue, 'message')} not yet with a relay of their recipient`}`,
       `  unread  ${unread}${unknownSenders > 0 ? `, among them from ${plural(unknownSenders, 'unknown sender')}` : ''}`,
       ...(undelivered === 0
@@ -52,6 +54,7 @@ export const status: Command<'status'> = async context => {
       name: profile.name,
       running: isRunning,
       relays: relays.length > 0 ? relays : profile.relays.map(url => ({ url, state: 'not-asked' })),
+      ...(discovery.length > 0 ? { discovery } : {}),
       queue,
       unread,
       unknownSenders,
@@ -83,6 +86,10 @@ function relayLine(relay: RelayStatus, paint: Paint): string {
   const mayMiss = relay.mayMiss ? ' (keeps no log order: late messages may be missed)' : ''
   return `  relay   ${escapeText(relay.url)}  ${words[relay.state]}${mayMiss}`
 }
+
+/** Where others are looked for. Nothing is wrong if that fails: whose relays are known is written to all the same. */
+const discoveryLine = ({ url, error }: DiscoveryStatus): string =>
+  `  looks   at ${escapeText(url)} for the relays of others${error === undefined ? '' : `; the last time in vain: ${escapeLine(error, ERROR_WIDTH)}`}`
 
 const caughtUpText = ({ partial }: RelayStatus, paint: Paint): string =>
   partial === undefined

@@ -36,15 +36,21 @@ export const START_VERBS = {
         value: 'URL',
         help: 'remember this relay (default: ws://localhost:7678); several: repeat it, or commas',
       },
+      discovery: {
+        type: 'list',
+        value: 'URL',
+        help: 'look for the relays of others there, too, and publish the own ones; no mail goes there. At most 4: repeat it, or commas; "none" for no more',
+      },
     },
     examples: [
       ['posthorn init', 'the profile "default"'],
       ['posthorn init --as bob --relay wss://relay.example', 'another one, on another relay'],
       ['posthorn init --relay wss://one.example,wss://two.example', 'mail goes to both, and survives either'],
+      ['posthorn init --discovery wss://lists.example', 'found by npub by all who look there, too'],
       ['posthorn init --as bob --signer', 'the key of bob never comes to this machine'],
     ],
     notes: [
-      'An existing profile keeps its key; --relay then changes its relays. Profiles of one machine know each other by name.',
+      'An existing profile keeps its key; --relay then changes its relays, --discovery where others are looked for. Profiles of one machine know each other by name.',
       'With --encrypt the key is kept under a passphrase, asked for on the terminal or read from a file of yours alone (--passphrase-file, POSTHORN_PASSPHRASE_FILE); every verb that signs or opens mail then needs it the same way. Without the passphrase the key is lost.',
       'With --signer or --nostrconnect the home keeps only the key that the signer knows this profile by; whoever has that may sign until the signer is told otherwise, so it is protected in the same way. A token holds a secret: it is no flag, but asked for, or read from a file of yours alone.',
     ],

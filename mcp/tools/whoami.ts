@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { allWell, ownNprofile, problemsOf } from '../../sdk/index.ts'
+import { allWell, type DiscoveryStatus, ownNprofile, problemsOf } from '../../sdk/index.ts'
 import { isoTime } from '../message-view.ts'
 import type { Post } from '../post.ts'
 import { defineTool, LOOKS } from '../tool.ts'
@@ -11,11 +11,20 @@ const relayShape = z.object({
   partial: z.boolean().optional().describe('true: it may have mail that it did not give; not everything may be here'),
 })
 
+const discoveryShape = z.object({
+  url: z.string(),
+  failing: z.boolean().optional().describe('true: the last question to it came to nothing'),
+})
+
 export const statusShape = z.object({
   name: z.string(),
   npub: z.string(),
   nprofile: z.string().describe('npub and relays in one: what others need to write to you'),
   relays: z.array(relayShape),
+  discovery: z
+    .array(discoveryShape)
+    .optional()
+    .describe('relays where the relay lists of others are looked for; no mail goes there'),
   queue: z.number().int().describe('sent messages that no relay of their recipient has yet'),
   all_well: z.boolean().describe('nothing is amiss, as far as this program can know; false beside another program'),
   problems: z
@@ -32,6 +41,11 @@ export const statusShape = z.object({
   tools: z.enum(['base', 'full']),
   version: z.string(),
 })
+
+const discoveryOf = (found: readonly DiscoveryStatus[]): Pick<z.output<typeof statusShape>, 'discovery'> =>
+  found.length === 0
+    ? {}
+    : { discovery: found.map(({ url, error }) => ({ url, ...(error === undefined ? {} : { failing: true }) })) }
 
 /** Who this is and how it stands; also the resource `posthorn://status`. */
 export function statusOf({ mailbox, self, wakePath, profile, version }: Post): z.output<typeof statusShape> {
@@ -51,6 +65,7 @@ export function statusOf({ mailbox, self, wakePath, profile, version }: Post): z
           ...(relay.partial === undefined ? {} : { partial: true }),
         }))
       : self.relays.map(url => ({ url, state: 'unknown' as const })),
+    ...discoveryOf(agent?.status().discovery ?? (self.discovery ?? []).map(url => ({ url }))),
     queue: mailbox.counts().queue,
     all_well: facts.relays !== undefined && allWell(problems),
     // Not the reason: those are words of others.

@@ -6,7 +6,7 @@ import { KeyFileError, ProfileError, type StorageError } from '../errors.ts'
 import { localSigner } from '../identity/local-signer.ts'
 import type { Signer } from '../identity/signer.ts'
 import { checkName, DEFAULT_PROFILE } from '../profile-name.ts'
-import { checkRelayUrl, DEFAULT_RELAY, ownRelays } from '../relay-url.ts'
+import { checkRelayUrl, DEFAULT_RELAY, discoveryRelays, ownRelays } from '../relay-url.ts'
 import { makeSecretKey } from '../secret-key.ts'
 import { npubOf } from '../sending/recipient.ts'
 import { memoryShelf, sessionOn, tableShelf } from '../shelf.ts'
@@ -99,7 +99,7 @@ export async function openAgent(options: OpenAgentOptions = {}): Promise<Agent> 
     const shelf = ownShelf ?? tableShelf(tables.open('shelf'))
     const siblings = contacts ?? (await freshSiblings(() => profiles, host))
     const agent = startAgent({
-      ...rulesOf(options),
+      ...rulesOf({ ...options, discovery: options.discovery ?? profile.discovery ?? [] }),
       ...host,
       name,
       signer: signerOf(profile, brought, host),
@@ -134,7 +134,7 @@ async function findProfile(
   profiles: BrowserProfiles,
   name: string,
   given: Signer | undefined,
-  { create, relays = [DEFAULT_RELAY] }: OpenAgentOptions,
+  { create, relays = [DEFAULT_RELAY], discovery = [] }: OpenAgentOptions,
   { random }: Host,
 ): Promise<BrowserProfile> {
   const kept = await profiles.get(name)
@@ -150,7 +150,8 @@ async function findProfile(
     )
   if (create === false) throw new ProfileError('profile-missing', `there is no profile ${name} at this site.`)
   const urls = relays.map(checkRelayUrl)
-  const profile = given ? { name, pubkey: given.pubkey, relays: urls } : withKey(name, urls, makeSecretKey(random))
+  const made = given ? { name, pubkey: given.pubkey, relays: urls } : withKey(name, urls, makeSecretKey(random))
+  const profile = { ...made, discovery: discoveryRelays(discovery) }
   await profiles.put(profile)
   markProfile(name, profile.pubkey)
   return profile

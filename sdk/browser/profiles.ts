@@ -9,6 +9,7 @@ export interface BrowserProfile {
   /** 64 hex. */
   readonly pubkey: string
   readonly relays: readonly string[]
+  readonly discovery?: readonly string[]
   /** 32 bytes; absent if the page brings the key at every start. Any script of the origin can read it. */
   readonly secretKey?: Uint8Array
 }

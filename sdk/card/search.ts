@@ -4,6 +4,7 @@ import type { FilterJson } from '../../protocol/filter.ts'
 import { AGENT_CARD, supersedes } from '../../protocol/kinds.ts'
 import type { Line } from '../link/line.ts'
 import type { Lines } from '../link/lines.ts'
+import type { Discovery } from '../relays/discovery.ts'
 import { findCards } from './find.ts'
 import { type FoundCard, foundOf } from './found.ts'
 import { parseCard } from './shape.ts'
@@ -19,7 +20,7 @@ export interface CardQuery {
 
 /** Finding the cards of others. */
 export interface CardSearch {
-  /** Another agent's, from the connected relays. */
+  /** Another agent's, from the connected relays, else from those where others are looked for. */
   get(who: string): Promise<FoundCard | undefined>
   /** Cards at the connected relays: `skill` is an id or tag of a skill, `text` words that all occur. Newest first, one per agent. */
   find(query?: CardQuery): Promise<readonly FoundCard[]>
@@ -29,6 +30,8 @@ export interface CardSearchOptions {
   readonly lines: Lines
   readonly timers: Timers
   resolve(who: string): string
+  /** Where others are looked for, if they are anywhere but at the lines. */
+  readonly discover?: (() => Promise<Discovery>) | undefined
 }
 
 interface Collected {
@@ -45,7 +48,12 @@ const PATIENCE_MS = 5_000
 /** Cards held while a search runs; a relay that has more is asked more narrowly. */
 const MAX_FOUND = 2_000
 
-export function createCardSearch({ lines, timers, resolve }: CardSearchOptions): CardSearch & { collect: Collect } {
+export function createCardSearch({
+  lines,
+  timers,
+  resolve,
+  discover,
+}: CardSearchOptions): CardSearch & { collect: Collect } {
   /** The newest card of each author; resolves when every relay has told what it has, or time is over. */
   function collect(from: readonly Line[], filter: FilterJson, ms = PATIENCE_MS): Promise<Collected> {
     const found = new Map<string, NostrEvent>()
@@ -86,12 +94,21 @@ export function createCardSearch({ lines, timers, resolve }: CardSearchOptions):
     })
   }
 
+  /** The newest that the relays have where others are looked for. */
+  async function elsewhere(filter: FilterJson): Promise<NostrEvent | undefined> {
+    const events = (await (await discover?.())?.find(filter)) ?? []
+    return events
+      .filter(({ content }) => parseCard(content).ok)
+      .reduce<NostrEvent | undefined>((best, event) => (best && !supersedes(event, best) ? best : event), undefined)
+  }
+
   return {
     collect,
     async get(who) {
       const author = resolve(who)
-      const found = await collect(lines.all, { kinds: [AGENT_CARD], authors: [author], limit: 1 })
-      return foundOf(found.cards.get(author))
+      const filter = { kinds: [AGENT_CARD], authors: [author], limit: 1 }
+      const card = (await collect(lines.all, filter)).cards.get(author)
+      return foundOf(card ?? (await elsewhere(filter)))
     },
     find: query => findCards(collect, lines, query),
   }

@@ -8,7 +8,7 @@ import { publicKeyOf } from '../../protocol/signature.ts'
 import type { Contact } from '../api.ts'
 import { ProfileError } from '../errors.ts'
 import { encryptKey } from '../identity/nip49.ts'
-import { checkRelayUrl, DEFAULT_RELAY, MAX_RELAYS, ownRelays } from '../relay-url.ts'
+import { checkRelayUrl, DEFAULT_RELAY, discoveryRelays, MAX_RELAYS, ownRelays } from '../relay-url.ts'
 import type { SignerAddress } from '../remote-signer/bunker-url.ts'
 import type { RemoteSigner } from '../remote-signer/index.ts'
 import { makeSecretKey } from '../secret-key.ts'
@@ -25,6 +25,8 @@ export interface Profile {
   /** 64 hex. */
   readonly pubkey: string
   readonly relays: readonly string[]
+  /** Relays where others are looked for; absent if there are none. */
+  readonly discovery?: readonly string[]
   /** Where the key is, if it is elsewhere (NIP-46); the key in the home is then the one that this signer knows us by. */
   readonly signer?: SignerAddress
 }
@@ -35,6 +37,8 @@ export interface CreateProfileOptions {
   readonly name?: string | undefined
   /** Default: {@link DEFAULT_RELAY}. */
   readonly relays?: readonly string[] | undefined
+  /** Where others are looked for; at most four, none by default. */
+  readonly discovery?: readonly string[] | undefined
   /** Import a key instead of making one: 32 bytes. */
   readonly secretKey?: Uint8Array
   readonly random?: Random
@@ -96,10 +100,11 @@ async function layEncryptedKey(options: CreateEncryptedProfileOptions): Promise<
   return openKeyFile(key, { passphrase: () => passphrase })
 }
 
-function begin({ home, name, relays }: CreateProfileOptions): ReturnType<typeof homeFiles> {
+function begin({ home, name, relays, discovery = [] }: CreateProfileOptions): ReturnType<typeof homeFiles> {
   const files = homeFiles(home)
   checkName(name ?? nameOfFolder(home))
   relays?.map(checkRelayUrl)
+  discoveryRelays(discovery)
   if (lstatOrUndefined(files.profile))
     throw new ProfileError('profile-exists', `there is already a profile at ${home}; use it, or choose another name.`)
   makePrivateFolder(home)
@@ -115,23 +120,29 @@ function ownKey({ home, secretKey }: CreateProfileOptions, key: Uint8Array): str
 }
 
 function finish(
-  { home, name, relays, random }: Omit<CreateProfileOptions, 'secretKey'>,
+  { home, name, relays, discovery = [], random }: Omit<CreateProfileOptions, 'secretKey'>,
   pubkey: string,
   signer?: SignerAddress,
 ): Profile {
   makePrivateFolder(homeFiles(home).spool)
   const urls = (relays ?? [DEFAULT_RELAY]).map(checkRelayUrl)
-  const profile = { home, name: checkName(name ?? nameOfFolder(home)), pubkey, relays: urls }
+  const profile = { home, name: checkName(name ?? nameOfFolder(home)), pubkey, relays: urls, discovery }
   return writeProfile(signer ? { ...profile, signer } : profile, random)
 }
 
 /** Replaces profile.json atomically. */
 export function writeProfile(profile: Profile, random: Random = systemRandom): Profile {
   const { home, name, pubkey, relays, signer } = profile
-  const text = `${JSON.stringify({ v: 1, name, pubkey, relays, signer }, null, 2)}\n`
+  const found = discoveryRelays(profile.discovery ?? [])
+  const discovery = found.length > 0 ? found : undefined
+  const text = `${JSON.stringify({ v: 1, name, pubkey, relays, discovery, signer }, null, 2)}\n`
   writePrivateFile(homeFiles(home).profile, text, randomHex(random, 16))
-  return frozen({ home, name, pubkey, relays, ...(signer ? { signer } : {}) })
+  return frozen({ home, name, pubkey, relays, ...(discovery ? { discovery } : {}), ...(signer ? { signer } : {}) })
 }
+
+/** Remembers where others are looked for; nowhere if that is empty. */
+export const setProfileDiscovery = (home: string, discovery: readonly string[]): Profile =>
+  writeProfile({ ...readProfile(home), discovery })
 
 /** Remembers other relays for an existing profile. */
 export const setProfileRelays = (home: string, relays: readonly string[]): Profile =>
@@ -156,12 +167,21 @@ export function readProfile(home: string): Profile {
   }
   const json = parseJson(text)
   const record = json.ok && isRecord(json.value) ? json.value : {}
-  const [v, name, pubkey, relays, signer] = ['v', 'name', 'pubkey', 'relays', 'signer'].map(field => own(record, field))
+  const [v, name, pubkey, relays, discovery, signer] = ['v', 'name', 'pubkey', 'relays', 'discovery', 'signer'].map(
+    field => own(record, field),
+  )
   // Without its signer a profile would be taken for one whose key is in the home.
-  const isSound = signer === undefined || isAddress(signer)
+  const isSound = (signer === undefined || isAddress(signer)) && (discovery === undefined || isRelayList(discovery))
   if (v !== 1 || typeof name !== 'string' || !isHex64(pubkey) || !isRelayList(relays) || !isSound)
     throw new ProfileError('profile-malformed', `${path} is not a profile of this version; repair or remove it.`)
-  return frozen({ home, name: checkName(name), pubkey, relays, ...(signer ? { signer } : {}) })
+  return frozen({
+    home,
+    name: checkName(name),
+    pubkey,
+    relays,
+    ...(isRelayList(discovery) ? { discovery } : {}),
+    ...(signer ? { signer } : {}),
+  })
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -2,15 +2,15 @@ import { type Clock, seconds } from '../../platform/clock.ts'
 import type { EventTemplate, NostrEvent, Tag } from '../../protocol/event.ts'
 import { INBOX_RELAYS, supersedes } from '../../protocol/kinds.ts'
 import { isMisdated } from '../../protocol/reasons.ts'
-import type { Route } from '../mail/route.ts'
 import { dateOf, horizonOf, removalOf } from '../misdated.ts'
 import type { AnnouncerOptions } from './announcer.ts'
+import type { Place } from './discovery.ts'
 import { LIST_KINDS, type ListKind, MAX_LISTED, readList } from './lists.ts'
 
 export interface Announcing extends Pick<AnnouncerOptions, 'pubkey' | 'sign'> {
   readonly clock: Clock
   /** Connected, and caught up with. */
-  readonly routes: readonly Route[]
+  readonly routes: readonly Place[]
   /** What is to be listed. */
   readonly relays: readonly string[]
   /** What was listed before. */

@@ -4,13 +4,17 @@ import type { EventTemplate, NostrEvent } from '../../protocol/event.ts'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import type { Route } from '../mail/route.ts'
 import type { MailStore } from '../mail/store.ts'
+import { isPrivateRelay } from './addresses.ts'
 import { announce } from './announce.ts'
+import type { Discovery } from './discovery.ts'
 import { announceable } from './lists.ts'
 
 /** After catching up, before lists are looked at: commands that only fetch or send are over by then. */
 const SETTLED_MS = 2_000
 /** What was found in order is looked at again after so long. */
 const CHECKED_MS = 24 * 3_600_000
+/** A discovery relay that did not take them is offered them again after so long. */
+const AGAIN_MS = 10 * 60_000
 
 export interface AnnouncerOptions {
   readonly routes: readonly Route[]
@@ -18,6 +22,9 @@ export interface AnnouncerOptions {
   readonly store: MailStore
   readonly clock: Clock
   readonly timers: Timers
+  /** Where the lists are published besides, and what leads there. */
+  readonly discovery?: readonly string[] | undefined
+  readonly discover?: (() => Promise<Discovery>) | undefined
   sign(template: EventTemplate): NostrEvent | Promise<NostrEvent>
 }
 
@@ -47,6 +54,8 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
   /** One may have been added. */
   const ownRelays = () => announceable(routes.map(({ url }) => url))
   let cancel: Cancel = () => {}
+  /** When the lists were offered to relays that may not have taken them. */
+  const offered = new Map<string, number>()
   let planned = false
   let running = false
   let closed = false
@@ -54,10 +63,29 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
   const isLive = (route: Route) => route.isOpen && route.status().state === 'live'
 
   function isInOrder(): boolean {
-    const { relays: before, atMs, seen } = readAnnounced()
+    const before = readAnnounced()
+    const relays = ownRelays()
+    const fresh = isRecent(before) && before.relays.join() === relays.join()
+    const isSeen = ({ url }: Route) => before.seen.includes(url)
+    return fresh && routes.every(each => !isLive(each) || isSeen(each)) && placesFor(relays, before.seen).length === 0
+  }
+
+  function isRecent({ atMs }: Announced): boolean {
     const age = clock.now() - atMs
-    const fresh = age >= 0 && age < CHECKED_MS && before.join() === ownRelays().join()
-    return fresh && routes.every(route => !isLive(route) || seen.includes(route.url))
+    return age >= 0 && age < CHECKED_MS
+  }
+
+  /** Discovery relays that lack the lists, as far as is known, and were not offered them just now. */
+  function placesFor(relays: readonly string[], seen: readonly string[]): readonly string[] {
+    const now = clock.monotonic()
+    return (options.discovery ?? []).filter(
+      url =>
+        !seen.includes(url) &&
+        !routes.some(route => route.url === url) &&
+        now - (offered.get(url) ?? Number.NEGATIVE_INFINITY) >= AGAIN_MS &&
+        // Where everybody looks, addresses of this network are of no use.
+        (isPrivateRelay(url) || !relays.every(isPrivateRelay)),
+    )
   }
 
   function readAnnounced(): Announced {
@@ -75,8 +103,26 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     const relays = ownRelays()
     const told = await announce({ ...options, routes: routes.filter(isLive), relays, announced: before.relays })
     if (closed || told === undefined) return
-    const seen = new Set([...(before.relays.join() === relays.join() ? before.seen : []), ...told])
-    store.keepRelayNote(NOTE, { text: JSON.stringify({ relays, seen: [...seen] }), askedMs: clock.now() })
+    const isSame = before.relays.join() === relays.join() && isRecent(before)
+    const seen = new Set([...(isSame ? before.seen : []), ...told])
+    const keep = () =>
+      store.keepRelayNote(NOTE, { text: JSON.stringify({ relays, seen: [...seen] }), askedMs: clock.now() })
+    keep()
+    const wanted = placesFor(relays, [...seen])
+    if (wanted.length === 0) return
+    const elsewhere = await options.discover?.()
+    const places = elsewhere?.places().filter(({ url }) => wanted.includes(url)) ?? []
+    for (const url of wanted) offered.set(url, clock.monotonic())
+    // With the own relays, so that all have the same one.
+    const taken = await announce({
+      ...options,
+      routes: [...routes.filter(isLive), ...places],
+      relays,
+      announced: before.relays,
+    })
+    if (closed || taken === undefined) return
+    for (const url of taken) seen.add(url)
+    keep()
   }
 
   return {

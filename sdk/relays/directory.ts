@@ -62,6 +62,8 @@ export interface Directory {
   known(pubkey: string): Destinations
   /** Why this relay was given mail for that key. */
   routeOver(pubkey: string, url: string): MailRoute
+  /** Verified lists of that key, from elsewhere. */
+  found(pubkey: string, lists: readonly NostrEvent[]): void
   /** Somebody said, unchecked, that a key reads there: kept with what is known of it. */
   hint(pubkey: string, urls: readonly string[]): void
   /** More may be known of where a key reads: what it has not acknowledged goes there, too. */
@@ -100,13 +102,18 @@ export function createDirectory(options: DirectoryOptions): Directory {
       const before = recall(pubkey)
       const isTold = complete || events.length > 0 || before?.isAbsent === false
       const age = isTold ? 0 : ABSENT_FRESH_MS - UNSURE_FRESH_MS
-      keep(pubkey, events, clock.now() - age)
-      const now = choose(pubkey)
-      if (before && isOther(now, before.relays)) options.onMoved(pubkey, now)
-      return now
+      return learnOf(pubkey, events, clock.now() - age)
     })
     asking.set(pubkey, answer)
     return answer
+  }
+
+  function learnOf(pubkey: string, events: readonly NostrEvent[], askedMs: number): Destinations {
+    const before = recall(pubkey)
+    keep(pubkey, events, askedMs)
+    const now = choose(pubkey)
+    if (before && isOther(now, before.relays)) options.onMoved(pubkey, now)
+    return now
   }
 
   /** Without a list the first whole answer counts: a relay that was slow once may have had it. */
@@ -162,6 +169,10 @@ export function createDirectory(options: DirectoryOptions): Directory {
       const hints = [...new Set([...told, ...known])].slice(0, MAX_HINTS)
       store.keepRelayNote(pubkey, { text: noteText(listsIn(note?.text), hints), askedMs: note?.askedMs ?? 0 })
       reconsider(pubkey)
+    },
+    found(pubkey, lists) {
+      const theirs = lists.filter(list => list.pubkey === pubkey)
+      if (theirs.length > 0) learnOf(pubkey, theirs, store.relayNote(pubkey)?.askedMs ?? 0)
     },
     reconsider,
     async review(pubkeys) {

@@ -1,7 +1,7 @@
 import { onDemand } from '../../platform/on-demand.ts'
 import type { EventTemplate, NostrEvent } from '../../protocol/event.ts'
 import { MESSAGE } from '../../protocol/kinds.ts'
-import type { Contact, Host, RelayStatus } from '../api.ts'
+import type { Contact, DiscoveryStatus, Host, RelayStatus } from '../api.ts'
 import type { Authenticate } from '../link/authenticator.ts'
 import { createLines, type Lines } from '../link/lines.ts'
 import type { PublishOutcome } from '../link/questions.ts'
@@ -14,6 +14,7 @@ import type { MailRoute } from '../mail/types.ts'
 import { allowsPrivate } from './addresses.ts'
 import type { Announcer } from './announcer.ts'
 import { createDirectory } from './directory.ts'
+import type { Discovery } from './discovery.ts'
 import { lazyCouriers } from './lazy-couriers.ts'
 import { lazyRepairer } from './lazy-repairer.ts'
 import { LIST_KINDS, namedTo } from './lists.ts'
@@ -32,6 +33,8 @@ export interface PoolOptions extends Host {
   readonly sealer: Sealer
   readonly authenticate: Authenticate
   sign(template: EventTemplate): NostrEvent | Promise<NostrEvent>
+  /** Where others are looked for besides; see {@link OpenAgentOptions}. */
+  readonly discovery?: readonly string[] | undefined
   /** Publish which relays this agent reads. */
   readonly announce: boolean
   /** Strangers' relay lists may name this machine and private networks. Default: if all own relays are there. */
@@ -56,6 +59,10 @@ export interface Pool {
   /** Theirs, for what is no mail. */
   readonly lines: Lines
   statuses(): readonly RelayStatus[]
+  /** Undefined: there are none. */
+  discovery(): readonly DiscoveryStatus[] | undefined
+  /** Looks where only lists and cards are looked for. */
+  discover: (() => Promise<Discovery>) | undefined
   /** Some relay still gives what was missed. */
   readonly isCatchingUp: boolean
   /** Something was queued; `mail` if it is known what. */
@@ -175,6 +182,20 @@ export function createPool(options: PoolOptions): Pool {
   let recovery: Recovery | undefined
   let loadingRecovery = false
   let announcer: Announcer | undefined
+  let discovery: Discovery | undefined
+  const discover =
+    options.discovery &&
+    (async () => {
+      const { createDiscovery } = await loadVisits()
+      discovery ??= createDiscovery({
+        ...options,
+        own: relays,
+        onFound(key, lists) {
+          if (!closed) directory.found(key, lists)
+        },
+      })
+      return discovery
+    })
   const repairer = lazyRepairer({ ...options, routes })
   const statusOf = (route: Route): RelayStatus => ({
     ...route.status(),
@@ -212,7 +233,7 @@ export function createPool(options: PoolOptions): Pool {
       // Where it cannot be fetched now, the next change tries again.
       loadVisits().then(
         ({ createAnnouncer }) => {
-          announcer ??= createAnnouncer({ ...options, routes })
+          announcer ??= createAnnouncer({ ...options, routes, discover })
           if (!closed) announcer.look()
         },
         () => {},
@@ -239,7 +260,15 @@ export function createPool(options: PoolOptions): Pool {
     if (!routes.some(route => route.isOpen)) await new Promise<void>(resolve => waiting.push(resolve))
     const open = routes.filter(route => route.isOpen)
     const filter = { kinds: [...LIST_KINDS], authors: [author] }
-    const answers = await Promise.all(open.map(route => route.ask(filter, MAX_ANSWERS)))
+    const elsewhere = discover?.().then(
+      found => found.ask(author),
+      () => ({ events: [], complete: false }),
+    )
+    const answers: { events: readonly NostrEvent[]; complete: boolean }[] = await Promise.all(
+      open.map(route => route.ask(filter, MAX_ANSWERS)),
+    )
+    // Nothing that can go now waits for them: what they find later is used then.
+    if (elsewhere && answers.every(({ events }) => events.length === 0)) answers.push(await elsewhere)
     // The store is closed with the agent: an answer that comes after it, or a last one without events, has nowhere to go.
     if (closed) return new Promise(() => {})
     return { events: answers.flatMap(({ events }) => events), complete: answers.every(({ complete }) => complete) }
@@ -250,6 +279,8 @@ export function createPool(options: PoolOptions): Pool {
     lines,
     statuses: () => routes.map(statusOf),
     statusOf,
+    discover,
+    discovery: () => discovery?.statuses() ?? options.discovery?.map(url => ({ url })),
     get isCatchingUp() {
       return routes.some(route => route.isCatchingUp)
     },
@@ -318,7 +349,7 @@ export function createPool(options: PoolOptions): Pool {
       announcer?.close()
       recovery?.close()
       repairer.close()
-      await Promise.all([...routes.map(route => route.close()), couriers.close(), visits?.close()])
+      await Promise.all([...routes.map(route => route.close()), couriers.close(), visits?.close(), discovery?.close()])
     },
   }
 }
