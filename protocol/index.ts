@@ -26,11 +26,11 @@ export {
 export { bytesToHex, hexToBytes, isHex64 } from './hex.ts'
 export { type EoseHints, encodeHints, parseHints, SEQ_SUBPROTOCOL } from './hints.ts'
 export { hllOf, hllOffset } from './hll.ts'
+export { KINDS } from './kind-table.ts'
 export {
   type Audience,
   addressOf,
   audienceOf,
-  KINDS,
   type KindClass,
   kindClass,
   restrictedKinds,

@@ -36,40 +36,16 @@ export const supersedes = (
 /** Who may be served events of a kind; `anyone` unless listed. `parties`: author and `p`, after AUTH. `nobody`: not even the author. */
 export type Audience = 'anyone' | 'parties' | 'nobody'
 
-export interface KindInfo {
-  readonly name: string
-  readonly audience: Audience
-  readonly source: string
-}
-
-/** The kinds we treat by name. Everything else is stored and served by its class alone. */
-export const KINDS: Readonly<Record<number, KindInfo>> = {
-  0: { name: 'metadata', audience: 'anyone', source: 'NIP-01' },
-  4: { name: 'legacy direct message', audience: 'parties', source: 'NIP-04' },
-  5: { name: 'deletion request', audience: 'anyone', source: 'NIP-09' },
-  62: { name: 'request to vanish', audience: 'anyone', source: 'NIP-62' },
-  1059: { name: 'gift wrap', audience: 'parties', source: 'NIP-59' },
-  10002: { name: 'relay list', audience: 'anyone', source: 'NIP-65' },
-  10050: { name: 'inbox relays', audience: 'anyone', source: 'NIP-17' },
-  22242: { name: 'authentication', audience: 'nobody', source: 'NIP-42' },
-  21059: { name: 'ephemeral gift wrap', audience: 'parties', source: 'NIP-59' },
-  8000: { name: 'member added', audience: 'anyone', source: 'NIP-43' },
-  8001: { name: 'member removed', audience: 'anyone', source: 'NIP-43' },
-  13534: { name: 'member list', audience: 'anyone', source: 'NIP-43' },
-  28934: { name: 'join request', audience: 'nobody', source: 'NIP-43' },
-  28935: { name: 'invite', audience: 'nobody', source: 'NIP-43' },
-  28936: { name: 'leave request', audience: 'nobody', source: 'NIP-43' },
-  4700: { name: 'message', audience: 'anyone', source: 'docs/protocol.md' },
-  24700: { name: 'ephemeral message', audience: 'anyone', source: 'docs/protocol.md' },
-  4701: { name: 'receipt', audience: 'anyone', source: 'docs/protocol.md' },
-  34701: { name: 'state delta', audience: 'anyone', source: 'docs/protocol.md' },
-  34702: { name: 'state snapshot', audience: 'anyone', source: 'docs/protocol.md' },
-  4702: { name: 'document control', audience: 'anyone', source: 'docs/protocol.md' },
-  24702: { name: 'document awareness', audience: 'anyone', source: 'docs/protocol.md' },
-  14705: { name: 'agent card', audience: 'anyone', source: 'docs/protocol.md' },
-  34706: { name: 'presence', audience: 'anyone', source: 'docs/protocol.md' },
-  24706: { name: 'heartbeat', audience: 'anyone', source: 'docs/protocol.md' },
-  34707: { name: 'wake lease', audience: 'nobody', source: 'docs/protocol.md' },
+/** Of the kinds that are not for anyone. Names and sources are in kind-table.ts: pages do without them. */
+const AUDIENCES: Readonly<Record<number, Audience>> = {
+  4: 'parties',
+  1059: 'parties',
+  21059: 'parties',
+  22242: 'nobody',
+  28934: 'nobody',
+  28935: 'nobody',
+  28936: 'nobody',
+  34707: 'nobody',
 }
 
 export const DELETION = 5
@@ -104,8 +80,6 @@ export const DOC_AWARENESS = 24_702
 export const STATE_DELTA = 34_701
 export const STATE_SNAPSHOT = 34_702
 
-export const audienceOf = (kind: number): Audience => KINDS[kind]?.audience ?? 'anyone'
+export const audienceOf = (kind: number): Audience => AUDIENCES[kind] ?? 'anyone'
 /** Kinds that some keys may not read: what makes a wide filter `withheld`. */
-export const restrictedKinds: readonly number[] = Object.keys(KINDS)
-  .map(Number)
-  .filter(kind => audienceOf(kind) !== 'anyone')
+export const restrictedKinds: readonly number[] = Object.keys(AUDIENCES).map(Number)
