@@ -1,87 +1,193 @@
-// A hundred thousand messages waiting in the SQLite store: how long the event loop is held while they are worked off.
-// Usage: node test/long/backlog.mjs [COUNT]. Needs a built dist/. Prints one line of JSON.
-import { mkdtempSync, rmSync } from 'node:fs'
+// ROUNDS messages wait: queued by one agent, taken by a relay, caught up with by another one, read by pages, handled, answered,
+// pruned. How long each step holds the event loop is in the figures (`loopDelayMs` and the CPU of the longest turn). Fails if a
+// message costs much more than with a tenth of them waiting, or if one is missing. Needs a built dist/.
+import { fork } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { appendFileSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { fileURLToPath } from 'node:url'
 import { openAgent } from 'posthorn'
+import { publicKeyOf } from 'posthorn/protocol'
 import { openSqliteMailStore } from '#dist/sdk/home/sqlite-mail-store.js'
 
-const COUNT = Number(process.argv[2] ?? 100_000)
-/** Nothing listens there: outcomes wait in the outbox, which grows with what is done. */
+const COUNT = Number(process.env.ROUNDS ?? process.argv[2] ?? 100_000)
+const deadline = performance.now() + Number(process.env.MINUTES ?? 30) * 60_000
+/** Of the CPU that one message costs, at COUNT and at a tenth of it. What costs the square would be ten times. */
+const MAX_RATIO = 3
+/** Nothing listens there. */
 const NOWHERE = 'ws://127.0.0.1:9'
-/** A tenth fails the first time and falls due again; a tenth has no handler. */
-const actOf = n => (n % 10 === 0 ? 'dance' : 'request')
+const HOUR_MS = 3_600_000
+const keyOf = name => new Uint8Array(createHash('sha256').update(`posthorn backlog ${name}`).digest())
+const [from, to] = ['sender', 'recipient'].map(name => ({
+  name,
+  secretKey: keyOf(name),
+  pubkey: publicKeyOf(keyOf(name)),
+}))
+const scratch = mkdtempSync(join(tmpdir(), 'posthorn-backlog-'))
+const round = (n, digits = 1) => Number(n.toFixed(digits))
 
-const folder = mkdtempSync(join(tmpdir(), 'posthorn-backlog-'))
-try {
-  const store = openSqliteMailStore(join(folder, 'mail.db'))
-  const senders = Array.from({ length: 20 }, (_, n) => n.toString(16).padStart(64, 'a'))
-  for (let from = 0; from < COUNT; from += 1_000)
-    store.record({
-      feed: { relay: NOWHERE, filter: '{}' },
-      mail: Array.from({ length: Math.min(1_000, COUNT - from) }, (_, index) => {
-        const n = from + index
-        return {
-          id: n.toString(16).padStart(64, '0'),
-          from: senders[n % senders.length],
-          text: `message ${n}`,
-          act: actOf(n),
-          at: 1_700_000_000,
-          private: true,
-          relay: NOWHERE,
-          event: '{}',
-          receiptDue: true,
-        }
-      }),
-    })
-  const agent = await openAgent({
-    name: 'backlog',
-    relays: [NOWHERE],
-    presence: false,
-    announce: false,
-    host: {
-      store,
-      secretKey: new Uint8Array(32).fill(9),
-      contacts: () => senders.map((pubkey, n) => ({ name: `s${n}`, pubkey })),
-    },
-  })
+/** CPU that this thread had, ms; where the system does not tell, that of the process. */
+function cpuMs() {
+  try {
+    return Number(readFileSync('/proc/self/schedstat', 'utf8').split(' ')[0]) / 1e6
+  } catch {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / 1000
+  }
+}
+
+/** Runs one step and says what it did to the event loop. */
+async function step(figures, name, count, run) {
   const delay = monitorEventLoopDelay({ resolution: 1 })
-  delay.enable()
-  let ticks = 0
+  let longestCpu = 0
+  let before = cpuMs()
+  // Between two of these is one turn, or a few short ones.
   const timer = setInterval(() => {
-    ticks += 1
-  }, 10)
-  // What reads counts after each change is the worst listener.
-  agent.on('status', () => {})
-  let handled = 0
-  const failed = new Set()
-  const started = performance.now()
-  const done = new Promise(resolve => {
-    agent.handle('request', ({ id, text }) => {
-      if (text.endsWith('7') && !failed.has(id)) {
-        failed.add(id)
-        throw new Error('not yet')
-      }
-      handled += 1
-      if (handled === COUNT - Math.ceil(COUNT / 10)) resolve()
-    })
-  })
-  await done
-  const ms = performance.now() - started
-  delay.disable()
+    const now = cpuMs()
+    longestCpu = Math.max(longestCpu, now - before)
+    before = now
+  }, 1)
+  delay.enable()
+  const [started, cpu] = [performance.now(), cpuMs()]
+  await run()
+  const spent = cpuMs() - cpu
+  await new Promise(resolve => setTimeout(resolve, 5))
   clearInterval(timer)
-  const at = p => Math.round(delay.percentile(p) / 1e5) / 10
-  console.log(
-    JSON.stringify({
-      count: COUNT,
-      handled,
-      seconds: Math.round(ms / 100) / 10,
-      loopDelayMs: { p50: at(50), p99: at(99), p999: at(99.9), max: Math.round(delay.max / 1e5) / 10 },
-      timers10ms: { fired: ticks, possible: Math.floor(ms / 10) },
-    }),
-  )
-  await agent.close({ timeoutMs: 0 })
+  delay.disable()
+  const ms = at => round(at / 1e6)
+  figures[name] = {
+    seconds: round((performance.now() - started) / 1000),
+    cpuMsPerMessage: round(spent / count, 4),
+    longestTurnCpuMs: round(longestCpu),
+    loopDelayMs: { p50: ms(delay.percentile(50)), p99: ms(delay.percentile(99)), max: ms(delay.max) },
+  }
+  console.log(`  ${name}: ${JSON.stringify(figures[name])}`)
+}
+
+/** Polls in turns of the event loop; throws when the time of the run is over. */
+async function until(what, isSo) {
+  while (!isSo()) {
+    if (performance.now() > deadline) throw new Error(`out of time: ${what}`)
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}
+
+async function run(count, figures) {
+  const dir = mkdtempSync(join(scratch, 'run-'))
+  const relay = fork(fileURLToPath(new URL('backlog-relay.mjs', import.meta.url)), [join(dir, 'relay')])
+  const [{ url }] = await once(relay, 'message')
+  let nowMs
+  const clock = { now: () => nowMs ?? Date.now(), monotonic: () => performance.now() }
+  const agentOf = async (who, relays, peer) => {
+    const store = openSqliteMailStore(join(dir, `${who.name}.db`))
+    const contacts = () => [{ name: peer.name, pubkey: peer.pubkey }]
+    const host = { store, secretKey: who.secretKey, contacts, clock }
+    const agent = await openAgent({ name: who.name, relays: [relays], presence: false, announce: false, host })
+    // What reads the counts after each change is the worst listener.
+    agent.on('status', () => {})
+    return agent
+  }
+  try {
+    let agent
+    // A tenth has no handler, a tenth fails at first, a tenth has a deadline.
+    const sendSome = async () => {
+      const batch = []
+      for (let n = 0; n < count; n += 1) {
+        const act = n % 10 === 3 ? 'dance' : 'request'
+        const text = `message ${n}: ${'x'.repeat(n % 200)}`
+        batch.push(agent.send(to.pubkey, text, { act, public: true, ...(n % 10 === 5 ? { deadline: 86_400 } : {}) }))
+        if (batch.length === 100) await Promise.all(batch.splice(0))
+      }
+      await Promise.all(batch)
+    }
+    agent = await agentOf(from, NOWHERE, to)
+    await step(figures, 'queue', count, sendSome)
+    await step(figures, 'close with all queued', count, () => agent.close({ timeoutMs: 0 }))
+    await step(figures, 'open with all queued, give to the relay', count, async () => {
+      agent = await agentOf(from, url, to)
+      await until('queued mail at the relay', () => agent.status().queue === 0)
+    })
+    await agent.close({ timeoutMs: 0 })
+
+    let recipient = await agentOf(to, url, from)
+    await step(figures, 'catch up', count, () => until('caught up', () => recipient.status().unread >= count))
+    await recipient.close({ timeoutMs: 0 })
+    await step(figures, 'open with all unread', count, async () => {
+      recipient = await agentOf(to, NOWHERE, from)
+    })
+    const seen = new Set()
+    await step(figures, 'read by pages, mark a tenth', count, async () => {
+      let after = 0
+      for (let page; page === undefined || page.length > 0; ) {
+        page = recipient.inbox({ unread: true, after, limit: 100 })
+        for (const { id, arrival } of page) {
+          seen.add(id)
+          after = arrival
+          if (seen.size % 10 === 0) recipient.read(id)
+        }
+        await new Promise(resolve => setImmediate(resolve))
+      }
+    })
+    if (seen.size !== count) throw new Error(`${count - seen.size} of ${count} messages are missing`)
+    await recipient.close({ timeoutMs: 0 })
+
+    recipient = await agentOf(to, url, from)
+    const failed = new Set()
+    let handled = 0
+    const wanted = count - Math.ceil((count - 3) / 10)
+    await step(figures, 'handle and answer', count, async () => {
+      recipient.handle('request', ({ id, text }) => {
+        if (Number(text.split(':')[0].split(' ')[1]) % 10 === 7 && !failed.has(id)) {
+          failed.add(id)
+          throw new Error('not yet')
+        }
+        handled += 1
+      })
+      await until('all handled', () => handled >= wanted && recipient.status().queue === 0)
+    })
+    await recipient.close({ timeoutMs: 0 })
+
+    // Two months on: what was sent is forgotten, a page a turn.
+    nowMs = Date.now() + 60 * 24 * HOUR_MS
+    const store = openSqliteMailStore(join(dir, `${from.name}.db`), { readonly: true })
+    const isLeft = () => Object.values(store.counts()).some(n => n > 0) || store.awaiting(0).length > 0
+    await step(figures, 'forget what was sent', count, async () => {
+      agent = await agentOf(from, NOWHERE, to)
+      await until('forgotten', () => !isLeft())
+    })
+    store.close()
+    await agent.close({ timeoutMs: 0 })
+  } finally {
+    relay.kill()
+    rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+const results = []
+try {
+  for (const count of [Math.ceil(COUNT / 10), COUNT]) {
+    console.log(`backlog: ${count} messages`)
+    const steps = {}
+    results.push({ count, steps })
+    await run(count, steps)
+  }
+  const [small, full] = results
+  const worse = Object.entries(full.steps)
+    .map(([name, { cpuMsPerMessage }]) => [name, cpuMsPerMessage / Math.max(0.002, small.steps[name].cpuMsPerMessage)])
+    .filter(([, ratio]) => ratio > MAX_RATIO)
+  if (worse.length > 0) {
+    console.error(
+      `a message costs more because more wait: ${worse.map(([name, n]) => `${name} ×${round(n)}`).join(', ')}`,
+    )
+    process.exitCode = 1
+  }
+} catch (error) {
+  console.error(error)
+  process.exitCode = 1
 } finally {
-  rmSync(folder, { recursive: true, force: true })
+  rmSync(scratch, { recursive: true, force: true })
+  if (process.env.FIGURES) for (const each of results) appendFileSync(process.env.FIGURES, `${JSON.stringify(each)}\n`)
 }
