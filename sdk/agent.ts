@@ -5,7 +5,6 @@ import { lazyCards } from './card/lazy-cards.ts'
 import { createContactBook, mergeContacts } from './contacts/book.ts'
 import { createContacts } from './contacts/index.ts'
 import { createDeadLetters } from './delivery/dead-letters.ts'
-import { createMarking } from './delivery/marking.ts'
 import { createReceipting } from './delivery/receipting.ts'
 import { createReceiptClerk } from './delivery/receipts.ts'
 import { createTracking } from './delivery/tracking.ts'
@@ -200,7 +199,6 @@ export function startAgent(given: StartOptions): RunningAgent {
   const sender = tracedSender(plainSender, telemetry)
   const composeReceipt = createComposeReceipt(options)
   const receipting = createReceipting({ ...options, compose: composeReceipt, isAccepted, isContact })
-  const mark = createMarking({ store, compose: composeReceipt, onQueued })
   const clerk = createReceiptClerk({
     store,
     timers,
@@ -455,7 +453,9 @@ export function startAgent(given: StartOptions): RunningAgent {
     },
     async mark(id, state, reason) {
       life.ensureOpen()
-      const receipt = await mark(id, state, reason)
+      const { createMarking } = await import('./seldom.ts')
+      life.ensureOpen()
+      const receipt = await createMarking({ store, compose: composeReceipt, onQueued })(id, state, reason)
       await store.durable?.()
       return receipt
     },

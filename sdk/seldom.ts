@@ -1,6 +1,7 @@
 /** What few agents need, fetched by those that do: one piece, because each further one costs every page more than it saves. */
 
 export { createCards } from './card/index.ts'
+export { createMarking } from './delivery/marking.ts'
 export { createEar } from './ephemeral/ear.ts'
 export { createExpress } from './ephemeral/express.ts'
 export { checkedSigner } from './identity/checked-signer.ts'
