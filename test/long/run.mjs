@@ -39,6 +39,7 @@ const PLAN = [
   },
   // A round is a message.
   { name: 'waking', script: 'test/long/waking.mjs', rounds: 10_000 },
+  { name: 'backlog', script: 'test/long/backlog.mjs', rounds: 100_000 },
   // A round is a second.
   { name: 'chaos', script: 'test/chaos/run.mjs', rounds: 200 },
   { name: 'soak', script: 'test/long/soak.mjs', rounds: 600 },
