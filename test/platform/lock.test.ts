@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -109,4 +109,30 @@ test('a lock that somebody else holds is not put down to a process that has ende
   }
   reader.exec('COMMIT')
   acquireLock(folder)()
+})
+
+test('of two processes that want it at the same moment one gets it, however often they try', {
+  timeout: 120_000,
+}, async () => {
+  const racers = [0, 1].map(() => fork('test/platform/lock-racer.mjs'))
+  onTestFinished(() => {
+    for (const racer of racers) racer.kill('SIGKILL')
+  })
+  const answers = () => Promise.all(racers.map(async racer => String((await once(racer, 'message'))[0])))
+  await answers()
+  const ended = new Map<string, number>()
+  let folder = tempDir()
+  for (let round = 0; round < 150; round += 1) {
+    // Each folder twice: once where there is no lock file yet.
+    if (round % 2 === 0) folder = tempDir()
+    const said = answers()
+    const at = performance.timeOrigin + performance.now() + 2
+    for (const racer of racers) racer.send({ folder, at })
+    const how = (await said).sort().join(' ')
+    ended.set(how, (ended.get(how) ?? 0) + 1)
+    const freed = answers()
+    for (const racer of racers) racer.send({})
+    await freed
+  }
+  expect(Object.fromEntries(ended)).toEqual({ 'held locked': 150 })
 })
