@@ -156,7 +156,8 @@ export function gaugeOf(entries: Entries, name: string): Gauge | undefined {
 /** Its value at a time: decay is never written, it is read. */
 export function gaugeAt({ value, at, halfLifeMs, rest, min, max }: Gauge, nowMs: number): number {
   const left = halfLifeMs > 0 ? 2 ** (-Math.max(0, nowMs - at) / halfLifeMs) : 1
-  return withinNumbers(rest + (value - rest) * left, min, max)
+  // The sum is rounded: what does not decay stays what it is.
+  return withinNumbers(left === 1 ? value : rest + (value - rest) * left, min, max)
 }
 
 export function gauged(
