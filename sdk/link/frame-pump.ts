@@ -1,3 +1,4 @@
+import { nextTurn } from '../../platform/turn.ts'
 import type { Verifier } from '../../platform/verifier.ts'
 import { createWorkLoop } from '../../platform/work-loop.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
@@ -38,8 +39,10 @@ export interface FramePump {
   stop(): void
 }
 
-/** So many are verified, and recorded, together. */
+/** So many are verified together. */
 const BATCH = 256
+/** So many are recorded together, in a turn of the event loop: a few ms with a database. */
+const RECORDED = 64
 /** Batches whose signatures are checked at once: while one is recorded, the next ones are on their way through the verifier. */
 const WIDTH = 3
 /** Rough bytes of what waits: its text, and what an object and an array cost beside it. */
@@ -102,16 +105,18 @@ export function createFramePump(options: PumpOptions): FramePump {
     if (stopped) return
     lookAhead()
     for (const frame of events) cost -= costOf(frame)
-    await options.onEvents(
-      events.map(({ event, seq }, index) => ({
-        event,
-        seq,
-        valid:
-          valid[index] === true &&
-          (options.wanted === undefined || matchFilters(options.wanted, event)) &&
-          !repeats(event.id),
-      })),
-    )
+    const checked = events.map(({ event, seq }, index) => ({
+      event,
+      seq,
+      valid:
+        valid[index] === true &&
+        (options.wanted === undefined || matchFilters(options.wanted, event)) &&
+        !repeats(event.id),
+    }))
+    for (let at = 0; at < checked.length && !stopped; at += RECORDED) {
+      await options.onEvents(checked.slice(at, at + RECORDED))
+      if (at + RECORDED < checked.length) await nextTurn()
+    }
   }
 
   const loop = createWorkLoop(step, error => {

@@ -1,4 +1,4 @@
-import { memoryTable, type OpenTable } from '../tables.ts'
+import { memoryTable, type OpenTable, type Table } from '../tables.ts'
 import { type CopyRow, createCopyIndex, isGivenUp } from './memory-copies.ts'
 import { createMemorySeen } from './memory-seen.ts'
 import { createMemoryStrangers, type Work } from './memory-strangers.ts'
@@ -34,6 +34,20 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
   const outbox = openTable<Row>('outbox')
   const feeds = openTable<readonly Position[]>('feeds')
   const receipts = openTable<readonly Receipt[]>('receipts')
+  const counts = { queue: 0, unread: 0, undelivered: 0, failed: 0 }
+  let unaddressed = 0
+  counted(inbox, ({ stranger, read, state }, by) => {
+    if (stranger === 'held') return
+    if (!read) counts.unread += by
+    if (state === 'set-aside') counts.failed += by
+  })
+  counted(outbox, (row, by) => {
+    if (isGivenUp(row)) counts.undelivered += by
+    if (row.delivery.state === 'queued') {
+      counts.queue += by
+      if (row.copies.length === 0) unaddressed += by
+    }
+  })
   const { drop, displace, ...strangers } = createMemoryStrangers(openTable, inbox)
   const { see, ...seen } = createMemorySeen(openTable)
   let lastIn = lastOrdinal(inbox)
@@ -130,12 +144,7 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
     },
     repliesTo: (id, after) => mails().filter(mail => mail.replyTo === id && mail.ordinal > after),
     markRead: id => change(id, { read: true }),
-    counts: () => ({
-      queue: page(() => true).length,
-      unread: listed().filter(({ read }) => !read).length,
-      undelivered: store.refused().length,
-      failed: listed().filter(({ state }) => state === 'set-aside').length,
-    }),
+    counts: () => ({ ...counts }),
     unreadSenders: () => [...new Set(listed().flatMap(mail => (mail.read ? [] : [mail.from])))],
     nextWork({ nowMs, ...query }) {
       const waits = waitsFor(query)
@@ -203,7 +212,8 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
       page(({ expires }) => expires !== undefined)
         .sort(({ expires: a = 0 }, { expires: b = 0 }) => a - b)
         .slice(0, limit),
-    unaddressed: (after, limit) => page(row => row.copies.length === 0 && row.ordinal > after, limit),
+    unaddressed: (after, limit) =>
+      unaddressed === 0 ? [] : page(row => row.copies.length === 0 && row.ordinal > after, limit),
     address: copies.address,
     waiting: copies.waiting,
     waitingRelays: copies.waitingRelays,
@@ -238,6 +248,22 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
     close() {},
   }
   return store
+}
+
+/** Counts each row of a table in, and out again once it is replaced or gone. */
+function counted<Row extends object>(table: Table<Row>, count: (row: Readonly<Row>, by: number) => void): void {
+  const { set, delete: remove } = table
+  const tally = (row: Readonly<Row> | undefined, by: number) => row && count(row, by)
+  for (const row of table.values()) tally(row, 1)
+  table.set = (key, row) => {
+    tally(table.get(key), -1)
+    tally(row, 1)
+    return set.call(table, key, row)
+  }
+  table.delete = key => {
+    tally(table.get(key), -1)
+    return remove.call(table, key)
+  }
 }
 
 const WAITING: ReadonlySet<string> = new Set(['new', 'working', 'failed'])
