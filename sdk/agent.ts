@@ -20,6 +20,7 @@ import { createInvites } from './invites/index.ts'
 import { createInviteLedger } from './invites/ledger.ts'
 import type { TakeUp } from './invites/take-up.ts'
 import { createLife } from './life.ts'
+import { loadSeldom } from './load-seldom.ts'
 import { createCompose, createComposeReceipt } from './mail/compose.ts'
 import { relaysNamed } from './mail/message.ts'
 import { createSealer } from './mail/seal.ts'
@@ -98,7 +99,7 @@ export type RunningAgent = Agent & { readonly obeying?: Obeying | undefined }
 
 /** An agent on given surroundings; `openAgent` finds these on a machine. */
 export function startAgent(given: StartOptions): RunningAgent {
-  const options = { ...given, signer: endingSigner(given.signer, () => import('./seldom.ts')) }
+  const options = { ...given, signer: endingSigner(given.signer, loadSeldom) }
   const { clock, timers, store, signer, telemetry = noTelemetry } = options
   const { pubkey } = signer
   const life = createLife(timers)
@@ -163,7 +164,7 @@ export function startAgent(given: StartOptions): RunningAgent {
   let loaded: Express | undefined
   const express: Express = {
     async send(mails) {
-      const { createExpress } = await import('./seldom.ts')
+      const { createExpress } = await loadSeldom()
       loaded ??= createExpress({ ...options, publish: pool.publish, onDelivery: arrivals.delivery })
       return loaded.send(mails)
     },
@@ -385,7 +386,7 @@ export function startAgent(given: StartOptions): RunningAgent {
   const since = { conclusions: { ...worker.conclusions }, lost: 0 }
   async function drainFor(how: DrainOptions & { readonly timeoutMs: number }): Promise<Drained> {
     const start = clock.monotonic()
-    const { drain } = await import('./seldom.ts')
+    const { drain } = await loadSeldom()
     return drain({ ...options, life, worker, rates, syncer, pool, clerk, counters, since }, { ...how, start })
   }
 
@@ -432,7 +433,7 @@ export function startAgent(given: StartOptions): RunningAgent {
     },
     ask: tracedAsk(createAsk(sender, asks), telemetry),
     async scatter(to, body, scatterOptions = {}) {
-      const { scatter } = await import('./seldom.ts')
+      const { scatter } = await loadSeldom()
       return scatter(sender, asks, { to, body, options: scatterOptions })
     },
     async send(to, body, send = {}) {

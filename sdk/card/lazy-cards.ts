@@ -1,9 +1,9 @@
-import { onDemand } from '../../platform/on-demand.ts'
+import { loadSeldom } from '../load-seldom.ts'
 import { keptEvent } from './kept-event.ts'
 import type { AgentCard } from './shape.ts'
 import type { AgentCards, CardsOptions } from './types.ts'
 
-export const loadCards = onDemand(() => import('../seldom.ts'))
+export const loadCards = loadSeldom
 
 /**
  * Cards that are loaded once there is one to publish, to set or to look for. Where the code cannot be fetched, a call rejects, and the

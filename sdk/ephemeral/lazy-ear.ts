@@ -1,9 +1,7 @@
-import { onDemand } from '../../platform/on-demand.ts'
+import { loadSeldom } from '../load-seldom.ts'
 import type { Ear, EarOptions } from './ear.ts'
 
 export { WRAPS } from './wraps.ts'
-
-const loadEar = onDemand(() => import('../seldom.ts'))
 
 /** An ear that is loaded when a program first listens; most never do. Where it cannot be fetched, the next change tries again. */
 export function lazyEar(options: EarOptions): Ear {
@@ -15,7 +13,7 @@ export function lazyEar(options: EarOptions): Ear {
       wants = now
       if (ear) ear.listen(...wants)
       else if (wants[0])
-        loadEar().then(
+        loadSeldom().then(
           ({ createEar }) => {
             ear ??= createEar(options)
             ear.listen(...wants)

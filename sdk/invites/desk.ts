@@ -1,5 +1,4 @@
 import { type Clock, seconds } from '../../platform/clock.ts'
-import { onDemand } from '../../platform/on-demand.ts'
 import type { Cancel, Timers } from '../../platform/timers.ts'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import type { Contact } from '../api.ts'
@@ -7,6 +6,7 @@ import type { ContactBook } from '../contacts/book.ts'
 import { freeName } from '../contacts/free-name.ts'
 import { ContactError } from '../errors.ts'
 import type { MaybePromise } from '../identity/signer.ts'
+import { loadSeldom } from '../load-seldom.ts'
 import type { Mail, MailStore, OutgoingMail, StoredMail } from '../mail/store.ts'
 import type { ReceiptState } from '../mail/types.ts'
 import { ACCEPT_INVITE } from './act.ts'
@@ -15,8 +15,6 @@ import type { InviteLedger } from './ledger.ts'
 const TOKEN = /^[0-9a-f]{32,64}$/
 /** A key that could not be asked for its signature is asked again after so long. */
 const AGAIN_MS = 30_000
-
-const loadAnswering = onDemand(() => import('../seldom.ts'))
 
 export interface InviteDeskOptions {
   readonly store: MailStore
@@ -89,7 +87,7 @@ export function createInviteDesk(options: InviteDeskOptions): InviteDesk {
     const onLeft = () => {
       lookAgain = true
     }
-    const loaded = await loadAnswering().catch(onLeft)
+    const loaded = await loadSeldom().catch(onLeft)
     await loaded?.answerInvites({ ...options, judge, onLeft })
   }
 

@@ -1,6 +1,7 @@
 import { seconds } from '../../platform/clock.ts'
 import type { Contact, Host } from '../api.ts'
 import type { Signer } from '../identity/signer.ts'
+import { loadSeldom } from '../load-seldom.ts'
 import { announceable } from '../relays/lists.ts'
 import type { Invite, InviteLedger } from './ledger.ts'
 import type { CreatedInvite, InviteTerms } from './make.ts'
@@ -58,7 +59,7 @@ export function createInvites(options: InvitesOptions): AgentInvites {
   return {
     async create({ relayCode = false, ...terms } = {}) {
       options.ensureOpen()
-      const { makeInvite } = await import('../seldom.ts')
+      const { makeInvite } = await loadSeldom()
       const code = relayCode ? await codeOf(options) : undefined
       options.ensureOpen()
       const { created, record } = makeInvite(self(), terms, code)
@@ -67,11 +68,11 @@ export function createInvites(options: InvitesOptions): AgentInvites {
     },
     async accept(text, { name: called } = {}) {
       options.ensureOpen()
-      const { takeUp } = await import('../seldom.ts')
+      const { takeUp } = await loadSeldom()
       const accepter = { ...self(), allowPrivate: options.allowPrivate, contacts: options.contacts() }
       const taken = takeUp(text, accepter, called)
       if (taken.join) {
-        const { joinRelay } = await import('../seldom.ts')
+        const { joinRelay } = await loadSeldom()
         await joinRelay(taken.join.relay, taken.join.claim, await doorOf(options))
         options.ensureOpen()
       }
@@ -84,12 +85,12 @@ export function createInvites(options: InvitesOptions): AgentInvites {
 }
 
 async function codeOf(options: InvitesOptions): Promise<string> {
-  const { requestRelayCode } = await import('../seldom.ts')
+  const { requestRelayCode } = await loadSeldom()
   const [first = ''] = announceable(options.relays())
   return requestRelayCode(first, await doorOf(options))
 }
 
 async function doorOf(options: InvitesOptions): Promise<RelayDoor> {
-  const { createConnect } = await import('../seldom.ts')
+  const { createConnect } = await loadSeldom()
   return { signer: options.signer, clock: options.clock, timers: options.timers, connect: createConnect(options) }
 }

@@ -1,5 +1,4 @@
 import type { Clock } from '../../platform/clock.ts'
-import { onDemand } from '../../platform/on-demand.ts'
 import type { Random } from '../../platform/random.ts'
 import type { Timers } from '../../platform/timers.ts'
 import type { Verifier } from '../../platform/verifier.ts'
@@ -7,6 +6,7 @@ import type { Cursor } from '../../protocol/cursor.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import { type Filter, type FilterJson, parseFilter } from '../../protocol/filter.ts'
 import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
+import { loadSeldom } from '../load-seldom.ts'
 import type { Link } from './link.ts'
 import { createLogFeed, type DialectFeed } from './log-feed.ts'
 
@@ -82,7 +82,7 @@ export interface Progress {
 const RATED_MS = 1_000
 
 /** Few relays that agents use need it. */
-export const loadTimeFeed = onDemand(() => import('../seldom.ts'))
+export const loadTimeFeed = loadSeldom
 
 /** One standing query at one relay, resumed on every connection from where the last one ended. */
 export interface Feed {

@@ -4,7 +4,6 @@ import type { FilterJson } from '../../protocol/filter.ts'
 import { MESSAGE } from '../../protocol/kinds.ts'
 import type { Host, RelayStatus } from '../api.ts'
 import { isRefusal } from '../health/complete.ts'
-import { createAcknowledged } from '../link/acknowledged.ts'
 import { type Answer, askLink } from '../link/ask.ts'
 import type { Authenticate } from '../link/authenticator.ts'
 import { createFeed, type Dialect, type Feed, type FeedSink } from '../link/feed.ts'
@@ -16,6 +15,7 @@ import type { Side } from '../link/reconcile.ts'
 import { createInOrder } from './in-order.ts'
 import { feedKey, inboxFilter } from './inbox-feed.ts'
 import { createLane, type LaneOptions } from './lane.ts'
+import { lazyAcknowledged } from './lazy-acknowledged.ts'
 import { readMail } from './receive.ts'
 import type { Sealer } from './seal.ts'
 import type { FeedKey, MailBatch, MailStore, Outcome } from './store.ts'
@@ -192,7 +192,7 @@ export function createRoute(options: RouteOptions): Route {
   }
 
   const lane = createLane({ ...options, link, epoch: () => feed.epoch })
-  const acknowledged = createAcknowledged({
+  const acknowledged = lazyAcknowledged({
     ...options,
     link,
     filter,

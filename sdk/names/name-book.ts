@@ -1,9 +1,9 @@
 import type { Clock } from '../../platform/clock.ts'
-import { onDemand } from '../../platform/on-demand.ts'
 import type { WebGet } from '../../platform/web-get.ts'
 import { isHex64 } from '../../protocol/hex.ts'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import { NameLookupError } from '../errors.ts'
+import { loadSeldom } from '../load-seldom.ts'
 import type { Shelf } from '../shelf.ts'
 import type { Found, InternetName } from './internet-name.ts'
 
@@ -15,8 +15,6 @@ const READ_FRESH_MS = 2_000
 /** A domain that does not answer is believed for so long in what it said last. */
 const KEPT_MS = 30 * 86_400_000
 const MAX_KEPT = 500
-
-const loadAskDomain = onDemand(() => import('../seldom.ts'))
 
 export interface NameBookOptions {
   readonly shelf: Shelf
@@ -65,7 +63,7 @@ export function createNameBook({ shelf, clock, get, allowPrivate }: NameBookOpti
     let found: Found | undefined
     try {
       if (get === undefined) throw new Error('this host has no way to ask')
-      const { askDomain } = await loadAskDomain()
+      const { askDomain } = await loadSeldom()
       found = await askDomain(asked, { get, allowPrivate })
     } catch (cause) {
       // Who was found there before is still who was meant: the domain is away, it has not changed its mind.

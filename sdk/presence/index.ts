@@ -1,9 +1,9 @@
 import type { Clock } from '../../platform/clock.ts'
-import { onDemand } from '../../platform/on-demand.ts'
 import type { Cancel, Timers } from '../../platform/timers.ts'
 import type { Signer } from '../identity/signer.ts'
 import type { Lines } from '../link/lines.ts'
 import type { RelayAnswer } from '../link/relay-answer.ts'
+import { loadSeldom } from '../load-seldom.ts'
 import type { Observation, Presence } from './observer.ts'
 import type { OwnPresence } from './own.ts'
 import type { PresenceStatus } from './status.ts'
@@ -43,7 +43,7 @@ export interface RunningPresence extends AgentPresence {
 const PATIENCE_MS = 3_000
 const LOAD_AGAIN_MS = 5_000
 
-export const loadObserver = onDemand(() => import('../seldom.ts'))
+export const loadObserver = loadSeldom
 
 export function createPresence(options: PresenceOptions): RunningPresence {
   const { timers, session, resolve } = options

@@ -1,8 +1,8 @@
-import { onDemand } from '../../platform/on-demand.ts'
 import { UNREACHED } from '../link/questions.ts'
+import { loadSeldom } from '../load-seldom.ts'
 import type { Addressed, Couriers, CouriersOptions } from './couriers.ts'
 
-export const loadCouriers = onDemand(() => import('../seldom.ts'))
+export const loadCouriers = loadSeldom
 
 /** Couriers that are loaded once something is for a foreign relay. Where they cannot be fetched, the next kick tries again. */
 export function lazyCouriers(options: CouriersOptions): Couriers {

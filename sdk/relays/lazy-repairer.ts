@@ -1,7 +1,7 @@
-import { onDemand } from '../../platform/on-demand.ts'
+import { loadSeldom } from '../load-seldom.ts'
 import { keepSuspected, type Repairer, type RepairerOptions, suspected } from './suspicion.ts'
 
-export const loadRepairer = onDemand(() => import('../seldom.ts'))
+export const loadRepairer = loadSeldom
 
 /**
  * A repairer that is loaded at the first suspicion. The suspicion is stored at once, so that it stands where the code cannot be

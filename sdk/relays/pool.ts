@@ -1,10 +1,10 @@
-import { onDemand } from '../../platform/on-demand.ts'
 import type { EventTemplate, NostrEvent } from '../../protocol/event.ts'
 import { MESSAGE } from '../../protocol/kinds.ts'
 import type { Contact, DiscoveryStatus, Host, RelayStatus } from '../api.ts'
 import type { Authenticate } from '../link/authenticator.ts'
 import { createLines, type Lines } from '../link/lines.ts'
 import type { PublishOutcome } from '../link/questions.ts'
+import { loadSeldom } from '../load-seldom.ts'
 import type { LaneOptions } from '../mail/lane.ts'
 import { createOutbox } from '../mail/outbox.ts'
 import { createRoute, type Route } from '../mail/route.ts'
@@ -110,7 +110,7 @@ export interface Pool {
 /** What a relay said of an event that was offered to it. */
 export type Told = PublishOutcome & { readonly relay: string }
 
-export const loadVisits = onDemand(() => import('../seldom.ts'))
+export const loadVisits = loadSeldom
 
 export function createPool(options: PoolOptions): Pool {
   const { store, clock, timers, pubkey } = options

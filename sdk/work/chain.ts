@@ -1,13 +1,11 @@
-import { onDemand } from '../../platform/on-demand.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import { isInitiating, mayReply } from '../acts.ts'
 import { ChainError } from '../errors.ts'
+import { loadSeldom } from '../load-seldom.ts'
 import type { MailStore, StoredMail } from '../mail/store.ts'
 import type { Amounts } from '../mail/types.ts'
 
 export const MAX_HOPS = 5
-
-const loadAncestors = onDemand(() => import('../seldom.ts'))
 
 /** Where a message stands: who is behind it, how far the chain went, what it may still use. */
 export interface ChainOptions {
@@ -27,7 +25,7 @@ export async function chainFault(mail: StoredMail, loops: boolean, options: Chai
     return `hops: the chain has ${mail.hop} hops, at most ${options.maxHops} are allowed`
   if (!loops || !isInitiating(mail.act)) return undefined
   if (mail.root === undefined && mail.replyTo === undefined) return undefined
-  const { ownAncestor } = await loadAncestors()
+  const { ownAncestor } = await loadSeldom()
   const own = await ownAncestor(mail, options)
   return own === undefined ? undefined : `loop: this agent is in the chain already, by its message ${own}`
 }

@@ -1,10 +1,8 @@
-import { onDemand } from '../../platform/on-demand.ts'
 import type { Pace } from '../../platform/pace.ts'
+import { loadSeldom } from '../load-seldom.ts'
 import { isPassing } from './ending.ts'
 import type { OutcomeOptions, WriteOutcome } from './outcome.ts'
 import type { WorkOf } from './work-of.ts'
-
-const loadRefusing = onDemand(() => import('../seldom.ts'))
 
 export interface UnknownActsOptions extends Pick<OutcomeOptions, 'store' | 'isClosed'> {
   readonly write: WriteOutcome
@@ -44,7 +42,7 @@ export function createUnknownActs(options: UnknownActsOptions): UnknownActs {
       refusing = true
       isStirred = false
       try {
-        const loaded = await loadRefusing().catch(onLeft)
+        const loaded = await loadSeldom().catch(onLeft)
         // Closed while it was loaded: the store is gone.
         if (!isClosed()) await loaded?.refuseUnknown({ ...options, passedOver, onLeft })
       } catch (error) {
