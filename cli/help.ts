@@ -97,8 +97,9 @@ export function verbHelp(verb: VerbName, { paint, width }: Page): string {
 export function optionRows(options: Readonly<Record<string, OptionSpec>>): [string, string][] {
   return Object.entries(options).map(([name, option]) => {
     const short = option.short === undefined ? '' : `, -${option.short}`
-    const value = option.type === 'flag' ? '' : ` ${option.value ?? 'VALUE'}`
-    const standard = option.default === undefined ? '' : ` (default: ${option.default})`
+    const isTime = option.type === 'seconds'
+    const value = option.type === 'flag' ? '' : isTime ? ' SECONDS' : ` ${option.value ?? 'VALUE'}`
+    const standard = option.default === undefined ? '' : ` (default: ${option.default}${isTime ? ' s' : ''})`
     return [`--${name}${short}${value}`, `${option.help}${standard}`]
   })
 }

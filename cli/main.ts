@@ -53,6 +53,9 @@ async function profilesHint(error: unknown, { env }: CliHost): Promise<string | 
   const { listProfiles, profilesRoot } = await import('../sdk/index.ts')
   const names = listProfiles(profilesRoot(env)).map(({ home }) => basename(home))
   if (names.length === 0) return undefined
+  const wanted = /[/\\]([^/\\]+); create one/.exec(error instanceof Error ? error.message : '')?.[1]
+  const meant = wanted === undefined ? undefined : nearest(wanted, names)
+  if (meant !== undefined) return `did you mean --as ${meant}? Profiles here: ${names.slice(0, MAX_NAMES).join(', ')}`
   const more = names.length > MAX_NAMES ? ', …' : ''
   return `--as chooses one that is there: ${names.slice(0, MAX_NAMES).join(', ')}${more}`
 }
@@ -88,7 +91,7 @@ function runHelp(args: readonly string[], out: Output): Promise<ExitCode> | Exit
 }
 
 function showFirstScreen(out: Output): ExitCode {
-  out.result(firstScreen(out), { verbs: VERBS })
+  out.result(out.commands(firstScreen(out)), { verbs: VERBS })
   return EXIT.ok
 }
 
@@ -96,7 +99,7 @@ async function showHelp(out: Output, verb?: VerbName): Promise<ExitCode> {
   // Loaded by who asks for it.
   const output = verb !== undefined && out.json ? (await import('./schemas/index.ts')).OUTPUTS[verb] : undefined
   out.result(
-    verb === undefined ? overview(out) : verbHelp(verb, out),
+    out.commands(verb === undefined ? overview(out) : verbHelp(verb, out)),
     verb === undefined ? { verbs: VERBS } : { verb, ...VERBS[verb], ...(output === undefined ? {} : { output }) },
   )
   return EXIT.ok
@@ -122,7 +125,7 @@ function noVerb(first: string, rest: readonly string[], out: Output): ExitCode {
 function showFamily(first: string, out: Output): ExitCode {
   const text = familyHelp(first, out)
   if (text === undefined) throw unknownVerb(first)
-  out.result(text, {
+  out.result(out.commands(text), {
     verbs: Object.fromEntries(Object.entries(VERBS).filter(([verb]) => verb.startsWith(`${first} `))),
   })
   return EXIT.ok
@@ -134,11 +137,29 @@ function showVersion(out: Output): ExitCode {
 }
 
 function unknownVerb(word: string): UsageError {
+  const instead = Object.hasOwn(INSTEAD, word) ? INSTEAD[word] : undefined
+  if (instead !== undefined) return new UsageError(`there is no verb ${JSON.stringify(word)}`, `try: ${instead}`)
   const meant = nearest(word, Object.keys(VERBS))
   return new UsageError(
     `there is no verb ${JSON.stringify(word)}${meant === undefined ? '' : `; did you mean ${meant}?`}`,
     'posthorn help lists them all',
   )
+}
+
+/** Words that people try, and what does it here. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  ask: 'posthorn send <to> <question> --act request --wait 60 (sends, and waits 60 s for the answer)',
+  reply: 'posthorn mark <id> done|failed|rejected [reason]; a program answers with a handler, or posthorn watch --exec',
+  list: 'posthorn inbox',
+  ls: 'posthorn inbox',
+  sent: 'posthorn receipts <id>',
+  profiles: 'posthorn contact list; --as NAME chooses a profile of this machine',
+  contacts: 'posthorn contact list',
+  start: 'posthorn relay, or posthorn watch --exec CMD for an agent',
+  serve: 'posthorn relay',
+  listen: 'posthorn watch --exec CMD, or posthorn inbox --follow',
+  handle: 'posthorn watch --exec CMD',
+  board: 'posthorn state get <key> --of <who>; boards are written by programs (docs/guide.md)',
 }
 
 function hasFlag(argv: readonly string[], flag: string): boolean {

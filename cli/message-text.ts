@@ -45,7 +45,7 @@ export function messageLine(entry: InboxEntry, nowSeconds: number, width: number
     escapeLine(entry.act, 16).padEnd(8),
   ].join('  ')
   // What nobody has worked on has no state worth telling.
-  const state = entry.state === 'new' ? '' : `[${entry.state}] `
+  const state = entry.state === 'new' ? '' : `[${STATES[entry.state]}] `
   const body = `${state}${bodyOf(entry)}`
   const room = Math.max(20, width - head.length - 2)
   return entry.read ? paint.dim(`${head}  ${escapeLine(body, room)}`) : `${head}  ${escapeLine(body, room)}`
@@ -66,11 +66,21 @@ export function messagePage(entry: InboxEntry, nowSeconds: number, paint: Paint)
     ['act', `${escapeLine(entry.act)}, ${entry.wrap ? 'sealed and wrapped' : entry.private ? 'sealed' : 'public'}`],
     ['id', entry.id],
     ['answers', entry.replyTo],
-    ['state', entry.state === 'new' ? undefined : entry.state],
+    ['state', entry.state === 'new' ? undefined : STATES[entry.state]],
     ['error', entry.error === undefined ? undefined : escapeLine(entry.error)],
   ]
   const lines = facts.flatMap(([name, value]) => (value === undefined ? [] : [`${paint.dim(name.padEnd(8))} ${value}`]))
   return [...lines, '', escapeText(entry.text)].join('\n')
+}
+
+/** What a person is shown of a state. `failed` is an attempt: another one follows. */
+const STATES: Readonly<Record<InboxEntry['state'], string>> = {
+  new: 'new',
+  working: 'working',
+  done: 'done',
+  failed: 'to be tried again',
+  'set-aside': 'dead letter',
+  dropped: 'dropped',
 }
 
 const bodyOf = (entry: InboxEntry): string =>

@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream'
 import { errorCode, messageOf } from './errors.ts'
+import { ownCommand } from './own-command.ts'
 import { escapeText, safeJson } from './text.ts'
 
 /** Colours that become plain text where colour is not wanted. */
@@ -21,8 +22,10 @@ export interface Output {
   result(human: string, fields: Readonly<Record<string, unknown>>): void
   /** One line of data that is JSON in both modes, such as an event. */
   line(value: unknown): void
-  /** For people; silent under `--quiet`. */
+  /** For people; silent under `--quiet`. Commands in it are named as the reader has to type them. */
   say(text: string): void
+  /** Names the commands in a text of ours as the reader has to type them: `npx posthorn …` where npx started this process. */
+  commands(text: string): string
   /** An error, in both modes on stderr. */
   fail(verb: string | undefined, error: unknown, hint?: string): void
   /** Colours for stdout. */
@@ -40,6 +43,9 @@ export interface OutputOptions {
   readonly noColor: boolean
 }
 
+/** A command of ours in a text, not yet named by what starts it. */
+const COMMAND = /(^|[^\w./@-])(?<!(?:npx|exec|yarn|run) )posthorn (?=[a-z<])/gm
+
 /** Columns of a terminal that does not tell, or says 0. */
 const WIDTH = 80
 
@@ -50,21 +56,25 @@ export function createOutput(options: OutputOptions): Output {
   const writeLine = (stream: Writable, text: string): void => {
     stream.write(`${text}\n`)
   }
+  const command = ownCommand(env)
+  const commands = (text: string) =>
+    command === 'posthorn' ? text : text.replace(COMMAND, (_, before: string) => `${before}${command} `)
   return {
     json,
+    commands,
     interactive: !json && stdout.isTTY === true,
     width: stdout.isTTY === true ? stdout.columns || WIDTH : Number.POSITIVE_INFINITY,
     result: (human, fields) => writeLine(stdout, json ? safeJson({ v: 1, ...fields }) : human),
     line: value => writeLine(stdout, safeJson(value)),
     say: text => {
-      if (!quiet) writeLine(stderr, text)
+      if (!quiet) writeLine(stderr, commands(text))
     },
     fail: (verb, error, hint) => {
-      const message = messageOf(error)
+      const message = commands(messageOf(error))
       if (json) {
         writeLine(
           stderr,
-          safeJson({ v: 1, error: { code: errorCode(error), message, ...(hint === undefined ? {} : { hint }) } }),
+          safeJson({ v: 1, error: { code: errorCode(error), message, ...(hint === undefined ? {} : { hint: commands(hint) }) } }),
         )
         return
       }
@@ -72,7 +82,7 @@ export function createOutput(options: OutputOptions): Output {
         stderr,
         `${paintTalk.red(verb === undefined ? 'posthorn:' : `posthorn ${verb}:`)} ${escapeText(message)}`,
       )
-      if (hint !== undefined) writeLine(stderr, `  ${escapeText(hint)}`)
+      if (hint !== undefined) writeLine(stderr, `  ${escapeText(commands(hint))}`)
       if (env['POSTHORN_DEBUG'] && error instanceof Error) writeLine(stderr, escapeText(String(error.stack)))
     },
     paint: createPaint(colourAllowed && stdout.isTTY === true),

@@ -34,7 +34,7 @@ const LOCKFILES: readonly (readonly [PackageManager, string])[] = [
 ]
 
 const AGAIN: Readonly<Record<PackageManager, string>> = {
-  npm: 'npm install --include=optional --foreground-scripts',
+  npm: 'npm ci --include=optional --foreground-scripts',
   pnpm: 'pnpm install --force',
   yarn: 'yarn install',
   bun: 'bun install',
@@ -56,7 +56,7 @@ export function missingOnNode20(cause: MissingCause, manager: PackageManager, no
   return [
     `No SQLite for Node ${node}: the package better-sqlite3-node20 does not load, ${WHY[cause]}.`,
     '  Without any build: use Node 22 or later.',
-    '  On Node 20 its install script downloads a binary from github.com, or compiles one: that needs Python 3, make and a C++ compiler.',
+    '  On Node 20 its install script downloads a binary from github.com, or compiles one: that needs Python 3, make and a C++ compiler, and node-gyp downloads Node’s headers from nodejs.org.',
     `  With ${manager}: ${cause === 'absent' ? AGAIN[manager] : BUILD[manager]}`,
   ].join('\n')
 }

@@ -49,7 +49,9 @@ export const agents: Command<'agents'> = context =>
         presence: agent.presence === undefined ? null : presenceFields(agent.presence, agent.contact),
       })
     if (found.length > 0) return EXIT.ok
-    out.say(cards.length > 0 ? 'nobody is awake' : 'nobody fits; agents show themselves once they have started')
+    out.say(
+      cards.length > 0 ? 'no agent of these is awake' : 'no card fits; an agent publishes its card at its first start',
+    )
     return EXIT.empty
   })
 
@@ -62,7 +64,7 @@ function agentText({ card, pubkey, contact, presence }: Agent, now: number, pain
   const skills = card.skills.slice(0, SKILLS_SHOWN).map(({ id }) => escapeLine(id, 30))
   const more = card.skills.length > SKILLS_SHOWN ? [`and ${card.skills.length - SKILLS_SHOWN} more`] : []
   return [
-    `${paint.bold(whoText(pubkey, contact, card.name))}  ${stateText(presence?.state ?? 'unknown', paint)}${doing === '' ? '' : `  ${doing}`}`,
+    `${paint.bold(whoText(pubkey, contact, card.name))}  ${presence === undefined ? paint.dim('no presence published') : stateText(presence.state, paint)}${doing === '' ? '' : `  ${doing}`}`,
     ...(card.description === '' ? [] : [`  “${escapeLine(card.description, 160)}”`]),
     ...(skills.length === 0 ? [] : [`  skills  ${[...skills, ...more].join(', ')}`]),
   ].join('\n')

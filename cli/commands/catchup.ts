@@ -1,4 +1,12 @@
-import { type Agent, type HealthFacts, type Profile, readRecordFacts, type SyncSummary } from '../../sdk/index.ts'
+import {
+  type Agent,
+  type Delivery,
+  type HealthFacts,
+  type Profile,
+  readHome,
+  readRecordFacts,
+  type SyncSummary,
+} from '../../sdk/index.ts'
 import type { Command } from '../context.ts'
 import { hintOfReason } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
@@ -13,6 +21,7 @@ import { bytesText, escapeText, plural } from '../text.ts'
 export const catchup: Command<'catchup'> = async context => {
   const { options, out, env, timers, signal } = context
   const profile = chosenProfile(options, env)
+  const before = queuedIn(profile.home)
   const mailbox = await openMailbox({
     home: profile.home,
     relays: givenRelays(options.relay),
@@ -36,9 +45,11 @@ export const catchup: Command<'catchup'> = async context => {
     const facts = factsOf(mailbox, profile, true)
     const { unread = 0, queue = 0 } = facts
     const health = healthFields(facts)
-    out.result([summaryText(summary), ...waitingLines(facts)].join('\n'), {
+    const wentOut = before.filter(id => isWithRelay(mailbox.delivery(id))).length
+    out.result([summaryText(summary), ...wentOutLines(wentOut), ...waitingLines(facts)].join('\n'), {
       running: false,
       ...summary,
+      wentOut,
       unread,
       queue,
       ...health,
@@ -61,6 +72,30 @@ async function publishState(agent: Agent, { home, pubkey }: Profile, ms: number)
   if (waiting.some(({ kind }) => kind === 'state')) await state.flush(ms)
   if (waiting.some(({ kind }) => kind === 'private')) await state.private.flush(ms)
 }
+
+/** Queued messages that are looked at, the oldest first. */
+const MAX_QUEUED = 1_000
+
+/** Ids of what waits to be sent. Empty also where that cannot be read: opening the home says why. */
+function queuedIn(home: string): readonly string[] {
+  try {
+    const view = readHome(home)
+    try {
+      return view.queued(MAX_QUEUED).map(({ id }) => id)
+    } finally {
+      view.close()
+    }
+  } catch {
+    return []
+  }
+}
+
+const NOT_OUT: readonly string[] = ['queued', 'refused', 'expired', 'undeliverable'] satisfies Delivery['state'][]
+const isWithRelay = (delivery: Delivery | undefined): boolean =>
+  delivery !== undefined && !NOT_OUT.includes(delivery.state)
+
+const wentOutLines = (count: number): string[] =>
+  count === 0 ? [] : [`  ${plural(count, 'queued message')} of yours went out`]
 
 /** What did not go out, for a summary that is about what came in. */
 function waitingLines({ queue = 0, undelivered = 0, records = [] }: HealthFacts): string[] {

@@ -1,4 +1,5 @@
 import { seconds } from '../../platform/clock.ts'
+import { loadDriver } from '../../platform/sqlite-driver.ts'
 import { loadTier } from '../../platform/verifier-tier.ts'
 import { allWell, npubOf, type Profile } from '../../sdk/index.ts'
 import type { Command } from '../context.ts'
@@ -6,9 +7,9 @@ import type { Finding, Level } from '../doctor/finding.ts'
 import { lookAtFiles, lookAtKey, lookAtSpool, lookAtWaiting, openHome } from '../doctor/home.ts'
 import { visitRelay } from '../doctor/relay.ts'
 import { lookAtWake } from '../doctor/wake.ts'
-import { explain } from '../errors.ts'
+import { explain, messageOf } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
-import type { Paint } from '../output.ts'
+import type { Output, Paint } from '../output.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
 import { connectAs } from '../relay-client.ts'
@@ -20,7 +21,7 @@ export const doctor: Command<'doctor'> = async context => {
   const findings = await examine(context)
   const failed = findings.find(({ level }) => level === 'fail')
   const isWell = allWell(findings.filter(({ level }) => level !== 'ok'))
-  out.result(findings.map(finding => shown(finding, out.paint)).join('\n'), {
+  out.result(findings.map(finding => shown(finding, out)).join('\n'), {
     ok: failed === undefined,
     allWell: isWell,
     findings: findings.map(({ exit, ...finding }) => finding),
@@ -34,7 +35,8 @@ async function examine(context: Parameters<typeof doctor>[0]): Promise<readonly 
   const passphrase = passphraseOf(context)
   const profile = findProfile(() => chosenProfile(options, env))
   const verifier = await lookAtVerifier()
-  if ('finding' in profile) return [profile.finding, verifier]
+  const sqlite = lookAtDriver()
+  if ('finding' in profile) return [profile.finding, ...sqlite, verifier]
   const { name, pubkey } = profile.found
   const onDisk = openHome(profile.found)
   const { view } = onDisk
@@ -61,7 +63,9 @@ async function examine(context: Parameters<typeof doctor>[0]): Promise<readonly 
       { check: 'profile', level: 'ok', what: `${name}, ${npubOf(pubkey)}` },
       key,
       lookAtFiles(profile.found),
-      ...onDisk.findings,
+      ...sqlite,
+      // Without a driver each file is unreadable, and for one reason.
+      ...(sqlite.length > 0 ? [] : onDisk.findings),
       ...visits.flat(),
       ...lookAtWaiting(onDisk, seconds(clock)),
       lookAtSpool(profile.found, clock.now()),
@@ -84,6 +88,27 @@ function findProfile(read: () => Profile): { readonly found: Profile } | { reado
   }
 }
 
+/** Nothing can be kept without the SQLite driver. Empty: it loads. */
+function lookAtDriver(): readonly Finding[] {
+  try {
+    loadDriver()
+    return []
+  } catch (error) {
+    const [what = '', ...advice] = messageOf(error).split('\n')
+    const step = advice.map(line => line.trim()).join(' ')
+    return [
+      {
+        check: 'sqlite',
+        level: 'fail',
+        code: 'driver-missing',
+        what,
+        ...(step === '' ? {} : { do: step }),
+        exit: EXIT.failure,
+      },
+    ]
+  }
+}
+
 async function lookAtVerifier(): Promise<Finding> {
   const { tier, passedOver } = await loadTier('auto')
   const what = [tier, ...passedOver.map(why => `not ${why}`)].join('; ')
@@ -103,8 +128,8 @@ const MARKS: Readonly<Record<Level, (paint: Paint) => string>> = {
   fail: paint => paint.red('FAIL'),
 }
 
-function shown({ check, level, about, what, do: advice }: Finding, paint: Paint): string {
+function shown({ check, level, about, what, do: advice }: Finding, { paint, commands }: Output): string {
   const subject = about === undefined ? '' : `${escapeText(about)}: `
   const line = `${MARKS[level](paint)}  ${check.padEnd(9)}  ${subject}${escapeText(what)}`
-  return advice === undefined ? line : `${line}\n${' '.repeat(17)}${escapeText(advice)}`
+  return advice === undefined ? line : `${line}\n${' '.repeat(17)}${escapeText(commands(advice))}`
 }

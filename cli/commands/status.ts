@@ -44,7 +44,9 @@ export const status: Command<'status'> = async context => {
         : [
             `  refused ${plural(undelivered, 'sent message')} given up: the relays of their recipient did not take them`,
           ]),
-      ...(failed === 0 ? [] : [`  failed  ${plural(failed, 'message')} given up: no handler worked them off`]),
+      ...(failed === 0
+        ? []
+        : [`  failed  ${plural(failed, 'received message')} in the dead letters: every attempt of the handler failed`]),
       ...(facts.records ?? []).map(recordLine),
       ...(unwritable === undefined ? [] : [`  disk    ${out.paint.red(escapeLine(unwritable, ERROR_WIDTH))}`]),
       ...(isRunning ? [`  agent   ${RUNNING}`] : []),

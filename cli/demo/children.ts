@@ -90,8 +90,22 @@ async function listeningAt(child: ChildProcess): Promise<string> {
   child.stdout.resume()
   const json = parseJson(first)
   const url = json.ok && isRecord(json.value) ? own(json.value, 'listening') : undefined
-  see(typeof url === 'string', `the relay did not start: ${errors.join('').trim() || first}`)
+  see(typeof url === 'string', `the relay did not start: ${reasonIn(errors.join('')) || first}`)
   return url
+}
+
+/** What a child with --json wrote of its error, as a person reads it. */
+function reasonIn(text: string): string {
+  return text
+    .trim()
+    .split('\n')
+    .map(line => {
+      const json = parseJson(line)
+      const error = json.ok && isRecord(json.value) ? own(json.value, 'error') : undefined
+      const message = isRecord(error) ? own(error, 'message') : error
+      return typeof message === 'string' ? message : line
+    })
+    .join('\n')
 }
 
 function agentChild(child: ChildProcess): AgentChild {

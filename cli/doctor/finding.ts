@@ -9,6 +9,7 @@ export interface Finding {
     | 'profile'
     | 'key'
     | 'files'
+    | 'sqlite'
     | 'mail'
     | 'proxy'
     | 'relay'

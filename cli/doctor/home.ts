@@ -244,7 +244,7 @@ type Area = 'outbox' | 'inbox' | 'strangers' | 'state'
 
 const AREAS: Readonly<Record<Area, { readonly codes: readonly ProblemCode[]; readonly fine: string }>> = {
   outbox: { codes: ['mail-waiting', 'mail-undelivered'], fine: 'empty' },
-  inbox: { codes: ['mail-failed'], fine: 'no message was given up' },
+  inbox: { codes: ['mail-failed'], fine: 'no dead letters' },
   strangers: { codes: ['senders-unknown'], fine: 'none unanswered' },
   state: { codes: ['state-waiting', 'document-waiting', 'card-waiting'], fine: 'nothing waits to be published' },
 }

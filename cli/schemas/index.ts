@@ -118,7 +118,7 @@ export const OUTPUTS: Readonly<Partial<Record<VerbName, Schema>>> = {
   ),
   catchup: either(
     line({ running: { const: true }, unread: count, queue: count, ...health }),
-    line({ running: { const: false }, ...summary, unread: count, queue: count, ...health }),
+    line({ running: { const: false }, ...summary, wentOut: count, unread: count, queue: count, ...health }),
   ),
   watch: line(
     {

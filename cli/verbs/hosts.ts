@@ -66,7 +66,7 @@ export const HOST_VERBS = {
       ...DIR,
       ...PASSPHRASE,
       ...HOST,
-      wait: { type: 'seconds', value: 'S', default: 0, help: 'wait so long for mail' },
+      wait: { type: 'seconds', value: 'S', default: 0, help: 'wait at most this long for mail' },
       thread: { type: 'text', value: 'ID', help: 'the session: with codex, the thread to queue the notice for' },
       parent: { type: 'text', value: 'PID', help: 'end with this process; hooks and plugins find it by themselves' },
     },

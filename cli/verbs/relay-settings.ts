@@ -49,7 +49,7 @@ export const RELAY_SETTINGS = {
     is: ['asked', 'always'],
     default: 'asked',
     env: ['POSTHORN_EOSE_HINTS'],
-    help: 'who gets a third element in EOSE: clients that sent since_seq or chose nostr-seq (asked), or all (NIP-67)',
+    help: 'which clients get the third element of EOSE (NIP-67): “asked”, those that sent since_seq or chose the subprotocol nostr-seq; “always”, every client',
   },
   members: {
     type: 'flag',

@@ -10,8 +10,11 @@ import type { Shelf } from '../shelf.ts'
 /** The people and agents somebody knows by name, kept on a shelf. Other programs of the same home may change it, too. */
 export interface ContactBook {
   list(): readonly Contact[]
-  /** Adds, or gives a known key another name; relays it was known by stay where none are given. Throws {@link ContactError} if the name is another's. */
-  put(contact: Contact): void
+  /**
+   * Adds, or gives a known key another name; relays it was known by stay where none are given. Throws {@link ContactError} if the name is
+   * another's, also that of one `around`: a profile of this machine.
+   */
+  put(contact: Contact, around?: readonly Contact[]): void
   /** False if there is no such key. */
   remove(pubkey: string): boolean
 }
@@ -40,15 +43,15 @@ export function createContactBook(shelf: Shelf, clock: Clock): ContactBook {
 
   return {
     list: () => (clock.monotonic() - readAt < FRESH_MS ? contacts : read()),
-    put({ name, pubkey, relays = [] }) {
+    put({ name, pubkey, relays = [] }, around = []) {
       checkName(name)
       const before = read()
       const others = before.filter(each => each.pubkey !== pubkey)
       const known = before.find(each => each.pubkey === pubkey)?.relays
-      if (others.some(each => each.name === name))
+      if ([...others, ...around].some(each => each.name === name && each.pubkey !== pubkey))
         throw new ContactError(
           'contact-exists',
-          `there is another contact called ${name}; remove it, or choose another name.`,
+          `another contact, or profile of this machine, is called ${name}; choose another name.`,
         )
       if (others.length >= MAX_CONTACTS)
         throw new ContactError('contacts-full', `there are ${MAX_CONTACTS} contacts; remove some first.`)

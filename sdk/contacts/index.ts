@@ -40,7 +40,7 @@ export function createContacts({ book, requests, around, resolve, find, onAdded 
     find: async who => find(who),
     add(name, who, { relays = relaysIn(who) } = {}) {
       const pubkey = resolve(who)
-      book.put({ name, pubkey, relays })
+      book.put({ name, pubkey, relays }, around())
       requests.accept(pubkey)
       if (relays.length > 0) onAdded(pubkey)
     },

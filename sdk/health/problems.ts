@@ -169,7 +169,7 @@ function mailProblems({ queue = 0, undelivered = 0, failed = 0, unknownSenders =
     ...warn(
       failed,
       'mail-failed',
-      `${plural(failed, 'received message')} that no handler could work off: given up`,
+      `${plural(failed, 'received message')} in the dead letters: every attempt of the handler failed`,
       'agent.deadLetters lists, retries or drops them; posthorn inbox shows why',
     ),
     ...warn(

@@ -52,6 +52,9 @@ test('each message says what is missing, what needs no build, and a command of t
       const text = missingOnNode20(cause, manager, '20.19.0')
       expect(text).toContain('use Node 22 or later')
       expect(text).toContain('Python 3, make and a C++ compiler')
+      expect(text).toContain('headers')
+      // It writes the lockfile anew, without what keeps npm from compiling the other driver.
+      expect(text).not.toContain('npm install --include')
       expect(text).toContain(`With ${manager}: `)
       if (manager !== 'npm') expect(text.split('With')[1]).not.toContain('npm rebuild')
     }
