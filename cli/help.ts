@@ -67,7 +67,7 @@ export function overview({ paint, width }: Page): string {
       width,
     ),
     '',
-    'posthorn help <verb> tells more. Results go to stdout, everything else to stderr.',
+    'posthorn help <verb> says more. Results go to stdout, everything else to stderr.',
   ].join('\n')
 }
 

@@ -74,7 +74,10 @@ export function createOutput(options: OutputOptions): Output {
       if (json) {
         writeLine(
           stderr,
-          safeJson({ v: 1, error: { code: errorCode(error), message, ...(hint === undefined ? {} : { hint: commands(hint) }) } }),
+          safeJson({
+            v: 1,
+            error: { code: errorCode(error), message, ...(hint === undefined ? {} : { hint: commands(hint) }) },
+          }),
         )
         return
       }

@@ -49,7 +49,9 @@ async function offer(
       onUrl(url) {
         out.result(url, { connect: url })
         if (out.interactive) void qrText(url).then(out.say)
-        out.say('take this to your signer within five minutes; whoever answers it becomes the signer of this profile')
+        out.say(
+          'take this to your signer within five minutes; the program that answers it becomes the signer of this profile',
+        )
       },
     },
   }

@@ -36,7 +36,7 @@ export const contactList: Command<'contact list'> = context =>
         out.result(line, { ...(name === undefined ? {} : { name }), npub, pubkey, standing })
       }
       if (all.length > 0) return EXIT.ok
-      out.say('nobody yet: posthorn contact add, or posthorn invite create')
+      out.say('no contacts yet: posthorn contact add, or posthorn invite create')
       return EXIT.empty
     },
     { reads: true },

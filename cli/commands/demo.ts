@@ -58,7 +58,7 @@ export const demo: Command<'demo'> = async context => {
   const failed = claims.made.filter(claim => !claim.ok).length
   const verdict =
     wake === undefined
-      ? `${out.paint.red('It did not hold.')} ${failed} of ${claims.made.length} claims failed; the rest of the story was not told.`
+      ? `${out.paint.red('It did not hold.')} ${failed} of ${claims.made.length} claims failed; the tour ended there.`
       : [
           `Waking cost ${wake.events} events, ${bytesText(wake.bytes)} and ${wake.ms} ms; ${wake.totalMs} ms from starting his process to the last message done.`,
           `All ${claims.made.length} claims held, checked in ${(ms / 1000).toFixed(1)} s.`,

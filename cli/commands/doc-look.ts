@@ -19,7 +19,7 @@ export const docShow: Command<'doc show'> = context =>
     const { bytes, contentBytes, wantsCompaction } = kept.size()
     if (wantsCompaction)
       context.out.say(
-        `it takes ${bytes} B for ${contentBytes} B of content: an admin can begin it anew (posthorn doc compact)`,
+        `it takes ${bytes} B for ${contentBytes} B of content: an admin can compact it (posthorn doc compact)`,
       )
     const content = Object.fromEntries([...doc.share.keys()].map(root => [root, contentOf(doc, root)]))
     const lines = Object.entries(content).map(([root, value]) => {
@@ -54,7 +54,7 @@ export const docHistory: Command<'doc history'> = context =>
         bytes,
       })
     }
-    if (entries.length === 0) context.out.say('nothing is told one by one')
+    if (entries.length === 0) context.out.say('a snapshot covers all changes: none is listed by itself')
     return entries.length === 0 ? EXIT.empty : EXIT.ok
   })
 

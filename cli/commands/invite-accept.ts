@@ -51,7 +51,7 @@ function report(
   out.say(`${name} is a contact, and reached at ${relays.map(escapeText).join(' ')}`)
   switch (delivery.state) {
     case 'queued':
-      out.say('no relay was reached: they are told with the next verb that reaches one')
+      out.say('no relay was reached: the inviter is notified by the next command that reaches one')
       return EXIT.unreachable
     case 'refused':
       out.fail(

@@ -33,7 +33,7 @@ export const inviteCreate: Command<'invite create'> = async context => {
       })
     out.result(text, { invite: text, id, expires, uses })
     const until = new Date(expires * 1000).toISOString().replace('.000', '')
-    out.say(`good for ${plural(uses, 'key')} until ${until}; hand it over on a way nobody else reads`)
+    out.say(`good for ${plural(uses, 'key')} until ${until}; send it over a private channel`)
     if (options.qr || (out.interactive && !options['no-qr'])) out.say(await qrText(text))
     out.say(`taken back by: posthorn invite revoke ${id.slice(0, 8)}`)
     return EXIT.ok

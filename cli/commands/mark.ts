@@ -34,12 +34,12 @@ export const mark: Command<'mark'> = async context => {
     const about = { id: marked.id, marked: state, receipt: receipt ?? null }
     if (marked.isHandedOver) {
       out.result(marked.id, { ...about, queued: true })
-      out.say('handed to the running agent, which marks it and tells the sender')
+      out.say('handed to the running agent, which marks it and sends the receipt')
       return EXIT.ok
     }
     if (receipt === undefined) {
       out.result(marked.id, { ...about, queued: false })
-      out.say('marked here; a message of this kind has no receipts, so its sender is not told')
+      out.say('marked here; a message of this kind has no receipts, so its sender does not learn of it')
       return EXIT.ok
     }
     const delivery = await delivered(mailbox, receipt, { timers, signal, ms: options.timeout })
@@ -71,6 +71,6 @@ function report(
     out.say('marked here; no relay was reached: the receipt is queued and goes out with the next verb that reaches one')
     return EXIT.unreachable
   }
-  out.say('marked; the sender is told when it wakes')
+  out.say('marked; the receipt is at a relay, and its sender gets it when it wakes')
   return EXIT.ok
 }

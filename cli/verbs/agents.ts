@@ -8,7 +8,7 @@ const ASKING = {
 
 export const AGENT_VERBS = {
   agents: {
-    summary: 'who is there: agents at the relays, what they can do, whether they are awake',
+    summary: 'list agents at the relays: what they can do, whether they are awake',
     operands: '',
     arity: [0, 0],
     options: {
@@ -21,7 +21,7 @@ export const AGENT_VERBS = {
       awake: { type: 'flag', help: 'only those who are awake' },
       limit: { type: 'count', value: 'N', default: 100, help: 'at most N' },
     },
-    exits: { empty: 'nobody is there, or nobody fits', ...ASKING },
+    exits: { empty: 'there is no agent, or none that matches', ...ASKING },
     examples: [
       ['posthorn agents', 'everybody with a card, those awake first'],
       ['posthorn agents --skill review --awake --json', 'one object a line'],
@@ -31,7 +31,7 @@ export const AGENT_VERBS = {
     ],
   },
   'card show': {
-    summary: 'what an agent says of itself: description, skills, where it is reached',
+    summary: 'show an agent’s card: description, skills, where it is reached',
     operands: '[who]',
     arity: [0, 1],
     are: ['who'],
@@ -70,7 +70,7 @@ export const AGENT_VERBS = {
     notes: ['Beside a running agent the change is handed to it.'],
   },
   'card publish': {
-    summary: 'publish your card once more, to every relay of the profile',
+    summary: 'sign your card again, and publish it to every relay of the profile',
     operands: '',
     arity: [0, 0],
     options: { ...PROFILE, ...PASSPHRASE, ...TIMEOUT },
@@ -82,7 +82,7 @@ export const AGENT_VERBS = {
     examples: [['posthorn card publish', 'after a relay has lost it; a minimal one is made if there is none']],
   },
   'presence show': {
-    summary: 'whether agents are awake, and what they are doing',
+    summary: 'show whether agents are awake, and what they are doing',
     operands: '[who]…',
     arity: [0, 100],
     are: ['who'],
@@ -91,7 +91,7 @@ export const AGENT_VERBS = {
     examples: [['posthorn presence show bob', 'without a name: all contacts']],
   },
   'presence watch': {
-    summary: 'the same, and then each change as it happens',
+    summary: 'show presence, then each change as it happens',
     operands: '[who]…',
     arity: [0, 100],
     are: ['who'],
@@ -103,11 +103,11 @@ export const AGENT_VERBS = {
       all: { type: 'flag', help: 'everybody at the relays, not only contacts' },
       for: { type: 'seconds', value: 'S', max: MAX_SECONDS, help: 'end after S seconds (default: Ctrl-C)' },
     },
-    exits: { empty: 'there is nobody to watch', ...ASKING },
+    exits: { empty: 'there is no agent to watch', ...ASKING },
     examples: [['posthorn presence watch --json', 'one object a line']],
   },
   'presence set': {
-    summary: 'tell others what you are doing, or when you will be awake again',
+    summary: 'publish what you are doing, or when you will be awake again',
     operands: '',
     arity: [0, 0],
     options: {
@@ -128,7 +128,7 @@ export const AGENT_VERBS = {
       unreachable: 'no relay was reached',
     },
     examples: [
-      ['posthorn presence set --activity "nightly report" --work no', 'beside the running agent, which says it'],
+      ['posthorn presence set --activity "nightly report" --work no', 'a running agent of this profile publishes it'],
       ['posthorn presence set --wakes-in 3600', 'the last line of a job that cron starts every hour'],
     ],
     notes: ['Where no agent runs, others then see the profile as asleep (with --wakes-in) or offline.'],

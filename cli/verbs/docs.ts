@@ -8,10 +8,10 @@ const LOOK = {
   timeout: { type: 'seconds', value: 'S', default: 10, max: MAX_SECONDS, help: 'wait S seconds for relays' },
 } as const
 const DECIDE_EXITS = {
-  empty: 'there is no such document, or nobody called so',
+  empty: 'there is no such document, or no contact of that name',
   refused: 'this key is no admin of it, or what was named is no member',
   unreachable:
-    'no relay has answered, and what was decided is kept, and told later; or the running agent did not, and nothing is done',
+    'no relay has answered: the decision is kept and published later; or the running agent has not answered, and nothing was done',
 } as const
 const EXITS = {
   empty: 'there is no such document, or nothing in it',
@@ -22,7 +22,7 @@ const NOTE =
   'A document is <name> (own) or <owner>/<name>, the owner a contact, an npub or hex. What is kept here is shown, if no relay can be reached. Beside a running agent of the profile, that agent looks, at its own relays.'
 
 const DECIDE_NOTE =
-  'For admins. To give somebody less than before, or nothing, begins a new generation under a new key. Beside a running agent of the profile, that agent does it and answers.'
+  'For admins. Taking rights away starts a new generation under a new key. If an agent of the profile is running, it does the work and answers.'
 
 export const DOC_VERBS = {
   'doc create': {
@@ -33,14 +33,14 @@ export const DOC_VERBS = {
       ...LOOK,
       public: { type: 'flag', help: 'everybody who can read the relay may read it; nothing is sealed' },
     },
-    exits: { unreachable: 'no relay has answered, and so nobody knows whether it is there already' },
+    exits: { unreachable: 'no relay has answered, so it is not known whether the document exists' },
     examples: [['posthorn doc create plan', 'yours, with you as its admin']],
     notes: [
       'Programs write in it: openDoc of posthorn/doc, or an editor that works with Yjs. One that is there is left as it is.',
     ],
   },
   'doc show': {
-    summary: 'what a shared document says',
+    summary: 'show the content of a shared document',
     operands: '<document>',
     arity: [1, 1],
     options: LOOK,
@@ -52,7 +52,7 @@ export const DOC_VERBS = {
     notes: [NOTE],
   },
   'doc members': {
-    summary: 'who may read, write and decide about a shared document',
+    summary: 'list the members of a shared document and their roles',
     operands: '<document>',
     arity: [1, 1],
     options: LOOK,
@@ -61,7 +61,7 @@ export const DOC_VERBS = {
     notes: [NOTE],
   },
   'doc invite': {
-    summary: 'make somebody a member of a shared document, or give it another role',
+    summary: 'add a member to a shared document, or change a member’s role',
     operands: '<document> <who>',
     arity: [2, 2],
     are: ['who', 'who'],
@@ -83,7 +83,7 @@ export const DOC_VERBS = {
     notes: [DECIDE_NOTE],
   },
   'doc remove': {
-    summary: 'end a membership: new key, and what that member writes counts nowhere any more',
+    summary: 'remove a member: a new key is used, and later changes of that member are ignored',
     operands: '<document> <who>',
     arity: [2, 2],
     are: ['who', 'who'],
@@ -93,24 +93,24 @@ export const DOC_VERBS = {
     notes: [DECIDE_NOTE],
   },
   'doc compact': {
-    summary: 'begin a shared document anew with the same content and without its past',
+    summary: 'start a new generation of a shared document: same content, no history',
     operands: '<document>',
     arity: [1, 1],
     options: LOOK,
     exits: { ...DECIDE_EXITS, refused: 'this key is no admin of it' },
     examples: [['posthorn doc compact plan', 'says how large it was, and is now']],
     notes: [
-      'For a moment when the others are there: what one of them wrote unheard is said again only where its place can be told, which needs all the rest; else it is told as lost. doc show says when it is worth it.',
+      'Do it while the other members are connected. Edits that they have not published yet are rebased onto the new generation. An edit that cannot be rebased is reported as lost. doc show says when compaction is worth it.',
       DECIDE_NOTE,
     ],
   },
   'doc history': {
-    summary: 'who changed a shared document, and when',
+    summary: 'list the changes of a shared document: author and time',
     operands: '<document>',
     arity: [1, 1],
     options: LOOK,
     exits: EXITS,
     examples: [['posthorn doc history plan --json', 'one object a line, oldest first']],
-    notes: [NOTE, 'Times are those of their authors. What a snapshot covers is not told one by one.'],
+    notes: [NOTE, 'Times are by the clocks of the authors. Changes that a snapshot covers are not listed one by one.'],
   },
 } as const satisfies Record<string, VerbSpec>

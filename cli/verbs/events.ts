@@ -3,7 +3,7 @@ import type { VerbSpec } from './spec.ts'
 
 export const EVENT_VERBS = {
   req: {
-    summary: 'stored events that match, one JSON per line',
+    summary: 'print stored events that match, one JSON per line',
     operands: "'<filter>'…",
     arity: [1, 10],
     options: {
@@ -25,7 +25,7 @@ export const EVENT_VERBS = {
       [`posthorn req '{}' --log --relay ws://one | posthorn publish - --relay ws://two`, 'copy a relay'],
     ],
     notes: [
-      'Prints plain events, so that they can be piped into publish; with --json each line is {"v":1,"event":…} and carries "seq" where the relay told it.',
+      'Prints plain events, so that they can be piped into publish; with --json each line is {"v":1,"event":…} and carries "seq" where the relay gave it.',
       'Every event is verified before it is printed; a forged one is counted.',
     ],
   },
@@ -54,7 +54,7 @@ export const EVENT_VERBS = {
     },
   },
   count: {
-    summary: 'how many events match',
+    summary: 'count the events that match',
     operands: "'<filter>'…",
     arity: [1, 10],
     options: { ...PROFILE, ...PASSPHRASE, ...RELAY, ...TIMEOUT },
@@ -65,7 +65,7 @@ export const EVENT_VERBS = {
     examples: [[`posthorn count '{"kinds":[1]}'`, 'prints a number']],
   },
   sync: {
-    summary: 'give each of two relays what only the other has',
+    summary: 'copy to each of two relays what only the other has',
     operands: "<relay> <relay> ['<filter>']",
     arity: [2, 3],
     are: ['relay', 'relay'],

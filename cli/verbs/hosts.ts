@@ -58,7 +58,7 @@ export const HOST_VERBS = {
     ],
   },
   wake: {
-    summary: 'wait for mail and wake a coding agent with a pointer to it; what hooks call',
+    summary: 'wait for mail and wake a coding agent; hooks run this',
     operands: '',
     arity: [0, 0],
     options: {
@@ -74,11 +74,11 @@ export const HOST_VERBS = {
     examples: [['posthorn wake --host claude-code --wait 1200000', 'what the hooks of Claude Code run']],
     notes: [
       'A notice says how many messages wait and which tool to call; never who wrote, or what. Only mail of contacts wakes. A notice that no model echoed goes out again at the next stop or start. Hooks give the project and the session on stdin.',
-      'Exits 0 at once in a session that cannot be woken (claude -p, codex exec, another program that reads the same hooks), and 0 if there is nothing to tell. Ends with the host that started it. With --host claude-code a notice goes to stderr with exit code 2, which is how that host is woken.',
+      'Exits 0 at once in a session that cannot be woken (claude -p, codex exec, another program that reads the same hooks), and 0 if there is no mail. Ends with the host that started it. With --host claude-code a notice goes to stderr with exit code 2, which is how that host is woken.',
     ],
   },
   install: {
-    summary: 'set up a coding agent: its MCP entry and what wakes it; shows the changes first',
+    summary: 'set up a coding agent: its MCP entry and its hooks; shows the changes first',
     operands: '',
     arity: [0, 0],
     options: {

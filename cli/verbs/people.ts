@@ -3,41 +3,41 @@ import type { VerbSpec } from './spec.ts'
 
 export const PEOPLE_VERBS = {
   'contact add': {
-    summary: 'know somebody by name: handlers run for them, and they can be written to',
+    summary: 'add a contact: handlers run for its messages, and it can be written to by name',
     operands: '<name> <who>',
     arity: [2, 2],
     options: { ...PROFILE, ...PASSPHRASE },
-    exits: { empty: 'that is nobody', unreachable: 'the domain of an internet name did not answer' },
+    exits: { empty: 'no key was found', unreachable: 'the domain of an internet name did not answer' },
     examples: [
       ['posthorn contact add bob npub1…', 'from now on: posthorn send bob …'],
       ['posthorn contact add bob bob@example.com', 'the key that the domain names now, and its relays'],
       ['posthorn contact add bob nprofile1…', 'mail also goes to the relays it names, until bob’s own list is found'],
     ],
     notes: [
-      'A key that is a contact already gets the new name. What waited of theirs in the request box comes into the inbox.',
-      'Local, as all contact verbs; beside a running agent the change is handed to it.',
+      'A key that is a contact already gets the new name. A name that another contact or profile has is refused (exit 2). What waited of theirs in the request box comes into the inbox.',
+      'All contact verbs are local. If an agent of the profile is running, it makes the change.',
     ],
   },
   'contact allow': {
-    summary: 'have the work of a key done, without a name for it',
+    summary: 'allow a key: handlers run for its messages, without adding a contact',
     operands: '<who>',
     arity: [1, 1],
     options: { ...PROFILE, ...PASSPHRASE },
     are: ['who'],
-    exits: { empty: 'that is nobody' },
+    exits: { empty: 'no key was found' },
     examples: [['posthorn contact allow npub1…', 'what waited of theirs comes into the inbox']],
   },
   'contact deny': {
-    summary: 'keep nothing of what a key sends; if it was a contact, it is none any more',
+    summary: 'deny a key: its messages are dropped, and it is no contact any more',
     operands: '<who>',
     arity: [1, 1],
     options: { ...PROFILE, ...PASSPHRASE },
     are: ['who'],
-    exits: { empty: 'that is nobody' },
+    exits: { empty: 'no key was found' },
     examples: [['posthorn contact deny npub1…', 'undone by contact allow, or contact remove']],
   },
   'contact remove': {
-    summary: 'a stranger again: neither contact, nor allowed, nor denied',
+    summary: 'forget a key: neither contact, nor allowed, nor denied',
     operands: '<who>',
     arity: [1, 1],
     options: { ...PROFILE, ...PASSPHRASE },
@@ -46,16 +46,16 @@ export const PEOPLE_VERBS = {
     examples: [['posthorn contact remove bob', 'by name or key']],
   },
   'contact list': {
-    summary: 'contacts, and keys that were allowed or denied',
+    summary: 'list contacts, and keys that were allowed or denied',
     operands: '',
     arity: [0, 0],
     options: { ...PROFILE, ...PASSPHRASE },
     examples: [['posthorn contact list --json', 'one object a line, with "standing"']],
     notes: ['Profiles of this machine are contacts of each other ("machine").'],
-    exits: { empty: 'there is nobody' },
+    exits: { empty: 'there are no contacts' },
   },
   'invite create': {
-    summary: 'print a line that makes whoever accepts it a contact',
+    summary: 'print an invite: a line of text that makes the agent that accepts it a contact',
     operands: '',
     arity: [0, 0],
     options: {
@@ -76,7 +76,7 @@ export const PEOPLE_VERBS = {
       unreachable: 'with --relay-invite: the relay was not reached; there is no invite',
     },
     examples: [
-      ['posthorn invite create --note "the phone"', 'hand the line over on a way nobody else reads'],
+      ['posthorn invite create --note "the phone"', 'send the line over a private channel'],
       ['posthorn invite create --relay-invite', 'into a relay for members, too'],
     ],
     notes: [
@@ -85,18 +85,22 @@ export const PEOPLE_VERBS = {
     ],
   },
   'invite accept': {
-    summary: 'make whoever invited a contact, add their relays, tell them',
+    summary: 'accept an invite: add the inviter as a contact, add its relays, notify it',
     operands: '<invite|->',
     arity: [1, 1],
     options: {
       ...PROFILE,
       ...PASSPHRASE,
-      name: { type: 'text', value: 'NAME', help: 'what to call them here (default: their own word, if it is free)' },
+      name: {
+        type: 'text',
+        value: 'NAME',
+        help: 'the name of the contact here (default: the name in the invite, if it is free)',
+      },
       wait: { type: 'seconds', value: 'S', max: MAX_SECONDS, help: 'wait S seconds for their answer' },
       timeout: { type: 'seconds', value: 'S', default: 5, max: MAX_SECONDS, help: "wait S seconds for the relay's OK" },
     },
     exits: {
-      failure: 'they said no, or the invite is over',
+      failure: 'the inviter refused, or the invite has expired',
       refused: 'its relay lets this key not in',
       unreachable: 'what tells them is queued; or, with --wait, they have not answered yet',
     },
@@ -110,7 +114,7 @@ export const PEOPLE_VERBS = {
     ],
   },
   'invite list': {
-    summary: 'invites that were given out, and what became of them',
+    summary: 'list the invites you made, and whether they were used',
     operands: '',
     arity: [0, 0],
     options: { ...PROFILE, ...PASSPHRASE },
@@ -119,7 +123,7 @@ export const PEOPLE_VERBS = {
     exits: { empty: 'there is none' },
   },
   'invite revoke': {
-    summary: 'take an open invite back',
+    summary: 'revoke an open invite',
     operands: '<id>',
     arity: [1, 1],
     options: { ...PROFILE, ...PASSPHRASE },

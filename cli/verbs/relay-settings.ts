@@ -125,7 +125,7 @@ export const RELAY_SETTINGS = {
     is: ['text', 'json'],
     default: 'text',
     env: ['POSTHORN_LOG_FORMAT'],
-    help: 'what is said on stderr while it runs: text, or json (one object a line)',
+    help: 'format of the log on stderr: text, or json (one object a line)',
   },
   'slow-query': {
     type: 'seconds',

@@ -24,7 +24,7 @@ export const RELAY_VERBS = {
     ],
   },
   'relay config': {
-    summary: 'what a relay started the same way would run with, and who said so',
+    summary: 'print the settings that a relay started the same way would use, and where each comes from',
     operands: '',
     arity: [0, 0],
     options: {
@@ -41,7 +41,7 @@ export const RELAY_VERBS = {
     ],
   },
   'relay top': {
-    summary: 'a running relay as it is now: rates, latencies, subscriptions, agents, log head',
+    summary: 'watch a running relay: rates, latencies, subscriptions, agents, log head',
     operands: '',
     arity: [0, 0],
     options: {
@@ -67,11 +67,11 @@ export const RELAY_VERBS = {
       ['posthorn relay top --json --count 10', 'one object a line'],
     ],
     notes: [
-      'Reads /stats, which every Posthorn relay serves, and asks for cards and presence as any client does. Each look that fails is said, and the next one is tried.',
+      'Reads /stats, which every Posthorn relay serves, and asks for cards and presence as any client does. A request that fails is reported, and tried again.',
     ],
   },
   'relay check': {
-    summary: "is a relay's log, or a backup, what was stored? beside a running relay, too",
+    summary: "check a relay's log or a backup for damage; also while the relay runs",
     operands: '[backup|folder]',
     arity: [0, 1],
     are: ['file'],
@@ -83,7 +83,7 @@ export const RELAY_VERBS = {
     ],
   },
   'relay prune': {
-    summary: 'take old events out of the log of a stopped relay',
+    summary: 'remove old events from the log of a stopped relay',
     operands: '',
     arity: [0, 0],
     options: { ...DATA, ...KEEP, 'dry-run': { type: 'flag', help: 'only say how many' } },
@@ -94,7 +94,7 @@ export const RELAY_VERBS = {
     ],
   },
   'relay backup': {
-    summary: "copy a relay's log into one file, beside a running relay, too",
+    summary: "copy a relay's log into one file; also while the relay runs",
     operands: '<file>',
     arity: [1, 1],
     are: ['file'],
@@ -110,9 +110,9 @@ export const RELAY_VERBS = {
     operands: '<file>',
     arity: [1, 1],
     are: ['file'],
-    options: { ...DATA, force: { type: 'flag', help: 'even if there is a log; it is set aside, not deleted' } },
+    options: { ...DATA, force: { type: 'flag', help: 'even if there is a log; it is renamed, not deleted' } },
     exits: { empty: 'there is no such backup', integrity: 'the backup is damaged; nothing was changed' },
     examples: [['posthorn relay restore posthorn-2026-01-31.db --data /srv/relay', 'then start the relay as usual']],
-    notes: ['The next start begins a new epoch, so that clients who have seen more than the backup holds are told so.'],
+    notes: ['The next start begins a new epoch, so that clients that have seen more than the backup holds notice it.'],
   },
 } as const satisfies Record<string, VerbSpec>

@@ -3,7 +3,7 @@ import type { VerbSpec } from './spec.ts'
 
 export const START_VERBS = {
   demo: {
-    summary: 'the tour: relays and two agents in one terminal, killed, woken, caught up, every line checked',
+    summary: 'a tour in one terminal: relays and two agents are killed, wake and catch up; every line is checked',
     operands: '',
     arity: [0, 0],
     options: { fast: { type: 'flag', help: 'do not wait for Enter between chapters (waits at a terminal only)' } },
@@ -52,7 +52,7 @@ export const START_VERBS = {
     notes: [
       'An existing profile keeps its key; --relay then changes its relays, --discovery where others are looked for. Profiles of one machine know each other by name.',
       'With --encrypt the key is kept under a passphrase, asked for on the terminal or read from a file of yours alone (--passphrase-file, POSTHORN_PASSPHRASE_FILE); every verb that signs or opens mail then needs it the same way. Without the passphrase the key is lost.',
-      'With --signer or --nostrconnect the home keeps only the key that the signer knows this profile by; whoever has that may sign until the signer is told otherwise, so it is protected in the same way. A token holds a secret: it is no flag, but asked for, or read from a file of yours alone.',
+      'With --signer or --nostrconnect the home keeps only the key that the signer knows this profile by; anyone who has that key may sign until the signer revokes it, so it is protected in the same way. A token holds a secret: there is no flag for it; it is asked for, or read from a file that only you can read.',
     ],
   },
   'key passphrase': {
@@ -76,7 +76,7 @@ export const START_VERBS = {
     notes: ['The key stays the same. Copies of the file made before still open with what they were made with.'],
   },
   whoami: {
-    summary: "the profile's name, public key, nprofile, relay and folder",
+    summary: "show the profile's name, public key, nprofile, relays and folder",
     operands: '',
     arity: [0, 0],
     options: { ...PROFILE },
@@ -84,7 +84,7 @@ export const START_VERBS = {
     examples: [['posthorn whoami --as bob', 'the nprofile is what to give to others so that they can write to bob']],
   },
   status: {
-    summary: 'relay, outgoing queue, unread mail',
+    summary: 'show relays, outgoing queue, unread mail',
     operands: '',
     arity: [0, 0],
     options: {
@@ -102,11 +102,11 @@ export const START_VERBS = {
       integrity: 'a file of the profile is damaged',
     },
     notes: [
-      'With --json, “synced” is true if every relay was read to its end (null if none was asked from here), “published” if nothing sent, set or edited here waits or was given up, “allWell” if “problems” is empty and relays were asked. Each problem has a stable “code”.',
+      'With --json, “synced” is true if every relay was read to its end (null if none was asked from here), “published” if nothing that was sent, set or edited here waits or failed for good, “allWell” if “problems” is empty and relays were asked. Each problem has a stable “code”.',
     ],
   },
   doctor: {
-    summary: 'is all well with this profile and its relays? each finding with what to do',
+    summary: 'check this profile and its relays; each finding says what to do',
     operands: '',
     arity: [0, 0],
     options: { ...PROFILE, ...PASSPHRASE, ...RELAYS, ...TIMEOUT },
@@ -124,7 +124,7 @@ export const START_VERBS = {
       ],
     ],
     notes: [
-      'Looks at the key and who can read it, the files with mail and state (the structure of each is read), each relay (reachable, AUTH, log order, clock, what waits there), what waits to be sent or was given up, state and documents that are at no relay yet, strangers and the verifier. Changes nothing and marks nothing as read; runs beside a running agent, too.',
+      'Looks at the key and who can read it, the files with mail and state (the structure of each is read), each relay (reachable, AUTH, log order, clock, what waits there), what waits to be sent, dead letters, state and documents that are at no relay yet, strangers and the verifier. Writes and removes one file to try the disk; changes nothing else and marks nothing as read. It works while an agent is running, too.',
       'Warnings leave the exit code at 0; otherwise it is that of the first failure.',
     ],
   },

@@ -10,7 +10,7 @@ const PRIVATE = {
 
 export const STATE_VERBS = {
   'state get': {
-    summary: "what an agent's state says: one key, or everything",
+    summary: "print an agent's state: one key, or everything",
     operands: '[key]',
     arity: [0, 1],
     options: { ...PROFILE, ...PASSPHRASE, ...RELAYS, ...TIMEOUT, ...OF, ...PRIVATE },
@@ -25,7 +25,7 @@ export const STATE_VERBS = {
     ],
   },
   'state set': {
-    summary: 'set keys of your state: kept here at once, told to others as soon as may be',
+    summary: 'set keys of your state: stored here at once, published as soon as possible',
     operands: '<key> <value> […]',
     arity: [2, 100],
     options: {
@@ -38,7 +38,7 @@ export const STATE_VERBS = {
     exits: {
       empty: 'there is no such profile',
       refused: 'the relay takes nothing from this key; it is kept',
-      unreachable: 'no relay was reached; it is kept, and told when the agent next reaches one',
+      unreachable: 'no relay was reached; it is kept, and published when the agent next reaches one',
     },
     examples: [
       ['posthorn state set mood curious energy 7', 'what reads as JSON is JSON, anything else a text'],
@@ -54,12 +54,12 @@ export const STATE_VERBS = {
     exits: {
       empty: 'there is no such profile',
       refused: 'the relay takes nothing from this key; it is kept',
-      unreachable: 'no relay was reached; it is kept, and told when the agent next reaches one',
+      unreachable: 'no relay was reached; it is kept, and published when the agent next reaches one',
     },
     examples: [['posthorn state del mood', '']],
   },
   'state watch': {
-    summary: "an agent's state, and then each change as it happens",
+    summary: "print an agent's state, then each change as it happens",
     operands: '<who> [key]',
     arity: [1, 2],
     are: ['who'],

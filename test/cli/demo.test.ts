@@ -149,6 +149,7 @@ const silent: Output = {
   result() {},
   line() {},
   say() {},
+  commands: (text: string) => text,
   fail() {},
   paint,
   paintTalk: paint,
