@@ -1,6 +1,6 @@
 import { type AgentContacts, ContactError, npubOf } from '../../sdk/index.ts'
 import type { Command } from '../context.ts'
-import { UsageError } from '../errors.ts'
+import { CliError } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { withMailbox } from '../profile-mail.ts'
 import { escapeText } from '../text.ts'
@@ -15,7 +15,9 @@ export const contactAdd: Command<'contact add'> = context =>
       contacts.add(name, pubkey, { relays })
     } catch (error) {
       if (!(error instanceof ContactError) || error.code !== 'contact-exists') throw error
-      throw new UsageError(error.message, `for example: posthorn contact add ${freeNameFor(name, contacts)} ${who}`)
+      throw new CliError('contact-exists', EXIT.failure, error.message, {
+        hint: `for example: posthorn contact add ${freeNameFor(name, contacts)} ${who}`,
+      })
     }
     const npub = npubOf(pubkey)
     const wasNamed = before !== undefined && before !== name ? { renamedFrom: before } : {}

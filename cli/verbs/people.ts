@@ -14,7 +14,7 @@ export const PEOPLE_VERBS = {
       ['posthorn contact add bob nprofile1…', 'mail also goes to the relays it names, until bob’s own list is found'],
     ],
     notes: [
-      'A key that is a contact already gets the new name. A name that another contact or profile has is refused (exit 2). What waited of theirs in the request box comes into the inbox.',
+      'A key that is a contact already gets the new name. A name that another contact or profile has is refused. What waited of theirs in the request box comes into the inbox.',
       'All contact verbs are local. If an agent of the profile is running, it makes the change.',
     ],
   },

@@ -12,9 +12,9 @@ export interface ContactBook {
   list(): readonly Contact[]
   /**
    * Adds, or gives a known key another name; relays it was known by stay where none are given. Throws {@link ContactError} if the name is
-   * another's, also that of one `around`: a profile of this machine.
+   * another's. `named`: whom names belong to, default the book's contacts; profiles of this machine have theirs.
    */
-  put(contact: Contact, around?: readonly Contact[]): void
+  put(contact: Contact, named?: readonly Contact[]): void
   /** False if there is no such key. */
   remove(pubkey: string): boolean
 }
@@ -43,12 +43,12 @@ export function createContactBook(shelf: Shelf, clock: Clock): ContactBook {
 
   return {
     list: () => (clock.monotonic() - readAt < FRESH_MS ? contacts : read()),
-    put({ name, pubkey, relays = [] }, around = []) {
+    put({ name, pubkey, relays = [] }, named) {
       checkName(name)
       const before = read()
       const others = before.filter(each => each.pubkey !== pubkey)
       const known = before.find(each => each.pubkey === pubkey)?.relays
-      if ([...others, ...around].some(each => each.name === name && each.pubkey !== pubkey))
+      if ((named ?? others).some(each => each.name === name && each.pubkey !== pubkey))
         throw new ContactError(
           'contact-exists',
           `another contact, or profile of this machine, is called ${name}; choose another name.`,

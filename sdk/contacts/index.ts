@@ -35,12 +35,13 @@ export interface ContactsOptions {
 }
 
 export function createContacts({ book, requests, around, resolve, find, onAdded }: ContactsOptions): AgentContacts {
+  const list = () => mergeContacts(book.list(), around())
   return {
-    list: () => mergeContacts(book.list(), around()),
+    list,
     find: async who => find(who),
     add(name, who, { relays = relaysIn(who) } = {}) {
       const pubkey = resolve(who)
-      book.put({ name, pubkey, relays }, around())
+      book.put({ name, pubkey, relays }, list())
       requests.accept(pubkey)
       if (relays.length > 0) onAdded(pubkey)
     },

@@ -214,7 +214,7 @@ describe('mail', () => {
     const [broken] = messagesOf(await run('inbox --as gina --json --limit 1'))
     await run(`mark ${broken?.['id']} failed --as gina`)
     expect(json(await run('status --as gina --json'))).toMatchObject({ deadLetters: 1 })
-    expect((await run('status --as gina --offline')).stdout).toContain('1 message given up')
+    expect((await run('status --as gina --offline')).stdout).toContain('1 received message in the dead letters')
     for (const line of ['receipts ffffffffffff --as alice', 'mark ffffffffffff done --as gina'])
       expect(await run(line)).toMatchObject({ code: 3, stdout: '' })
     for (const line of [`mark ${id} fixed --as gina`, `mark ${id} received --as gina`, 'receipts 3f --as alice'])
