@@ -30,6 +30,12 @@ export function hllOf(pubkeys: Iterable<string>, offset: number): string {
   return bytesToHex(registers)
 }
 
+/** The registers over everything that either was made of. */
+export function joinHll(a: string, b: string): string {
+  const [registers, others] = [hexToBytes(a), hexToBytes(b)]
+  return bytesToHex(registers.map((value, index) => Math.max(value, others[index] ?? 0)))
+}
+
 function leadingZeros(bytes: Uint8Array): number {
   let bits = 0
   for (const byte of bytes) {

@@ -6,6 +6,7 @@ import { type Filter, type Matchable, matchFilters } from '../protocol/filter.ts
 import { encode } from '../protocol/frames.ts'
 import { REASONS, reason } from '../protocol/reasons.ts'
 import { mayRead } from './access.ts'
+import type { Asker } from './log/asker.ts'
 import { concernsVanished } from './log/entries.ts'
 import { sizeOf } from './log/packed-page.ts'
 import type { LogBatch, LogRow, RemovedEntry, Store, StoredEntry } from './log/store.ts'
@@ -52,6 +53,8 @@ export interface FollowerOptions {
   /** `log`: seqs and removals are told. `plain`: a NIP-01 client that never notices. */
   readonly mode: 'log' | 'plain'
   readonly gone: boolean
+  /** Who pays for what it reads. */
+  readonly asker?: Asker
   /** Where its first page may have been read already. */
   readonly ahead?: ReadAhead
 }
@@ -216,9 +219,9 @@ export class Follower {
     if (this.closed) return NOTHING_READ
     this.#ahead = []
     this.#aheadOverflow = false
-    const { filters, keys, gone, ahead } = this.#options
+    const { filters, keys, gone, ahead, asker } = this.#options
     const from = this.#source.head.last
-    const request = { filters, keys, gone, after: this.#position, limit, now: this.#source.now() }
+    const request = { filters, keys, gone, after: this.#position, limit, now: this.#source.now(), asker }
     const batch = (await ahead?.take(request)) ?? (await this.#source.store.readLog(request))
     if (this.closed) return NOTHING_READ
     this.#sendBatch(batch)

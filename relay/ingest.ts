@@ -3,7 +3,7 @@ import { createPipeline, type Pipeline } from '../platform/pipeline.ts'
 import type { Verifier } from '../platform/verifier.ts'
 import { createWorkLoop, type WorkLoop } from '../platform/work-loop.ts'
 import { encodeEvent, hasValidId, type NostrEvent } from '../protocol/event.ts'
-import { audienceOf, kindClass } from '../protocol/kinds.ts'
+import { audienceOf, kindClass, VANISH } from '../protocol/kinds.ts'
 import { REASONS, reason } from '../protocol/reasons.ts'
 import { type GateTerms, gate, type Sender } from './gate.ts'
 import type { Commit, Store } from './log/store.ts'
@@ -38,6 +38,9 @@ export interface IngestOptions {
   readonly onError: (stage: 'verify' | 'log', error: unknown) => void
 }
 
+/** Told with OK true to a key that asks to vanish where it is not. */
+const NOTHING_STORED = 'nothing of this key is stored here'
+
 interface Pending {
   readonly event: NostrEvent
   readonly answer: Answer
@@ -68,6 +71,8 @@ export class Ingest {
   readonly #logQueue: (Pending | Removal)[] = []
   readonly #verifying: Pipeline<Pending>
   readonly #logging: WorkLoop
+  /** Requests to vanish, one after another. */
+  #clearing: Promise<unknown> = Promise.resolve()
 
   constructor(options: IngestOptions) {
     this.#options = options
@@ -110,6 +115,7 @@ export class Ingest {
   async idle(): Promise<void> {
     // Verified events go on to the log, never back.
     await this.#verifying.idle()
+    await this.#clearing
     await this.#logging.idle()
   }
 
@@ -155,8 +161,16 @@ export class Ingest {
       pending.answer(!unheard, unheard ? REASONS.unheard : '')
       return pass?.(encodeEvent(pending.event))
     }
-    this.#logQueue.push(pending)
-    this.#logging.wake()
+    const { clearVanishing } = this.#options.store
+    const { kind, pubkey, created_at } = pending.event
+    const log = () => {
+      this.#logQueue.push(pending)
+      this.#logging.wake()
+    }
+    if (kind !== VANISH || clearVanishing === undefined) return log()
+    // Its commit is to be short. Should the clearing fail, so will the commit, with an answer.
+    this.#clearing = this.#clearing.then(() => clearVanishing(pubkey, created_at)).catch(() => {})
+    void this.#clearing.then(log)
   }
 
   async #logNext(): Promise<boolean> {
@@ -208,6 +222,7 @@ export class Ingest {
     for (const [index, outcome] of commit.outcomes.entries()) {
       const answer = batch[index]?.answer
       if (outcome.status === 'stored') answer?.(true, REASONS.stored(outcome.seq))
+      else if (outcome.status === 'unneeded') answer?.(true, NOTHING_STORED)
       else if (outcome.status === 'duplicate') answer?.(true, REASONS.duplicate(outcome.seq))
       else answer?.(false, outcome.reason)
     }

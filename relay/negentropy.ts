@@ -6,6 +6,7 @@ import type { Limits } from '../protocol/limits.ts'
 import { type PackedStubs, RecordSet, respond } from '../protocol/negentropy/index.ts'
 import { reason } from '../protocol/reasons.ts'
 import type { Position, Store } from './log/store.ts'
+import { askerOf } from './policy/asking.ts'
 import type { Sender } from './policy/policy.ts'
 
 /** Records read per call, so that other readers have their turn in between. */
@@ -124,12 +125,13 @@ export class NegentropySessions {
     const { negentropyRecords, negentropyRecordsTotal } = host.limits
     const wanted = filter.limit ?? Number.POSITIVE_INFINITY
     const pages: PackedStubs[] = []
+    const asker = askerOf(this.#peer, this.#peer, () => session.closed)
     let next: { after: Position; upTo: number } | undefined
     for (;;) {
       // One more than may be had tells that there are too many.
       const limit = Math.min(PAGE, wanted - session.held, negentropyRecords - session.held + 1)
       if (limit <= 0) return new RecordSet(pages)
-      const page = await host.store.stubs({ filter, keys, now: host.now(), limit, ...next })
+      const page = await host.store.stubs({ filter, keys, now: host.now(), limit, asker, ...next })
       if (session.closed) return undefined
       session.held += page.times.length
       host.held += page.times.length

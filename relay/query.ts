@@ -3,6 +3,7 @@ import type { Filter } from '../protocol/filter.ts'
 import { encode } from '../protocol/frames.ts'
 import type { Limits } from '../protocol/limits.ts'
 import type { Outlet, Source } from './follower.ts'
+import type { Asker } from './log/asker.ts'
 import type { QueryFilter, QueryRequest } from './log/store.ts'
 
 /** Where a stored query ended: the log position it covers, and whether limits left older matches out (unknown if none was asked for). */
@@ -13,7 +14,7 @@ export interface QueryEnd {
 
 /**
  * The stored half of a plain REQ: newest first, page by page, each in its connection's turn.
- * Undefined if `cancelled` became true on the way.
+ * Undefined if the asker left on the way.
  */
 export async function sendStored(
   options: {
@@ -21,10 +22,10 @@ export async function sendStored(
     readonly filters: readonly Filter[]
     readonly keys: readonly string[]
     readonly limits: Limits
+    readonly asker: Asker
   },
   outlet: Outlet,
   source: Source,
-  cancelled: () => boolean,
 ): Promise<QueryEnd | undefined> {
   const filters = options.filters
     .map(filter => withLimit(filter, options.limits.page))
@@ -33,7 +34,9 @@ export async function sendStored(
   if (filters.length === 0) return { seq: source.head.last, complete: undefined }
   const head = new SharedText(encode.eventHead(options.sub))
   const tail = encode.eventTail()
-  let request: Omit<QueryRequest, 'now'> = { filters, keys: options.keys }
+  const { asker } = options
+  const cancelled = asker.left
+  let request: Omit<QueryRequest, 'now'> = { filters, keys: options.keys, asker }
   for (;;) {
     const page = await outlet.inTurn(async () => {
       if (cancelled()) return undefined

@@ -11,9 +11,11 @@ import { scopeOf, withholding } from './access.ts'
 import type { Connection } from './connection.ts'
 import { Follower, type Source } from './follower.ts'
 import type { Sender } from './gate.ts'
+import { hasLeft } from './log/asker.ts'
 import type { Store } from './log/store.ts'
 import { createJudge, openLogPage } from './log-request.ts'
 import { type Admission, asksForInvite } from './policy/admission.ts'
+import { askerOf } from './policy/asking.ts'
 import { sendStored } from './query.ts'
 import { openSearch, sendFound } from './search-answer.ts'
 
@@ -54,6 +56,7 @@ export function createReads(options: ReadsOptions): Reads {
   /** Runs the asynchronous part of a request; a failure is answered by its reason, never by silence. */
   const attempt = (run: () => Promise<void>, answerRefusal: (message: string) => void) => {
     run().catch(error => {
+      if (hasLeft(error)) return
       if (isSearchBehind(error)) return answerRefusal(reason('error', error.message))
       onError('query', error)
       answerRefusal(reason('error', 'the log could not be read; try again'))
@@ -86,8 +89,9 @@ export function createReads(options: ReadsOptions): Reads {
     const follower = new Follower({ sub, filters: [], keys, mode: 'plain', gone: false }, connection, source)
     connection.adopt(follower)
     const answer = async () => {
-      const options = { sub, filters, keys, cap: limits.page }
-      const end = await sendFound(options, connection, source, () => follower.closed)
+      const asker = askerOf(connection, connection, () => follower.closed || connection.ended)
+      const options = { sub, filters, keys, cap: limits.page, asker }
+      const end = await sendFound(options, connection, source)
       if (end === undefined) return
       const { complete, seq } = end
       connection.sendEose(sub, { ...hints(filters, keys), seq, ...(complete ? { complete } : {}) })
@@ -112,11 +116,12 @@ export function createReads(options: ReadsOptions): Reads {
     const mode = log.value === undefined ? 'plain' : 'log'
     const gone = log.value?.gone === true
     const ahead = log.value === undefined ? {} : { ahead: connection.readAhead }
-    const follower = new Follower({ sub, filters, keys, mode, gone, ...ahead }, connection, source)
+    const asker = askerOf(connection, connection, () => follower.closed || connection.ended)
+    const follower = new Follower({ sub, filters, keys, mode, gone, asker, ...ahead }, connection, source)
     connection.adopt(follower)
     const answer = async () => {
       if (log.value === undefined) {
-        const end = await sendStored({ sub, filters, keys, limits }, connection, source, () => follower.closed)
+        const end = await sendStored({ sub, filters, keys, limits, asker }, connection, source)
         if (end === undefined) return
         const { complete, seq } = end
         connection.sendEose(sub, { ...hints(filters, keys), seq, ...(complete ? { complete } : {}) })
@@ -132,7 +137,14 @@ export function createReads(options: ReadsOptions): Reads {
       connection.sendEose(sub, { ...hints(filters, keys), ...page })
       if (page.complete === 'finish') return follower.goLive()
       connection.retire(sub)
-      connection.readAhead.prepare(cursor.seq, { filters, keys, gone, after: page.seq, limit: size })
+      connection.readAhead.prepare(cursor.seq, {
+        filters,
+        keys,
+        gone,
+        after: page.seq,
+        limit: size,
+        asker: askerOf(connection, connection, () => connection.ended),
+      })
     }
     attempt(answer, message => {
       // Its id may meanwhile belong to another subscription.
@@ -140,8 +152,11 @@ export function createReads(options: ReadsOptions): Reads {
     })
   }
 
-  const count: Reads['count'] = (connection, sub, filters) => {
+  const count: Reads['count'] = (connection, sub, asked) => {
     const { keys } = connection
+    const search = openSearch(asked)
+    if (!search.ok) return connection.send(encode.closed(sub, reason('unsupported', search.error)))
+    const { filters } = search.value
     const denied = refuse(filters, connection)
     if (denied !== undefined) return connection.send(encode.closed(sub, denied))
     const log = openLogPage(filters, limits.page)
@@ -152,7 +167,8 @@ export function createReads(options: ReadsOptions): Reads {
       if (connection.ended) return
       const refusal = from && (await judge(from))
       if (refusal !== undefined) return connection.send(encode.closed(sub, refusal))
-      const who = { keys, now: source.now() }
+      const asker = askerOf(connection, connection, () => connection.ended)
+      const who = { keys, now: source.now(), asker }
       const [only, ...others] = filters
       const isPlain = only !== undefined && others.length === 0 && from === undefined
       const offset = isPlain ? hllOffset(only) : undefined

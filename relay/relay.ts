@@ -20,6 +20,7 @@ import { createReadiness, watchCommits } from './health.ts'
 import { IdentitySettings } from './http/identity.ts'
 import { createHttp } from './http/router.ts'
 import { type RelayIdentity, relayInfo } from './info.ts'
+import type { PeerClass } from './log/asker.ts'
 import type { RetentionRule } from './log/retention.ts'
 import type { Head, Store } from './log/store.ts'
 import { listenMetrics, type MetricsServer } from './metrics/listen.ts'
@@ -79,8 +80,8 @@ export interface RelayOptions {
    * through it before.
    */
   readonly telemetry?: OpenTelemetryApi
-  /** Told of every question that took at least `slowQueryMs` (default 500): its shape, never its values. */
-  readonly onSlowQuery?: (query: { readonly shape: string; readonly ms: number; readonly rows: number }) => void
+  /** Called for every question that took at least `slowQueryMs` (default 500): its shape, never its values. */
+  readonly onSlowQuery?: (query: SlowQuery) => void
   readonly slowQueryMs?: number
   readonly clock?: Clock
   readonly timers?: Timers
@@ -92,6 +93,19 @@ export interface RelayOptions {
   readonly verifier?: VerifierSetting | Verifier
   /** Default: written to stderr. */
   readonly onError?: (where: string, error: unknown) => void
+}
+
+/** A question that took long. */
+export interface SlowQuery {
+  /** Which conditions it has. */
+  readonly shape: string
+  /** Milliseconds to its answer, waiting included. */
+  readonly ms: number
+  readonly rows: number
+  /** Milliseconds of the reader's own time; 0 for a log in memory. */
+  readonly readerMs: number
+  /** `local` (this machine), `key` (authenticated), `address` (not authenticated), `relay` (the relay itself). */
+  readonly peer: PeerClass
 }
 
 /** What can be told anew without dropping a connection; what is not named stays as it is. */
@@ -172,7 +186,8 @@ export async function createRelay(options: RelayOptions = {}): Promise<Relay> {
     onSlowQuery === undefined
       ? parts.store
       : timedStore(parts.store, clock, {
-          query: (ms, shape, rows) => ms >= slowQueryMs && onSlowQuery({ shape, ms: Math.round(ms), rows }),
+          query: (ms, shape, rows, peer, readerMs) =>
+            ms >= slowQueryMs && onSlowQuery({ shape, ms: Math.round(ms), rows, peer, readerMs: Math.round(readerMs) }),
         })
   const { store, failing } = watchCommits(metrics === undefined ? timed : meteredStore(timed, metrics.meter))
   const random = options.random ?? systemRandom

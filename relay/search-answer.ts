@@ -3,6 +3,7 @@ import type { Filter } from '../protocol/filter.ts'
 import { encode } from '../protocol/frames.ts'
 import { fail, ok, type Result } from '../protocol/result.ts'
 import type { Outlet, Source } from './follower.ts'
+import type { Asker } from './log/asker.ts'
 import type { QueryEnd } from './query.ts'
 import { queryTerms } from './search.ts'
 
@@ -23,29 +24,35 @@ export function openSearch(
   return ok({ filters: clear, ranked: searches > 0 })
 }
 
-/** The stored answer of a search, best first, waiting for the reader between pages. Undefined if `cancelled` on the way. */
+/** The stored answer of a search, best first, in its connection's turn. Undefined if the asker left on the way. */
 export async function sendFound(
   options: {
     readonly sub: string
     readonly filters: readonly Filter[]
     readonly keys: readonly string[]
     readonly cap: number
+    readonly asker: Asker
   },
   outlet: Outlet,
   source: Source,
-  cancelled: () => boolean,
 ): Promise<QueryEnd | undefined> {
-  const { sub, filters, keys, cap } = options
+  const { sub, filters, keys, cap, asker } = options
+  const cancelled = asker.left
   const head = new SharedText(encode.eventHead(sub))
-  const found = await source.store.search({
-    filters: filters.map(filter => ({ filter, limit: Math.min(filter.limit ?? cap, cap) })),
-    keys,
-    now: source.now(),
+  const found = await outlet.inTurn(async () => {
+    if (cancelled()) return undefined
+    return source.store.search({
+      filters: filters.map(filter => ({ filter, limit: Math.min(filter.limit ?? cap, cap) })),
+      keys,
+      now: source.now(),
+      asker,
+    })
   })
+  if (found === undefined) return undefined
   for (let at = 0; at < found.seqs.length; ) {
     at += await outlet.inTurn(async () => {
       if (cancelled()) return 0
-      const { events, taken } = await source.store.texts(found.seqs.slice(at))
+      const { events, taken } = await source.store.texts(found.seqs.slice(at), asker)
       if (cancelled()) return 0
       for (const json of events) outlet.sendParts(head, json, encode.eventTail())
       return taken

@@ -1,8 +1,8 @@
 /** Okapi BM25 as SQLite's FTS5 computes it, so that a log in memory ranks like one on disk. Higher is better. */
-const K1 = 1.2
-const B = 0.75
+export const K1 = 1.2
+export const B = 0.75
 /** A word that most documents have still counts a little. */
-const LEAST_WEIGHT = 1e-6
+export const LEAST_WEIGHT = 1e-6
 
 /** `documents`: the terms of everything searchable. Scores of those that have every term of the query, by key. */
 export function rank<K>(documents: ReadonlyMap<K, readonly string[]>, query: readonly string[]): Map<K, number> {

@@ -29,7 +29,7 @@ export const relay: Command<'relay'> = async context => {
     retention: options.keep.map(parseKeep),
     metrics: metricsAt !== undefined,
     onError: (where, error) => log('error', where, errorFields(error)),
-    onSlowQuery: query => log('warn', 'slow-query', query),
+    onSlowQuery: query => log('warn', 'slow-query', { ...query }),
     slowQueryMs: options['slow-query'],
     ...(backups === undefined ? {} : { backups }),
     onBackup: made => log('info', 'backup', { ...made }),

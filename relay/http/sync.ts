@@ -1,7 +1,9 @@
 import { onAbort } from '../../platform/on-abort.ts'
 import { commonOfCursorUnknown, REASONS, reason } from '../../protocol/reasons.ts'
 import { Follower, type Outlet } from '../follower.ts'
+import type { Asker } from '../log/asker.ts'
 import type { LogRow } from '../log/store.ts'
+import { askerOf } from '../policy/asking.ts'
 import { chargedAs } from '../policy/rates.ts'
 import type { HttpHost } from './host.ts'
 import type { HttpAuth } from './nip98.ts'
@@ -34,15 +36,16 @@ export function createSync(host: HttpHost, auth: HttpAuth): Handler {
     const denied = host.refuseRead(filters, sender) ?? (await host.judge(cursor))
     if (denied !== undefined) return refuse(denied)
     const answer = (page: Page) => json(200, encodePage(host, query.value, keys, page))
-    let page = await readPage(host, query.value, keys, cursor.seq)
+    const asker = askerOf(sender, request, () => request.gone.aborted)
+    let page = await readPage(host, query.value, keys, cursor.seq, asker)
     if (wait === 0 || hasNews(page)) return answer(page)
     const place = waits.enter(chargedAs(sender), wait * 1_000, request.gone)
     if (place === undefined) return refuse(reason('rate-limited', 'too many requests are waiting; ask without wait'))
     try {
       while (!place.over.aborted && !hasNews(page)) {
-        await arrival(host, { filters, keys, gone }, page.seq, place.over)
+        await arrival(host, { filters, keys, gone, asker }, page.seq, place.over)
         // Also when time is over: the cursor moves on although nothing matched.
-        page = await readPage(host, query.value, keys, page.seq)
+        page = await readPage(host, query.value, keys, page.seq, asker)
       }
     } finally {
       place.leave()
@@ -65,6 +68,7 @@ async function readPage(
   { filters, gone, size }: SyncQuery,
   keys: readonly string[],
   since: number,
+  asker: Asker,
 ): Promise<Page> {
   const rows: LogRow[] = []
   let seq = since
@@ -72,7 +76,7 @@ async function readPage(
   let floor = 1
   for (;;) {
     const limit = size - rows.length
-    const batch = await source.store.readLog({ filters, keys, gone, after: seq, limit, now: source.now() })
+    const batch = await source.store.readLog({ filters, keys, gone, after: seq, limit, now: source.now(), asker })
     rows.push(...batch.entries)
     seq = Math.max(seq, batch.upTo)
     floor = Math.max(floor, batch.floor)
@@ -85,7 +89,7 @@ async function readPage(
 /** Resolves when a live subscription of these filters would be told something after `position`, or when `over`. */
 function arrival(
   { live, source }: HttpHost,
-  asked: Pick<SyncQuery, 'filters' | 'gone'> & { readonly keys: readonly string[] },
+  asked: Pick<SyncQuery, 'filters' | 'gone'> & { readonly keys: readonly string[]; readonly asker: Asker },
   position: number,
   over: AbortSignal,
 ): Promise<void> {

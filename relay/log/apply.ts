@@ -26,6 +26,8 @@ export interface LogState {
   setMark(address: string, version: Pick<NostrEvent, 'created_at' | 'id'>): void
   setDeleted(id: string, author: string): void
   setDeletedUpTo(address: string, created_at: number): void
+  /** Whether {@link vanish} would find anything. */
+  concerns(author: string, upTo: number): boolean
   /** Drops, without a trace of tags or content, what {@link vanishes} says; one removal for all, with its own seq. */
   vanish(author: string, upTo: number): void
 }
@@ -45,6 +47,8 @@ export function apply(state: LogState, event: NostrEvent): Outcome {
   if (known !== undefined) return { status: 'duplicate', seq: known }
   if (isDeleted(state, event)) return refused(REASONS.deleted)
   if (hasVanished(state, event)) return refused(REASONS.vanished)
+  // A stranger's key costs nothing to make: what there is nothing to do for leaves nothing behind.
+  if (event.kind === VANISH && !state.concerns(event.pubkey, event.created_at)) return { status: 'unneeded' }
   const address = addressOf(event)
   if (address !== undefined) {
     const upTo = state.deletedUpTo(address)

@@ -82,6 +82,9 @@ export function createMemoryStore(): Store {
     setMark: (address, { created_at, id }) => marks.set(address, { created_at, id }),
     setDeleted: (id, author) => deleted.add(`${id}${author}`),
     setDeletedUpTo: (address, created_at) => deletedUpTo.set(address, created_at),
+    concerns: (author, upTo) =>
+      [...stored.values()].some(({ event }) => vanishes(event, author, upTo)) ||
+      [...removed.values()].some(({ target }) => target.pubkey === author && target.created_at <= upTo),
     vanish(author, upTo) {
       for (const { event, address } of [...stored.values()]) if (vanishes(event, author, upTo)) drop(event, address)
       for (const { seq, target } of [...removed.values()])

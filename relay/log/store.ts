@@ -3,6 +3,7 @@ import type { NostrEvent } from '../../protocol/event.ts'
 import type { Filter, Matchable } from '../../protocol/filter.ts'
 import type { GoneCause } from '../../protocol/frames.ts'
 import type { PackedStubs } from '../../protocol/negentropy/index.ts'
+import type { Asker, PeerClass, TurnCounts } from './asker.ts'
 import type { EpochStart } from './epochs.ts'
 import type { PruneOrder, PrunePage, PruneRequest } from './retention.ts'
 
@@ -11,6 +12,8 @@ export type Outcome =
   | { readonly status: 'stored'; readonly seq: number }
   | { readonly status: 'duplicate'; readonly seq: number }
   | { readonly status: 'refused'; readonly reason: string }
+  /** A request to vanish of a key of which nothing is stored: it is fulfilled, and nothing is kept of it. */
+  | { readonly status: 'unneeded' }
 
 /** An entry of the log: an event came, or went. `address` is set for replaceable and addressable kinds. */
 export type LogEntry = StoredEntry | RemovedEntry | VanishedEntry
@@ -56,6 +59,8 @@ export interface Head {
 export interface Reader {
   readonly keys: readonly string[]
   readonly now: number
+  /** Who pays for the reader's time. Default: the relay itself. */
+  readonly asker?: Asker | undefined
 }
 
 export interface LogRequest extends Reader {
@@ -182,6 +187,11 @@ export interface Store {
   /** Commits a new epoch beginning at the present end. `nowMs` and 16 random bits make its name. */
   startEpoch(nowMs: number, random16: number): Promise<void>
   append(events: readonly NostrEvent[], nowMs: number): Promise<Commit>
+  /**
+   * Takes, batch by batch and between commits, most of what a request to vanish will take, so that its own commit is short. No log entries:
+   * the request's own entry tells of it. Absent where no commit waits for another.
+   */
+  clearVanishing?(author: string, upTo: number): Promise<void>
   /** The seqs of those ids that are stored, same order, undefined where not. */
   seqsOf(ids: readonly string[]): Promise<readonly (number | undefined)[]>
   readLog(request: LogRequest): Promise<LogBatch>
@@ -192,7 +202,7 @@ export interface Store {
   /** Ranked by relevance (NIP-50), limits applied after ranking. */
   search(request: SearchRequest): Promise<SearchResult>
   /** Texts of stored events in this order, as many as fit a page and at least one; what is gone is left out. */
-  texts(seqs: readonly number[]): Promise<{ readonly events: readonly string[]; readonly taken: number }>
+  texts(seqs: readonly number[], asker?: Asker): Promise<{ readonly events: readonly string[]; readonly taken: number }>
   /** What reconciliation (NIP-77) looks at, page by page. */
   stubs(request: StubRequest): Promise<StubPage>
   /** Every will on deposit. */
@@ -212,5 +222,13 @@ export interface Store {
   prunable(request: PruneRequest): Promise<PrunePage>
   /** Takes it, without log entries, raising floors. Resolves to how many were still there; rejects, having taken none, if one is damaged. */
   prune(order: PruneOrder): Promise<number>
+  /** What the reader's time went to, by peer class; undefined where it is not shared out. */
+  readonly readerTurns?: ReaderTurns
   close(): Promise<void>
+}
+
+export interface ReaderTurns {
+  /** Questions that wait. */
+  readonly waiting: number
+  readonly counts: ReadonlyMap<PeerClass, Readonly<TurnCounts>>
 }

@@ -2,7 +2,8 @@ import type { Clock } from '../../platform/clock.ts'
 import type { VerifierStatus } from '../../platform/verifier.ts'
 import type { BackupStatus } from '../backups.ts'
 import type { Readiness } from '../health.ts'
-import type { Head } from '../log/store.ts'
+import type { TurnCounts } from '../log/asker.ts'
+import type { Head, ReaderTurns } from '../log/store.ts'
 import { Meter } from './meter.ts'
 import { METRICS, type MetricName, type MetricSpec } from './table.ts'
 
@@ -15,6 +16,8 @@ export interface MetricSources {
   readonly head: () => Head
   readonly floor: () => Promise<number>
   readonly wills: () => number
+  /** Undefined where the reader's time is not shared out. */
+  readonly readerTurns: () => ReaderTurns | undefined
   /** Sizes of the log's files by name; empty for a log in memory. */
   readonly files: () => Promise<Readonly<Record<string, number>>>
   readonly freeBytes: (() => Promise<number>) | undefined
@@ -113,6 +116,25 @@ export async function createMetrics(clock: Clock): Promise<Metrics> {
   counter('posthorn_published_total', () => meter.answers.values)
   counter('posthorn_closed_total', () => meter.closed.values)
   counter('posthorn_committed_total', () => meter.committed.values)
+  const byPeer = (read: (counts: Readonly<TurnCounts>) => number) => () =>
+    new Map([...(sources?.readerTurns()?.counts ?? [])].map(([peer, counts]) => [peer, read(counts)]))
+  counter(
+    'posthorn_reader_seconds_total',
+    byPeer(({ ms }) => ms / 1_000),
+  )
+  counter(
+    'posthorn_reader_turns_total',
+    byPeer(({ turns }) => turns),
+  )
+  counter(
+    'posthorn_reader_late_turns_total',
+    byPeer(({ late }) => late),
+  )
+  counter(
+    'posthorn_reader_dropped_total',
+    byPeer(({ dropped }) => dropped),
+  )
+  gauge('posthorn_reader_waiting', ({ readerTurns }) => readerTurns()?.waiting ?? 0)
   gauge('posthorn_wills', ({ wills }) => wills())
   gauge('posthorn_log_seq', ({ head }) => head().last)
   gauge('posthorn_log_floor_seq', ({ floor }) => floor())

@@ -40,6 +40,7 @@ export function connectMetrics(metrics: Metrics, relay: MeteredRelay): void {
       return (await store.readLog(request)).floor
     },
     wills: () => core.wills,
+    readerTurns: () => store.readerTurns,
     files: async () => (data === undefined ? {} : logFileSizes(data)),
     freeBytes: data === undefined ? undefined : () => freeBytes(data),
     readiness: relay.readiness,

@@ -60,6 +60,23 @@ export const METRICS = {
     buckets: SECONDS,
   },
   posthorn_query_rows_total: { type: 'counter', help: 'Rows that these pages had.', labels: ['shape'] },
+  posthorn_reader_seconds_total: {
+    type: 'counter',
+    help: 'Time of the reader that questions took, by who asked: local, key (authenticated), address, or the relay itself.',
+    labels: ['peer'],
+  },
+  posthorn_reader_turns_total: { type: 'counter', help: 'Turns in which it took them.', labels: ['peer'] },
+  posthorn_reader_late_turns_total: {
+    type: 'counter',
+    help: 'Turns of those who had used up their budget of reader time.',
+    labels: ['peer'],
+  },
+  posthorn_reader_dropped_total: {
+    type: 'counter',
+    help: 'Questions dropped unanswered because their asker had closed, replaced or left them.',
+    labels: ['peer'],
+  },
+  posthorn_reader_waiting: { type: 'gauge', help: 'Questions that wait for their turn.' },
   posthorn_wills: { type: 'gauge', help: 'Wills on deposit.' },
   posthorn_log_seq: { type: 'gauge', help: 'The last position of the log.' },
   posthorn_log_floor_seq: { type: 'gauge', help: 'From here on nothing has been pruned.' },

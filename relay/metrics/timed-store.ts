@@ -1,20 +1,29 @@
 import type { Clock } from '../../platform/clock.ts'
 import type { Filter } from '../../protocol/filter.ts'
+import type { Asker, PeerClass } from '../log/asker.ts'
 import { countOf, sizeOf } from '../log/packed-page.ts'
 import type { Commit, Store } from '../log/store.ts'
 
 /** Told after each call, waiting included; `ms` of the monotonic clock. */
 export interface StoreObserver {
   commit?(ms: number, commit: Commit): void
-  query(ms: number, shape: string, rows: number): void
+  /** `readerMs`: what it took of the reader's own time. `peer`: who asked. */
+  query(ms: number, shape: string, rows: number, peer: PeerClass, readerMs: number): void
 }
 
 /** The store, with somebody told how long its answers take. Everything else, getters too, stays its own. */
 export function timedStore(store: Store, clock: Clock, observer: StoreObserver): Store {
-  const timed = async <T>(shape: () => string, run: () => Promise<T>, rows: (answer: T) => number): Promise<T> => {
+  const timed = async <T>(
+    asker: Asker | undefined,
+    shape: () => string,
+    run: () => Promise<T>,
+    rows: (answer: T) => number,
+  ): Promise<T> => {
     const start = clock.monotonic()
+    const before = asker?.readerMs ?? 0
     const answer = await run()
-    observer.query(clock.monotonic() - start, shape(), rows(answer))
+    const readerMs = (asker?.readerMs ?? 0) - before
+    observer.query(clock.monotonic() - start, shape(), rows(answer), asker?.peer ?? 'relay', readerMs)
     return answer
   }
   const methods: Partial<Store> = {
@@ -26,30 +35,35 @@ export function timedStore(store: Store, clock: Clock, observer: StoreObserver):
     },
     query: request =>
       timed(
+        request.asker,
         () => shapeOf(request.filters.map(({ filter }) => filter)),
         () => store.query(request),
         countOf,
       ),
     readLog: request =>
       timed(
+        request.asker,
         () => 'log',
         () => store.readLog(request),
         sizeOf,
       ),
     count: (filters, who) =>
       timed(
+        who.asker,
         () => `count ${shapeOf(filters)}`,
         () => store.count(filters, who),
         () => 1,
       ),
     search: request =>
       timed(
+        request.asker,
         () => 'search',
         () => store.search(request),
         ({ seqs }) => seqs.length,
       ),
     stubs: request =>
       timed(
+        request.asker,
         () => 'reconcile',
         () => store.stubs(request),
         () => 1,

@@ -9,7 +9,8 @@ const KEYS_PER_ADDRESS = 16
 /** Whoever has proved a key is charged under the first one; others under their address, and the rest together. */
 export const chargedAs = ({ keys, address }: Sender): string => keys[0] ?? originOf(address)
 
-const originOf = (address: string | undefined): string => (address === undefined ? 'unknown' : addressKey(address))
+export const originOf = (address: string | undefined): string =>
+  address === undefined ? 'unknown' : addressKey(address)
 
 /** Rates of `limits`: events written, and requests (REQ, COUNT, negentropy, HTTP) read. */
 export function rates({ clock, limits }: PolicyContext): Required<Pick<Policy, 'write' | 'read'>> {

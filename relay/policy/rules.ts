@@ -1,4 +1,5 @@
 import { byteLength, encodeEvent } from '../../protocol/event.ts'
+import { VANISH } from '../../protocol/kinds.ts'
 import { reason } from '../../protocol/reasons.ts'
 import type { ReadPolicy, Sender, WritePolicy } from './policy.ts'
 
@@ -7,6 +8,14 @@ const isStranger = ({ keys }: Sender): boolean => keys.length === 0
 /** NIP-42 before writing. Somebody vouches for the event; its author may be another, as gift wraps need. */
 export const authToWrite: WritePolicy = (_event, sender) =>
   isStranger(sender) ? reason('auth-required', 'authenticate to write here') : undefined
+
+/** Where writing needs AUTH, a key vanishes only by its own word: anybody can make keys, and each request costs a signature and a commit. */
+export const authorToVanish: WritePolicy = (event, { keys }) => {
+  if (event.kind !== VANISH || keys.includes(event.pubkey)) return undefined
+  return keys.length === 0
+    ? reason('auth-required', 'authenticate as the key that is to vanish')
+    : reason('restricted', 'a request to vanish comes from its author here; authenticate as that key')
+}
 
 /** NIP-42 before reading. */
 export const authToRead: ReadPolicy = (_filters, sender) =>

@@ -2,7 +2,15 @@ import { JOIN_REQUEST, LEAVE_REQUEST, VANISH } from '../../protocol/kinds.ts'
 import { allOf, type PolicyFactory, type WritePolicy } from './policy.ts'
 import { proofOfWork } from './pow.ts'
 import { rates } from './rates.ts'
-import { authToRead, authToWrite, maxEventBytes, membersToRead, membersToWrite, onlyKinds } from './rules.ts'
+import {
+  authorToVanish,
+  authToRead,
+  authToWrite,
+  maxEventBytes,
+  membersToRead,
+  membersToWrite,
+  onlyKinds,
+} from './rules.ts'
 
 export interface SaneOptions {
   /** NIP-42 before writing, reading, or both. Default: neither, but for what a kind itself demands. */
@@ -36,6 +44,7 @@ export const saneDefaults =
       write: allOf(
         limited?.write,
         authWrites ? authToWrite : undefined,
+        authWrites ? authorToVanish : undefined,
         members === false ? undefined : unlessAsking(membersToWrite(isMember)),
         allowKinds === undefined ? undefined : unlessAsking(onlyKinds(allowKinds)),
         options.maxEventBytes === undefined ? undefined : maxEventBytes(options.maxEventBytes),

@@ -105,6 +105,10 @@ rule('membership, kinds allowed and bans are no excuse: who may not write here m
     await client.store(carol.sign({ created_at: now - 50, content: 'to be banned' }))
     await ban(running.httpUrl, bob, carol.pubkey)
     expect(await leaver.refused(carol.sign({ created_at: now }))).toMatch(/^blocked: /)
+    // Where writing needs AUTH, a key vanishes by its own word alone.
+    const request = carol.sign({ kind: 62, created_at: now, tags: vanish('ALL_RELAYS') })
+    expect(await leaver.refused(request)).toMatch(/^restricted: /)
+    await leaver.login(carol)
     await leaver.store(carol.sign({ kind: 62, created_at: now, tags: vanish('ALL_RELAYS') }))
     expect(await client.ids({ authors: [carol.pubkey], kinds: [1] })).toEqual([])
   } finally {

@@ -9,7 +9,7 @@ import { indexedTags } from '../entries.ts'
 import { checkMemory } from './check-memory.ts'
 import { type EventColumns, shapeOf } from './check-shapes.ts'
 import { headerOf } from './row.ts'
-import { LOG_APPLICATION_ID, LOG_FUNCTIONS, LOG_MIGRATIONS } from './schema.ts'
+import { LOG_APPLICATION_ID, LOG_FUNCTIONS, LOG_MIGRATIONS, WRITER_INDEXES } from './schema.ts'
 
 /** A row that is not what was stored. `seq` or `id` is missing where the row has none that can be read. */
 export interface DamagedRow {
@@ -134,21 +134,32 @@ function checkStructure(db: Database, findings: Findings): void {
   addFunctions(model, LOG_FUNCTIONS)
   try {
     for (const sql of LOG_MIGRATIONS.slice(0, version)) model.exec(sql)
-    const ours = model
-      .prepare(schema)
-      .all()
-      .map(row => JSON.stringify(row))
-    const theirs = db
-      .prepare(schema)
-      .all()
-      .map(row => JSON.stringify(row))
-    if (ours.join('\n') !== theirs.join('\n')) findings.problem(`the tables are not those of schema ${version}`)
+    const required = (model.prepare(schema).all() as SchemaRow[]).map(textOf)
+    if (version === LOG_MIGRATIONS.length) model.exec(WRITER_INDEXES)
+    const known = new Set((model.prepare(schema).all() as SchemaRow[]).map(textOf))
+    // Litestream keeps tables of its own beside ours.
+    const theirs = (db.prepare(schema).all() as SchemaRow[])
+      .filter(({ type, tbl_name }) => !(LITESTREAM.test(tbl_name) && (type === 'table' || type === 'index')))
+      .map(textOf)
+    const found = new Set(theirs)
+    if (!required.every(text => found.has(text)) || !theirs.every(text => known.has(text)))
+      findings.problem(`the tables are not those of schema ${version}`)
   } finally {
     model.close()
   }
   const said = db.pragma(`integrity_check(${MAX_SAID})`) as { integrity_check: string }[]
   for (const { integrity_check: text } of said) if (text !== 'ok') findings.problem(text)
 }
+
+const LITESTREAM = /^_litestream_/
+
+interface SchemaRow {
+  readonly type: string
+  readonly name: string
+  readonly tbl_name: string
+  readonly sql: string | null
+}
+const textOf = (row: SchemaRow): string => JSON.stringify(row)
 
 function checkEpochs(db: Database, findings: Findings, counts: { last: number }): void {
   counts.last = Number(db.prepare('SELECT last FROM log').pluck().get())

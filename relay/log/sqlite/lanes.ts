@@ -40,8 +40,10 @@ export function spanOf({ since = 0, until = Number.MAX_SAFE_INTEGER }: Filter, a
     : { since, from: [until, MAX_RANK] }
 }
 
-/** More ranges than this are not merged: one wider range is read, and each row asked. */
+/** More ranges than this, of all filters of a question together, are not merged: a wider range is read, and each row asked. */
 const MAX_LANES = 4_096
+/** A filter's part of them. */
+export const lanesFor = (filters: number): number => Math.max(1, Math.floor(MAX_LANES / Math.max(1, filters)))
 /** Kinds of one author that are looked up where a filter names none. */
 const MAX_KINDS = 64
 /** What a choice between two conditions costs at the most: entries counted in each of so many ranges. */
@@ -61,10 +63,16 @@ const USUAL_KINDS = 4
  * The fewest index ranges that hold everything a filter finds. `ids` are looked up one by one elsewhere. Of many authors who wrote much of
  * what is new, the first `wanted` matches from `span` on are found sooner by going through all that is new.
  */
-export function lanesOf(filter: Filter, statements: Statements, span: Span, wanted: number): readonly Lane[] {
+export function lanesOf(
+  filter: Filter,
+  statements: Statements,
+  span: Span,
+  wanted: number,
+  most = MAX_LANES,
+): readonly Lane[] {
   const choices: (readonly Lane[])[] = []
   if (filter.authors !== undefined && !isDense(filter, statements, span, wanted)) {
-    const lanes = authorLanes(filter.authors, filter.kinds, statements)
+    const lanes = authorLanes(filter.authors, filter.kinds, statements, most)
     if (lanes !== undefined) choices.push(lanes)
   }
   for (const [name, values] of filter.tags ?? []) choices.push(tagLanes(name, values))
@@ -114,15 +122,16 @@ export function authorLanes(
   authors: ReadonlySet<string>,
   kinds: ReadonlySet<number> | undefined,
   statements: Statements,
+  most = MAX_LANES,
 ): readonly Lane[] | undefined {
-  if (kinds !== undefined && authors.size * kinds.size > MAX_LANES) return undefined
+  if (kinds !== undefined && authors.size * kinds.size > most) return undefined
   const lanes: Lane[] = []
   for (const pubkey of authors) {
     const author = authorKey(pubkey)
     const its = kinds ?? kindsOf(author, statements)
     if (its === undefined) return undefined
     for (const kind of its) lanes.push({ sql: LANE_SQL.author, prefix: [author, kind] })
-    if (lanes.length > MAX_LANES) return undefined
+    if (lanes.length > most) return undefined
   }
   return lanes
 }
@@ -141,12 +150,17 @@ export function kindsOf(author: number, statements: Statements): readonly number
 }
 
 /** The kinds that any of these authors has written; undefined if one has written very many. */
-export function kindsOfAll(authors: ReadonlySet<string>, statements: Statements): ReadonlySet<number> | undefined {
+export function kindsOfAll(
+  authors: ReadonlySet<string>,
+  statements: Statements,
+  most = MAX_LANES,
+): ReadonlySet<number> | undefined {
   const kinds = new Set<number>()
   for (const author of authors) {
     const its = kindsOf(authorKey(author), statements)
     if (its === undefined) return undefined
     for (const kind of its) kinds.add(kind)
+    if (kinds.size * authors.size > most) return undefined
   }
   return kinds
 }

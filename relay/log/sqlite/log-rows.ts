@@ -5,7 +5,7 @@ import { authorKey, tagKey } from './keys.ts'
 import { kindsOf } from './lanes.ts'
 import { createRowTest } from './match.ts'
 import { addressIn, type ReadRow, readRow, SQL_ROW } from './row.ts'
-import { ROWS_SQL, type ScanContext } from './rows.ts'
+import { costOf, ROWS_SQL, type ScanContext } from './rows.ts'
 import { SegmentRow, type Segments } from './segments.ts'
 import type { Statements } from './statements.ts'
 
@@ -51,7 +51,7 @@ export function* logRows(
       ? walk(context, segments, filters, request.after, last, chunk, horizon)
       : pick(seqs, chunk, statements)
   for (const row of rows) {
-    budget.entries -= 1
+    budget.entries -= costOf(row instanceof SegmentRow ? row.end - row.start : row.json.length)
     if (!row.intact) onDamage(row.seq)
     else if (test(row))
       yield row instanceof SegmentRow

@@ -37,12 +37,17 @@ export function unpackCommit({ outcomes: packed, entries, last }: PackedCommit, 
   return { outcomes, entries: entries.flatMap(unpack), last }
 }
 
+/** No seq. */
+const UNNEEDED = 0
+
 function packOutcome(outcome: Outcome): number | string {
   if (outcome.status === 'refused') return outcome.reason
+  if (outcome.status === 'unneeded') return UNNEEDED
   return outcome.status === 'stored' ? outcome.seq : -outcome.seq
 }
 
 function unpackOutcome(packed: number | string): Outcome {
   if (typeof packed === 'string') return { status: 'refused', reason: packed }
+  if (packed === UNNEEDED) return { status: 'unneeded' }
   return packed > 0 ? { status: 'stored', seq: packed } : { status: 'duplicate', seq: -packed }
 }

@@ -28,10 +28,17 @@ class Where {
   }
 }
 
+/** Seqs that a statement looks at: above `above`, up to `upTo`. */
+export interface SeqSpan {
+  readonly above: number
+  readonly upTo: number
+}
+
 /** A query in SQL alone, exact: what an index key leaves open is asked of the text. */
-function conditions(filter: Filter, { keys, now }: Reader, upTo?: number): Where {
+function conditions(filter: Filter, { keys, now }: Reader, { above, upTo }: SeqSpan, exact: boolean): Where {
   const where = new Where()
-  if (upTo !== undefined) where.and('e.seq <= ?', upTo)
+  where.and('e.seq <= ?', upTo)
+  if (above > 0) where.and('e.seq > ?', above)
   if (filter.ids !== undefined) where.in('e.rank', [...filter.ids].map(rankOf)).in(SQL_ID, filter.ids)
   if (filter.authors !== undefined)
     where.in('e.author', [...filter.authors].map(authorKey)).in(SQL_PUBKEY, filter.authors)
@@ -39,14 +46,20 @@ function conditions(filter: Filter, { keys, now }: Reader, upTo?: number): Where
   if (filter.since !== undefined) where.and('e.created_at >= ?', filter.since)
   if (filter.until !== undefined) where.and('e.created_at <= ?', filter.until)
   if (filter.since_seq !== undefined) where.and('e.seq > ?', filter.since_seq)
-  for (const [name, values] of filter.tags ?? []) {
+  for (const [name, values] of exact ? (filter.tags ?? []) : []) {
     const needles = [...values].map(value => tagNeedle(name, value))
     const [only] = needles
     if (needles.length === 1 && only !== undefined) where.and('instr(e.json, ?) > 0', only)
     else where.and('EXISTS (SELECT 1 FROM json_each(?) v WHERE instr(e.json, v.value) > 0)', JSON.stringify(needles))
   }
   const words = filter.search === undefined ? undefined : matchExpression(filter.search)
-  if (words !== undefined) where.and('e.seq IN (SELECT rowid FROM search WHERE search MATCH ?)', words)
+  if (words !== undefined)
+    where.and(
+      'e.seq IN (SELECT rowid FROM search WHERE search MATCH ? AND rowid > ? AND rowid <= ?)',
+      words,
+      above,
+      upTo,
+    )
   // With keys, mayRead() decides row by row; without, the restricted kinds need not even be read.
   if (keys.length === 0) where.and(`e.kind NOT IN (${restrictedKinds.join(',')})`)
   return where.and('(e.expires_at IS NULL OR e.expires_at > ?)', now)
@@ -62,15 +75,23 @@ export function drivingTag({ tags, ids, search }: Filter): readonly [string, Rea
 function source(
   filter: Filter,
   reader: Reader,
-  upTo?: number,
+  span: SeqSpan,
+  lanes: number,
+  exact = true,
 ): { readonly sql: string; readonly params: (string | number)[] } {
-  const where = conditions(filter, reader, upTo)
+  const where = conditions(filter, reader, span, exact)
   const driver = drivingTag(filter)
-  if (driver === undefined)
-    return { sql: `FROM events e ${hint(filter)} WHERE ${where.parts.join(' AND ')}`, params: where.params }
+  // A stretch of the log is read by seq alone.
+  if (driver === undefined || span.above > 0)
+    return {
+      sql: `FROM events e ${span.above > 0 ? 'NOT INDEXED' : hint(filter, lanes)} WHERE ${where.parts.join(' AND ')}`,
+      params: where.params,
+    }
   const [name, values] = driver
   where.in('t.key', new Set([...values].map(value => tagKey(name, value))))
   if (filter.kinds !== undefined) where.in('t.kind', filter.kinds)
+  // The rows of private mail are not even looked up: how long that takes would tell how much there is.
+  if (reader.keys.length === 0) where.and(`t.kind NOT IN (${restrictedKinds.join(',')})`)
   if (filter.since !== undefined) where.and('t.created_at >= ?', filter.since)
   if (filter.until !== undefined) where.and('t.created_at <= ?', filter.until)
   return {
@@ -79,53 +100,46 @@ function source(
   }
 }
 
-/** Statistics of a small or lopsided log make SQLite read the whole table. */
-function hint({ ids, authors, kinds, search }: Filter): string {
+/**
+ * Statistics of a small or lopsided log make SQLite read the whole table. Of more authors and kinds than `lanes` in all, each of which would
+ * be looked up by itself, the time is read through.
+ */
+function hint({ ids, authors, kinds, search, since }: Filter, lanes: number): string {
   if (search !== undefined) return ''
   if (ids !== undefined) return 'INDEXED BY events_id'
-  if (authors !== undefined) return 'INDEXED BY events_author'
+  if (authors !== undefined && (kinds === undefined ? since === undefined : authors.size * kinds.size <= lanes))
+    return 'INDEXED BY events_author'
   return kinds === undefined ? 'INDEXED BY events_time' : 'INDEXED BY events_kind'
 }
 
-/** The newest matches that are ranked against each other: what bounds a search for a word that everybody uses. */
-const CANDIDATES = 10_000
-
-/** Matches of a filter with a search, best first; of equals the newest, then the lowest id. Undefined if it holds no words. */
-export function searchPlan({ search = '', ...filter }: Filter, reader: Reader, limit: number): Plan | undefined {
-  const words = matchExpression(search)
-  if (words === undefined) return undefined
-  const where = conditions(filter, reader)
-  return {
-    sql: `SELECT seq FROM (
-      SELECT e.seq, e.created_at, ${SQL_ID} AS id, round(bm25(search), 9) AS score
-      FROM search CROSS JOIN events e ON e.seq = search.rowid
-      WHERE search MATCH ? AND ${where.parts.join(' AND ')} ORDER BY search.rowid DESC LIMIT ${CANDIDATES}
-    ) ORDER BY score, created_at DESC, id LIMIT ?`,
-    params: [words, ...where.params, limit],
-  }
-}
-
-/** Every row that has all words; undefined if there are none. */
-export function wordsPlan(search: string): Plan | undefined {
-  const words = matchExpression(search)
-  return words === undefined ? undefined : { sql: 'SELECT rowid FROM search WHERE search MATCH ?', params: [words] }
-}
-
 /** All words, each a quoted string: what a user types is never FTS5 syntax. Undefined if there are none. */
-function matchExpression(search: string): string | undefined {
+export function matchExpression(search: string): string | undefined {
   const terms = queryTerms(search)
   return terms.length === 0 ? undefined : terms.map(term => `"${term}"`).join(' ')
 }
 
 /** Who wrote what a filter finds, each once. Restricted kinds are the caller's to exclude. */
-export function authorsPlan(filter: Filter, reader: Reader): Plan {
-  const { sql, params } = source(filter, reader)
+export function authorsPlan(filter: Filter, reader: Reader, upTo: number, lanes: number): Plan {
+  const { sql, params } = source(filter, reader, { above: 0, upTo }, lanes)
   return { sql: `SELECT DISTINCT ${SQL_PUBKEY} AS pubkey ${sql}`, params }
 }
 
-/** The number of distinct events with seqs up to `upTo` that any of the filters finds. */
-export function countPlan(filters: readonly Filter[], reader: Reader, upTo: number): Plan {
-  const sources = filters.map(filter => source(filter, reader, upTo))
+/** Seqs that hold all that {@link countPlan} counts: of each filter's tags only the leading condition is asked, by its key. */
+export function candidatesPlan(filters: readonly Filter[], reader: Reader, span: SeqSpan, lanes: number): Plan {
+  const sources = filters.map(filter => {
+    const { tags: _, ...plain } = filter
+    const driver = drivingTag(filter)
+    return source(driver === undefined ? plain : { ...plain, tags: new Map([driver]) }, reader, span, lanes, false)
+  })
+  return {
+    sql: sources.map(({ sql }) => `SELECT DISTINCT e.seq ${sql}`).join(' UNION '),
+    params: sources.flatMap(({ params }) => params),
+  }
+}
+
+/** The number of distinct events within a span of seqs that any of the filters finds. */
+export function countPlan(filters: readonly Filter[], reader: Reader, span: SeqSpan, lanes: number): Plan {
+  const sources = filters.map(filter => source(filter, reader, span, lanes))
   return {
     sql: `SELECT count(*) FROM (${sources.map(({ sql }) => `SELECT DISTINCT e.seq ${sql}`).join(' UNION ')})`,
     params: sources.flatMap(({ params }) => params),

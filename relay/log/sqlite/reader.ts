@@ -4,6 +4,7 @@ import { hllOf } from '../../../protocol/hll.ts'
 import { restrictedKinds } from '../../../protocol/kinds.ts'
 import { packStubs } from '../../../protocol/negentropy/index.ts'
 import { mayRead } from '../../access.ts'
+import { queryTerms } from '../../search.ts'
 import { concernsVanished } from '../entries.ts'
 import { type Floor, floorOf } from '../floors.ts'
 import { buildBatch, buildPage, type Horizon, type LogSource, PAGE_BYTES, type Pause, type Row } from '../page.ts'
@@ -16,23 +17,30 @@ import type {
   QueryPage,
   QueryRequest,
   Reader,
-  SearchRequest,
-  SearchResult,
   StubPage,
   StubRequest,
 } from '../store.ts'
 import { type CountFrom, countSpan } from './count-span.ts'
 import { IndexPages } from './index-pages.ts'
 import { rankOf } from './keys.ts'
+import { lanesFor } from './lanes.ts'
 import { logRows } from './log-rows.ts'
-import { authorsPlan, countPlan, searchPlan, wordsPlan } from './plan.ts'
+import { createRowTest } from './match.ts'
+import { authorsPlan, candidatesPlan, countPlan, type SeqSpan } from './plan.ts'
 import { Recent } from './recent.ts'
 import { findVictims } from './retention.ts'
-import { type EventRow, headerOf, idIn, isIntact, type ReadRow, ROW_COLUMNS } from './row.ts'
-import { rowsInTime, type ScanContext } from './rows.ts'
+import { type EventRow, headerOf, idIn, isIntact, type ReadRow, ROW_COLUMNS, readRow } from './row.ts'
+import { ROWS_SQL, rowsInTime, type ScanContext } from './rows.ts'
 import { LOG_APPLICATION_ID, LOG_MIGRATIONS } from './schema.ts'
+import { type SearchPart, type SearchTurn, searchTurn } from './search-turn.ts'
 import { type SegmentOptions, Segments } from './segments.ts'
 import { Statements } from './statements.ts'
+
+/** What one turn of a sketch found. */
+export interface HllPart {
+  readonly registers: string
+  readonly next: CountFrom | undefined
+}
 
 /** What one turn of a count found. */
 export interface CountPart {
@@ -44,6 +52,8 @@ export interface ReaderOptions {
   readonly segments?: SegmentOptions
   /** Index entries that one turn of a count looks at. */
   readonly countEntries?: number
+  /** KiB of the file kept in memory. Default: 32 MiB. */
+  readonly cacheKib?: number
 }
 
 /** Removals read per statement. */
@@ -54,6 +64,27 @@ const BUDGET = 8_192
 const CACHE_KIB = 32_768
 /** Characters of events kept that were read for a query: the latest ones are asked for again and again. */
 const CACHE_CHARS = 16_777_216
+
+/** Values of tags that a row's text is looked through for. */
+const CHEAP_VALUES = 8
+/** Where rows have to be read, an entry costs so many times as much. */
+const DEAR = 6
+const SEQ_BELOW_SQL = 'SELECT seq FROM events WHERE seq <= ? ORDER BY seq DESC LIMIT 1'
+
+const UNBOUNDED = () => ({ entries: Number.POSITIVE_INFINITY })
+
+/** Values of all tag conditions. */
+function valuesOf(filters: readonly Filter[]): number {
+  let values = 0
+  for (const { tags } of filters) for (const [, each] of tags ?? []) values += each.size
+  return values
+}
+
+/** Entries that one turn of a count looks at, fewer where each costs more. */
+function entriesFor(filters: readonly Filter[], entries: number): number {
+  const dear = valuesOf(filters) > CHEAP_VALUES || filters.some(({ search }) => search !== undefined)
+  return Math.max(1, Math.floor(entries / (dear ? DEAR : 1 + (filters.length - 1) / 2)))
+}
 
 const FIND_SQL = `SELECT ${ROW_COLUMNS} FROM events INDEXED BY events_id WHERE rank = ?`
 
@@ -68,10 +99,10 @@ export class LogReader {
   readonly #countEntries: number
   #damaged: number[] = []
 
-  constructor(path: string, { segments, countEntries = BUDGET }: ReaderOptions = {}) {
+  constructor(path: string, { segments, countEntries = BUDGET, cacheKib = CACHE_KIB }: ReaderOptions = {}) {
     this.#countEntries = countEntries
     this.#db = openDatabase(path, { applicationId: LOG_APPLICATION_ID, migrations: LOG_MIGRATIONS, readonly: true })
-    this.#db.pragma(`cache_size = -${CACHE_KIB}`)
+    this.#db.pragma(`cache_size = -${cacheKib}`)
     this.#statements = new Statements(this.#db)
     this.#pages = new IndexPages(this.#statements)
     this.#segments = new Segments(this.#statements, segments)
@@ -98,8 +129,9 @@ export class LogReader {
   query(request: QueryRequest): QueryPage {
     return this.#inSnapshot(last => {
       const context = this.#context()
+      const lanes = lanesFor(request.filters.length)
       return buildPage(request, last, (filter, after, upTo, wanted) =>
-        rowsInTime(context, { filter, after, upTo, wanted, found: undefined }, request),
+        rowsInTime(context, { filter, after, upTo, wanted, terms: undefined, lanes }, request),
       )
     })
   }
@@ -109,7 +141,8 @@ export class LogReader {
       const context = this.#context()
       const horizon: Horizon = { seq: last }
       const sources: LogSource[] = [logRows(context, this.#segments, request, last, horizon)]
-      if (request.gone) sources.push(this.#removalRows(request, context, horizon), this.#vanishedRows(request))
+      if (request.gone)
+        sources.push(this.#removalRows(request, context, horizon), this.#vanishedRows(request, context, horizon))
       const floors = this.#statements.get('SELECT part, kind, floor FROM floors').all() as Floor[]
       const batch = buildBatch(request, last, sources, horizon)
       return { ...batch, floor: floorOf(floors, request.filters, request.gone) }
@@ -119,16 +152,63 @@ export class LogReader {
   /** One turn of a count; `next` is where to go on. Together they count what was stored when it began, less what went meanwhile. */
   count(filters: readonly Filter[], reader: Reader, from?: CountFrom): CountPart {
     return this.#inSnapshot(last => {
-      const { until, upTo } = from ?? { until: Number.MAX_SAFE_INTEGER, upTo: last }
       const asked = filters.filter(filter => !matchesNothing(filter))
-      const span = countSpan(asked, until, this.#countEntries, this.#statements)
-      const next = span.next === undefined ? undefined : { until: span.next, upTo }
-      const wanted = span.filters.filter(filter => !matchesNothing(filter))
+      if (asked.some(({ search }) => search !== undefined)) return this.#countWords(asked, reader, last, from)
+      const { until, upTo } = from ?? { until: Number.MAX_SAFE_INTEGER, upTo: last }
+      const { wanted, next } = this.#countTurn(asked, until, upTo)
       if (wanted.length === 0) return { count: 0, next }
-      const { sql, params } = countPlan(wanted, { ...reader, keys: [] }, upTo)
-      const [open = 0] = this.#statements.raw(sql).get(...params) as number[]
+      const open = this.#countOpen(wanted, { ...reader, keys: [] }, { above: 0, upTo }, lanesFor(asked.length))
       return { count: reader.keys.length === 0 ? open : open + this.#countRestricted(wanted, reader, upTo), next }
     })
+  }
+
+  /** What one turn of a count looks at. */
+  #countTurn(
+    asked: readonly Filter[],
+    until: number,
+    upTo: number,
+  ): { readonly wanted: readonly Filter[]; readonly next: CountFrom | undefined } {
+    const span = countSpan(asked, until, entriesFor(asked, this.#countEntries), this.#statements)
+    return {
+      wanted: span.filters.filter(filter => !matchesNothing(filter)),
+      next: span.next === undefined ? undefined : { until: span.next, upTo },
+    }
+  }
+
+  /** Of few values of tags SQLite looks through each row's text; of many the row is read, which costs the same for any number. */
+  #countOpen(filters: readonly Filter[], reader: Reader, span: SeqSpan, lanes: number): number {
+    if (valuesOf(filters) <= CHEAP_VALUES) {
+      const { sql, params } = countPlan(filters, reader, span, lanes)
+      return Number((this.#statements.raw(sql).get(...params) as number[])[0])
+    }
+    const { sql, params } = candidatesPlan(filters, reader, span, lanes)
+    const test = createRowTest(
+      filters.map(({ search: _, ...filter }) => filter),
+      reader,
+    )
+    const seqs = this.#statements.values(sql).all(...params) as number[]
+    const fetch = this.#statements.values(ROWS_SQL)
+    let found = 0
+    for (let at = 0; at < seqs.length; at += CHUNK)
+      for (const text of fetch.all(JSON.stringify(seqs.slice(at, at + CHUNK))) as string[]) {
+        const row = readRow(text)
+        if (!row.intact) this.#damaged.push(row.seq)
+        else if (test(row)) found += 1
+      }
+    return found
+  }
+
+  /** Words are indexed by seq, so a stretch of the log is counted. Nothing that not all may read has words in the index. */
+  #countWords(asked: readonly Filter[], reader: Reader, last: number, from: CountFrom | undefined): CountPart {
+    const { until, upTo } = from ?? { until: Number.MAX_SAFE_INTEGER, upTo: last }
+    const top = from?.below ?? upTo
+    const above = Math.max(0, top - entriesFor(asked, this.#countEntries))
+    const open = this.#countOpen(asked, { ...reader, keys: [] }, { above, upTo: top }, lanesFor(asked.length))
+    const isFirst = from === undefined && reader.keys.length > 0
+    const plain = isFirst ? asked.filter(({ search }) => search === undefined) : []
+    const count = plain.length === 0 ? open : open + this.#countRestricted(plain, reader, upTo)
+    const below = Number(this.#statements.values(SEQ_BELOW_SQL).get(above) ?? 0)
+    return { count, next: below === 0 ? undefined : { until, upTo, below } }
   }
 
   /** Of the kinds that not all may read, row by row: the access function decides. */
@@ -137,7 +217,7 @@ export class LogReader {
     for (const filter of filters) {
       const kinds = restrictedKinds.filter(kind => filter.kinds?.has(kind) ?? true)
       if (kinds.length === 0) continue
-      const context = { ...this.#context(), budget: { entries: Number.POSITIVE_INFINITY } }
+      const context = { ...this.#context(), budget: UNBOUNDED() }
       for (const row of this.#scan(context, { ...filter, kinds: new Set(kinds) }, reader, undefined, upTo))
         if ('seq' in row && row.seq > (filter.since_seq ?? 0)) seqs.add(row.seq)
     }
@@ -152,35 +232,28 @@ export class LogReader {
     after?: Position,
     upTo = Number.MAX_SAFE_INTEGER,
   ): Generator<Row | Pause, undefined> {
-    const words = filter.search === undefined ? undefined : wordsPlan(filter.search)
-    const found =
-      words && new Set((this.#statements.raw(words.sql).all(...words.params) as [number][]).map(([seq]) => seq))
-    return rowsInTime(context, { filter, after, upTo, wanted: CHUNK, found }, reader)
+    const words = filter.search === undefined ? [] : queryTerms(filter.search)
+    const terms = words.length === 0 ? undefined : words
+    return rowsInTime(context, { filter, after, upTo, wanted: CHUNK, terms, lanes: lanesFor(1) }, reader)
   }
 
-  hll(filter: Filter, offset: number, reader: Reader): string {
-    if (matchesNothing(filter)) return hllOf([], offset)
-    const { sql, params } = authorsPlan(filter, reader)
-    const rows = this.#statements.get(sql).all(...params) as { pubkey: string }[]
-    return hllOf(
-      rows.map(({ pubkey }) => pubkey),
-      offset,
-    )
-  }
-
-  search({ filters, ...reader }: SearchRequest): SearchResult {
+  /** One turn of a sketch; the registers of all turns are to be joined (`joinHll`). */
+  hll(filter: Filter, offset: number, reader: Reader, from?: CountFrom): HllPart {
     return this.#inSnapshot(last => {
-      const seqs = new Set<number>()
-      let complete = true
-      for (const { filter, limit } of filters) {
-        const plan = matchesNothing(filter) ? undefined : searchPlan(filter, reader, limit + 1)
-        if (plan === undefined) continue
-        const rows = this.#statements.get(plan.sql).all(...plan.params) as { seq: number }[]
-        if (rows.length > limit) complete = false
-        for (const { seq } of rows.slice(0, limit)) seqs.add(seq)
-      }
-      return { seqs: [...seqs], seq: last, complete }
+      if (matchesNothing(filter)) return { registers: hllOf([], offset), next: undefined }
+      const { until, upTo } = from ?? { until: Number.MAX_SAFE_INTEGER, upTo: last }
+      const { wanted, next } = this.#countTurn([filter], until, upTo)
+      const pubkeys = wanted.flatMap(one => {
+        const { sql, params } = authorsPlan(one, reader, upTo, lanesFor(1))
+        return this.#statements.values(sql).all(...params) as string[]
+      })
+      return { registers: hllOf(pubkeys, offset), next }
     })
+  }
+
+  /** One turn of a search for one filter's words. */
+  search(request: SearchTurn): SearchPart {
+    return this.#inSnapshot(last => searchTurn(this.#statements, request, last, seq => this.#damaged.push(seq)))
   }
 
   texts(seqs: readonly number[]): { events: string[]; taken: number } {
@@ -248,11 +321,21 @@ export class LogReader {
     }
   }
 
-  *#vanishedRows(request: LogRequest): Generator<LogRow, undefined> {
-    const all = this.#statements.get('SELECT seq, author FROM vanished WHERE seq > ? ORDER BY seq')
-    for (const { seq, author } of all.all(request.after) as { seq: number; author: string }[])
-      if (concernsVanished(request.filters, author)) yield { op: 'vanished', seq, target: author, address: undefined }
-    return undefined
+  *#vanishedRows(request: LogRequest, { budget }: ScanContext, horizon: Horizon): Generator<LogRow, undefined> {
+    const page = this.#statements.get('SELECT seq, author FROM vanished WHERE seq > ? ORDER BY seq LIMIT ?')
+    for (let { after } = request; ; ) {
+      const rows = page.all(after, CHUNK) as { seq: number; author: string }[]
+      for (const { seq, author } of rows)
+        if (concernsVanished(request.filters, author)) yield { op: 'vanished', seq, target: author, address: undefined }
+      const end = rows.at(-1)
+      if (rows.length < CHUNK || end === undefined) return undefined
+      after = end.seq
+      budget.entries -= rows.length
+      if (budget.entries <= 0) {
+        horizon.seq = Math.min(horizon.seq, after)
+        return undefined
+      }
+    }
   }
 
   #context(): ScanContext {

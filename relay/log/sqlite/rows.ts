@@ -1,5 +1,6 @@
 import type { Filter } from '../../../protocol/filter.ts'
 import { audienceOf } from '../../../protocol/kinds.ts'
+import { searchableText, termsOf } from '../../search.ts'
 import type { Pause, Row } from '../page.ts'
 import type { Position, Reader } from '../store.ts'
 import type { ReadEntries } from './index-pages.ts'
@@ -8,7 +9,7 @@ import { type Entry, ID_SQL, lanesOf, type Span, spanOf } from './lanes.ts'
 import { createRowTest, type RowTest } from './match.ts'
 import { mergeLanes } from './merge.ts'
 import type { Recent } from './recent.ts'
-import { idIn, type ReadRow, readRow, SQL_ROW } from './row.ts'
+import { eventOfIntact, idIn, type ReadRow, readRow, SQL_ROW } from './row.ts'
 import type { Statements } from './statements.ts'
 
 /** Rows fetched at a time. */
@@ -20,6 +21,11 @@ export const ROWS_SQL = `SELECT ${SQL_ROW} FROM json_each(?) j CROSS JOIN events
 export interface Budget {
   entries: number
 }
+
+/** Reading a row costs as much as looking at so many index entries, and at one more for so many characters of it. */
+const ROW_COST = 2
+const CHARS_PER_ENTRY = 1_024
+export const costOf = (chars: number): number => ROW_COST + chars / CHARS_PER_ENTRY
 
 export interface ScanContext {
   readonly statements: Statements
@@ -38,21 +44,28 @@ export interface TimeScan {
   readonly upTo: number
   /** How many rows will probably be asked for. */
   readonly wanted: number
-  /** Where words are looked for: the seqs that have them. */
-  readonly found: ReadonlySet<number> | undefined
+  /** Words that an event must have, each of them. */
+  readonly terms: readonly string[] | undefined
+  /** Ranges of indexes that may be merged. */
+  readonly lanes: number
 }
+
+/** Looking for words in one event costs as much as looking at so many entries, and at one more for so many characters of it. */
+const WORDS_COST = 10
+const WORDS_CHARS = 64
 
 /** Intact rows of a filter in NIP-01's order: entries of covering indexes merged, rows fetched for those alone. */
 export function* rowsInTime(context: ScanContext, scan: TimeScan, reader: Reader): Generator<Row | Pause, undefined> {
-  const { filter, after, upTo, found } = scan
+  const { filter, after, upTo, terms } = scan
   const { statements, budget } = context
   const span = spanOf(filter, after)
   const entries =
     filter.ids === undefined
       ? // One more tells that the place of the last one is complete, without another look.
-        mergeLanes(context.read, lanesOf(filter, statements, span, scan.wanted), span, scan.wanted + 1)
+        mergeLanes(context.read, lanesOf(filter, statements, span, scan.wanted, scan.lanes), span, scan.wanted + 1)
       : entriesOf(filter.ids, span, statements)
-  const test = createRowTest([filter], reader)
+  const matches = createRowTest([filter], reader)
+  const test: RowTest = row => matches(row) && (terms === undefined || hasWords(row, terms, budget))
   // Rows that nobody but their parties may have need not even be read.
   const stranger = reader.keys.length === 0
   let size = Math.max(1, Math.min(CHUNK, scan.wanted))
@@ -75,12 +88,19 @@ export function* rowsInTime(context: ScanContext, scan: TimeScan, reader: Reader
     }
     last = entry
     budget.entries -= 1
-    if (seq > upTo || filter.kinds?.has(kind) === false || found?.has(seq) === false) continue
+    if (seq > upTo || filter.kinds?.has(kind) === false) continue
     if (stranger && audienceOf(kind) !== 'anyone') continue
     chunk.push(entry)
   }
   yield* fetch(context, chunk, after, test)
   return undefined
+}
+
+/** Asked of the text, as the index was made of it: to look up one event in FTS5 costs as much as to look up all. */
+function hasWords(row: ReadRow, terms: readonly string[], budget: Budget): boolean {
+  budget.entries -= WORDS_COST + row.json.length / WORDS_CHARS
+  const words = new Set(termsOf(searchableText(eventOfIntact(row)) ?? ''))
+  return terms.every(term => words.has(term))
 }
 
 function* fetch(
@@ -95,6 +115,7 @@ function* fetch(
   for (const [index, [created_at]] of entries.entries()) {
     const row = found[index]
     if (row === undefined) continue
+    context.budget.entries -= costOf(row.json.length)
     if (row.created_at !== created_at) context.onDamage(row.seq)
     else if (test(row)) rows.push({ seq: row.seq, created_at, id: idIn(row.json), json: row.json })
   }

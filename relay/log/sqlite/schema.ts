@@ -137,3 +137,13 @@ export const LOG_MIGRATIONS: readonly string[] = [
   UPDATE search_version SET indexed = (SELECT last FROM log);
   `,
 ]
+
+/**
+ * Indexes that only the writer needs, made where they are missing. They are no schema version of their own: every program that knows the
+ * tables can go on with the file, and no copy of it has to be made first. Of a removal, by where the author stands in its text, whatever
+ * the text is.
+ */
+export const WRITER_INDEXES = `
+  CREATE INDEX IF NOT EXISTS removals_author ON removals (substr(target, 84, 12));
+  CREATE INDEX IF NOT EXISTS tags_wraps ON tags (key, created_at, seq) WHERE kind = 1059;
+`

@@ -21,6 +21,7 @@ serve(({ path, ...options }: { readonly path: string } & WriterOptions) => {
           texts,
         ),
       ),
+    clearVanishing: writer.clearVanishing.bind(writer),
     remove: writer.remove.bind(writer),
     indexSearch: writer.indexSearch.bind(writer),
     readSettings: writer.readSettings.bind(writer),

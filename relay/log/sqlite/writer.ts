@@ -1,20 +1,41 @@
 import { type Database, openDatabase, type Statement } from '../../../platform/sqlite.ts'
 import { makeEpoch } from '../../../protocol/cursor.ts'
 import { encodeEvent, expirationOf, type NostrEvent } from '../../../protocol/event.ts'
-import { addressOf, GIFT_WRAP } from '../../../protocol/kinds.ts'
-import { apply, type LogState, vanishes } from '../apply.ts'
+import { addressOf, GIFT_WRAP, VANISH } from '../../../protocol/kinds.ts'
+import { apply, type LogState } from '../apply.ts'
 import { indexedTags, keepSurvivors, toHeader } from '../entries.ts'
 import type { EpochStart } from '../epochs.ts'
 import type { PruneOrder } from '../retention.ts'
 import type { Commit, LogEntry, Outcome, Setting, Store, StoredEntry, StoredWill } from '../store.ts'
 import { authorKey, rankOf, tagKey } from './keys.ts'
+import { NEXT_KIND_SQL } from './lanes.ts'
 import { takeVictims } from './retention.ts'
 import { type EventRow, eventOf, idIn, isIntact, provenEvent, pubkeyIn, ROW_COLUMNS, rowSum, tagNeedle } from './row.ts'
-import { LOG_APPLICATION_ID, LOG_FUNCTIONS, LOG_MIGRATIONS } from './schema.ts'
+import { LOG_APPLICATION_ID, LOG_FUNCTIONS, LOG_MIGRATIONS, WRITER_INDEXES } from './schema.ts'
 import { SearchIndex } from './search.ts'
 
 /** Expired rows dropped per transaction, so that a sweep never holds up a commit for long. */
 const SWEEP_BATCH = 500
+/** Rows of a vanishing key dropped per transaction. */
+const VANISH_BATCH = 500
+/** What a request to vanish takes, by index: it costs what there is. */
+export const OWN_ROWS_SQL = `SELECT ${ROW_COLUMNS} FROM events INDEXED BY events_author
+  WHERE author = ? AND kind = ? AND created_at <= ? LIMIT ?`
+export const WRAP_ROWS_SQL = `SELECT e.seq, e.created_at, e.kind, e.expires_at, e.sum, e.json
+  FROM tags t INDEXED BY tags_wraps CROSS JOIN events e ON e.seq = t.seq
+  WHERE t.key = ? AND t.kind = ${GIFT_WRAP} AND t.created_at <= ? LIMIT ?`
+export const VANISHING_REMOVALS_SQL = `SELECT seq FROM removals INDEXED BY removals_author
+  WHERE substr(target, 84, 12) = ?
+    AND CASE WHEN json_valid(target) THEN target ->> 'created_at' <= ? AND target ->> 'pubkey' = ? END LIMIT ?`
+/** As the index of removals has their author. */
+const removalKey = (author: string): string => author.slice(0, 12)
+
+/** A place in the index of deadlines. */
+export interface SweptTo {
+  readonly expires_at: number
+  readonly seq: number
+}
+
 /** KiB of the file kept in memory: what a commit changes of the indexes is spread over all of them. */
 const CACHE_KIB = 32_768
 /** Pages of 4 KiB in the journal before they go into the file: each then goes once for many commits that changed it. */
@@ -42,6 +63,11 @@ export class LogWriter {
   readonly #deleteTag: Statement
   readonly #search: SearchIndex
   readonly #deleteEvent: Statement
+  readonly #nextKind: Statement
+  readonly #ownRows: Statement
+  readonly #wrapRows: Statement
+  readonly #vanishingRemovals: Statement
+  readonly #dropRemoval: Statement
   #last: number
   #now = 0
   #fresh: LogEntry[] = []
@@ -66,6 +92,7 @@ export class LogWriter {
       const pageBytes = Number(this.#db.pragma('page_size', { simple: true }))
       this.#db.pragma(`max_page_count = ${Math.max(1, Math.floor(maxBytes / pageBytes))}`)
     }
+    this.#db.exec(WRITER_INDEXES)
     this.#last = Number(this.#db.prepare('SELECT last FROM log').pluck().get())
     this.#setLast = this.#db.prepare('UPDATE log SET last = ?')
     this.#insertEvent = this.#db.prepare(
@@ -78,6 +105,11 @@ export class LogWriter {
     this.#findEvent = this.#db.prepare(`SELECT ${ROW_COLUMNS} FROM events INDEXED BY events_id WHERE rank = ?`)
     this.#deleteTag = this.#db.prepare('DELETE FROM tags WHERE key = ? AND created_at = ? AND rank = ? AND seq = ?')
     this.#deleteEvent = this.#db.prepare('DELETE FROM events WHERE seq = ?')
+    this.#nextKind = this.#db.prepare(NEXT_KIND_SQL).pluck()
+    this.#ownRows = this.#db.prepare(OWN_ROWS_SQL)
+    this.#wrapRows = this.#db.prepare(WRAP_ROWS_SQL)
+    this.#vanishingRemovals = this.#db.prepare(VANISHING_REMOVALS_SQL).pluck()
+    this.#dropRemoval = this.#db.prepare('DELETE FROM removals WHERE seq = ?')
     this.#search = new SearchIndex(this.#db)
     const any = (table: string) => this.#db.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() !== undefined
     this.#anyDeleted = any('deleted_ids')
@@ -177,11 +209,15 @@ export class LogWriter {
     this.#db.prepare('DELETE FROM wills WHERE id = ?').run(id)
   }
 
-  /** One bounded batch after a seq; the caller comes again from `next`, and commits take their turn in between. */
-  sweepExpired(now: number, after: number): { readonly swept: number; readonly next: number | undefined } {
+  /** One bounded batch after a place in the index of deadlines; the caller comes again from `next`, and commits take their turn in between. */
+  sweepExpired(now: number, after: SweptTo | 0): { readonly swept: number; readonly next: SweptTo | undefined } {
+    const from = after === 0 ? { expires_at: Number.MIN_SAFE_INTEGER, seq: 0 } : after
     const expired = this.#db
-      .prepare(`SELECT ${ROW_COLUMNS} FROM events WHERE expires_at <= ? AND seq > ? ORDER BY seq LIMIT ?`)
-      .all(now, after, SWEEP_BATCH) as EventRow[]
+      .prepare(
+        `SELECT ${ROW_COLUMNS} FROM events INDEXED BY events_expiry
+         WHERE expires_at IS NOT NULL AND expires_at <= ? AND (expires_at, seq) > (?, ?) ORDER BY expires_at, seq LIMIT ?`,
+      )
+      .all(now, from.expires_at, from.seq, SWEEP_BATCH) as EventRow[]
     // The column only points at it: the event itself must say so, intact. A damaged row stays for `check` to tell of.
     const due = expired.flatMap(row => {
       const event = provenEvent(row)
@@ -193,7 +229,23 @@ export class LogWriter {
       this.#transaction(() => {
         for (const { seq, event } of due) this.#drop(seq, event)
       })
-    return { swept: due.length, next: expired.length < SWEEP_BATCH ? undefined : expired.at(-1)?.seq }
+    const end = expired.length < SWEEP_BATCH ? undefined : expired.at(-1)
+    return { swept: due.length, next: end && { expires_at: end.expires_at ?? 0, seq: end.seq } }
+  }
+
+  /**
+   * One bounded batch of what a request to vanish takes. False, and nothing is taken, if so little is left that the request itself may take
+   * it in its own commit. What is not told yet is told by the request's entry.
+   */
+  clearVanishing(author: string, upTo: number): boolean {
+    const rows = this.#vanishing(author, upTo, VANISH_BATCH)
+    const removals = this.#vanishingRemovals.all(removalKey(author), upTo, author, VANISH_BATCH) as number[]
+    if (rows.length + removals.length < VANISH_BATCH) return false
+    this.#transaction(() => {
+      this.#dropAll(rows)
+      for (const seq of removals) this.#dropRemoval.run(seq)
+    })
+    return true
   }
 
   prune(order: PruneOrder): number {
@@ -275,6 +327,39 @@ export class LogWriter {
     this.#deleteEvent.run(seq)
   }
 
+  #dropAll(rows: readonly EventRow[]): void {
+    for (const row of rows) {
+      const event = eventOf(row)
+      if (event === undefined) this.#dropDamaged(row.seq)
+      else this.#drop(row.seq, event)
+    }
+  }
+
+  /** Rows that a request to vanish takes, this many at the most: kind by kind of its author, then gift wraps to it. */
+  #vanishing(author: string, upTo: number, most: number): EventRow[] {
+    const rows: EventRow[] = []
+    const key = authorKey(author)
+    for (let kind = -1; rows.length < most; ) {
+      const next = this.#nextKind.get(key, kind) as number | undefined
+      if (next === undefined) break
+      kind = next
+      if (kind === VANISH) continue
+      const some = this.#ownRows.all(key, kind, upTo, most - rows.length) as EventRow[]
+      for (const row of some) if (pubkeyIn(row.json) === author) rows.push(row)
+    }
+    if (rows.length === most) return rows
+    const mail = tagNeedle('p', author)
+    const seqs = new Set(rows.map(({ seq }) => seq))
+    const wraps = this.#wrapRows.all(tagKey('p', author), upTo, most - rows.length) as EventRow[]
+    for (const row of wraps) if (row.json.includes(mail) && !seqs.has(row.seq)) rows.push(row)
+    return rows
+  }
+
+  #concerns(author: string, upTo: number): boolean {
+    if (this.#vanishing(author, upTo, 1).length > 0) return true
+    return this.#vanishingRemovals.all(removalKey(author), upTo, author, 1).length > 0
+  }
+
   /** Its tags can no longer be told from its text. Slow, and rare. */
   #dropDamaged(seq: number): void {
     this.#db.prepare('DELETE FROM tags WHERE seq = ?').run(seq)
@@ -285,21 +370,8 @@ export class LogWriter {
   #vanish(author: string, upTo: number): void {
     const db = this.#db
     this.#anyVanished = true
-    const own = db.prepare(`SELECT ${ROW_COLUMNS} FROM events INDEXED BY events_author WHERE author = ?`)
-    const wraps = db.prepare(
-      `SELECT ${ROW_COLUMNS} FROM events WHERE seq IN (SELECT seq FROM tags WHERE key = ? AND kind = ${GIFT_WRAP})`,
-    )
-    const mail = tagNeedle('p', author)
-    const rows = [
-      ...(own.all(authorKey(author)) as EventRow[]).filter(({ json }) => pubkeyIn(json) === author),
-      ...(wraps.all(tagKey('p', author)) as EventRow[]).filter(({ json }) => json.includes(mail)),
-    ]
-    for (const row of rows) {
-      const event = eventOf(row)
-      if (event === undefined) this.#dropDamaged(row.seq)
-      else if (vanishes(event, author, upTo)) this.#drop(row.seq, event)
-    }
-    db.prepare(`DELETE FROM removals WHERE target ->> 'pubkey' = ? AND target ->> 'created_at' <= ?`).run(author, upTo)
+    this.#dropAll(this.#vanishing(author, upTo, Number.MAX_SAFE_INTEGER))
+    for (const seq of this.#vanishingRemovals.all(removalKey(author), upTo, author, -1)) this.#dropRemoval.run(seq)
     this.#last += 1
     db.prepare('INSERT OR REPLACE INTO vanished (author, up_to, seq) VALUES (?, ?, ?)').run(author, upTo, this.#last)
     this.#fresh.push({ op: 'vanished', seq: this.#last, pubkey: author, upTo })
@@ -346,6 +418,7 @@ export class LogWriter {
         setDeleted.run(id, author)
       },
       setDeletedUpTo: (address, created_at) => setDeletedUpTo.run(address, created_at),
+      concerns: (author, upTo) => this.#concerns(author, upTo),
       vanish: (author, upTo) => this.#vanish(author, upTo),
     }
   }
