@@ -1,5 +1,6 @@
 import { type Clock, seconds } from '../../platform/clock.ts'
 import type { Timers } from '../../platform/timers.ts'
+import { nextTurn } from '../../platform/turn.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
 import { RelayRefusedError } from '../errors.ts'
 import { localSide } from '../link/local-side.ts'
@@ -15,6 +16,8 @@ import { plainRoute } from './plain-route.ts'
 /** Ids a relay may name, and messages fetched, in one comparison. */
 const MAX_IDS = 50_000
 const MAX_FETCHED = 10_000
+/** Messages looked at in a turn of the event loop. */
+const PAGE = 200
 /** Messages per REQ. */
 const CHUNK = 100
 
@@ -32,10 +35,22 @@ export async function compareInbox(
   { pubkey, store, clock, timers, isClosed }: ComparisonOptions,
 ): Promise<boolean> {
   const { events: seen, since } = store.seen()
-  // A message that came wrapped is known to relays by its wrap alone.
-  const kept = [...store.list({}), ...store.list({ held: true })].filter(({ wrap }) => wrap === undefined)
   // What was dropped once and fetched later is in both.
-  const byId = new Map([...seen, ...kept].map(({ id, at }) => [id, { id, created_at: at }]))
+  const byId = new Map(seen.map(({ id, at }) => [id, { id, created_at: at }]))
+  // A hundred thousand messages are a page a turn: all at once held everything else up for a second.
+  for (const held of [false, true]) {
+    for (let after = 0, page = PAGE; page === PAGE; ) {
+      const rows = store.list({ held, after, limit: PAGE })
+      for (const { id, at, ordinal, wrap } of rows) {
+        after = ordinal
+        // A message that came wrapped is known to relays by its wrap alone.
+        if (wrap === undefined) byId.set(id, { id, created_at: at })
+      }
+      page = rows.length
+      if (page === PAGE) await nextTurn()
+      if (isClosed()) return false
+    }
+  }
   const held = [...byId.values()]
   const filter: FilterJson = { ...inboxFilter(pubkey), ...(since > 0 ? { since } : {}) }
   const options = { now: seconds(clock), timers, timeoutMs: 10_000, maxIds: MAX_IDS }
