@@ -134,6 +134,26 @@ export const LIMITS = {
   },
   eventBurst: { value: 600, unit: 'events at once per key or address', stops: 'write floods' },
   eventsPerMinute: { value: 1_200, unit: 'events per minute per key or address', stops: 'write floods' },
+  eventBytesBurst: {
+    value: 16_777_216,
+    unit: 'bytes of events at once per key or address',
+    stops: 'a disk filled within the rate of events; an address with many keys has four times as much',
+  },
+  eventBytesPerMinute: {
+    value: 8_388_608,
+    unit: 'bytes of events per minute per key or address',
+    stops: 'a disk filled within the rate of events',
+  },
+  inboundBytesBurst: {
+    value: 16_777_216,
+    unit: 'bytes of frames at once per address',
+    stops: 'parsing on demand: above this the sockets of the address are read at the rate below',
+  },
+  inboundBytesPerMinute: {
+    value: 125_829_120,
+    unit: 'bytes of frames per minute per address',
+    stops: 'parsing on demand',
+  },
   requestBurst: { value: 300, unit: 'requests at once per key or address', stops: 'REQ floods' },
   requestsPerMinute: { value: 600, unit: 'requests per minute per key or address', stops: 'REQ floods' },
   invites: { value: 1_000, unit: 'invites outstanding', stops: 'storage filled by invites that nobody uses' },

@@ -1,7 +1,7 @@
 import type { FrameRun } from '../platform/frame-run.ts'
 import type { SharedText } from '../platform/shared-text.ts'
 import type { Socket, SocketEvents } from '../platform/socket.ts'
-import type { Timers } from '../platform/timers.ts'
+import type { Cancel, Timers } from '../platform/timers.ts'
 import type { Verifier } from '../platform/verifier.ts'
 import { CLOSE } from '../protocol/close-codes.ts'
 import { byteLength, exceedsBytes, type NostrEvent } from '../protocol/event.ts'
@@ -21,6 +21,9 @@ import { Probation } from './policy/probation.ts'
 import { ReadAhead, type ReadAheadHost } from './read-ahead.ts'
 import type { WillKeeper } from './wills.ts'
 
+/** Below what makes a peer believe that the relay is dead. */
+const LONGEST_PAUSE_MS = 10_000
+
 /** What a connection needs of the relay. */
 export interface ConnectionHost {
   readonly limits: Limits
@@ -37,6 +40,10 @@ export interface ConnectionHost {
   readonly eoseHintsAlways: boolean
   /** Nothing at all is done here before AUTH. */
   readonly authRequired: boolean
+  /** Charges an attempt to publish that could not even be read. Returns the reason of a refusal, or undefined. */
+  charge(sender: Sender, bytes: number): string | undefined
+  /** Charges bytes that came in. Returns the milliseconds that the peer's sockets are to be left unread. */
+  received(peer: Peer, bytes: number): number
   /** Keeps the address of a peer out for a while. */
   penalize(peer: Peer): void
   /** A fresh AUTH challenge. */
@@ -71,6 +78,8 @@ export class Connection implements Outlet, OutflowOwner, Sender, SocketEvents {
   #waiting: ClientFrame[] | undefined
   #unanswered = 0
   #paused = false
+  /** Set while more came from this address than is read at once. */
+  #throttled: Cancel | undefined
   #acceptedAuths = 0
   #probation: Probation | undefined
   #forgeries = 0
@@ -121,9 +130,11 @@ export class Connection implements Outlet, OutflowOwner, Sender, SocketEvents {
       this.#probation.onMessage(byteLength(text))
       if (this.#ended) return
     }
+    const wait = this.#host.received(this.#peer, text.length)
+    if (wait > 0) this.#throttle(wait)
     const frame = parseClientFrame(text, limits)
     if (frame.ok && this.#probation?.onFrame()) this.#probation = undefined
-    if (!frame.ok) this.#refuseFrame(frame.error)
+    if (!frame.ok) this.#refuseFrame(frame.error, text.length)
     else if (this.#waiting !== undefined) this.#wait(frame.value)
     else this.#handle(frame.value)
   }
@@ -137,6 +148,7 @@ export class Connection implements Outlet, OutflowOwner, Sender, SocketEvents {
     this.#negentropy?.closeAll()
     this.#readAhead?.drop()
     this.#outflow.end()
+    this.#throttled?.()
     this.#probation?.end()
     this.#host.leave(this, this.#peer)
   }
@@ -268,13 +280,28 @@ export class Connection implements Outlet, OutflowOwner, Sender, SocketEvents {
   #regulate(): void {
     const { unverified } = this.#host.limits
     const held = this.#unanswered + this.#outflow.turns + (this.#waiting?.length ?? 0)
-    if (!this.#paused && held >= unverified) {
+    const isThrottled = this.#throttled !== undefined
+    if (!this.#paused && (held >= unverified || isThrottled)) {
       this.#paused = true
       this.#socket.pause?.()
-    } else if (this.#paused && held <= unverified / 2) {
+    } else if (this.#paused && held <= unverified / 2 && !isThrottled) {
       this.#paused = false
       this.#socket.resume?.()
     }
+  }
+
+  /** The socket is read on when what its address has sent is paid for. */
+  #throttle(ms: number): void {
+    this.#throttled?.()
+    this.#throttled = this.#host.timers.after(
+      Math.min(ms, LONGEST_PAUSE_MS),
+      () => {
+        this.#throttled = undefined
+        this.#regulate()
+      },
+      { background: true },
+    )
+    this.#regulate()
   }
 
   /** Frames that come before `done` settles wait for it. */
@@ -361,8 +388,9 @@ export class Connection implements Outlet, OutflowOwner, Sender, SocketEvents {
     })
   }
 
-  #refuseFrame(error: FrameError): void {
-    this.#refuse(error)
+  #refuseFrame(error: FrameError, bytes: number): void {
+    const overRate = this.#host.charge(this, bytes)
+    this.#refuse(overRate === undefined ? error : { ...error, reason: overRate })
     this.#malformed += 1
     if (!this.unthrottled && this.#malformed >= this.#host.limits.malformedFrames)
       this.end(CLOSE.policy, 'too many frames that cannot be read')

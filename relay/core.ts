@@ -21,8 +21,10 @@ import type { Head, Store } from './log/store.ts'
 import { AccessLists } from './policy/access-lists.ts'
 import { type Admission, createAdmission } from './policy/admission.ts'
 import type { Peer, Policy, PolicyFactory } from './policy/policy.ts'
+import { originOf } from './policy/rates.ts'
 import { openRelayKey, type RelayKey } from './policy/relay-key.ts'
 import { saneDefaults } from './policy/sane-defaults.ts'
+import { TokenBuckets } from './policy/token-buckets.ts'
 import { createReads } from './reads.ts'
 import { type PruneReport, startRetention } from './retention.ts'
 import { WillKeeper } from './wills.ts'
@@ -157,8 +159,8 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
               : reason('restricted', 'you are no member of this relay any more'),
           )
   }
-  const { refuseWrite } = admission
-  const terms = (): GateTerms => ({ limits, urls, now: source.now(), refuseWrite, retention: rules })
+  const { refuseWrite, charge } = admission
+  const terms = (): GateTerms => ({ limits, urls, now: source.now(), charge, refuseWrite, retention: rules })
   const retention = startRetention({ store, timers, rules: () => rules, now: () => source.now(), onError })
   const wills = new WillKeeper({
     store,
@@ -203,7 +205,10 @@ export async function createRelayCore(options: CoreOptions): Promise<RelayCore> 
     }),
   ]
 
+  const inbound = new TokenBuckets({ burst: limits.inboundBytesBurst, perMinute: limits.inboundBytesPerMinute, clock })
   const host: ConnectionHost = {
+    charge,
+    received: (peer, bytes) => (peer.unthrottled ? 0 : inbound.spend(originOf(peer.address), bytes)),
     limits,
     timers,
     ingest,

@@ -5,7 +5,8 @@ import type { Limits } from '../protocol/limits.ts'
 import { REASONS, reason } from '../protocol/reasons.ts'
 import { normalizeRelayUrl } from '../protocol/url.ts'
 import { BACKDATED, type RetentionRule, refuseTooOld } from './log/retention.ts'
-import type { Sender, WritePolicy } from './policy/policy.ts'
+import type { ChargePolicy, Sender, WritePolicy } from './policy/policy.ts'
+import { weightOf } from './policy/rates.ts'
 
 export type { Sender } from './policy/policy.ts'
 
@@ -17,6 +18,8 @@ export interface GateTerms {
   readonly urls: ReadonlySet<string>
   /** Seconds. */
   readonly now: number
+  /** Charges the attempt, whatever becomes of it. */
+  readonly charge?: ChargePolicy
   /** What this relay demands beyond the protocol. */
   readonly refuseWrite: WritePolicy
   /** What is pruned is not let in again. */
@@ -30,6 +33,7 @@ export interface GateTerms {
 export function gate(event: NostrEvent, sender: Sender, terms: GateTerms): string | undefined {
   const { limits, urls, now } = terms
   return (
+    terms.charge?.(sender, weightOf(event)) ??
     refuseSize(event, limits) ??
     refuseTime(event, limits, now) ??
     refuseTooOld(terms.retention, event, now) ??
@@ -60,6 +64,8 @@ function refuseTime(event: NostrEvent, limits: Limits, now: number): string | un
   if (event.created_at < now - limits.createdAtPast && !BACKDATED.has(event.kind))
     return invalid(`created_at is more than ${limits.createdAtPast} s in the past`)
   const expires = expirationOf(event)
+  if (expires === undefined && tagValues(event, 'expiration').length > 0)
+    return invalid('the expiration tag is not a time in seconds')
   // An expiration does not affect ephemeral events (NIP-40).
   if (expires !== undefined && expires <= now && kindClass(event.kind) !== 'ephemeral') return REASONS.expired
   return undefined

@@ -97,7 +97,9 @@ export function createHttp(options: HttpOptions): AnswerHttp {
     const method = request.method ?? 'GET'
     const allow = [...Object.keys(methods), 'OPTIONS'].join(', ')
     if (method === 'OPTIONS') return { status: 204, type: 'text/plain', body: '', headers: { allow } }
-    const route = Object.hasOwn(methods, method) ? methods[method] : undefined
+    // What may be looked at may be asked for its head alone (RFC 9110 §9.3.2); `sendReply` leaves the body out.
+    const served = method === 'HEAD' && !Object.hasOwn(methods, method) && methods['GET']?.open ? 'GET' : method
+    const route = Object.hasOwn(methods, served) ? methods[served] : undefined
     if (route === undefined) return text(405, `Only ${allow} here.\n`, { allow })
     if (route.open !== true && !originAllowed(origin, local, options.allowOrigins()))
       return refusal(reason('blocked', 'this relay is for this machine only, and this Origin is not on its list'))

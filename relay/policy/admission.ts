@@ -10,7 +10,16 @@ import type { AccessLists } from './access-lists.ts'
 import { Doorkeeper } from './doorkeeper.ts'
 import { Invites } from './invites.ts'
 import { Membership, type Verdict } from './membership.ts'
-import type { Peer, Policy, PolicyFactory, PolicyTerms, ReadPolicy, Sender, WritePolicy } from './policy.ts'
+import type {
+  ChargePolicy,
+  Peer,
+  Policy,
+  PolicyFactory,
+  PolicyTerms,
+  ReadPolicy,
+  Sender,
+  WritePolicy,
+} from './policy.ts'
 import type { RelayKey } from './relay-key.ts'
 
 export interface AdmissionOptions {
@@ -42,6 +51,8 @@ export interface Admission {
   leave(peer: Peer): void
   /** Keeps the address out for a while: it sent forgeries. */
   penalize(peer: Peer): void
+  /** Charges an attempt to publish, before it is looked at. */
+  readonly charge: ChargePolicy
   readonly refuseWrite: WritePolicy
   readonly refuseRead: ReadPolicy
   /** True for who could read here and cannot any more, no member now or never authenticated: what such a connection has open ends. */
@@ -110,6 +121,7 @@ export async function createAdmission(options: AdmissionOptions): Promise<Admiss
     enter: peer => doors.enter(peer),
     leave: peer => doors.leave(peer),
     penalize: peer => doors.penalize(peer),
+    charge: (sender, bytes) => (isRelay(sender) ? undefined : policy.charge?.(sender, bytes)),
     refuseWrite: (event, sender, at) =>
       isRelay(sender) ? undefined : (refuseListed(lists, event, sender) ?? policy.write?.(event, sender, at)),
     refuseRead: (filters, sender) => refuseBanned(lists, sender.keys) ?? policy.read?.(filters, sender),

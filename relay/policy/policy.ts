@@ -22,6 +22,8 @@ export interface Sender extends Partial<Peer> {
  * Returns the reason of a refusal (`prefix: text`), or undefined.
  */
 export type WritePolicy = (event: NostrEvent, sender: Sender, now: number) => string | undefined
+/** Charges an attempt to publish, well-formed or not. */
+export type ChargePolicy = (sender: Sender, bytes: number) => string | undefined
 /** Decides on a REQ, COUNT, negentropy session or HTTP read. */
 export type ReadPolicy = (filters: readonly Filter[], sender: Sender) => string | undefined
 /** Decides on a connection before the upgrade; a refusal is HTTP 403, or 429 for `rate-limited:`. */
@@ -47,6 +49,8 @@ export interface PolicyTerms {
 
 /** Who may connect, write and read, beyond what the protocol itself demands. Every part may be left out. */
 export interface Policy {
+  /** Charges an attempt to publish so many bytes, before anything else is worked out. Returns the reason of a refusal, or undefined. */
+  readonly charge?: ChargePolicy
   readonly connect?: ConnectPolicy
   readonly write?: WritePolicy
   readonly read?: ReadPolicy

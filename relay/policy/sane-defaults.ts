@@ -40,9 +40,9 @@ export const saneDefaults =
     const authWrites = requireAuth === 'write' || requireAuth === 'all' || members !== false
     const authReads = requireAuth === 'read' || requireAuth === 'all' || members === true
     return {
-      // Rates first: an attempt that is refused has cost us something too.
+      // An attempt that is refused has cost us something too.
+      ...(limited === undefined ? {} : { charge: limited.charge }),
       write: allOf(
-        limited?.write,
         authWrites ? authToWrite : undefined,
         authWrites ? authorToVanish : undefined,
         members === false ? undefined : unlessAsking(membersToWrite(isMember)),

@@ -515,6 +515,25 @@ const probes: Record<LimitName, (() => Promise<void>) | `test/${string}.test.ts`
     await time.advance(1)
     expect(await client.publish(sign({ content: '2' }))).toMatch(STORED)
   },
+  async eventBytesBurst() {
+    const big = 'x'.repeat(10_000)
+    const client = (await bench({ eventBytesBurst: 25_000 })).open(REMOTE)
+    for (let index = 0; index < 2; index++)
+      expect(await client.publish(sign({ content: `${index}${big}` }))).toMatch(STORED)
+    expect(await client.publish(sign({ content: big }))).toMatch(/^rate-limited: too many bytes of events/)
+    expect(await client.publish(sign({ content: 'small' }))).toMatch(STORED)
+  },
+  async eventBytesPerMinute() {
+    const { open, time } = await bench({ eventBytesBurst: 10_000 })
+    const client = open(REMOTE)
+    const big = 'x'.repeat(9_000)
+    await client.publish(sign({ content: big }))
+    expect(await client.publish(sign({ content: `${big}2` }))).toMatch(/^rate-limited: too many bytes of events/)
+    await time.advance(Math.ceil((10_000 * 60_000) / n('eventBytesPerMinute')))
+    expect(await client.publish(sign({ content: `${big}2` }))).toMatch(STORED)
+  },
+  inboundBytesBurst: 'test/adversary/charged.test.ts',
+  inboundBytesPerMinute: 'test/adversary/charged.test.ts',
   async requestBurst() {
     const client = (await bench({ requestBurst: 2 })).open(REMOTE)
     const ask = () => client.ask('REQ', 'x', { limit: 0 })

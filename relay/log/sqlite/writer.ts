@@ -10,12 +10,30 @@ import type { Commit, LogEntry, Outcome, Setting, Store, StoredEntry, StoredWill
 import { authorKey, rankOf, tagKey } from './keys.ts'
 import { NEXT_KIND_SQL } from './lanes.ts'
 import { takeVictims } from './retention.ts'
-import { type EventRow, eventOf, idIn, isIntact, provenEvent, pubkeyIn, ROW_COLUMNS, rowSum, tagNeedle } from './row.ts'
+import {
+  type EventRow,
+  eventOf,
+  headerOf,
+  idIn,
+  isIntact,
+  provenEvent,
+  pubkeyIn,
+  ROW_COLUMNS,
+  rowSum,
+  tagNeedle,
+} from './row.ts'
 import { LOG_APPLICATION_ID, LOG_FUNCTIONS, LOG_MIGRATIONS, WRITER_INDEXES } from './schema.ts'
 import { SearchIndex } from './search.ts'
 
 /** Expired rows dropped per transaction, so that a sweep never holds up a commit for long. */
 const SWEEP_BATCH = 500
+/** Bytes of removals kept of one author, how many more may come before the oldest go, and what a row costs beside its texts. */
+const REMOVALS_BUDGET = 393_216
+const REMOVALS_SLACK = 98_304
+const REMOVAL_BYTES = 48
+const REMEMBERED_AUTHORS = 10_000
+/** Bytes of the journal's file that stay when it begins anew; a long read makes it grow. */
+const JOURNAL_BYTES = 16_777_216
 /** Rows of a vanishing key dropped per transaction. */
 const VANISH_BATCH = 500
 /** What a request to vanish takes, by index: it costs what there is. */
@@ -68,6 +86,10 @@ export class LogWriter {
   readonly #wrapRows: Statement
   readonly #vanishingRemovals: Statement
   readonly #dropRemoval: Statement
+  readonly #removalsOf: Statement
+  readonly #raiseFloor: Statement
+  /** Bytes of removals since an author's were trimmed, by the author's key in their index; in order of use. */
+  readonly #removalBytes = new Map<string, number>()
   #last: number
   #now = 0
   #fresh: LogEntry[] = []
@@ -87,6 +109,7 @@ export class LogWriter {
       wasComplete,
     })
     this.#db.pragma(`cache_size = -${CACHE_KIB}`)
+    this.#db.pragma(`journal_size_limit = ${JOURNAL_BYTES}`)
     this.#db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
     if (maxBytes !== undefined) {
       const pageBytes = Number(this.#db.pragma('page_size', { simple: true }))
@@ -109,6 +132,14 @@ export class LogWriter {
     this.#ownRows = this.#db.prepare(OWN_ROWS_SQL)
     this.#wrapRows = this.#db.prepare(WRAP_ROWS_SQL)
     this.#vanishingRemovals = this.#db.prepare(VANISHING_REMOVALS_SQL).pluck()
+    this.#removalsOf = this.#db.prepare(
+      `SELECT seq, length(target) + coalesce(length(address), 0) AS bytes, target FROM removals INDEXED BY removals_author
+       WHERE substr(target, 84, 12) = ? ORDER BY seq DESC`,
+    )
+    this.#raiseFloor = this.#db.prepare(
+      `INSERT INTO floors (part, kind, floor) VALUES ('removals', ?, ?)
+       ON CONFLICT DO UPDATE SET floor = max(floor, excluded.floor)`,
+    )
     this.#dropRemoval = this.#db.prepare('DELETE FROM removals WHERE seq = ?')
     this.#search = new SearchIndex(this.#db)
     const any = (table: string) => this.#db.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() !== undefined
@@ -327,6 +358,37 @@ export class LogWriter {
     this.#deleteEvent.run(seq)
   }
 
+  /** An author's removals have a budget of bytes; what is beyond it goes, oldest first, once so much more has come. */
+  #weighRemoval(author: string, bytes: number): void {
+    const key = removalKey(author)
+    const grown = (this.#removalBytes.get(key) ?? 0) + bytes
+    this.#removalBytes.delete(key)
+    this.#removalBytes.set(key, grown)
+    if (this.#removalBytes.size > REMEMBERED_AUTHORS) {
+      const [oldest] = this.#removalBytes.keys()
+      if (oldest !== undefined) this.#removalBytes.delete(oldest)
+    }
+    if (grown >= REMOVALS_SLACK) this.#trimRemovals(key)
+  }
+
+  #trimRemovals(key: string): void {
+    this.#removalBytes.set(key, 0)
+    type Removal = { seq: number; bytes: number; target: string }
+    let kept = 0
+    const gone: Removal[] = []
+    for (const removal of this.#removalsOf.all(key) as Removal[]) {
+      kept += removal.bytes + REMOVAL_BYTES
+      if (kept > REMOVALS_BUDGET) gone.push(removal)
+    }
+    for (const { seq, target } of gone) {
+      const header = headerOf(target)
+      // A damaged one stays for `check` to tell of.
+      if (header === undefined) continue
+      this.#dropRemoval.run(seq)
+      this.#raiseFloor.run(header.kind, seq + 1)
+    }
+  }
+
   #dropAll(rows: readonly EventRow[]): void {
     for (const row of rows) {
       const event = eventOf(row)
@@ -409,7 +471,9 @@ export class LogWriter {
         this.#drop(stored, event)
         this.#last += 1
         const target = toHeader(event)
-        insertRemoval.run(this.#last, op, address ?? null, this.#now, JSON.stringify(target))
+        const text = JSON.stringify(target)
+        insertRemoval.run(this.#last, op, address ?? null, this.#now, text)
+        this.#weighRemoval(event.pubkey, text.length + (address?.length ?? 0) + REMOVAL_BYTES)
         this.#fresh.push({ op, seq: this.#last, target, address })
       },
       setMark: (address, { created_at, id }) => setMark.run(address, created_at, id),
