@@ -1,6 +1,8 @@
 import type { Clock } from '../../platform/clock.ts'
 import { createPace } from '../../platform/pace.ts'
 import { type Cancel, every, type Timers } from '../../platform/timers.ts'
+import { parseEvent } from '../../protocol/event.ts'
+import { parseJson } from '../../protocol/json.ts'
 import { allOf, type Destinations } from '../relays/whereabouts.ts'
 import type { MailStore, Outcome, OutgoingMail } from './store.ts'
 
@@ -53,6 +55,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
   const looking = new Set<string>()
   /** What was queued up to here has its relays, or is looked up: with thousands queued only what is new is looked at. */
   let seen = 0
+  /** What a relay took is dated so, s: no relay takes what is dated far ahead, so it is at least as late as this. 0: nothing yet. */
+  let proven = 0
   let closed = false
   let settled: Outcome[] = []
   let cancelExpiry: Cancel = () => {}
@@ -121,6 +125,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
     const outcomes = settled
     settled = []
     if (outcomes.length === 0) return
+    prove(outcomes)
     const changed = new Set(store.settle(outcomes, clock.now()))
     const telling = outcomes.filter(({ id, state }) => store.delivery(id)?.state === state && changed.delete(id))
     options.onSettled(telling)
@@ -152,15 +157,29 @@ export function createOutbox(options: OutboxOptions): Outbox {
     cancelExpiry = timers.after(ms - clock.now(), expire, { background: true })
   }
 
+  /** Looked at again once an hour is not proven. */
+  function prove(outcomes: readonly Outcome[]): void {
+    for (const { id, state } of outcomes) {
+      if (state !== 'stored' || proven * 1000 > clock.now() - PRUNE_EVERY_MS) continue
+      const json = parseJson(store.sent(id)?.event ?? '')
+      const event = json.ok ? parseEvent(json.value) : json
+      const isFirst = proven === 0
+      if (event.ok) proven = Math.max(proven, event.value.created_at)
+      if (isFirst && proven > 0) prune()
+    }
+  }
+
+  /** What is let go for its age is so by a time that a relay has confirmed: a clock that is ahead would drop all of it. */
   function prune(): void {
     const nowMs = clock.now()
+    const sureMs = Math.min(nowMs, proven * 1000)
     const reason = 'undeliverable: no relay where its recipient reads took it for 7 days'
     const before = {
       nowMs,
-      storedBeforeMs: nowMs - COPIES_KEPT_MS,
-      concludedBeforeMs: nowMs - CONCLUDED_KEPT_MS,
-      heardBeforeMs: nowMs - HEARD_KEPT_MS,
-      settledBeforeMs: nowMs - SETTLED_KEPT_MS,
+      storedBeforeMs: sureMs - COPIES_KEPT_MS,
+      concludedBeforeMs: sureMs - CONCLUDED_KEPT_MS,
+      heardBeforeMs: sureMs - HEARD_KEPT_MS,
+      settledBeforeMs: sureMs - SETTLED_KEPT_MS,
     }
     void steps(() => {
       const late = store.overdue(nowMs - UNDELIVERABLE_MS, PAGE)
