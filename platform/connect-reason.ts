@@ -1,3 +1,6 @@
+const TRUST = 'If it is yours, name the certificate’s file in NODE_EXTRA_CA_CERTS'
+const UNTRUSTED = `its TLS certificate comes from an authority that this machine does not trust. ${TRUST}`
+
 /** What a failed connection means, by the code of the error that Node gives. The code stays in the text: it can be looked up. */
 const BY_CODE: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there',
@@ -16,13 +19,14 @@ const BY_CODE: Readonly<Record<string, string>> = {
   EPROTO: 'it does not speak TLS there: write ws:// instead of wss://, or another port',
   ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS there: write ws:// instead of wss://, or another port',
   ERR_SSL_PACKET_LENGTH_TOO_LONG: 'it does not speak TLS there: write ws:// instead of wss://, or another port',
-  CERT_HAS_EXPIRED: 'its TLS certificate has expired',
+  CERT_HAS_EXPIRED:
+    'its TLS certificate has expired: its operator has to renew it, or the clock of this machine is ahead',
   CERT_NOT_YET_VALID: 'its TLS certificate is not valid yet: is the clock of this machine right?',
-  DEPTH_ZERO_SELF_SIGNED_CERT: 'its TLS certificate is signed by itself: nobody vouches for it',
-  SELF_SIGNED_CERT_IN_CHAIN: 'its TLS certificate comes from an authority that this machine does not trust',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'its TLS certificate comes without the chain that vouches for it',
-  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'its TLS certificate comes from an authority that this machine does not trust',
-  ERR_TLS_CERT_ALTNAME_INVALID: 'its TLS certificate is for another host name',
+  DEPTH_ZERO_SELF_SIGNED_CERT: `its TLS certificate is signed by itself, so it proves nothing. ${TRUST}`,
+  SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: `its TLS certificate comes without the certificates of its authority, or from one that this machine does not trust. ${TRUST}`,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
+  ERR_TLS_CERT_ALTNAME_INVALID: 'its TLS certificate is for another host name: write the name that it is for',
 }
 
 const HTTP_ANSWER = /^Unexpected server response: (\d{3})$/
