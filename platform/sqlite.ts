@@ -21,6 +21,8 @@ export interface OpenOptions {
   readonly migrations: readonly string[]
   /** What SQL of ours calls by name, migrations above all; each gives the same result for the same values. */
   readonly functions?: Readonly<Record<string, SqlFunction>>
+  /** False: the journal is not folded into the file by itself, which takes room. Default: true. */
+  readonly checkpoints?: boolean
   /** A second connection beside the writer: no pragma is changed, nothing is migrated; the file has to have our schema already. */
   readonly readonly?: boolean
   /** Read-only tools that know every older schema too. */
@@ -73,6 +75,7 @@ export function openDatabase(path: string, options: OpenOptions): Database {
     db.pragma('busy_timeout = 5000')
     db.pragma('trusted_schema = OFF')
     addFunctions(db, options.functions)
+    if (options.checkpoints === false) db.pragma('wal_autocheckpoint = 0')
     if (options.readonly) {
       db.pragma('query_only = ON')
       assertOurs(db, path, options)

@@ -40,6 +40,7 @@ async function openStore({ store, data, maxLogBytes, search }: PartOptions, onEr
   const onDamage = (error: unknown) => onError('log', error)
   return openSqliteStore(data, {
     onDamage,
+    onFull: error => onError('disk', error),
     ...(maxLogBytes === undefined ? {} : { maxBytes: maxLogBytes }),
     ...(search === undefined ? {} : { search }),
   })

@@ -48,6 +48,8 @@ test('--log-format json, --slow-query, --metrics: one object a line, metrics apa
     shape: 'count tags',
     ms: expect.any(Number),
     rows: 1,
+    readerMs: expect.any(Number),
+    peer: 'local',
   })
   expect(stdout + stderr + metrics).not.toContain(secret)
 })

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { encode, type NostrEvent } from 'posthorn/protocol'
 import { createMemoryStore, createRelay, type Store } from 'posthorn/relay'
@@ -9,6 +9,7 @@ import { notes, nowSeconds, person } from '../helpers/events.ts'
 import { startRelay } from '../helpers/start-relay.ts'
 import { makeTempDir, removeDir } from '../helpers/temp-dir.ts'
 import { connect, type Wire } from '../relay/wire.ts'
+import { startRelayProcess } from './relay-process.ts'
 
 const alice = person('alice')
 const MiB = 1_048_576
@@ -56,8 +57,17 @@ describe('a full disk', () => {
   })
 
   /** A disk of 3 MiB at that folder, if this user may have one. */
-  const mount = (folder: string): boolean =>
-    spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'tmpfs', folder]).status === 0
+  const mount = (folder: string, size = '3m'): boolean =>
+    spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${size}`, 'tmpfs', folder]).status === 0
+  /** Takes all that is left of a disk. */
+  const writeToTheEnd = (file: string): void => {
+    for (const size of [65_536, 4_096, 1])
+      try {
+        for (;;) appendFileSync(file, Buffer.alloc(size, 'b'))
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error
+      }
+  }
   const unmount = (folder: string): void => {
     spawnSync('umount', ['-l', folder])
     removeDir(folder)
@@ -69,6 +79,47 @@ describe('a full disk', () => {
     console.log(
       'SKIPPED: a full disk is tested by the log’s own bound only, because a small disk cannot be mounted here',
     )
+
+  test.skipIf(!mountable)(
+    'killed on a full disk: starts, says so, reads, deletes, and takes events again once there is room',
+    { timeout: 120_000 },
+    async () => {
+      const disk = makeTempDir()
+      onTestFinished(() => unmount(disk))
+      expect(mount(disk, '24m')).toBe(true)
+      const ballast = join(disk, 'ballast')
+      writeFileSync(ballast, Buffer.alloc(6 * MiB))
+      const data = join(disk, 'data')
+      const first = await startRelayProcess(data)
+      const wire = await connect(first.url)
+      const { accepted, reason } = await fill(wire)
+      expect(reason).toBe('error: storage full, nothing was stored')
+      expect(accepted.length).toBeGreaterThan(50)
+      // Others take what is left, to the last byte.
+      writeToTheEnd(ballast)
+      await first.kill()
+      writeToTheEnd(ballast)
+      const second = await startRelayProcess(data)
+      const again = await connect(second.url)
+      expect(second.complaints()).toMatch(/disk.* full/)
+      expect((await storedIds(again)).toSorted()).toEqual(accepted.toSorted())
+      expect(await again.publish(large(1_000))).toMatchObject({
+        2: false,
+        3: 'error: storage full, nothing was stored',
+      })
+      // Deletions go on, one after another, and each of them holds.
+      const gone = accepted.slice(0, 40)
+      for (const id of gone) {
+        const deletion = alice.sign({ kind: 5, created_at: nowSeconds(), tags: [['e', id]] })
+        expect(await again.publish(deletion)).toMatchObject({ 2: true })
+      }
+      expect((await storedIds(again)).toSorted()).toEqual(accepted.slice(40).toSorted())
+      rmSync(ballast)
+      expect(await again.publish(large(1_001))).toMatchObject({ 2: true })
+      expect(await second.stop()).toBe(0)
+      expect(await checkFolder(data)).toMatchObject({ ok: true, events: accepted.length + 1 })
+    },
+  )
 
   test.skipIf(!mountable)(
     'a disk that others have filled: OK false, reading goes on, recovers without a restart',

@@ -41,18 +41,22 @@ export interface SearchPace {
 export function createSearchPace({ searchable, last, advance, busy }: SearchPaceOptions): SearchPace {
   let reached = searchable
   let stopped = false
-  const step = async (rows: number) => {
+  /** False if nothing could be indexed: a disk that is nearly full is left to deletions. */
+  const step = async (rows: number): Promise<boolean> => {
+    const before = reached
     reached = await advance(rows)
+    return reached > before
   }
   const loop = createWorkLoop(
     async () => {
       const behind = last() - reached
       if (stopped || behind <= 0) return false
-      if (behind > MAX_BEHIND) await step(CATCH_UP_ROWS)
+      let advanced: boolean
+      if (behind > MAX_BEHIND) advanced = await step(CATCH_UP_ROWS)
       else if (busy()) return false
-      else await step(IDLE_ROWS)
+      else advanced = await step(IDLE_ROWS)
       // The next commit wakes it again.
-      return !busy()
+      return advanced && !busy()
     },
     // A full disk, for instance. The next commit tries again, and a search that needs it meets the error itself.
     () => {},
@@ -65,7 +69,7 @@ export function createSearchPace({ searchable, last, advance, busy }: SearchPace
         loop.wake()
         throw new SearchBehindError(wanted - reached)
       }
-      while (reached < wanted) await step(CATCH_UP_ROWS)
+      while (reached < wanted) if (!(await step(CATCH_UP_ROWS))) throw new SearchBehindError(wanted - reached)
     },
     idle: () => loop.idle(),
     stop() {

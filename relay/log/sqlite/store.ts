@@ -32,6 +32,8 @@ export interface SqliteStoreOptions {
   readonly maxBytes?: number
   /** False: words are not indexed, and nothing can be searched. Turned on again, the index catches up. Default: true. */
   readonly search?: boolean
+  /** Called if the disk is so full at the start that only deletions are stored. */
+  readonly onFull?: (error: DiskFullError) => void
   /** Rows that are not what was stored were met and left out; each seq is told once. */
   readonly onDamage?: (error: DamagedLogError) => void
 }
@@ -44,6 +46,17 @@ export class DamagedLogError extends Error {
   constructor(seqs: readonly number[]) {
     super(`the log is damaged at seq ${seqs.join(', ')}; these rows are not served. See: posthorn relay check`)
     this.seqs = seqs
+  }
+}
+
+/** The disk is full. The relay runs on: it reads, deletes and prunes. */
+export class DiskFullError extends Error {
+  override readonly name = 'DiskFullError'
+  readonly code = 'disk-full'
+  constructor() {
+    super(
+      'the disk of the data folder is full: reading, deleting and pruning go on, everything else is refused until there is room (4 MiB, on a small disk a sixteenth of it). Make room, or set --keep.',
+    )
   }
 }
 
@@ -69,6 +82,7 @@ export async function openSqliteStore(directory: string, options: SqliteStoreOpt
   }
   try {
     const opened = await writer.call<Opened>('open')
+    if (opened.full) options.onFull?.(new DiskFullError())
     // Readers open after the writer has created and migrated the file.
     const reader = openReader({})
     const finder = openReader({ cacheKib: FINDER_CACHE_KIB })
@@ -85,6 +99,8 @@ interface Opened {
   readonly last: number
   readonly epochs: readonly EpochStart[]
   readonly searchable: number
+  /** The disk is so full that only what makes room is stored. */
+  readonly full: boolean
 }
 
 /** The readers of a store. */

@@ -1,13 +1,24 @@
+import { dirname } from 'node:path'
 import type { NostrEvent } from '../../../protocol/event.ts'
 import { packCommit } from './packed.ts'
+import { Reserve } from './reserve.ts'
 import { serve } from './rpc.ts'
 import { LogWriter, type WriterOptions } from './writer.ts'
 
 /** Body of the writer thread: the only place that commits to the log. */
-serve(({ path, ...options }: { readonly path: string } & WriterOptions) => {
-  const writer = new LogWriter(path, options)
+serve(({ path, ...options }: { readonly path: string } & Pick<WriterOptions, 'maxBytes' | 'wasComplete'>) => {
+  const reserve = new Reserve(dirname(path))
+  const open = (reserveUsed: boolean) => new LogWriter(path, { ...options, reserve, reserveUsed })
+  let writer: LogWriter
+  try {
+    writer = open(false)
+  } catch (error) {
+    // A full disk: opening writes a little.
+    if (!/^SQLITE_(FULL|IOERR)/.test(String((error as { code?: unknown }).code)) || !reserve.release()) throw error
+    writer = open(true)
+  }
   return {
-    open: () => ({ last: writer.last, epochs: writer.epochs(), searchable: writer.searchable }),
+    open: () => ({ last: writer.last, epochs: writer.epochs(), searchable: writer.searchable, full: writer.isLow() }),
     startEpoch: (nowMs: number, random16: number) => {
       writer.startEpoch(nowMs, random16)
       return writer.epochs()

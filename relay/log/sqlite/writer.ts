@@ -1,7 +1,8 @@
+import { statSync } from 'node:fs'
 import { type Database, openDatabase, type Statement } from '../../../platform/sqlite.ts'
 import { makeEpoch } from '../../../protocol/cursor.ts'
 import { encodeEvent, expirationOf, type NostrEvent } from '../../../protocol/event.ts'
-import { addressOf, GIFT_WRAP, VANISH } from '../../../protocol/kinds.ts'
+import { addressOf, DELETION, GIFT_WRAP, VANISH } from '../../../protocol/kinds.ts'
 import { apply, type LogState } from '../apply.ts'
 import { indexedTags, keepSurvivors, toHeader } from '../entries.ts'
 import type { EpochStart } from '../epochs.ts'
@@ -9,6 +10,7 @@ import type { PruneOrder } from '../retention.ts'
 import type { Commit, LogEntry, Outcome, Setting, Store, StoredEntry, StoredWill } from '../store.ts'
 import { authorKey, rankOf, tagKey } from './keys.ts'
 import { NEXT_KIND_SQL } from './lanes.ts'
+import { RESERVE_BYTES, type Reserve } from './reserve.ts'
 import { takeVictims } from './retention.ts'
 import {
   type EventRow,
@@ -62,6 +64,10 @@ const CHECKPOINT_PAGES = 4_000
 export interface WriterOptions {
   /** The file never grows beyond this; then SQLITE_FULL. */
   readonly maxBytes?: number
+  /** Room held back for deletions, pruning and starts. Default: none. */
+  readonly reserve?: Reserve
+  /** It was given away already. */
+  readonly reserveUsed?: boolean
   /** A relay has run on this folder before: a file of no bytes was emptied, and is no new one. */
   readonly wasComplete?: boolean
 }
@@ -70,9 +76,44 @@ export interface WriterOptions {
 const isFatal = (error: unknown): boolean =>
   /FULL|IOERR|CORRUPT|NOTADB|NOMEM/.test(String((error as { code?: unknown } | null)?.code))
 
+const isFull = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === 'SQLITE_FULL'
+
+/** Refused because room is held back, as SQLite would where there is none. */
+class StorageFullError extends Error {
+  override readonly name = 'StorageFullError'
+  readonly code = 'SQLITE_FULL'
+  constructor() {
+    super('the disk is full: only deletions are stored until there is room again')
+  }
+}
+
+/** A disk that cannot be asked is taken to have room: a commit will tell. */
+function roomOf(reserve: Reserve): number {
+  try {
+    return reserve.room()
+  } catch {
+    return Number.POSITIVE_INFINITY
+  }
+}
+
+/** More room than this, and the journal need not be looked at. */
+const PLENTY_BYTES = 67_108_864
+const PAGE_BYTES = 4_096
+
+/** Deletions and requests to vanish. */
+const MAKES_ROOM: ReadonlySet<number> = new Set([DELETION, VANISH])
+const FULL: Outcome = { status: 'refused', reason: 'error: storage full, nothing was stored' }
+/** Pages that deletions may take beyond the bound of the file. */
+const RESERVE_PAGES = RESERVE_BYTES / PAGE_BYTES
+
 /** The one writing connection. Synchronous: it lives in the writer thread (or in a tool that holds the folder's lock). */
 export class LogWriter {
   readonly #db: Database
+  readonly #reserve: Reserve | undefined
+  readonly #journal: string
+  #maxPages: number | undefined
+  /** The reserve was given away and is not there again. */
+  #reserveUsed = false
   readonly #state: LogState
   readonly #setLast: Statement
   readonly #insertEvent: Statement
@@ -100,20 +141,24 @@ export class LogWriter {
   #anyDeleted: boolean
   #anyVanished: boolean
 
-  constructor(path: string, { maxBytes, wasComplete = false }: WriterOptions = {}) {
+  constructor(path: string, { maxBytes, reserve, reserveUsed = false, wasComplete = false }: WriterOptions = {}) {
+    this.#reserve = reserve
     this.#db = openDatabase(path, {
       applicationId: LOG_APPLICATION_ID,
       migrations: LOG_MIGRATIONS,
       functions: LOG_FUNCTIONS,
       secret: true,
       wasComplete,
+      checkpoints: !reserveUsed,
     })
+    this.#journal = `${path}-wal`
     this.#db.pragma(`cache_size = -${CACHE_KIB}`)
     this.#db.pragma(`journal_size_limit = ${JOURNAL_BYTES}`)
-    this.#db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
+    if (!reserveUsed) this.#db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
     if (maxBytes !== undefined) {
       const pageBytes = Number(this.#db.pragma('page_size', { simple: true }))
-      this.#db.pragma(`max_page_count = ${Math.max(1, Math.floor(maxBytes / pageBytes))}`)
+      this.#maxPages = Math.max(1, Math.floor(maxBytes / pageBytes))
+      this.#db.pragma(`max_page_count = ${this.#maxPages}`)
     }
     this.#db.exec(WRITER_INDEXES)
     this.#last = Number(this.#db.prepare('SELECT last FROM log').pluck().get())
@@ -146,6 +191,9 @@ export class LogWriter {
     this.#anyDeleted = any('deleted_ids')
     this.#anyVanished = any('vanished')
     this.#state = this.#createState()
+    // Given away to be opened at all.
+    this.#reserveUsed = reserveUsed
+    if (reserve !== undefined && !reserveUsed) reserve.ensure()
   }
 
   get last(): number {
@@ -159,7 +207,7 @@ export class LogWriter {
   /** Commits a new run beginning at the present end. */
   startEpoch(nowMs: number, random16: number): void {
     const insert = this.#db.prepare('INSERT INTO epochs (epoch, start) VALUES (?, ?)')
-    this.#transaction(() => {
+    this.#makingRoom(() => {
       const above = this.epochs().map(run => run.epoch)
       insert.run(makeEpoch(nowMs, random16, above), this.#last)
     })
@@ -179,12 +227,29 @@ export class LogWriter {
         this.#setLast.run(this.#last)
         return results
       })
+    const commitAll = () => {
+      try {
+        return commit(event => this.#apply(event))
+      } catch (error) {
+        if (isFatal(error)) throw error
+        return commit(event => this.#applyInSavepoint(event))
+      }
+    }
+    const commitRemovals = () =>
+      this.#usingReserve(() => commit(event => (MAKES_ROOM.has(event.kind) ? this.#apply(event) : FULL)))
     let outcomes: readonly Outcome[]
-    try {
-      outcomes = commit(event => this.#apply(event))
-    } catch (error) {
-      if (isFatal(error)) throw error
-      outcomes = commit(event => this.#applyInSavepoint(event))
+    const removes = events.some(({ kind }) => MAKES_ROOM.has(kind))
+    if (this.isLow()) {
+      if (!removes) throw new StorageFullError()
+      outcomes = commitRemovals()
+    } else {
+      try {
+        outcomes = commitAll()
+      } catch (error) {
+        if (!isFull(error) || !removes) throw error
+        this.#fresh = []
+        outcomes = commitRemovals()
+      }
     }
     return { outcomes, entries: keepSurvivors(this.#fresh), last: this.#last }
   }
@@ -196,14 +261,15 @@ export class LogWriter {
 
   /** Makes the next stored events searchable, this many at the most. Returns {@link searchable}. */
   indexSearch(rows: number): number {
-    this.#search.advance(this.#last, rows)
+    // Words can wait; what is left of the disk is for what makes room.
+    if (!this.isLow()) this.#search.advance(this.#last, rows)
     return this.#search.indexed
   }
 
   remove(ids: readonly string[], nowMs: number): Commit {
     this.#now = nowMs
     this.#fresh = []
-    this.#transaction(() => {
+    this.#makingRoom(() => {
       for (const id of ids) {
         const event = this.#state.find(id)
         if (event !== undefined) this.#state.remove(event, addressOf(event), 'deleted')
@@ -231,6 +297,7 @@ export class LogWriter {
   }
 
   putWill({ event, session }: StoredWill): void {
+    if (this.isLow()) throw new StorageFullError()
     this.#db
       .prepare('INSERT OR REPLACE INTO wills (author, session, id, json) VALUES (?, ?, ?, ?)')
       .run(event.pubkey, session, event.id, encodeEvent(event))
@@ -257,7 +324,7 @@ export class LogWriter {
         : []
     })
     if (due.length > 0)
-      this.#transaction(() => {
+      this.#makingRoom(() => {
         for (const { seq, event } of due) this.#drop(seq, event)
       })
     const end = expired.length < SWEEP_BATCH ? undefined : expired.at(-1)
@@ -272,7 +339,7 @@ export class LogWriter {
     const rows = this.#vanishing(author, upTo, VANISH_BATCH)
     const removals = this.#vanishingRemovals.all(removalKey(author), upTo, author, VANISH_BATCH) as number[]
     if (rows.length + removals.length < VANISH_BATCH) return false
-    this.#transaction(() => {
+    this.#makingRoom(() => {
       this.#dropAll(rows)
       for (const seq of removals) this.#dropRemoval.run(seq)
     })
@@ -280,12 +347,62 @@ export class LogWriter {
   }
 
   prune(order: PruneOrder): number {
-    return this.#transaction(() => takeVictims(this.#db, order, (seq, event) => this.#drop(seq, event)))
+    return this.#makingRoom(() => takeVictims(this.#db, order, (seq, event) => this.#drop(seq, event)))
   }
 
   close(): void {
     this.#db.pragma('optimize')
     this.#db.close()
+  }
+
+  /**
+   * So little is left that only what makes room is stored. The journal counts: folding it into the file takes as much again at the most,
+   * and is done here rather than when there is no room for it any more.
+   */
+  isLow(): boolean {
+    const reserve = this.#reserve
+    if (reserve === undefined) return false
+    const room = roomOf(reserve)
+    if (room > PLENTY_BYTES) return this.#reserveUsed && !this.#ensureReserve()
+    if (this.#reserveUsed && !this.#ensureReserve()) return true
+    if (room > (statSync(this.#journal, { throwIfNoEntry: false })?.size ?? 0)) return false
+    const [folded] = this.#db.pragma('wal_checkpoint(PASSIVE)') as [{ log: number; checkpointed: number }]
+    // What was deleted left pages in the file.
+    const free = Number(this.#db.pragma('freelist_count', { simple: true }))
+    return roomOf(reserve) <= (Math.max(0, folded.log - folded.checkpointed) - free) * PAGE_BYTES
+  }
+
+  #ensureReserve(): boolean {
+    if (this.#reserve?.ensure() === true) {
+      this.#reserveUsed = false
+      this.#db.pragma(`wal_autocheckpoint = ${CHECKPOINT_PAGES}`)
+    }
+    return !this.#reserveUsed
+  }
+
+  /** A transaction that makes room, or that a start needs: on a full disk it has the reserve. */
+  #makingRoom<T>(run: () => T): T {
+    try {
+      return this.#transaction(run)
+    } catch (error) {
+      if (!isFull(error)) throw error
+      return this.#usingReserve(() => this.#transaction(run))
+    }
+  }
+
+  #usingReserve<T>(run: () => T): T {
+    if (this.#reserve?.release() === true) {
+      this.#reserveUsed = true
+      // What was given away is for the journal.
+      this.#db.pragma('wal_autocheckpoint = 0')
+    }
+    // What is deleted leaves pages for the next commit; the one that deletes may need some first.
+    if (this.#maxPages !== undefined) this.#db.pragma(`max_page_count = ${this.#maxPages + RESERVE_PAGES}`)
+    try {
+      return run()
+    } finally {
+      if (this.#maxPages !== undefined) this.#db.pragma(`max_page_count = ${this.#maxPages}`)
+    }
   }
 
   /** A failed commit gives its seqs back: nobody has seen them. */
