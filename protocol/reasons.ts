@@ -66,6 +66,9 @@ export const isOutdated = (message: string): boolean => message.startsWith('inva
 export const isMisdated = (message: string): boolean =>
   /^invalid:.*(created_at|in the future|too late|too early|far off)/i.test(message)
 
+/** Of such a refusal: the date is ahead of the relay's clock, in the words of those that say which way it is off. */
+export const isAhead = (message: string): boolean => /in the future|too late/i.test(message)
+
 /** The common position of a `cursor-unknown`, or undefined for any other reason. */
 export function commonOfCursorUnknown(message: string): number | undefined {
   const match = /^invalid: cursor-unknown common:(\d{1,16})$/.exec(message)

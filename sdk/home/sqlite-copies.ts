@@ -2,7 +2,7 @@ import type { Database, Statement } from '../../platform/sqlite.ts'
 import type { CarryOver } from '../link/acknowledged.ts'
 import { endOf } from '../mail/memory-copies.ts'
 import { standingOf } from '../mail/standing.ts'
-import type { Copy, MailStore, Outcome, PruneTimes, WaitingCopy } from '../mail/store.ts'
+import type { Copy, MailStore, Outcome, PruneTimes, RecountTimes, WaitingCopy } from '../mail/store.ts'
 import type { Delivery } from '../mail/types.ts'
 
 type CopyMethods = Pick<
@@ -18,6 +18,7 @@ type CopyMethods = Pick<
   | 'copies'
   | 'settle'
   | 'overdue'
+  | 'recount'
   | 'prune'
   | 'redate'
   | 'requeue'
@@ -233,6 +234,19 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
         )
       },
     ).immediate,
+    recount: db.transaction(({ nowMs, settledBeforeMs, waitsBeforeMs }: RecountTimes, limit: number): number => {
+      const count = (column: string, rows: string) =>
+        sql(`UPDATE outbox SET ${column} = ? WHERE ordinal IN (SELECT ordinal FROM outbox ${rows} LIMIT ?)`)
+      const SETTLED = 'INDEXED BY outbox_settled WHERE settled_ms IS NOT NULL AND settled_ms'
+      const WAITS = `INDEXED BY outbox_waits
+        WHERE state = 'queued' AND expires IS NULL AND waits_since_ms IS NOT NULL AND waits_since_ms`
+      return (
+        count('settled_ms', `${SETTLED} < ?`).run(nowMs, settledBeforeMs, limit).changes +
+        count('settled_ms', `${SETTLED} > ?`).run(nowMs, nowMs, limit).changes +
+        count('waits_since_ms', `${WAITS} < ?`).run(nowMs, waitsBeforeMs, limit).changes +
+        count('waits_since_ms', `${WAITS} > ?`).run(nowMs, nowMs, limit).changes
+      )
+    }).immediate,
     redate: (id, event) =>
       sql(`UPDATE outbox SET event = ? WHERE id = ? AND NOT EXISTS (
         SELECT 1 FROM copies WHERE copies.id = outbox.id AND copies.state = 'stored')`).run(event, id).changes > 0,

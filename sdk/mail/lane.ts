@@ -25,8 +25,8 @@ export interface LaneOptions {
   readonly random: Random
   /** Of the relay's present run, if it speaks SEQ. */
   epoch(): string | undefined
-  /** The relay refused it for its date. */
-  redate(mail: OutgoingMail): Promise<Redated>
+  /** The relay refused it for its date, with this message. */
+  redate(mail: OutgoingMail, message: string): Promise<Redated>
   onOutcome(outcome: Outcome): void
   /** `refusal` changed, or nothing is in flight any more. */
   onChange(): void
@@ -107,7 +107,7 @@ export function createLane(options: LaneOptions): Lane {
       options.onOutcome({ id: mail.id, state: 'stored', relay: url, ...told, ...known })
     } else if (accepted === false && isMisdated(message)) {
       stay(mail, message)
-      void options.redate(mail).then(again => {
+      void options.redate(mail, message).then(again => {
         if (again === 'final') return refuse(mail, message)
         if (again !== 'wait') return send(again)
         // The clock is still wrong: sooner or later it is right.

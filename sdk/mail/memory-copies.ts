@@ -153,6 +153,22 @@ export function createCopyIndex<Row extends CopiedRow>(
         .filter(row => isUndated(row) && (row.waitsSinceMs ?? beforeMs) < beforeMs)
         .slice(0, limit)
         .map(({ id }) => id),
+    recount({ nowMs, settledBeforeMs, waitsBeforeMs }, limit) {
+      const counted = (ms: number | undefined, beforeMs: number) =>
+        ms !== undefined && (ms < beforeMs || ms > nowMs) ? nowMs : ms
+      let changed = 0
+      for (const row of [...outbox.values()]) {
+        if (changed >= limit) break
+        const [settledMs, waitsSinceMs] = [
+          counted(row.settledMs, settledBeforeMs),
+          counted(row.waitsSinceMs, waitsBeforeMs),
+        ]
+        if (settledMs === row.settledMs && waitsSinceMs === row.waitsSinceMs) continue
+        write(row, { settledMs, waitsSinceMs })
+        changed += 1
+      }
+      return changed
+    },
     prune({ nowMs, storedBeforeMs, concludedBeforeMs, heardBeforeMs, settledBeforeMs }, limit) {
       let changed = 0
       for (const row of [...outbox.values()]) {
@@ -245,6 +261,7 @@ export function createCopyIndex<Row extends CopiedRow>(
     | 'waitingRelays'
     | 'settle'
     | 'overdue'
+    | 'recount'
     | 'prune'
     | 'redate'
     | 'requeue'

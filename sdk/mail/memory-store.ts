@@ -220,6 +220,7 @@ export function createMemoryMailStore(openTable: OpenTable = memoryTable): MailS
     copies: copies.of,
     settle: copies.settle,
     overdue: copies.overdue,
+    recount: copies.recount,
     prune: copies.prune,
     delivery: id => outbox.get(id)?.delivery,
     sent(id) {

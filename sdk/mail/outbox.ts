@@ -1,24 +1,14 @@
 import type { Clock } from '../../platform/clock.ts'
 import { createPace } from '../../platform/pace.ts'
 import { type Cancel, every, type Timers } from '../../platform/timers.ts'
-import { parseEvent } from '../../protocol/event.ts'
-import { parseJson } from '../../protocol/json.ts'
+import { loadSeldom } from '../load-seldom.ts'
 import { allOf, type Destinations } from '../relays/whereabouts.ts'
 import type { MailStore, Outcome, OutgoingMail } from './store.ts'
 
 const PAGE = 100
-const DAY_MS = 24 * 3_600_000
-/** A relay that did not take its copy of a message stored elsewhere is offered it for so long. */
-const COPIES_KEPT_MS = 7 * DAY_MS
-/** A message without a deadline that no relay took is given up after so long. */
-const UNDELIVERABLE_MS = 7 * DAY_MS
-/** What became of a message can be asked for so long after its recipient had the last word, */
-const CONCLUDED_KEPT_MS = 3 * DAY_MS
-/** after it was last heard of (or its deadline), if more may come, */
-const HEARD_KEPT_MS = 7 * DAY_MS
-/** and where nothing was heard: asleep for weeks is not gone. Dead letters stay as long. */
-const SETTLED_KEPT_MS = 30 * DAY_MS
-const PRUNE_EVERY_MS = 3_600_000
+/** Recipients who said nothing are asked after for so long; their relays are offered their copies as long (forget.ts). */
+const COPIES_KEPT_MS = 7 * 24 * 3_600_000
+const FORGET_EVERY_MS = 3_600_000
 /** So often it is asked whether recipients who said nothing yet read elsewhere by now. */
 const REVIEW_EVERY_MS = 600_000
 
@@ -55,8 +45,8 @@ export function createOutbox(options: OutboxOptions): Outbox {
   const looking = new Set<string>()
   /** What was queued up to here has its relays, or is looked up: with thousands queued only what is new is looked at. */
   let seen = 0
-  /** What a relay took is dated so, s: no relay takes what is dated far ahead, so it is at least as late as this. 0: nothing yet. */
-  let proven = 0
+  /** What a relay took last. */
+  let taken: string | undefined
   let closed = false
   let settled: Outcome[] = []
   let cancelExpiry: Cancel = () => {}
@@ -125,9 +115,11 @@ export function createOutbox(options: OutboxOptions): Outbox {
     const outcomes = settled
     settled = []
     if (outcomes.length === 0) return
-    prove(outcomes)
     const changed = new Set(store.settle(outcomes, clock.now()))
     const telling = outcomes.filter(({ id, state }) => store.delivery(id)?.state === state && changed.delete(id))
+    const isFirst = taken === undefined
+    taken = outcomes.findLast(({ state }) => state === 'stored')?.id ?? taken
+    if (isFirst && taken !== undefined) forget()
     options.onSettled(telling)
   }
 
@@ -157,40 +149,19 @@ export function createOutbox(options: OutboxOptions): Outbox {
     cancelExpiry = timers.after(ms - clock.now(), expire, { background: true })
   }
 
-  /** Looked at again once an hour is not proven. */
-  function prove(outcomes: readonly Outcome[]): void {
-    for (const { id, state } of outcomes) {
-      if (state !== 'stored' || proven * 1000 > clock.now() - PRUNE_EVERY_MS) continue
-      const json = parseJson(store.sent(id)?.event ?? '')
-      const event = json.ok ? parseEvent(json.value) : json
-      const isFirst = proven === 0
-      if (event.ok) proven = Math.max(proven, event.value.created_at)
-      if (isFirst && proven > 0) prune()
-    }
-  }
-
-  /** What is let go for its age is so by a time that a relay has confirmed: a clock that is ahead would drop all of it. */
-  function prune(): void {
-    const nowMs = clock.now()
-    const sureMs = Math.min(nowMs, proven * 1000)
+  /** What cannot be done now, as on a disk that takes nothing or in a page that is offline, is done the next time. */
+  function forget(): void {
     const reason = 'undeliverable: no relay where its recipient reads took it for 7 days'
-    const before = {
-      nowMs,
-      storedBeforeMs: sureMs - COPIES_KEPT_MS,
-      concludedBeforeMs: sureMs - CONCLUDED_KEPT_MS,
-      heardBeforeMs: sureMs - HEARD_KEPT_MS,
-      settledBeforeMs: sureMs - SETTLED_KEPT_MS,
-    }
-    void steps(() => {
-      const late = store.overdue(nowMs - UNDELIVERABLE_MS, PAGE)
-      for (const id of late) settle({ id, state: 'undeliverable', reason })
-      return late.length + store.prune(before, PAGE)
-    })
+    const giveUp = (id: string) => settle({ id, state: 'undeliverable', reason })
+    loadSeldom()
+
+      .then(seldom => seldom.forget({ store, clock, taken, steps, giveUp }))
+      .catch(() => {})
   }
 
   expire()
-  prune()
-  const cancelPrune = every(timers, PRUNE_EVERY_MS, prune)
+  forget()
+  const cancelForget = every(timers, FORGET_EVERY_MS, forget)
   const sinceMs = () => clock.now() - COPIES_KEPT_MS
   const review = () => void options.review(store.awaiting(sinceMs()))
   const cancelReview = every(timers, REVIEW_EVERY_MS, review)
@@ -231,7 +202,7 @@ export function createOutbox(options: OutboxOptions): Outbox {
       write()
       closed = true
       cancelExpiry()
-      cancelPrune()
+      cancelForget()
       cancelReview()
     },
   }

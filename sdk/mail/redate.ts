@@ -1,6 +1,7 @@
 import { type Clock, seconds } from '../../platform/clock.ts'
 import { type EventTemplate, encodeEvent, type NostrEvent, parseEvent } from '../../protocol/event.ts'
 import { parseJson } from '../../protocol/json.ts'
+import { isAhead } from '../../protocol/reasons.ts'
 import { ALIAS } from './alias.ts'
 import type { MailStore, OutgoingMail } from './store.ts'
 
@@ -15,7 +16,7 @@ export interface Redating {
   sign(template: EventTemplate): NostrEvent | Promise<NostrEvent>
 }
 
-/** The same mail with the right date; `wait`: the clock is still wrong, or the key away; `final`: it cannot be signed again, or need not. */
+/** The same mail with the right date; `wait`: the clock here or the relay's is still wrong, or the key away; `final`: it cannot be signed again, or need not. */
 export type Redated = OutgoingMail | 'wait' | 'final'
 
 const eventOf = (text: string): NostrEvent | undefined => {
@@ -28,16 +29,23 @@ const eventOf = (text: string): NostrEvent | undefined => {
  * What a relay refused for its date, signed again by the right clock. The outbox knows it by its old id, under which the program knows
  * it; what is said of the new one is found by `idOf`. A wrap cannot be signed again: its key was used once.
  */
-export function createRedate({ store, clock, pubkey, sign }: Redating): (mail: OutgoingMail) => Promise<Redated> {
+export function createRedate({
+  store,
+  clock,
+  pubkey,
+  sign,
+}: Redating): (mail: OutgoingMail, message: string) => Promise<Redated> {
   const running = new Map<string, Promise<Redated>>()
 
-  async function redate({ id }: OutgoingMail): Promise<Redated> {
+  async function redate({ id }: OutgoingMail, message: string): Promise<Redated> {
     const mail = store.sent(id)
     const event = mail && eventOf(mail.event)
-    const copies = store.copies(id)
+    if (!event) return 'final'
+    const ahead = event.created_at - seconds(clock)
+    // Not ahead of our clock: the relay's is behind, and a later date would be further ahead of it.
+    if (ahead <= OFF_S && (ahead >= -OFF_S || isAhead(message))) return 'wait'
     // Where one relay has taken it, another one under another id would be a second message.
-    if (!event || event.pubkey !== pubkey || copies.some(({ state }) => state === 'stored')) return 'final'
-    if (Math.abs(event.created_at - seconds(clock)) <= OFF_S) return 'wait'
+    if (event.pubkey !== pubkey || store.copies(id).some(({ state }) => state === 'stored')) return 'final'
     const { kind, tags, content } = event
     const again = await sign({ kind, tags, content, created_at: seconds(clock) })
     const text = encodeEvent(again)
@@ -46,10 +54,10 @@ export function createRedate({ store, clock, pubkey, sign }: Redating): (mail: O
     return store.redate(id, text) ? { ...mail, event: text } : 'final'
   }
 
-  return mail => {
+  return (mail, message) => {
     const known = running.get(mail.id)
     if (known) return known
-    const started = redate(mail)
+    const started = redate(mail, message)
       .catch((): Redated => 'wait')
       .finally(() => running.delete(mail.id))
     running.set(mail.id, started)

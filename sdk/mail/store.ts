@@ -112,6 +112,13 @@ export type Outcome =
 
 export type { Copy }
 
+/** Times, ms since 1970, between which everything that is kept was written by a clock that was right. */
+export interface RecountTimes {
+  readonly nowMs: number
+  readonly settledBeforeMs: number
+  readonly waitsBeforeMs: number
+}
+
 /** Times, ms since 1970, before which something must have been heard last for a message to be let go. */
 export interface PruneTimes {
   readonly nowMs: number
@@ -324,6 +331,11 @@ export interface MailStore extends AcknowledgedStore {
   settle(outcomes: readonly Outcome[], nowMs: number): readonly string[]
   /** At most `limit` queued messages without a deadline that began to wait before `beforeMs`. */
   overdue(beforeMs: number, limit: number): readonly string[]
+  /**
+   * What is said to have been settled or to wait since before these times, or after `nowMs`, counts from `nowMs`: a wrong clock said so.
+   * At most `limit` rows of each kind; returns how many changed, 0 once nothing is left to do.
+   */
+  recount(before: RecountTimes, limit: number): number
   /**
    * Gives up waiting copies and forgets messages, each by when something was last heard of it. A queued message without a deadline that
    * this has not seen yet, because it is new or was queued again, begins to wait at `nowMs`. At most `limit` rows of each kind; returns how

@@ -159,11 +159,11 @@ export function createPool(options: PoolOptions): Pool {
     onSettled: options.onSettled,
   })
   let redating: LaneOptions['redate'] | undefined
-  const redate: LaneOptions['redate'] = async mail => {
+  const redate: LaneOptions['redate'] = async (mail, message) => {
     try {
       const { createRedate } = await loadVisits()
       redating ??= createRedate(options)
-      return await redating(mail)
+      return await redating(mail, message)
     } catch {
       // A page that is offline.
       return 'wait'

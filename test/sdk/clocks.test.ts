@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { openAgent, problemsOf } from 'posthorn'
+import { createProfile, openAgent, problemsOf } from 'posthorn'
 import { testMesh } from 'posthorn/testing'
 import { expect, test } from 'vitest'
 import { systemClock } from '#dist/platform/clock.js'
@@ -171,4 +171,97 @@ test('a home whose clock was a year ahead for one change and one message, at a r
   expect(view.status.behind).toBe(false)
   await expect.poll(() => ada.delivery(id)?.state, { timeout: 15_000 }).toMatch(/stored|received/)
   expect(await ada.close()).toEqual({ unsent: 0, untold: 0 })
+})
+
+test('a relay whose clock is behind gets its mail once it is right, under the id it was sent with, though another relay has a copy', async () => {
+  let passed = 0
+  let behind = 24 * HOUR
+  const timeOf = (off: () => number) => ({ ...systemClock, now: () => systemClock.now() + passed + off() })
+  await using hub = await startRelay({ clock: timeOf(() => 0) })
+  await using late = await startRelay({ clock: timeOf(() => -behind) })
+  const root = tempDir()
+  createProfile({ home: join(root, 'bob'), relays: [late.url] })
+  const open = (name: string, relay: string) =>
+    openAgent({ home: join(root, name), relays: [relay], presence: false, host: { clock: timeOf(() => 0) } })
+  const copyAt = (agent: Awaited<ReturnType<typeof open>>, id: string, url: string) =>
+    agent.copies(id).find(({ relay }) => relay === url)
+  let ada = await open('ada', hub.url)
+  const id = await ada.send('bob', 'to a late relay')
+  for (const round of [1, 2]) {
+    await expect.poll(() => copyAt(ada, id, hub.url)?.state, { timeout: 15_000 }).toBe('stored')
+    await expect.poll(() => copyAt(ada, id, late.url)?.reason ?? '', { timeout: 15_000 }).toContain('in the future')
+    expect(copyAt(ada, id, late.url)?.state).toBe('waiting')
+    expect(ada.delivery(id)?.state).toBe('queued')
+    await ada.close({ timeoutMs: 100 })
+    if (round === 1) passed += 10 * 60_000
+    else behind = 0
+    ada = await open('ada', hub.url)
+  }
+  expect(await ada.stored(id, { timeout: 20_000 })).toMatchObject({ relay: late.url })
+  const bob = await open('bob', late.url)
+  await expect.poll(() => bob.inbox().map(mail => mail.id), { timeout: 15_000 }).toEqual([id])
+  await Promise.all([ada.close(), bob.close()])
+})
+
+test.each([
+  ['behind', -400 * 24 * HOUR],
+  ['ahead', 400 * 24 * HOUR],
+])('what was given up, and what waits, outlives a clock that was far %s', async (_, off) => {
+  let isRefusing = true
+  await using relay = await startRelay({
+    policy: { write: ({ kind }) => (isRefusing && kind === 4700 ? 'blocked: not today' : undefined) },
+    limits: { createdAtFuture: 2 * 400 * 24 * 3_600 },
+  })
+  const root = tempDir()
+  let skew = 0
+  const clock = { ...systemClock, now: () => systemClock.now() + skew }
+  createProfile({ home: join(root, 'bob'), relays: [relay.url] })
+  createProfile({ home: join(root, 'eve'), relays: ['ws://127.0.0.1:9'] })
+  const open = () =>
+    openAgent({ home: join(root, 'ada'), relays: [relay.url], presence: false, announce: false, host: { clock } })
+  let ada = await open()
+  const again = async (to: number) => {
+    await ada.close({ timeoutMs: 100 })
+    skew = to
+    ada = await open()
+  }
+  const states = (ids: readonly string[]) => ids.map(id => ada.delivery(id)?.state)
+  const refused: string[] = []
+  const waiting: string[] = []
+  // Refused before, and under the wrong clock, and after; in one run and in several.
+  for (const [now, isNewRun] of [
+    [0, true],
+    [off, false],
+    [off, true],
+    [0, false],
+  ] as const) {
+    if (isNewRun) await again(now)
+    skew = now
+    const id = await ada.send('bob', 'refused')
+    waiting.push(await ada.send('eve', 'waits'))
+    refused.push(id)
+    await expect.poll(() => ada.delivery(id)?.state, { timeout: 15_000 }).toBe('refused')
+  }
+  for (const now of [0, off, 0]) {
+    await again(now)
+    expect(states(refused)).toEqual(refused.map(() => 'refused'))
+    expect(states(waiting)).toEqual(waiting.map(() => 'queued'))
+  }
+  isRefusing = false
+  for (const id of refused) {
+    expect(ada.deadLetters.retry(id)).toBe(true)
+    await expect.poll(() => ada.delivery(id)?.state, { timeout: 15_000 }).toMatch(/stored|received/)
+  }
+  // Time that passes is counted all the same, asleep as well.
+  await again(8 * 24 * HOUR)
+  await expect.poll(() => states(waiting), { timeout: 15_000 }).toEqual(waiting.map(() => 'undeliverable'))
+  expect(states(refused)).not.toContain(undefined)
+  // A relay has to agree before anything is forgotten.
+  await again(39 * 24 * HOUR)
+  const last = await ada.send('bob', 'taken')
+  await ada.stored(last, { timeout: 15_000 })
+  await expect
+    .poll(() => states([...refused, ...waiting]), { timeout: 15_000 })
+    .toEqual([...refused, ...waiting].map(() => undefined))
+  await ada.close({ timeoutMs: 100 })
 })

@@ -131,6 +131,7 @@ const USES: { readonly [M in keyof Required<MailStore>]: (store: MailStore) => u
     store.settle([{ id: id(51), state: 'expired' }], 1)
   },
   overdue: store => store.overdue(9, 9),
+  recount: store => store.recount({ nowMs: 9, settledBeforeMs: 1, waitsBeforeMs: 1 }, 9),
   prune: store => store.prune(times, 9),
   delivery: store => store.delivery(id(52)),
   sent: store => store.sent(id(52)),
