@@ -15,6 +15,7 @@ import { clientIdOf } from './client-id.ts'
 import { createHeardSessions } from './heard-sessions.ts'
 import type { DocHost } from './host.ts'
 import type { DocSeal } from './secret/seal.ts'
+import { watchShared } from './shared-watch.ts'
 
 /** Local changes are told at most so often, */
 const THROTTLE_MS = 200
@@ -121,7 +122,7 @@ export function bridgeAwareness({ host, awareness, place, isMember }: AwarenessB
 
   awareness.on('update', onUpdate)
   const stop = host.eachLine(line =>
-    line.watch([{ kinds: [DOC_AWARENESS], '#o': [o], limit: 0 }], { onEvent: hear, onLive: tell }),
+    watchShared(line, timers, { kind: DOC_AWARENESS, o, stored: false, onEvent: hear, onLive: tell }),
   )
   return () => {
     if (closed) return

@@ -4,6 +4,7 @@ import { DOC_CONTROL } from '../../../protocol/kinds.ts'
 import type { Line } from '../../link/line.ts'
 import { createPulse } from '../../notices.ts'
 import type { DocHost } from '../host.ts'
+import { watchShared } from '../shared-watch.ts'
 import { type Chain, foldChain } from './chain.ts'
 import { type Control, parseControl } from './control.ts'
 import { keptControls } from './kept-controls.ts'
@@ -78,7 +79,11 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
     stop()
     stop = host.eachLine(line => {
       const there = new Set<string>()
-      return line.watch([{ kinds: [DOC_CONTROL], '#o': [id], authors }], {
+      return watchShared(line, host.timers, {
+        kind: DOC_CONTROL,
+        o: id,
+        authors,
+        stored: true,
         onEvent(event) {
           there.add(event.id)
           held.add(event.id)
