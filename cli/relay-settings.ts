@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { isVerifierSetting, VERIFIER_TIERS, type VerifierSetting } from '../platform/verifier-tier.ts'
+import { defaultLimits, type LimitName, type Limits } from '../protocol/limits.ts'
 import { trustProxies } from '../relay/address.ts'
 import type { BackupSchedule } from '../relay/backups.ts'
 import { type EoseHintsSetting, type RelayOptions, type SaneOptions, saneDefaults } from '../relay/index.ts'
@@ -22,9 +23,49 @@ type Settings = Pick<
   | 'trustedProxies'
   | 'allowOrigins'
   | 'verifier'
+  | 'limits'
 >
 
 const HOUR_MS = 3_600_000
+
+/** Options that set a limit of the relay (`protocol/limits.ts`). */
+const LIMIT_OPTIONS = {
+  'max-connections': 'connections',
+  'max-connections-per-address': 'connectionsPerAddress',
+  'max-subscriptions': 'subscriptions',
+  'max-filters': 'filters',
+  'max-filter-values': 'filterValues',
+  'max-tags': 'tags',
+  'max-content-bytes': 'contentBytes',
+  'max-event-bytes': 'eventBytes',
+  'max-frame-bytes': 'frameBytes',
+  'created-at-past': 'createdAtPast',
+  'created-at-future': 'createdAtFuture',
+  'events-per-minute': 'eventsPerMinute',
+  'requests-per-minute': 'requestsPerMinute',
+} as const satisfies Partial<Record<keyof RelayOptionValues, LimitName>>
+
+/** What an event needs beside itself in a frame. */
+const FRAME_EXTRA_BYTES = 1_024
+
+/** The limits that are not the defaults. Throws {@link UsageError} for those that do not fit each other. */
+export function limitSettings(options: Pick<RelayOptionValues, keyof typeof LIMIT_OPTIONS>): Partial<Limits> {
+  const limits: { [K in LimitName]?: number } = {}
+  for (const [option, name] of Object.entries(LIMIT_OPTIONS) as [keyof typeof LIMIT_OPTIONS, LimitName][]) {
+    const value = options[option]
+    // No event is older than everything.
+    if (name === 'createdAtPast' && value === 0) limits[name] = Number.MAX_SAFE_INTEGER
+    else if (value === 0) throw new UsageError(`--${option} is at least 1`)
+    else if (value !== defaultLimits[name]) limits[name] = value
+  }
+  if (options['max-content-bytes'] > options['max-event-bytes'])
+    throw new UsageError('--max-content-bytes is above --max-event-bytes: no such event could be stored')
+  if (options['max-event-bytes'] + FRAME_EXTRA_BYTES > options['max-frame-bytes'])
+    throw new UsageError(
+      `--max-frame-bytes is at least ${options['max-event-bytes'] + FRAME_EXTRA_BYTES}: an event comes in one frame`,
+    )
+  return limits
+}
 
 /** What stands between Render's router and us: its private network, behind Cloudflare. */
 const RENDER_PROXIES = ['private', 'cloudflare']
@@ -33,8 +74,10 @@ const RENDER_PROXIES = ['private', 'cloudflare']
 export function relaySettings(options: RelayOptionValues, env: Readonly<Record<string, string | undefined>>): Settings {
   const proxies = options['trusted-proxy']
   const publicUrls = options['public-url']
+  const limits = limitSettings(options)
   return {
     ...(publicUrls.length === 0 ? {} : { publicUrls: publicUrls.map(requireUrl) }),
+    ...(Object.keys(limits).length === 0 ? {} : { limits }),
     owners: options.owner.map(requireOwner),
     trustedProxies: requireBlocks(proxies.length > 0 || !env['RENDER_EXTERNAL_URL'] ? proxies : RENDER_PROXIES),
     allowOrigins: options['allow-origin'],

@@ -67,8 +67,14 @@ export function relayInfo(
       auth_required: terms.authRequired ?? false,
       payment_required: false,
       restricted_writes: terms.restrictedWrites ?? false,
-      created_at_lower_limit: limits.createdAtPast,
+      ...(limits.createdAtPast === Number.MAX_SAFE_INTEGER ? {} : { created_at_lower_limit: limits.createdAtPast }),
       created_at_upper_limit: limits.createdAtFuture,
+    },
+    // What `limitation` has no word for.
+    limits: {
+      max_filter_values: limits.filterValues,
+      max_event_length: limits.eventBytes,
+      max_connections_per_address: limits.connectionsPerAddress,
     },
     seq: { version: 1, epoch: head.epoch, last: head.last },
   }

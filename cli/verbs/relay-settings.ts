@@ -1,3 +1,4 @@
+import { LIMITS } from '../../protocol/limits.ts'
 import { DATA, KEEP } from './common.ts'
 import type { OptionSpec } from './spec.ts'
 
@@ -68,6 +69,97 @@ export const RELAY_SETTINGS = {
     value: 'KINDS',
     env: ['POSTHORN_ALLOW_KINDS'],
     help: 'keep only these, like 1,4700; repeatable',
+  },
+  'max-connections': {
+    type: 'count',
+    value: 'N',
+    default: LIMITS.connections.value,
+    env: ['POSTHORN_MAX_CONNECTIONS'],
+    help: 'open connections at most, in all',
+  },
+  'max-connections-per-address': {
+    type: 'count',
+    value: 'N',
+    default: LIMITS.connectionsPerAddress.value,
+    env: ['POSTHORN_MAX_CONNECTIONS_PER_ADDRESS'],
+    help: 'open connections at most from one address (IPv6: /64); raise it for many agents behind one proxy or NAT',
+  },
+  'max-subscriptions': {
+    type: 'count',
+    value: 'N',
+    default: LIMITS.subscriptions.value,
+    env: ['POSTHORN_MAX_SUBSCRIPTIONS'],
+    help: 'open subscriptions at most per connection',
+  },
+  'max-filters': {
+    type: 'count',
+    value: 'N',
+    default: LIMITS.filters.value,
+    env: ['POSTHORN_MAX_FILTERS'],
+    help: 'filters at most in one REQ or COUNT',
+  },
+  'max-filter-values': {
+    type: 'count',
+    value: 'N',
+    default: LIMITS.filterValues.value,
+    env: ['POSTHORN_MAX_FILTER_VALUES'],
+    help: 'ids, authors, kinds or tag values at most in one field of a filter',
+  },
+  'max-tags': {
+    type: 'count',
+    value: 'N',
+    default: LIMITS.tags.value,
+    env: ['POSTHORN_MAX_TAGS'],
+    help: 'tags at most of one event; a follow list has one for each key',
+  },
+  'max-content-bytes': {
+    type: 'count',
+    value: 'BYTES',
+    default: LIMITS.contentBytes.value,
+    env: ['POSTHORN_MAX_CONTENT_BYTES'],
+    help: 'bytes of content at most of one event',
+  },
+  'max-event-bytes': {
+    type: 'count',
+    value: 'BYTES',
+    default: LIMITS.eventBytes.value,
+    env: ['POSTHORN_MAX_EVENT_BYTES'],
+    help: 'bytes of one event at most',
+  },
+  'max-frame-bytes': {
+    type: 'count',
+    value: 'BYTES',
+    default: LIMITS.frameBytes.value,
+    env: ['POSTHORN_MAX_FRAME_BYTES'],
+    help: 'bytes of one frame at most; 1,024 more than --max-event-bytes at least',
+  },
+  'created-at-past': {
+    type: 'count',
+    value: 'S',
+    default: LIMITS.createdAtPast.value,
+    env: ['POSTHORN_CREATED_AT_PAST'],
+    help: 'oldest created_at that is stored, in seconds before now; 0: any age',
+  },
+  'created-at-future': {
+    type: 'count',
+    value: 'S',
+    default: LIMITS.createdAtFuture.value,
+    env: ['POSTHORN_CREATED_AT_FUTURE'],
+    help: 'newest created_at that is stored, in seconds after now',
+  },
+  'events-per-minute': {
+    type: 'count',
+    value: 'N',
+    default: LIMITS.eventsPerMinute.value,
+    env: ['POSTHORN_EVENTS_PER_MINUTE'],
+    help: 'events per minute that one key or address may publish',
+  },
+  'requests-per-minute': {
+    type: 'count',
+    value: 'N',
+    default: LIMITS.requestsPerMinute.value,
+    env: ['POSTHORN_REQUESTS_PER_MINUTE'],
+    help: 'questions per minute that one key or address may ask',
   },
   'trusted-proxy': {
     type: 'list',
