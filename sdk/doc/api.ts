@@ -13,7 +13,8 @@ export interface DocMember {
 /** Something that somebody should know of. Nothing of it stops the document. */
 export interface DocAlert {
   /**
-   * `refused`: a member's change was none that its software could have written. `fork`, `control-fork`: a key wrote from two places,
+   * `refused`: a member's change was none that its software could have written. `slow`: a change takes this machine too long
+   * to apply; it waits, and is tried again with more time. `fork`, `control-fork`: a key wrote from two places,
    * or lies. `diverged`: of what members start from not all have the same, because a snapshot is wrong or has one side of a fork in it;
    * only an admin can end that, with a new generation. `rebuilt`: the document was made anew from what is kept. `unwritten`: local changes do not go out. `withheld`: a value that no member would take was taken
    * out of the document; `withheld()` has it. `lost`: own changes
@@ -21,6 +22,7 @@ export interface DocAlert {
    */
   readonly code:
     | 'refused'
+    | 'slow'
     | 'fork'
     | 'control-fork'
     | 'diverged'

@@ -1,4 +1,5 @@
 import * as Y from 'yjs'
+import type { Timers } from '../../platform/timers.ts'
 import { type Cover, covers, entriesOf, joinCovers, type MutableCover, setEntry } from '../state/log/cover.ts'
 import { clientIdOf } from './client-id.ts'
 import { createGate, type Gated } from './gate.ts'
@@ -18,7 +19,11 @@ export interface AssemblyOptions {
   readonly startsWithState: boolean
   /** Undefined: this host has none, and what is costly is applied all the same. */
   readonly trial: Trial | undefined
+  /** Needed where there is a trial. */
+  readonly timers?: Timers
   onRefused(refused: RefusedDelta): void
+  /** A change takes this machine too long for now. */
+  onPostponed?(change: RefusedDelta): void
   /** Yjs holds something back that nobody can bring. */
   onStuck(): void
   /** Everything that can be applied is. */
@@ -86,6 +91,12 @@ export function assemble(options: AssemblyOptions): Assembly {
     whole,
     clientOf,
     trial,
+    timers: options.timers,
+    onPostponed: options.onPostponed,
+    onResumed() {
+      offerKept()
+      pump()
+    },
     state: () => Y.encodeStateAsUpdate(doc),
     onRefused: options.onRefused,
     onStuck: options.onStuck,
@@ -111,7 +122,11 @@ export function assemble(options: AssemblyOptions): Assembly {
     hasBase = true
     gate.advanced()
     // What came behind a refused change was let go, and is still kept.
-    if (incoming.advanced()) for (const delta of kept.deltas()) gate.offer(delta)
+    if (incoming.advanced()) offerKept()
+  }
+
+  function offerKept(): void {
+    for (const delta of kept.deltas()) gate.offer(delta)
   }
 
   function pump(): void {
@@ -131,7 +146,7 @@ export function assemble(options: AssemblyOptions): Assembly {
       return hasBase
     },
     get waiting() {
-      return gate.waiting
+      return gate.waiting + incoming.postponed
     },
     get busy() {
       return incoming.busy
@@ -147,7 +162,7 @@ export function assemble(options: AssemblyOptions): Assembly {
     load() {
       for (const state of kept.states()) join(state)
       for (const { author, session, n } of kept.ends()) gate.freeze(author, session, n)
-      for (const delta of kept.deltas()) gate.offer(delta)
+      offerKept()
       pump()
     },
     receive(delta) {
@@ -165,6 +180,7 @@ export function assemble(options: AssemblyOptions): Assembly {
     },
     close() {
       closed = true
+      incoming.close()
     },
     withoutLocal() {
       const plain = new Y.Doc()

@@ -37,6 +37,8 @@ export interface GenerationOptions {
   readonly starter: boolean
   onChange(): void
   onRefused(refused: RefusedDelta): void
+  /** A change takes this machine too long for now. */
+  onPostponed(change: RefusedDelta): void
   onFork(fork: Fork): void
   /** Members do not have the same any more: whose doing shows it, and the event that does. */
   onDiverged(seen: { readonly author: string; readonly event: string | undefined }): void
@@ -93,7 +95,9 @@ export function openGeneration(options: GenerationOptions): Generation {
     kept,
     startsWithState: base !== undefined,
     trial,
+    timers: host.timers,
     onRefused: options.onRefused,
+    onPostponed: options.onPostponed,
     onStuck: () => options.onBroken('Yjs holds back a change that all have'),
     onIdle() {
       considerFolding()

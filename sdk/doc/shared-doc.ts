@@ -128,6 +128,14 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
           message: `change ${n} of a session was refused, and what follows it: ${reason}`,
         })
       },
+      onPostponed({ author, n, reason, id: event }) {
+        alert({
+          code: 'slow',
+          author,
+          event,
+          message: `change ${n} of a session, and what follows it, is not in the document yet: ${reason}; it is tried again`,
+        })
+      },
       onFork({ author, n, reason }) {
         alert({
           code: 'fork',

@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest'
 import * as Y from 'yjs'
+import type { Timers } from '#dist/platform/timers.js'
 import { createGate, type Gated } from '#dist/sdk/doc/gate.js'
-import { createIncoming } from '#dist/sdk/doc/incoming.js'
+import { createIncoming, type IncomingOptions } from '#dist/sdk/doc/incoming.js'
 import { createReplica, digestOf } from '#dist/sdk/doc/replica.js'
 import { covers, setEntry } from '#dist/sdk/state/log/cover.js'
 import { testSeed } from '../helpers/seed.ts'
@@ -60,7 +61,7 @@ function shuffled<T>(list: readonly T[], draw: Draw): T[] {
 }
 
 /** The way of deltas into a document, as a generation lays it. */
-function receiver() {
+function receiver(slow: Partial<IncomingOptions> = {}) {
   const doc = new Y.Doc()
   const applied = new Map()
   const whole = new Map()
@@ -78,6 +79,7 @@ function receiver() {
     onRefused: ({ id, reason }) => refused.push(`${id}: ${reason}`),
     onStuck: () => refused.push('stuck'),
     onIdle() {},
+    ...slow,
   })
   return { doc, gate, applied, whole, replica, incoming, refused }
 }
@@ -149,4 +151,78 @@ test('known bad: without the gate a gap makes what is there vanish, which is why
   const reader = new Y.Doc()
   for (const update of [first, third]) if (update) Y.applyUpdate(reader, update)
   expect(reader.store.pendingStructs).not.toBeNull()
+})
+
+test('a machine that is too slow for a change, twice: it and what stands on it wait, nothing is refused, and all is there in the end', async () => {
+  const draw = drawFrom(testSeed('slow'))
+  const costly = new Y.Doc()
+  costly.clientID = clientOf('a')
+  const take = recorder(costly)
+  const delta = (author: string, n: number, deps: Gated['deps'], update: Uint8Array, more = false): Gated => ({
+    author,
+    session: 's',
+    n,
+    id: `${author}${n}`,
+    deps,
+    more,
+    bytes: update,
+  })
+  costly.getText('t').insert(0, 'a')
+  const first = take() ?? new Uint8Array()
+  costly.transact(() => {
+    for (let key = 0; key < 1_500; key += 1) costly.getMap('m').set(`k${key}`, key)
+  })
+  const large = take() ?? new Uint8Array()
+  costly.getText('t').insert(1, 'b')
+  const last = take() ?? new Uint8Array()
+  costly.clientID = clientOf('b')
+  costly.getMap('m').set('k0', 'by another')
+  const answer = take() ?? new Uint8Array()
+  const half = large.length >> 1
+  const deltas = [
+    delta('a', 1, [], first),
+    delta('a', 2, [], large.subarray(0, half), true),
+    delta('a', 3, [], large.subarray(half)),
+    delta('a', 4, [], last.subarray(0, 3), true),
+    delta('a', 5, [], last.subarray(3)),
+    delta('b', 1, [{ author: 'a', session: 's', n: 5 }], answer),
+  ]
+  for (let run = 0; run < 10; run += 1) {
+    const times: number[] = []
+    const due: (() => void)[] = []
+    const trial = async (_state: Uint8Array, _updates: readonly Uint8Array[], ms: number) => times.push(ms) > 2
+    const timers: Timers = {
+      after(_ms, again) {
+        due.push(again)
+        return () => {}
+      },
+    }
+    const { doc, gate, refused, incoming, whole } = receiver({
+      trial,
+      timers,
+      onResumed() {
+        for (const each of deltas) gate.offer(each)
+        incoming.pump()
+      },
+    })
+    const settled = () => new Promise(resolve => setImmediate(resolve))
+    for (const each of shuffled(deltas, draw)) {
+      gate.offer(each)
+      if (draw(2) === 0) incoming.pump()
+      if (draw(2) === 0) await settled()
+    }
+    incoming.pump()
+    await settled()
+    for (let tries = 0; tries < 2; tries += 1) {
+      expect(incoming.postponed).toBe(1)
+      expect(doc.getMap('m').size).toBe(0)
+      due.shift()?.()
+      await settled()
+    }
+    expect(refused).toEqual([])
+    expect(times).toEqual([5_000, 15_000, 45_000])
+    expect([incoming.postponed, incoming.refused, gate.waiting]).toEqual([0, false, 0])
+    expect(deltas.every(each => covers(whole, each))).toBe(true)
+    expect(digestOf(doc)).toBe(digestOf(costly))
+  }
 })
