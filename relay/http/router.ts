@@ -13,6 +13,8 @@ import { json, type Reply, refusal, sendReply, text } from './reply.ts'
 import { type Handler, pathOf, readBody } from './request.ts'
 import { createSync } from './sync.ts'
 
+/** Sec-Fetch-Site of what another site's page has made a browser ask. */
+const FOREIGN: ReadonlySet<string> = new Set(['cross-site', 'same-site'])
 const NOSTR_JSON = 'application/nostr+json'
 
 export interface HttpOptions extends Pick<ManagementHost, 'identity' | 'retention'> {
@@ -103,6 +105,11 @@ export function createHttp(options: HttpOptions): AnswerHttp {
     if (route === undefined) return text(405, `Only ${allow} here.\n`, { allow })
     if (route.open !== true && !originAllowed(origin, local, options.allowOrigins()))
       return refusal(reason('blocked', 'this relay is for this machine only, and this Origin is not on its list'))
+    // An image or a link on a page has no Origin, but browsers say that it comes from another site.
+    if (route.open !== true && local && origin === undefined && FOREIGN.has(String(request.headers['sec-fetch-site'])))
+      return refusal(
+        reason('blocked', 'this relay is for this machine only, and this request comes from a page elsewhere'),
+      )
     if (route.owners !== true && peer.address !== undefined && host.lists.isIpBlocked(peer.address))
       return refusal(reason('blocked', 'your address is blocked'))
     if (host.stopping.aborted) return refusal(reason('error', 'the relay is stopping'), undefined, 503)
