@@ -25,6 +25,8 @@ export interface ProviderEvents {
   replaced: Y.Doc
   /** The document could not be opened: a DocError. */
   'connection-error': unknown
+  /** `status` is no longer `connected`. There is no one event that says why: `shared.status` does. */
+  'connection-close': null
 }
 
 type Listener = (value: never) => void
@@ -58,6 +60,40 @@ export abstract class Provider {
 
   get shouldConnect(): boolean {
     return this.#wanted
+  }
+
+  /** As y-websocket names them. */
+  get wsconnected(): boolean {
+    return this.status === 'connected'
+  }
+
+  get wsconnecting(): boolean {
+    return this.status === 'connecting'
+  }
+
+  /** The id that was given. */
+  get roomname(): string {
+    return this.#options.id
+  }
+
+  /** As Hocuspocus names them. */
+  get document(): Y.Doc {
+    return this.doc
+  }
+
+  get isSynced(): boolean {
+    return this.synced
+  }
+
+  /** Local changes that no relay is known to have. Before the document is open: whether there is anything in the Y.Doc. */
+  get hasUnsyncedChanges(): boolean {
+    if (!this.shared) return this.doc.store.clients.size > 0
+    const { unwritten, unacknowledged } = this.shared.status
+    return unwritten || unacknowledged > 0
+  }
+
+  setAwarenessField(key: string, value: unknown): void {
+    this.awareness.setLocalStateField(key, value)
   }
 
   connect(): void {
@@ -115,6 +151,11 @@ export abstract class Provider {
     this.#listeners.get(event)?.delete(listener)
   }
 
+  /** Calls the listeners of an event with the one value in `args`, as lib0's observables do. */
+  emit<K extends keyof ProviderEvents>(event: K, [value]: readonly [ProviderEvents[K], ...unknown[]]): void {
+    this.#emit(event, value)
+  }
+
   async #begin(): Promise<void> {
     const { agent, id, awareness: _, connect: __, ...options } = this.#options
     try {
@@ -160,8 +201,10 @@ export abstract class Provider {
 
   #tellStatus(status: ProviderStatus): void {
     if (this.status === status) return
+    const wasConnected = this.status === 'connected'
     this.status = status
     this.#emit('status', { status })
+    if (wasConnected) this.#emit('connection-close', null)
   }
 
   #tellSynced(synced: boolean): void {
