@@ -2,8 +2,18 @@
 import { createRelay } from 'posthorn/relay'
 
 const generous = 1_000_000_000
+/** The sender's clock goes forty days on; s. */
+const createdAtFuture = 90 * 24 * 3_600
 const relay = await createRelay({
   data: process.argv[2],
-  limits: { eventBurst: generous, eventsPerMinute: generous, requestBurst: generous, requestsPerMinute: generous },
+  limits: {
+    createdAtFuture,
+    eventBurst: generous,
+    eventsPerMinute: generous,
+    requestBurst: generous,
+    requestsPerMinute: generous,
+  },
 })
 process.send({ url: await relay.listen({ port: 0 }) })
+// Whatever ends the run ends its relay.
+process.on('disconnect', () => process.exit())

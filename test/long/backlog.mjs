@@ -17,8 +17,11 @@ const COUNT = Number(process.env.ROUNDS ?? process.argv[2] ?? 100_000)
 const deadline = performance.now() + Number(process.env.MINUTES ?? 30) * 60_000
 /** Of the CPU that one message costs, at COUNT and at a tenth of it. What costs the square would be ten times. */
 const MAX_RATIO = 3
-/** Nothing listens there. */
-const NOWHERE = 'ws://127.0.0.1:9'
+/** A network that is not there. */
+function noDial(_url, events) {
+  queueMicrotask(() => events.onClose(1006, 'offline'))
+  return { send() {}, close() {}, terminate() {}, unsentBytes: 0 }
+}
 const HOUR_MS = 3_600_000
 const keyOf = name => new Uint8Array(createHash('sha256').update(`posthorn backlog ${name}`).digest())
 const [from, to] = ['sender', 'recipient'].map(name => ({
@@ -81,11 +84,11 @@ async function run(count, figures) {
   const [{ url }] = await once(relay, 'message')
   let nowMs
   const clock = { now: () => nowMs ?? Date.now(), monotonic: () => performance.now() }
-  const agentOf = async (who, relays, peer) => {
+  const agentOf = async (who, peer, network = {}) => {
     const store = openSqliteMailStore(join(dir, `${who.name}.db`))
     const contacts = () => [{ name: peer.name, pubkey: peer.pubkey }]
-    const host = { store, secretKey: who.secretKey, contacts, clock }
-    const agent = await openAgent({ name: who.name, relays: [relays], presence: false, announce: false, host })
+    const host = { store, secretKey: who.secretKey, contacts, clock, ...network }
+    const agent = await openAgent({ name: who.name, relays: [url], presence: false, announce: false, host })
     // What reads the counts after each change is the worst listener.
     agent.on('status', () => {})
     return agent
@@ -93,30 +96,31 @@ async function run(count, figures) {
   try {
     let agent
     // A tenth has no handler, a tenth fails at first, a tenth has a deadline.
+    const sent = []
     const sendSome = async () => {
       const batch = []
       for (let n = 0; n < count; n += 1) {
         const act = n % 10 === 3 ? 'dance' : 'request'
         const text = `message ${n}: ${'x'.repeat(n % 200)}`
         batch.push(agent.send(to.pubkey, text, { act, public: true, ...(n % 10 === 5 ? { deadline: 86_400 } : {}) }))
-        if (batch.length === 100) await Promise.all(batch.splice(0))
+        if (batch.length === 100) sent.push(...(await Promise.all(batch.splice(0))))
       }
-      await Promise.all(batch)
+      sent.push(...(await Promise.all(batch)))
     }
-    agent = await agentOf(from, NOWHERE, to)
+    agent = await agentOf(from, to, { dial: noDial })
     await step(figures, 'queue', count, sendSome)
     await step(figures, 'close with all queued', count, () => agent.close({ timeoutMs: 0 }))
     await step(figures, 'open with all queued, give to the relay', count, async () => {
-      agent = await agentOf(from, url, to)
+      agent = await agentOf(from, to)
       await until('queued mail at the relay', () => agent.status().queue === 0)
     })
     await agent.close({ timeoutMs: 0 })
 
-    let recipient = await agentOf(to, url, from)
+    let recipient = await agentOf(to, from)
     await step(figures, 'catch up', count, () => until('caught up', () => recipient.status().unread >= count))
     await recipient.close({ timeoutMs: 0 })
     await step(figures, 'open with all unread', count, async () => {
-      recipient = await agentOf(to, NOWHERE, from)
+      recipient = await agentOf(to, from, { dial: noDial })
     })
     const seen = new Set()
     await step(figures, 'read by pages, mark a tenth', count, async () => {
@@ -134,7 +138,7 @@ async function run(count, figures) {
     if (seen.size !== count) throw new Error(`${count - seen.size} of ${count} messages are missing`)
     await recipient.close({ timeoutMs: 0 })
 
-    recipient = await agentOf(to, url, from)
+    recipient = await agentOf(to, from)
     const failed = new Set()
     let handled = 0
     const wanted = count - Math.ceil((count - 3) / 10)
@@ -150,13 +154,28 @@ async function run(count, figures) {
     })
     await recipient.close({ timeoutMs: 0 })
 
-    // Two months on: what was sent is forgotten, a page a turn.
-    nowMs = Date.now() + 60 * 24 * HOUR_MS
+    agent = await agentOf(from, to)
+    let told = 0
+    await step(figures, 'take the receipts', count, () =>
+      until('told', () => {
+        // One without a handler has its last receipt when it has arrived.
+        while (told < count && agent.delivery(sent[told]).state === (told % 10 === 3 ? 'received' : 'done')) told += 1
+        return told === count
+      }),
+    )
+    await agent.close({ timeoutMs: 0 })
+
+    // Forty days on, which a relay has to agree to: what was sent is forgotten, a page a turn.
+    nowMs = Date.now() + 40 * 24 * HOUR_MS
     const store = openSqliteMailStore(join(dir, `${from.name}.db`), { readonly: true })
-    const isLeft = () => Object.values(store.counts()).some(n => n > 0) || store.awaiting(0).length > 0
+    const isForgotten = () => {
+      while (sent.length > 0 && store.sent(sent.at(-1)) === undefined) sent.pop()
+      return sent.length === 0
+    }
     await step(figures, 'forget what was sent', count, async () => {
-      agent = await agentOf(from, NOWHERE, to)
-      await until('forgotten', () => !isLeft())
+      agent = await agentOf(from, to)
+      await agent.send(to.pubkey, 'forty days later', { public: true })
+      await until('forgotten', isForgotten)
     })
     store.close()
     await agent.close({ timeoutMs: 0 })
