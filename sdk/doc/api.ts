@@ -39,7 +39,7 @@ export interface DocAlert {
 }
 
 export interface DocStatus {
-  /** Everything that a relay and this agent have is in the document. False while a member's change is refused (see `alerts`). */
+  /** Everything that a relay and this agent have is in the document. False while no relay is there, or a member's change is refused (see `alerts`). */
   readonly synced: boolean
   /** At least one relay was caught up with, and is there. */
   readonly connected: boolean

@@ -199,9 +199,11 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
     const log = generation?.log.status
     const mine = role()
     const error = book.refusal ?? log?.error
+    // What a relay has is known while it is there.
+    const connected = log !== undefined && log.caughtUp > 0 && log.live > 0
     return Object.freeze({
-      synced: generation?.synced ?? false,
-      connected: (log?.caughtUp ?? 0) > 0,
+      synced: connected && (generation?.synced ?? false),
+      connected,
       behind: log?.behind ?? true,
       generation: generation?.number ?? 0,
       ...(mine === undefined ? {} : { role: mine }),

@@ -97,3 +97,20 @@ test('what programs written for other providers read and call', async () => {
   expect(heard).toContain(null)
   expect(provider.wsconnected).toBe(false)
 })
+
+test('a document whose only relay is gone is neither connected nor synced, and says so until it is back', async () => {
+  mesh = await standInMesh()
+  const provider = provide(new Y.Doc(), { agent: await mesh.agent('alice'), id: 'board' })
+  await synced(provider)
+  const closed: unknown[] = []
+  provider.on('connection-close', value => closed.push(value))
+  const [relay] = mesh.relays
+  const statuses = () => [provider.shared?.status.connected, provider.shared?.status.synced, provider.wsconnected]
+  expect(statuses()).toEqual([true, true, true])
+  await mesh.block('alice', relay?.url ?? '')
+  await mesh.advance(60_000)
+  expect([statuses(), provider.isSynced, closed.length]).toEqual([[false, false, false], false, 1])
+  mesh.unblock('alice', relay?.url ?? '')
+  await mesh.advance(120_000)
+  expect([statuses(), provider.isSynced]).toEqual([[true, true, true], true])
+})
