@@ -1,3 +1,4 @@
+import { own } from '../protocol/json.ts'
 import { isMisdated, parseReason } from '../protocol/reasons.ts'
 import { RelayRefusedError } from '../sdk/errors.ts'
 import { EXIT, type ExitCode } from './exit-codes.ts'
@@ -109,5 +110,5 @@ export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof RelayRefusedError) return exitCodeOfReason(error.reason)
   const code = errorCode(error)
   if (DAMAGED.test(code)) return EXIT.integrity
-  return EXIT_BY_CODE[code] ?? EXIT.failure
+  return own(EXIT_BY_CODE, code) ?? EXIT.failure
 }

@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream'
 import { errorCode, messageOf } from './errors.ts'
 import { ownCommand } from './own-command.ts'
-import { escapeText, safeJson } from './text.ts'
+import { escapeText, inert, safeJson } from './text.ts'
 
 /** Colours that become plain text where colour is not wanted. */
 export interface Paint {
@@ -11,7 +11,7 @@ export interface Paint {
   red(text: string): string
 }
 
-/** Where a command speaks: results on stdout, talk on stderr. Every text of others passes through `escapeText` on its way. */
+/** Where a command speaks: results on stdout, talk on stderr. Commands pass texts of others through `escapeText` or `escapeLine`; what one forgot is caught here. */
 export interface Output {
   readonly json: boolean
   /** A person reads results as they come: a terminal, and no JSON. */
@@ -53,8 +53,9 @@ export function createOutput(options: OutputOptions): Output {
   const { stdout, stderr, env, json, quiet } = options
   const colourAllowed = !options.noColor && !env['NO_COLOR'] && env['TERM'] !== 'dumb'
   const paintTalk = createPaint(colourAllowed && stderr.isTTY === true)
+  const isStyled = colourAllowed && (stdout.isTTY === true || stderr.isTTY === true)
   const writeLine = (stream: Writable, text: string): void => {
-    stream.write(`${text}\n`)
+    stream.write(`${inert(text, isStyled)}\n`)
   }
   const command = ownCommand(env)
   const commands = (text: string) =>

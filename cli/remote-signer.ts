@@ -3,6 +3,7 @@ import type { Context } from './context.ts'
 import { UsageError } from './errors.ts'
 import { readSecretFile } from './passphrase.ts'
 import { qrText } from './qr.ts'
+import { escapeLine } from './text.ts'
 
 /** What an agent does with its key. */
 const PERMISSIONS = ['sign_event', 'nip44_encrypt', 'nip44_decrypt']
@@ -23,7 +24,7 @@ export async function connectingOf(
       ...how,
       clientKey,
       permissions: PERMISSIONS,
-      onAuthUrl: url => out.say(`the signer wants you to agree at ${url}`),
+      onAuthUrl: url => out.say(`the signer wants you to agree at ${escapeLine(url)}`),
     })
 }
 

@@ -1,3 +1,5 @@
+import { own } from '../protocol/json.ts'
+
 /** An error of the system or of SQLite, in words. */
 export interface Explained {
   readonly message: string
@@ -74,9 +76,9 @@ export function explainSystemError(error: unknown): Explained | undefined {
     return { message: 'a path cannot hold a NUL character' }
   if (code === 'ERR_INVALID_URL')
     return { message: `${JSON.stringify((error as { input?: unknown }).input)} is no address` }
-  const found = BY_ERRNO[code]
+  const found = own(BY_ERRNO, code)
   if (found === undefined) return undefined
-  const [what, hint] = (syscall === 'mkdir' ? BY_MKDIR[code] : undefined) ?? found
+  const [what, hint] = (syscall === 'mkdir' ? own(BY_MKDIR, code) : undefined) ?? found
   const place = typeof port === 'number' ? `${String(address ?? '')}:${port}` : undefined
   const file = typeof dest === 'string' && code !== 'ENOENT' ? dest : path
   const subject = place ?? (typeof file === 'string' ? file : undefined)

@@ -10,6 +10,19 @@ export function escapeLine(text: string, width = Number.POSITIVE_INFINITY): stri
   return characters.length <= width ? flat : `${characters.slice(0, width - 1).join('')}…`
 }
 
+/** The styles that `createPaint` sets. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: styles begin with one
+const STYLE = /(\u001b\[(?:1|2|22|31|32|39)m)/
+
+/** The last look at what goes to a terminal: whatever a screen has put together, nothing but our own styles is left in it, and no style where none is wanted. */
+export const inert = (text: string, isStyled: boolean): string =>
+  isStyled
+    ? text
+        .split(STYLE)
+        .map((part, index) => (index % 2 === 1 ? part : escapeText(part)))
+        .join('')
+    : escapeText(text)
+
 /** JSON on one line whose bytes are safe on a terminal too: what JSON.stringify leaves raw is written as \u escapes, the value is unchanged. */
 export const safeJson = (value: unknown): string =>
   replaceHidden(JSON.stringify(value), character =>

@@ -1,5 +1,6 @@
 import type { McpServer, ToolAnnotations } from '@modelcontextprotocol/server'
 import { z } from 'zod'
+import { own } from '../protocol/json.ts'
 import { escapeText } from '../protocol/visible.ts'
 import { createFence, type Fence } from './fence.ts'
 import type { Post } from './post.ts'
@@ -88,7 +89,7 @@ function whatToDo(error: unknown): string {
     return `${code}: ${escapeText(error.message)}`
   if (error instanceof RangeError) return `out-of-range: ${escapeText(error.message)}`
   // What else is said may quote others; the operator finds it with `posthorn doctor`.
-  return `${code}: ${ADVICE[code] ?? 'This did not work, and trying the same again will not help. Tell the operator to run: posthorn doctor'}`
+  return `${code}: ${own(ADVICE, code) ?? 'This did not work, and trying the same again will not help. Tell the operator to run: posthorn doctor'}`
 }
 
 /** For tools that look and change nothing. */

@@ -1,3 +1,5 @@
+import { own } from '../protocol/json.ts'
+
 const TRUST = 'If it is yours, name the certificate’s file in NODE_EXTRA_CA_CERTS'
 const UNTRUSTED = `its TLS certificate comes from an authority that this machine does not trust. ${TRUST}`
 
@@ -38,7 +40,7 @@ export function connectReason(error: Error & { readonly code?: unknown }, url: s
   const code = typeof error.code === 'string' ? error.code : ''
   // Both families were tried: the parts say why.
   const inner = error instanceof AggregateError ? (error.errors[0] as { code?: unknown } | undefined)?.code : undefined
-  const known = BY_CODE[code] ?? (typeof inner === 'string' ? BY_CODE[inner] : undefined)
+  const known = own(BY_CODE, code) ?? (typeof inner === 'string' ? own(BY_CODE, inner) : undefined)
   if (known !== undefined) return `${known} (${code || inner})`
   if (code.startsWith('HPE_') || /Parse Error/i.test(error.message)) return 'what listens there does not speak HTTP'
   if (/handshake has timed out/.test(error.message)) return 'it took the connection and did not answer within 10 s'

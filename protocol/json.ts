@@ -29,7 +29,7 @@ export const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** An own property or undefined: `__proto__` and inherited names of a parsed object never answer. */
-export const own = (record: Record<string, unknown>, key: string): unknown =>
+export const own = <T>(record: Readonly<Record<string, T>>, key: string): T | undefined =>
   Object.hasOwn(record, key) ? record[key] : undefined
 
 /** A non-negative JS-safe integer; `-0` and `1.0` arrive as 0 and 1. */

@@ -1,5 +1,6 @@
 import { BlockList, isIP } from 'node:net'
 import { isLoopback } from '../platform/origin.ts'
+import { own } from '../protocol/json.ts'
 
 /** Forwarded addresses are believed only from these peers. Throws a TypeError on what is neither a CIDR block nor a known name. */
 export type TrustedProxies = (address: string) => boolean
@@ -37,7 +38,7 @@ const PRESETS: Readonly<Record<string, readonly string[]>> = {
 
 export function trustProxies(blocks: readonly string[]): TrustedProxies {
   const list = new BlockList()
-  for (const block of blocks.flatMap(name => PRESETS[name] ?? [name])) addBlock(list, block)
+  for (const block of blocks.flatMap(name => own(PRESETS, name) ?? [name])) addBlock(list, block)
   return address => list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4')
 }
 

@@ -1,4 +1,5 @@
 import type { CliHost } from '../context.ts'
+import { inert } from '../text.ts'
 
 /** The terminal's other screen, without cursor and line wrap; left again whatever happens. */
 const ENTER = '\u001b[?1049h\u001b[?25l\u001b[?7l'
@@ -19,7 +20,8 @@ export interface Screen {
 
 /** Draws over itself on a terminal if `live`; elsewhere pages follow each other. */
 export function createScreen({ stdout }: Pick<CliHost, 'stdout'>, live: boolean): Screen {
-  if (!live || stdout.isTTY !== true) return { isLive: false, show: page => void stdout.write(`${page}\n`), close() {} }
+  if (!live || stdout.isTTY !== true)
+    return { isLive: false, show: page => void stdout.write(`${inert(page, stdout.isTTY === true)}\n`), close() {} }
   let open = true
   const close = () => {
     if (!open) return
@@ -35,7 +37,12 @@ export function createScreen({ stdout }: Pick<CliHost, 'stdout'>, live: boolean)
     show(page) {
       const rows = 'rows' in stdout && typeof stdout.rows === 'number' ? stdout.rows - 1 : Number.POSITIVE_INFINITY
       // The last line is for the keys.
-      const lines = [...page.split('\n').slice(0, rows - 1), KEYS]
+      const lines = [
+        ...inert(page, true)
+          .split('\n')
+          .slice(0, rows - 1),
+        KEYS,
+      ]
       stdout.write(`${HOME}${lines.map(line => `${line}${TO_LINE_END}`).join('\n')}\n${TO_SCREEN_END}`)
     },
     close,

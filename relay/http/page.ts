@@ -37,6 +37,7 @@ export const ASSETS: Readonly<Record<string, { readonly file: URL; readonly type
   ...Object.fromEntries(
     ['clock', 'on-abort', 'timers', 'web-hash'].map(name => [`/platform/${name}.js`, script(`platform/${name}.js`)]),
   ),
+  '/protocol/visible.js': script('protocol/visible.js'),
 }
 
 /** Its own scripts and styles, its own relay, and nothing else: no inline code, no frames, no forms. */

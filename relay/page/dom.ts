@@ -1,3 +1,5 @@
+import { escapeText } from '../../protocol/visible.ts'
+
 type Child = Node | string | undefined
 
 /** An element with text and children. Text stays text: nothing here ever parses HTML, whoever wrote it. */
@@ -31,9 +33,9 @@ export function button(label: string, onClick: () => void): HTMLButtonElement {
 export const pair = (term: string, ...value: readonly Child[]): HTMLElement =>
   make('div', {}, make('dt', {}, term), make('dd', {}, ...value))
 
-/** What people can read of a text that may hold anything: no control characters, no direction tricks, not endless. */
+/** What people can read of a text that may hold anything: hidden and control characters written out, not endless. */
 export function plain(text: string, length: number): string {
-  const clean = text.replace(/(?![\n\t])[\p{Cc}\p{Bidi_Control}]/gu, '\ufffd')
+  const clean = escapeText(text)
   return clean.length > length ? `${clean.slice(0, length)} …` : clean
 }
 

@@ -192,7 +192,7 @@ const REASONS: Readonly<Record<string, string>> = {
 }
 const reasonOf = (error: unknown): string => {
   const code = String((error as { code?: unknown } | null)?.code)
-  return REASONS[code] ?? code
+  return own(REASONS, code) ?? code
 }
 
 const frozen = (profile: Profile): Profile => Object.freeze({ ...profile, relays: Object.freeze([...profile.relays]) })

@@ -19,7 +19,7 @@ const VIEWS = [
 const HOSTILE = [
   '<img src=x onerror="window.pwned=1"><script>window.pwned=1</script>',
   'javascript:window.pwned=1',
-  '\u202egnirts\u2066 \u0000\u001b[31mred',
+  '\u202egnirts\u2066 \u0000\u001b[31mred ig\u00adno\u3164re\ufe0f',
   `${'Ẑ̈'.repeat(400)}${'long'.repeat(2_000)}`,
 ]
 
@@ -115,7 +115,7 @@ export const pageScenes = [
       assert.match(events, /sealed, 4 characters/)
       assert.ok(events.includes(HOSTILE[0]))
       // biome-ignore lint/suspicious/noControlCharactersInRegex: these must not arrive
-      assert.doesNotMatch(events, /[\u0000\u001b\u202e\u2066]/)
+      assert.doesNotMatch(events, /[\u0000\u001b\p{Bidi_Control}\p{Default_Ignorable_Code_Point}]/u)
       assert.ok(events.length < 5_000, 'long texts are cut')
       assert.equal(await page.evaluate(() => window.pwned), undefined)
       assert.equal(await page.locator('main img, main script').count(), 0)

@@ -66,3 +66,19 @@ test('--json: one object a line with its version', () => {
     { v: 1, error: { code: 'unexpected', message: 'y' } },
   ])
 })
+
+test('what a command forgot to write out is caught on its way: nothing but our own styles reaches a terminal', () => {
+  const hostile = 'a\u001b[2J\u202e\u00ad\u009b31m\u001b[41mb'
+  for (const [tty, env] of [
+    [true, {}],
+    [true, { NO_COLOR: '1' }],
+    [false, {}],
+  ] as const) {
+    const { out, stdout, stderr } = output({ env }, { out: tty, err: tty })
+    out.result(out.paint.green(hostile), {})
+    out.say(hostile)
+    const written = 'a\\x1b[2J\\u{202e}\\xad\\x9b31m\\x1b[41mb'
+    expect(stdout.text()).toBe(`${out.paint.green(written)}\n`)
+    expect(stderr.text()).toBe(`${written}\n`)
+  }
+})

@@ -43,6 +43,8 @@ const CORPUS = [
   'a\b\b\bb\u007f\u0007\u0000\u000e\u000f\u001b(0',
   'file\u202egnp.exe\u202c \u2066x\u2069 \u200e\u200f\u061c',
   'line\u2028sep\u2029par \u{e0041}\u{e007f}tags',
+  // What nobody sees at all: soft hyphen, joiners, fillers, variation selectors.
+  'ig\u00adno\u034fre\u200b\u200d\u2060\u3164\u115f\ufe0f\ufeff\uffa0\u{e0100}\u{1d173}\ufff9d',
   '\u001b[?1049h\u001b[?25l\u001b[6n\u001b[c\u001bc',
 ].join('|')
 
@@ -52,7 +54,7 @@ function expectInert(shown: string): void {
   const unstyled = shown.replace(/\u001b\[(?:[12]|22|3[129])m/g, '')
   const harmful =
     // biome-ignore lint/suspicious/noControlCharactersInRegex: looking for control characters
-    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069\u200e\u200f\u061c]|[\u{e0000}-\u{e007f}]/u
+    /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029\ufff9-\ufffb\p{Bidi_Control}\p{Default_Ignorable_Code_Point}]/u
   expect(harmful.exec(unstyled)?.[0].codePointAt(0), shown).toBeUndefined()
 }
 
@@ -70,9 +72,12 @@ describe('what others say comes out inert, on a terminal and piped, as text and 
     const agent = await openAgent({ home: join(folder, 'posthorn', 'bob'), presence: false })
     const id = await agent.send('ann', CORPUS, { act: 'inform', contentType: 'text/x-evil' })
     await agent.stored(id)
+    await agent.state.set(CORPUS.slice(0, 60), CORPUS)
+    await agent.state.flush()
     await agent.close()
     await everywhere('inbox --as ann', 'red')
     await everywhere(`read ${id} --as ann`, 'red')
+    await everywhere('state get --of bob --as ann', 'red')
     const asked = (await quick('send bob question --as ann')).stdout.trim()
     await quick('catchup --as bob')
     await inPackage(['mark', asked, 'failed', CORPUS, '--as', 'bob'], { env })
