@@ -136,6 +136,9 @@ class Game {
 
   /** NIP-01's class rules and the gate, in plain words, for a publisher logged in as A and B. */
   #outcome(event: NostrEvent): unknown {
+    const expirations = event.tags.filter(([name]) => name === 'expiration')
+    // One that cannot be read would keep the event for ever.
+    if (expirations.some(tag => tag[1] !== undefined) && !/^[0-9]{1,15}$/.test(expirations[0]?.[1] ?? '')) return false
     const isProtected = event.tags.some(tag => tag[0] === '-')
     if (isProtected && ![A.pubkey, B.pubkey].includes(event.pubkey)) return false
     if (isEphemeral(event)) {
