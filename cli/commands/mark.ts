@@ -1,5 +1,5 @@
-import type { Mark } from '../../sdk/index.ts'
-import type { Command } from '../context.ts'
+import type { Delivery, Mark } from '../../sdk/index.ts'
+import type { Command, Context } from '../context.ts'
 import { delivered } from '../delivered.ts'
 import { CliError, exitCodeOfReason, hintOfReason, UsageError } from '../errors.ts'
 import { EXIT, type ExitCode } from '../exit-codes.ts'
@@ -7,6 +7,7 @@ import { openMailbox, refusalOf } from '../mailbox.ts'
 import { checkMessageId } from '../message-id.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, givenRelays } from '../profile.ts'
+import { escapeText } from '../text.ts'
 
 const MARKS: readonly string[] = ['working', 'done', 'failed', 'rejected'] satisfies Mark[]
 const isMark = (text: string): text is Mark => MARKS.includes(text)
@@ -44,24 +45,15 @@ export const mark: Command<'mark'> = async context => {
     }
     const delivery = await delivered(mailbox, receipt, { timers, signal, ms: options.timeout })
     out.result(marked.id, { ...about, queued: delivery.state === 'queued' })
-    return report(
-      context,
-      delivery.state === 'refused' ? delivery.reason : undefined,
-      delivery.state,
-      refusalOf(mailbox),
-    )
+    return report(context, delivery, refusalOf(mailbox))
   } finally {
     await mailbox.close()
   }
 }
 
-function report(
-  { out }: Parameters<Command<'mark'>>[0],
-  refused: string | undefined,
-  state: string,
-  refusal: string | undefined,
-): ExitCode {
-  const why = refused ?? (state === 'queued' ? refusal : undefined)
+function report({ out }: Context<'mark'>, delivery: Delivery, refusal: string | undefined): ExitCode {
+  const { state } = delivery
+  const why = state === 'refused' ? delivery.reason : state === 'queued' ? refusal : undefined
   if (why !== undefined) {
     const error = new CliError('refused', EXIT.failure, `marked here, but no relay takes the receipt: ${why}`)
     out.fail('mark', error, hintOfReason(why))
@@ -70,6 +62,13 @@ function report(
   if (state === 'queued') {
     out.say('marked here; no relay was reached: the receipt is queued and goes out with the next verb that reaches one')
     return EXIT.unreachable
+  }
+  if (state === 'stored' && delivery.route === 'own-relays') {
+    out.say(
+      `marked; the receipt is left at ${escapeText(delivery.relay)}, a relay of yours: no relay of its sender is known`,
+    )
+    out.say('it arrives if they read there; contact allow takes a stranger’s own relays into account')
+    return EXIT.ok
   }
   out.say('marked; the receipt is at a relay, and its sender gets it when it wakes')
   return EXIT.ok

@@ -68,7 +68,7 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
   })
   const unsent = (): Unsent => ({
     unwritten: generation?.unwritten ? 1 : 0,
-    unacknowledged: generation?.log.status.unacknowledged ?? 0,
+    unacknowledged: (generation?.log.status.unacknowledged ?? 0) + book.unacknowledged,
   })
   const takeBack = host.onClosing(ms => close({ timeoutMs: ms }), unsent)
 

@@ -5,6 +5,7 @@ import type { RecordFacts } from '../health/facts.ts'
 import { unsentIn } from '../state/log/unsent.ts'
 import type { DraftRow } from '../state/owned/drafts.ts'
 import { OWN_RECORD, PRIVATE_RECORD } from '../state/record-names.ts'
+import type { StateStore } from '../state/store.ts'
 import { fileShelf } from './file-shelf.ts'
 import { homeFiles } from './paths.ts'
 import { openSqliteStateStore, tableNames } from './sqlite-state-store.ts'
@@ -14,6 +15,11 @@ const DOCUMENT_LOG = /^([0-9a-f]{32})\.\d+$/
 /** Rows of `doc/<log>/local`. */
 interface LocalRow {
   readonly updates: readonly string[]
+}
+/** Rows of `doc/<id>/controls`. */
+interface ControlRow {
+  readonly unsent?: true
+  readonly reason?: string
 }
 
 /**
@@ -56,12 +62,25 @@ function stateFacts(home: string, pubkey: string): readonly RecordFacts[] {
       if (family === 'log' && (table === 'tail' || table === 'snapshots')) of(log)
     }
     for (const [log, facts] of logs) facts.unsent = unsentIn(store, log, pubkey)
-    return [...logs].flatMap(([log, facts]) =>
+    const changes = [...logs].flatMap(([log, facts]) =>
       facts.unwritten + facts.unsent === 0 ? [] : [{ ...named(log), ...facts }],
     )
+    return [...changes, ...names.flatMap(name => controlFacts(store, name))]
   } finally {
     store.close()
   }
+}
+
+/** Decisions about a document and its members that no relay has. What was decided in an earlier version does not say. */
+function controlFacts(store: StateStore, name: string): readonly RecordFacts[] {
+  const [family, id = '', table] = name.split('/')
+  if (family !== 'doc' || table !== 'controls') return []
+  const unsent = [...store.open<ControlRow>(name).values()].filter(row => row.unsent)
+  const reason = unsent.find(row => row.reason !== undefined)?.reason
+  if (unsent.length === 0) return []
+  return [
+    { kind: 'document', id, unwritten: 0, unsent: unsent.length, ...(reason === undefined ? {} : { error: reason }) },
+  ]
 }
 
 function named(log: string): Pick<RecordFacts, 'kind' | 'id'> {

@@ -2,6 +2,7 @@ import type { Cancel, Timers } from '../../platform/timers.ts'
 import type { NostrEvent } from '../../protocol/event.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
 import { encode, type RelayFrame } from '../../protocol/frames.ts'
+import { kindClass } from '../../protocol/kinds.ts'
 import { parseReason, seqOfOk } from '../../protocol/reasons.ts'
 import type { Authenticator } from './authenticator.ts'
 import type { PublishResult } from './client.ts'
@@ -59,6 +60,7 @@ interface Subscription extends Question {
 }
 
 interface Publishing extends Question {
+  readonly isEphemeral: boolean
   readonly promise: Promise<PublishOutcome>
   end(outcome: PublishOutcome): void
 }
@@ -99,8 +101,10 @@ export function createQuestions(options: QuestionsOptions): Questions {
     if (!asked) return false
     const still = () => publishing.get(id) === asked
     if (!accepted && repeated(asked, message, still, why => asked.end({ accepted, message: why }))) return true
+    // NIP-01: nobody heard it, so nobody has it. An event that was to be kept was not.
+    const isMute = accepted && !asked.isEphemeral && parseReason(message).prefix === 'mute'
     const seq = seqOfOk(message)
-    asked.end({ accepted, message, ...(seq === undefined ? {} : { seq }) })
+    asked.end({ accepted: accepted && !isMute, message, ...(seq === undefined ? {} : { seq }) })
     return true
   }
 
@@ -179,7 +183,8 @@ export function createQuestions(options: QuestionsOptions): Questions {
       }
     })
     const start = () => send(frame)
-    publishing.set(event.id, { promise, end, start, fresh: true })
+    const isEphemeral = kindClass(event.kind) === 'ephemeral'
+    publishing.set(event.id, { promise, end, start, fresh: true, isEphemeral })
     start()
     return promise
   }

@@ -137,10 +137,11 @@ describe('every verb says the same of the same facts', () => {
     expect(codes()).toContain('state-waiting')
     expect(isPublished(agent.status())).toBe(false)
     // No relay was read: one may have the key from an earlier life of this home, so its removal waits, too.
+    // The document's creation, too, is at no relay.
     await agent.state.delete('mood')
-    await expect.poll(() => agent.status().state.unwritten + agent.status().state.unacknowledged).toBe(2)
+    await expect.poll(() => agent.status().state.unwritten + agent.status().state.unacknowledged).toBe(3)
     const { state } = await agent.close({ timeoutMs: 100 })
-    expect(state).toMatchObject({ unwritten: 2 })
+    expect(state).toMatchObject({ unwritten: 2, unacknowledged: 1 })
     const told = await run('doctor --as ann --timeout 0.5')
     expect(told.stdout).toMatch(/warn {2}state .*a document: /)
     expect(json(await run('status --as ann --offline --json'))).toMatchObject({

@@ -449,6 +449,21 @@ test('send --ephemeral: nobody listens, somebody does, and through a running age
   expect(readdirSync(join(home('alice'), 'spool'))).toEqual([])
 })
 
+test('mark says where the receipt is left if no relay of the sender is known', async () => {
+  const other = await startRelay()
+  onTestFinished(() => other[Symbol.asyncDispose]())
+  const far = { env: { XDG_DATA_HOME: tempDir() } }
+  await inProcess(['init', '--as', 'fay', '--relay', other.url], far)
+  await run(`init --as zed --relay ${relay.url}`)
+  const { nprofile } = json(await run('whoami --as zed --json'))
+  expect((await inProcess(['send', String(nprofile), 'from afar', '--as', 'fay'], far)).code).toBe(0)
+  const [mail] = messagesOf(await run('inbox --as zed --json'))
+  const marked = await run(`mark ${mail?.['id']} done --as zed`)
+  expect(marked.code).toBe(0)
+  expect(marked.stderr).toContain(`the receipt is left at ${relay.url}`)
+  expect(marked.stderr).not.toContain('gets it when it wakes')
+})
+
 test('send says where mail waits: at a relay that the recipient reads, or at one of yours because none is known', async () => {
   const other = await startRelay()
   onTestFinished(() => other[Symbol.asyncDispose]())

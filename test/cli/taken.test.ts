@@ -2,6 +2,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { systemClock } from '#dist/platform/clock.js'
 import { startRelay } from '../helpers/start-relay.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
+import { scriptedRelay } from '../sdk/scripted-relay.ts'
 import { inProcess, json } from './posthorn.ts'
 
 // Every command that publishes takes its words and its exit code from the relay's OK.
@@ -52,6 +53,42 @@ test('what is refused and tried again is in status and doctor, until a relay tak
   expect((await run('card', 'publish', '--as', 'ann')).code).toBe(0)
   const after = json(await run('status', '--as', 'ann', '--json'))
   expect(after).toMatchObject({ published: true, problems: [] })
+})
+
+test('a document that no relay has taken is in status and doctor, until one takes it', async () => {
+  let refusal: string | undefined = 'blocked: not on a Tuesday'
+  const run = await place(kind => (kind === 4702 ? refusal : undefined))
+  expect((await run('doc', 'create', 'plan', '--timeout', '3', '--as', 'ann')).code).toBe(1)
+  const before = json(await run('status', '--as', 'ann', '--json'))
+  expect(before).toMatchObject({ published: false, allWell: false })
+  expect(before['problems']).toContainEqual(expect.objectContaining({ code: 'document-waiting', reason: refusal }))
+  const looked = await run('doctor', '--as', 'ann')
+  expect(looked.stdout).toMatch(/warn {2}state .*a document/)
+  expect(looked.stderr).not.toContain('all well')
+  refusal = undefined
+  // Empty: exit 3.
+  expect((await run('doc', 'show', 'plan', '--as', 'ann')).stderr).toBe('there is nothing in it\n')
+  expect(json(await run('status', '--as', 'ann', '--json'))).toMatchObject({ published: true, problems: [] })
+})
+
+test('a relay that answers that nobody was listening keeps nothing: nothing counts as stored there', async () => {
+  const { url } = await scriptedRelay((peer, [verb, sub]) => {
+    if (verb === 'EVENT') peer.send('OK', sub.id, true, 'mute: no one was listening')
+    if (verb === 'REQ') peer.send('EOSE', sub)
+  })
+  const run = await place(() => undefined)
+  expect((await run('init', '--as', 'mo', '--relay', url)).code).toBe(0)
+  expect((await run('init', '--as', 'bo', '--relay', url)).code).toBe(0)
+  for (const words of [['send', 'bo', 'hello', '--timeout', '2'], ...PUBLISHING.slice(0, 3)]) {
+    const said = await run(...words, '--as', 'mo')
+    expect({ words, isOk: said.code === 0 }).toEqual({ words, isOk: false })
+    expect(said.stderr, words.join(' ')).toContain('no one was listening')
+  }
+  expect(json(await run('status', '--as', 'mo', '--json'))).toMatchObject({
+    undelivered: 1,
+    published: false,
+    allWell: false,
+  })
 })
 
 test('a relay that finds our clock a day ahead took nothing: presence and card say so', async () => {

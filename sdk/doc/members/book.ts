@@ -45,7 +45,10 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
   const refusals = new Map<string, string>()
   let closed = false
 
-  for (const event of kept.all()) learn(event)
+  for (const event of kept.all()) {
+    learn(event)
+    if (!kept.isUnsent(event.id)) held.add(event.id)
+  }
   fold()
 
   function learn(event: NostrEvent): boolean {
@@ -86,8 +89,8 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
         stored: true,
         onEvent(event) {
           there.add(event.id)
-          held.add(event.id)
           take(event)
+          answered(event.id)
         },
         onLive() {
           asked.add(line.url)
@@ -100,11 +103,22 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
 
   async function publish(line: Line, event: NostrEvent): Promise<void> {
     const { accepted, message } = await line.publish(event)
-    if (accepted) {
-      held.add(event.id)
-      refusals.delete(event.id)
-    } else if (accepted === false && !held.has(event.id)) refusals.set(event.id, message)
+    if (accepted) answered(event.id)
+    else if (accepted === false && !held.has(event.id)) answered(event.id, message)
     changed()
+  }
+
+  function answered(event: string, reason?: string): void {
+    if (reason === undefined) {
+      held.add(event)
+      refusals.delete(event)
+    } else refusals.set(event, reason)
+    if (closed || !kept.isUnsent(event)) return
+    try {
+      host.store.transaction(() => kept.answered(event, reason))
+    } catch {
+      // A disk that takes nothing: it counts as unsent until it is asked about again.
+    }
   }
 
   function take(event: NostrEvent): void {
@@ -148,7 +162,7 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
       if (!control.ok) throw new TypeError(`a control event that nobody would take: ${control.error}`)
       learn(event)
       host.store.transaction(() => {
-        kept.keep(event)
+        kept.keep(event, 'made')
         alongside?.()
       })
       await host.store.durable?.()

@@ -2,14 +2,27 @@ import { encodeEvent, type NostrEvent, parseEvent } from '../../../protocol/even
 import { parseJson } from '../../../protocol/json.ts'
 import type { StateStore } from '../../state/store.ts'
 
+/** A row of `doc/<id>/controls`. */
+export interface ControlRow {
+  readonly event: string
+  /** Made here, and no relay is known to have it. */
+  readonly unsent?: true
+  /** Why a relay did not take it. */
+  readonly reason?: string
+}
+
 /** Control events of one document as they are kept: verified when they came. */
 export interface KeptControls {
   all(): readonly NostrEvent[]
-  keep(event: NostrEvent): void
+  isUnsent(id: string): boolean
+  /** `made`: here, and no relay has it yet. */
+  keep(event: NostrEvent, made?: 'made'): void
+  /** A relay has it, or with `reason` refused it. What is not unsent stays as it is. */
+  answered(id: string, reason?: string): void
 }
 
 export function keptControls(store: StateStore, id: string): KeptControls {
-  const rows = store.open<{ readonly event: string }>(`doc/${id}/controls`)
+  const rows = store.open<ControlRow>(`doc/${id}/controls`)
   return {
     all: () =>
       [...rows.values()].flatMap(({ event }) => {
@@ -17,6 +30,13 @@ export function keptControls(store: StateStore, id: string): KeptControls {
         const parsed = json.ok ? parseEvent(json.value) : json
         return parsed.ok ? [parsed.value] : []
       }),
-    keep: event => void rows.set(event.id, { event: encodeEvent(event) }),
+    isUnsent: each => rows.get(each)?.unsent === true,
+    keep: (event, made) =>
+      void rows.set(event.id, { event: encodeEvent(event), ...(made === undefined ? {} : { unsent: true }) }),
+    answered(each, reason) {
+      const row = rows.get(each)
+      if (!row?.unsent || (reason !== undefined && row.reason === reason)) return
+      rows.set(each, reason === undefined ? { event: row.event } : { ...row, reason })
+    },
   }
 }
