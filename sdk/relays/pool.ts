@@ -253,6 +253,8 @@ export function createPool(options: PoolOptions): Pool {
       .catch(() => {})
       .finally(() => {
         loadingRecovery = false
+        // Who waits until nothing is being fetched looks again.
+        options.onChange()
       })
   }
 
