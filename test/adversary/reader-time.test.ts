@@ -100,7 +100,9 @@ test.each(Object.entries(ATTACKS))(
     const left = turns()
     await expect.poll(() => store.readerTurns?.waiting).toBe(0)
     expect(turns() - left).toBeLessThanOrEqual(3)
-    expect(slow.some(({ peer, readerMs }) => peer === 'address' && readerMs > 0)).toBe(true)
+    // One question may take less than the log's whole millisecond.
+    expect(slow.some(({ peer }) => peer === 'address')).toBe(true)
+    expect(store.readerTurns?.counts.get('address')?.ms).toBeGreaterThan(0)
   },
 )
 
