@@ -145,6 +145,15 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
   const QUEUED_FOR = "outbox INDEXED BY outbox_to WHERE state = 'queued'"
   const UNHEARD = "state IN ('stored', 'refused') AND heard = 0"
 
+  const settleAll = db.transaction((outcomes: readonly Outcome[], nowMs: number) =>
+    outcomes.flatMap(outcome => (settleOne(outcome, nowMs) ? [outcome.id] : [])),
+  ).immediate
+  /**
+   * What the disk did not take is written with what is settled next; a process that ends before offers its mail again. Until then no
+   * more is given up or expires, because that could not be written either.
+   */
+  let unsettled: readonly Outcome[] = []
+
   return {
     queued: (after, limit, to) =>
       to === undefined
@@ -158,10 +167,12 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
             to,
           }),
     expiring: limit =>
-      page(
-        `outbox INDEXED BY outbox_expires WHERE state = 'queued' AND expires IS NOT NULL ORDER BY expires LIMIT @limit`,
-        { limit },
-      ),
+      unsettled.length > 0
+        ? []
+        : page(
+            `outbox INDEXED BY outbox_expires WHERE state = 'queued' AND expires IS NOT NULL ORDER BY expires LIMIT @limit`,
+            { limit },
+          ),
     unaddressed: (after, limit) =>
       page(
         `unaddressed JOIN outbox ON outbox.ordinal = unaddressed.ordinal WHERE unaddressed.ordinal > @after
@@ -202,15 +213,26 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
     waitingRelays: () =>
       distinct('relay', "copies INDEXED BY copies_waiting WHERE state = 'waiting'").all() as string[],
     copies: copiesOf,
-    settle: db.transaction((outcomes: readonly Outcome[], nowMs: number) =>
-      outcomes.flatMap(outcome => (settleOne(outcome, nowMs) ? [outcome.id] : [])),
-    ).immediate,
+    settle(outcomes, nowMs) {
+      const all = [...unsettled, ...outcomes]
+      try {
+        const changed = settleAll(all, nowMs)
+        unsettled = []
+        return changed
+      } catch (error) {
+        if (!isUnwritable(error)) throw error
+        unsettled = all
+        return []
+      }
+    },
     overdue: (beforeMs, limit) =>
-      sql(`SELECT id FROM outbox INDEXED BY outbox_waits
+      unsettled.length > 0
+        ? []
+        : (sql(`SELECT id FROM outbox INDEXED BY outbox_waits
         WHERE state = 'queued' AND expires IS NULL AND waits_since_ms IS NOT NULL AND waits_since_ms < ?
         ORDER BY waits_since_ms, ordinal LIMIT ?`)
-        .pluck()
-        .all(beforeMs, limit) as string[],
+            .pluck()
+            .all(beforeMs, limit) as string[]),
     prune: db.transaction(
       (
         { nowMs, storedBeforeMs, concludedBeforeMs, heardBeforeMs, settledBeforeMs }: PruneTimes,
@@ -311,3 +333,6 @@ const toCopy = ({ relay, state, seq, reason, fallback }: CopyRow): Copy =>
     ...(reason === null ? {} : { reason }),
     ...(fallback ? { fallback: true } : {}),
   })
+
+const isUnwritable = (error: unknown): boolean =>
+  /^SQLITE_(FULL|IOERR|READONLY)/.test(String((error as { code?: unknown } | null)?.code))
