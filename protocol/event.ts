@@ -1,6 +1,6 @@
 import { sha256 } from '@noble/hashes/sha2.js'
 import { bytesToHex, isHex, isHex64 } from './hex.ts'
-import { isCount, isRecord, own } from './json.ts'
+import { isCount, isRecord, own, parseJson } from './json.ts'
 import { fail, ok, type Result } from './result.ts'
 
 export type Tag = readonly string[]
@@ -50,6 +50,12 @@ export function parseEvent(value: unknown): Result<NostrEvent> {
   const tags = parseTags(own(value, 'tags'))
   if (!tags.ok) return tags
   return ok(Object.freeze({ id, pubkey, created_at: created_at + 0, kind: kind + 0, tags: tags.value, content, sig }))
+}
+
+/** As {@link parseEvent}, of the text of an event. */
+export function parseEventText(text: string): Result<NostrEvent> {
+  const json = parseJson(text)
+  return json.ok ? parseEvent(json.value) : json
 }
 
 function parseTags(value: unknown): Result<readonly Tag[]> {

@@ -1,6 +1,6 @@
-import { byteLength, parseEvent, type Tag, tagValue } from '../../protocol/event.ts'
+import { byteLength, parseEventText, type Tag, tagValue } from '../../protocol/event.ts'
 import { isHex64 } from '../../protocol/hex.ts'
-import { isCount, parseJson } from '../../protocol/json.ts'
+import { isCount } from '../../protocol/json.ts'
 import { PruneRefusedError, type RetentionRule } from '../log/retention.ts'
 import type { ListEntry } from '../policy/access-lists.ts'
 import type { PruneReport } from '../retention.ts'
@@ -119,8 +119,7 @@ async function reportedEvents({
   const { events } = await source.store.query({ filters: [filter], keys: [], now: source.now() })
   const reasons = new Map<string, string>()
   for (const text of events) {
-    const json = parseJson(text)
-    const report = json.ok ? parseEvent(json.value) : json
+    const report = parseEventText(text)
     if (!report.ok) continue
     for (const [id, type] of reportedBy(report.value.tags))
       if (!reasons.has(id) && !lists.isEventBanned(id) && !lists.isEventAllowed(id))

@@ -1,5 +1,4 @@
-import { type NostrEvent, parseEvent } from '../../protocol/event.ts'
-import { parseJson } from '../../protocol/json.ts'
+import { type NostrEvent, parseEventText } from '../../protocol/event.ts'
 import { AGENT_CARD } from '../../protocol/kinds.ts'
 import { verifyEvent } from '../../protocol/signature.ts'
 import type { Shelf } from '../shelf.ts'
@@ -9,8 +8,7 @@ export const CARD_SHELF = 'card'
 
 /** The event of the card that was last set or adopted; undefined if there is none, or none that this key signed. */
 export function keptEvent(shelf: Shelf, pubkey: string): NostrEvent | undefined {
-  const json = parseJson(shelf.read(CARD_SHELF) ?? '')
-  const event = json.ok ? parseEvent(json.value) : json
+  const event = parseEventText(shelf.read(CARD_SHELF) ?? '')
   if (!event.ok || event.value.pubkey !== pubkey || event.value.kind !== AGENT_CARD) return undefined
   return verifyEvent(event.value) ? event.value : undefined
 }

@@ -1,6 +1,5 @@
 import { sleep, type Timers } from '../../platform/timers.ts'
-import { type NostrEvent, parseEvent } from '../../protocol/event.ts'
-import { parseJson } from '../../protocol/json.ts'
+import { type NostrEvent, parseEventText } from '../../protocol/event.ts'
 import { parseReason } from '../../protocol/reasons.ts'
 import { RefusedError } from '../errors.ts'
 import type { OutgoingMail } from '../mail/store.ts'
@@ -65,8 +64,7 @@ function judge(outcomes: readonly Told[]): Delivery {
 
 /** Made here a moment ago. */
 function eventOf(text: string): NostrEvent {
-  const json = parseJson(text)
-  const event = json.ok ? parseEvent(json.value) : json
+  const event = parseEventText(text)
   if (!event.ok) throw new TypeError(`not an event: ${event.error}`)
   return event.value
 }

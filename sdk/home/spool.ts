@@ -5,7 +5,7 @@ import { makeFolder } from '../../platform/make-folder.ts'
 import { randomHex, systemRandom } from '../../platform/random.ts'
 import type { Cancel } from '../../platform/timers.ts'
 import { every, type Timers } from '../../platform/timers.ts'
-import { expirationOf, parseEvent, tagValue } from '../../protocol/event.ts'
+import { expirationOf, parseEventText, tagValue } from '../../protocol/event.ts'
 import { isHex64 } from '../../protocol/hex.ts'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import { EPHEMERAL_MESSAGE, EPHEMERAL_WRAP, GIFT_WRAP, MESSAGE } from '../../protocol/kinds.ts'
@@ -241,8 +241,7 @@ const TOLD = { message: EPHEMERAL_MESSAGE, wrap: EPHEMERAL_WRAP }
 function readSend(value: unknown, pubkey: string, { message, wrap }: typeof KEPT): HandedMail | undefined {
   if (!isRecord(value)) return undefined
   const [id, text] = [own(value, 'id'), own(value, 'event')]
-  const json = parseJson(typeof text === 'string' ? text : '')
-  const parsed = json.ok ? parseEvent(json.value) : json
+  const parsed = parseEventText(typeof text === 'string' ? text : '')
   if (!parsed.ok || !isHex64(id)) return undefined
   const event = parsed.value
   const isOurs = event.kind === wrap || (event.kind === message && event.pubkey === pubkey && event.id === id)

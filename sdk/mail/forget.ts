@@ -1,6 +1,5 @@
 import type { Clock } from '../../platform/clock.ts'
-import { parseEvent } from '../../protocol/event.ts'
-import { parseJson } from '../../protocol/json.ts'
+import { parseEventText } from '../../protocol/event.ts'
 import type { MailStore } from './store.ts'
 
 const PAGE = 100
@@ -78,7 +77,6 @@ export async function forget({ store, clock, taken, steps, giveUp }: Forgetting)
 
 /** Its date; 0 if there is none. */
 function takenMs(store: MailStore, id: string | undefined): number {
-  const json = parseJson((id !== undefined && store.sent(id)?.event) || '')
-  const event = json.ok ? parseEvent(json.value) : json
+  const event = parseEventText((id !== undefined && store.sent(id)?.event) || '')
   return event.ok ? event.value.created_at * 1000 : 0
 }

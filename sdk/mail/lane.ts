@@ -1,8 +1,7 @@
 import type { Clock } from '../../platform/clock.ts'
 import type { Random } from '../../platform/random.ts'
 import type { Cancel, Timers } from '../../platform/timers.ts'
-import { parseEvent } from '../../protocol/event.ts'
-import { parseJson } from '../../protocol/json.ts'
+import { parseEventText } from '../../protocol/event.ts'
 import { isMisdated, parseReason } from '../../protocol/reasons.ts'
 import { backoffMs } from '../link/backoff.ts'
 import type { Link } from '../link/link.ts'
@@ -76,8 +75,7 @@ export function createLane(options: LaneOptions): Lane {
       options.onOutcome({ id: mail.id, state: 'expired' })
       return
     }
-    const json = parseJson(mail.event)
-    const event = json.ok ? parseEvent(json.value) : json
+    const event = parseEventText(mail.event)
     if (!event.ok) {
       const reason = `damaged in the outbox: ${event.error}`
       options.onOutcome({ id: mail.id, state: 'refused', relay: url, reason })

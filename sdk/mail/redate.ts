@@ -1,6 +1,5 @@
 import { type Clock, seconds } from '../../platform/clock.ts'
-import { type EventTemplate, encodeEvent, type NostrEvent, parseEvent } from '../../protocol/event.ts'
-import { parseJson } from '../../protocol/json.ts'
+import { type EventTemplate, encodeEvent, type NostrEvent, parseEventText } from '../../protocol/event.ts'
 import { isAhead } from '../../protocol/reasons.ts'
 import { ALIAS } from './alias.ts'
 import type { MailStore, OutgoingMail } from './store.ts'
@@ -20,8 +19,7 @@ export interface Redating {
 export type Redated = OutgoingMail | 'wait' | 'final'
 
 const eventOf = (text: string): NostrEvent | undefined => {
-  const json = parseJson(text)
-  const event = json.ok ? parseEvent(json.value) : json
+  const event = parseEventText(text)
   return event.ok ? event.value : undefined
 }
 

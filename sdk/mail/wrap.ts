@@ -8,6 +8,7 @@ import {
   hasValidId,
   type NostrEvent,
   parseEvent,
+  parseEventText,
 } from '../../protocol/event.ts'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import { EPHEMERAL_WRAP, GIFT_WRAP, SEAL } from '../../protocol/kinds.ts'
@@ -84,8 +85,7 @@ const datedBack = ({ clock, random }: Wrapping): number => seconds(clock) - Math
 
 /** The seal in an opened wrap, by its shape alone: its signature is still to be verified. */
 export function sealIn(text: string | undefined): NostrEvent | undefined {
-  const json = parseJson(text ?? '')
-  const event = json.ok ? parseEvent(json.value) : json
+  const event = parseEventText(text ?? '')
   return event.ok && event.value.kind === SEAL ? event.value : undefined
 }
 

@@ -30,7 +30,7 @@ import { authorsPlan, candidatesPlan, countPlan, type SeqSpan } from './plan.ts'
 import { Recent } from './recent.ts'
 import { findVictims } from './retention.ts'
 import { type EventRow, headerOf, idIn, isIntact, type ReadRow, ROW_COLUMNS, readRow } from './row.ts'
-import { ROWS_SQL, rowsInTime, type ScanContext } from './rows.ts'
+import { ROWS_SQL, rowsInTime, type ScanContext, SEQ_BELOW_SQL } from './rows.ts'
 import { LOG_APPLICATION_ID, LOG_MIGRATIONS } from './schema.ts'
 import { type SearchPart, type SearchTurn, searchTurn } from './search-turn.ts'
 import { type SegmentOptions, Segments } from './segments.ts'
@@ -69,7 +69,6 @@ const CACHE_CHARS = 16_777_216
 const CHEAP_VALUES = 8
 /** Where rows have to be read, an entry costs so many times as much. */
 const DEAR = 6
-const SEQ_BELOW_SQL = 'SELECT seq FROM events WHERE seq <= ? ORDER BY seq DESC LIMIT 1'
 
 const UNBOUNDED = () => ({ entries: Number.POSITIVE_INFINITY })
 
@@ -298,35 +297,40 @@ export class LogReader {
     this.#db.close()
   }
 
-  *#removalRows(request: LogRequest, { budget }: ScanContext, horizon: Horizon): Generator<LogRow, undefined> {
+  *#removalRows(request: LogRequest, context: ScanContext, horizon: Horizon): Generator<LogRow, undefined> {
     type Removal = { seq: number; op: 'deleted' | 'replaced'; address: string | null; target: string }
-    const page = this.#statements.get(
-      'SELECT seq, op, address, target FROM removals WHERE seq > ? ORDER BY seq LIMIT ?',
-    )
-    for (let { after } = request; ; ) {
-      const rows = page.all(after, CHUNK) as Removal[]
-      for (const row of rows) {
-        const header = this.#header(row)
-        if (header !== undefined && matchFilters(request.filters, header) && mayRead(header, request.keys))
-          yield { op: row.op, seq: row.seq, address: row.address ?? undefined, target: header.id }
-      }
-      const end = rows.at(-1)
-      if (rows.length < CHUNK || end === undefined) return undefined
-      after = end.seq
-      budget.entries -= rows.length
-      if (budget.entries <= 0) {
-        horizon.seq = Math.min(horizon.seq, after)
-        return undefined
-      }
+    const sql = 'SELECT seq, op, address, target FROM removals WHERE seq > ? ORDER BY seq LIMIT ?'
+    for (const row of this.#rowsAfter<Removal>(sql, request.after, context, horizon)) {
+      const header = this.#header(row)
+      if (header !== undefined && matchFilters(request.filters, header) && mayRead(header, request.keys))
+        yield { op: row.op, seq: row.seq, address: row.address ?? undefined, target: header.id }
     }
+    return undefined
   }
 
-  *#vanishedRows(request: LogRequest, { budget }: ScanContext, horizon: Horizon): Generator<LogRow, undefined> {
-    const page = this.#statements.get('SELECT seq, author FROM vanished WHERE seq > ? ORDER BY seq LIMIT ?')
-    for (let { after } = request; ; ) {
-      const rows = page.all(after, CHUNK) as { seq: number; author: string }[]
-      for (const { seq, author } of rows)
-        if (concernsVanished(request.filters, author)) yield { op: 'vanished', seq, target: author, address: undefined }
+  *#vanishedRows(request: LogRequest, context: ScanContext, horizon: Horizon): Generator<LogRow, undefined> {
+    const sql = 'SELECT seq, author FROM vanished WHERE seq > ? ORDER BY seq LIMIT ?'
+    for (const { seq, author } of this.#rowsAfter<{ seq: number; author: string }>(
+      sql,
+      request.after,
+      context,
+      horizon,
+    ))
+      if (concernsVanished(request.filters, author)) yield { op: 'vanished', seq, target: author, address: undefined }
+    return undefined
+  }
+
+  /** Rows by seq, a chunk a statement. Where the budget ends, the horizon is at the last row. */
+  *#rowsAfter<R extends { readonly seq: number }>(
+    sql: string,
+    start: number,
+    { budget }: ScanContext,
+    horizon: Horizon,
+  ): Generator<R, undefined> {
+    const page = this.#statements.get(sql)
+    for (let after = start; ; ) {
+      const rows = page.all(after, CHUNK) as R[]
+      yield* rows
       const end = rows.at(-1)
       if (rows.length < CHUNK || end === undefined) return undefined
       after = end.seq

@@ -12,6 +12,8 @@ import type { Recent } from './recent.ts'
 import { eventOfIntact, idIn, type ReadRow, readRow, SQL_ROW } from './row.ts'
 import type { Statements } from './statements.ts'
 
+/** The last event up to a seq. */
+export const SEQ_BELOW_SQL = 'SELECT seq FROM events WHERE seq <= ? ORDER BY seq DESC LIMIT 1'
 /** Rows fetched at a time. */
 const CHUNK = 128
 /** Rows by their seqs, in the order asked for. */

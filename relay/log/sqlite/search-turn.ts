@@ -5,7 +5,7 @@ import type { Reader } from '../store.ts'
 import { createRowTest } from './match.ts'
 import { matchExpression } from './plan.ts'
 import { eventOfIntact, idIn, readRow } from './row.ts'
-import { ROWS_SQL } from './rows.ts'
+import { ROWS_SQL, SEQ_BELOW_SQL } from './rows.ts'
 import type { Statements } from './statements.ts'
 
 /** Up to so many entries of the words of a search, FTS5 ranks them in one statement; more are read from the newest on. */
@@ -25,7 +25,6 @@ const HITS_SQL = 'SELECT count(*) FROM (SELECT rowid FROM search WHERE search MA
 const RANKED_SQL = 'SELECT rowid, round(bm25(search), 9) FROM search WHERE search MATCH ? ORDER BY rowid DESC'
 const WINDOW_SQL =
   'SELECT rowid FROM search WHERE search MATCH ? AND rowid > ? AND rowid <= ? ORDER BY rowid DESC LIMIT ?'
-const SEQ_BELOW_SQL = 'SELECT seq FROM events WHERE seq <= ? ORDER BY seq DESC LIMIT 1'
 
 /** A match: lower scores are better. */
 export type Match = readonly [score: number, created_at: number, id: string, seq: number]

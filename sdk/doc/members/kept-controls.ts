@@ -1,5 +1,4 @@
-import { encodeEvent, type NostrEvent, parseEvent } from '../../../protocol/event.ts'
-import { parseJson } from '../../../protocol/json.ts'
+import { encodeEvent, type NostrEvent, parseEventText } from '../../../protocol/event.ts'
 import type { StateStore } from '../../state/store.ts'
 
 /** A row of `doc/<id>/controls`. */
@@ -26,8 +25,7 @@ export function keptControls(store: StateStore, id: string): KeptControls {
   return {
     all: () =>
       [...rows.values()].flatMap(({ event }) => {
-        const json = parseJson(event)
-        const parsed = json.ok ? parseEvent(json.value) : json
+        const parsed = parseEventText(event)
         return parsed.ok ? [parsed.value] : []
       }),
     isUnsent: each => rows.get(each)?.unsent === true,

@@ -1,5 +1,4 @@
-import { byteLength, type NostrEvent, parseEvent } from '../../../protocol/event.ts'
-import { parseJson } from '../../../protocol/json.ts'
+import { byteLength, type NostrEvent, parseEventText } from '../../../protocol/event.ts'
 import { ringSlot, SNAPSHOT_SLOTS, type SnapshotSlot } from '../../../protocol/state.ts'
 import type { Table } from '../../tables.ts'
 import { type Cover, coverJson, covers, parseCover } from './cover.ts'
@@ -154,8 +153,7 @@ export function createRetained(self: string, tail: Table<TailRow>, snapshots: Ta
 
 /** A kept event; undefined if the file was damaged. */
 export function eventOf(text: string): NostrEvent | undefined {
-  const json = parseJson(text)
-  const event = json.ok ? parseEvent(json.value) : json
+  const event = parseEventText(text)
   return event.ok ? event.value : undefined
 }
 
