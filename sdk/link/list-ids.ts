@@ -7,7 +7,7 @@ import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import { RelayRefusedError, RelayUnreachableError } from '../errors.ts'
 import type { RelayClient } from './client.ts'
 import { readPlain } from './plain-pages.ts'
-import { type Doubt, OVER } from './plain-reading.ts'
+import { type Doubt, OVER, pageOf } from './plain-reading.ts'
 
 const PAGE = WIRE_LIMITS.page
 
@@ -99,8 +99,7 @@ export async function listIds(
         async ask(question) {
           const { events, hints, invalid: more } = await fetchStored(client, question, patience)
           invalid += more
-          const known = new Set(events.map(({ id }) => id)).size
-          return { events, given: events.length + more, ids: known + more, finished: hints.complete === 'finish' }
+          return pageOf(events, more, hints.complete === 'finish')
         },
       }),
     )

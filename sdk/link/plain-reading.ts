@@ -31,6 +31,12 @@ export interface PlainSource {
   readonly limit: number
 }
 
+/** The page of an answer; `invalid`: what did not verify, or was not asked for. */
+export function pageOf(events: readonly NostrEvent[], invalid: number, finished: boolean): PlainPage {
+  const ids = new Set(events.map(({ id }) => id)).size
+  return { events, given: events.length + invalid, ids: ids + invalid, finished }
+}
+
 /** In place of a scope, of a position in time: what was read up to there may not be all. */
 export const PARTIAL_SCOPE = 'partial'
 

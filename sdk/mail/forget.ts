@@ -1,11 +1,9 @@
 import type { Clock } from '../../platform/clock.ts'
 import { parseEventText } from '../../protocol/event.ts'
+import { COPIES_KEPT_MS, DAY_MS, FORGET_EVERY_MS } from './kept-for.ts'
 import type { MailStore } from './store.ts'
 
 const PAGE = 100
-const DAY_MS = 24 * 3_600_000
-/** A relay that did not take its copy of a message stored elsewhere is offered it for so long. */
-const COPIES_KEPT_MS = 7 * DAY_MS
 /** A message without a deadline that no relay took is given up after so long. */
 const UNDELIVERABLE_MS = 7 * DAY_MS
 /** What became of a message can be asked for so long after its recipient had the last word, */
@@ -14,8 +12,6 @@ const CONCLUDED_KEPT_MS = 3 * DAY_MS
 const HEARD_KEPT_MS = 7 * DAY_MS
 /** and where nothing was heard: asleep for weeks is not gone. Dead letters stay as long. */
 const SETTLED_KEPT_MS = 30 * DAY_MS
-/** So often this is done. */
-const FORGET_EVERY_MS = 3_600_000
 /** Longer than a sleep from one month to the next: the clock was put right, or wrong. */
 const LEAP_MS = 45 * DAY_MS
 /** Under which name the store keeps when this was last done, among what is known of keys: no key is named so. */

@@ -3,12 +3,10 @@ import { createPace } from '../../platform/pace.ts'
 import { type Cancel, every, type Timers } from '../../platform/timers.ts'
 import { loadSeldom } from '../load-seldom.ts'
 import { allOf, type Destinations } from '../relays/whereabouts.ts'
+import { COPIES_KEPT_MS, FORGET_EVERY_MS } from './kept-for.ts'
 import type { MailStore, Outcome, OutgoingMail } from './store.ts'
 
 const PAGE = 100
-/** Recipients who said nothing are asked after for so long; their relays are offered their copies as long (forget.ts). */
-const COPIES_KEPT_MS = 7 * 24 * 3_600_000
-const FORGET_EVERY_MS = 3_600_000
 /** So often it is asked whether recipients who said nothing yet read elsewhere by now. */
 const REVIEW_EVERY_MS = 600_000
 

@@ -1,9 +1,10 @@
 import type { FilterJson } from '../../protocol/filter.ts'
+import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import { RelayUnreachableError } from '../errors.ts'
-import type { PlainSource } from '../link/plain-reading.ts'
+import { type PlainSource, pageOf } from '../link/plain-reading.ts'
 import type { Route } from '../mail/route.ts'
 
-const PAGE = 500
+const PAGE = WIRE_LIMITS.page
 
 /** One of the agent's relays, to be read by pages. `onDamaged`: an event of a page did not verify. */
 export function plainRoute(
@@ -17,8 +18,7 @@ export function plainRoute(
       const { events, invalid, complete } = await route.ask(filter, Math.max(PAGE, filter.limit ?? 0))
       if (!complete) throw new RelayUnreachableError(route.url, 'it gave no whole answer')
       if (invalid > 0) options.onDamaged?.()
-      const ids = new Set(events.map(({ id }) => id)).size
-      return { events, given: events.length + invalid, ids: ids + invalid, finished: false }
+      return pageOf(events, invalid, false)
     },
   }
 }
