@@ -10,6 +10,7 @@ import {
   statSync,
 } from 'node:fs'
 import { basename, dirname } from 'node:path'
+import { codeOf } from './error-code.ts'
 import { type Database, loadDriver, type SqlFunction } from './sqlite-driver.ts'
 
 export type { Database, SqlFunction, Statement } from './sqlite-driver.ts'
@@ -137,8 +138,6 @@ export function structureFault(db: Database): string | undefined {
 /** SQLite's own words for a file that is not what it wrote. */
 export const isDamage = (error: unknown): boolean =>
   /^SQLITE_(CORRUPT|NOTADB|FORMAT|IOERR_SHORT_READ|CANTOPEN_CORRUPT)/.test(codeOf(error))
-
-const codeOf = (error: unknown): string => String((error as { code?: unknown } | null)?.code)
 
 /** What a failure to open or read means for this file; everything else stays what it is. */
 export function fileFault(path: string, error: unknown): unknown {

@@ -1,4 +1,5 @@
 import type { Clock } from '../platform/clock.ts'
+import { isFull } from '../platform/error-code.ts'
 import { createPipeline, type Pipeline } from '../platform/pipeline.ts'
 import type { Verifier } from '../platform/verifier.ts'
 import { createWorkLoop, type WorkLoop } from '../platform/work-loop.ts'
@@ -229,5 +230,3 @@ export class Ingest {
     onCommit(commit)
   }
 }
-
-const isFull = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === 'SQLITE_FULL'

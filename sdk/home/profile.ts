@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { codeOf } from '../../platform/error-code.ts'
 import { type Random, randomHex, systemRandom } from '../../platform/random.ts'
 import { nodeScrypt } from '../../platform/scrypt-node.ts'
 import { isHex64 } from '../../protocol/hex.ts'
@@ -191,7 +192,7 @@ const REASONS: Readonly<Record<string, string>> = {
   EPERM: 'this user may not',
 }
 const reasonOf = (error: unknown): string => {
-  const code = String((error as { code?: unknown } | null)?.code)
+  const code = codeOf(error)
   return own(REASONS, code) ?? code
 }
 

@@ -1,3 +1,4 @@
+import { codeOf } from '../../platform/error-code.ts'
 import type { Database, Statement } from '../../platform/sqlite.ts'
 import type { CarryOver } from '../link/acknowledged.ts'
 import { endOf } from '../mail/memory-copies.ts'
@@ -334,5 +335,4 @@ const toCopy = ({ relay, state, seq, reason, fallback }: CopyRow): Copy =>
     ...(fallback ? { fallback: true } : {}),
   })
 
-const isUnwritable = (error: unknown): boolean =>
-  /^SQLITE_(FULL|IOERR|READONLY)/.test(String((error as { code?: unknown } | null)?.code))
+const isUnwritable = (error: unknown): boolean => /^SQLITE_(FULL|IOERR|READONLY)/.test(codeOf(error))

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs'
+import { codeOf } from '../../../platform/error-code.ts'
 import { addFunctions, type Database, DatabaseError, openDatabase } from '../../../platform/sqlite.ts'
 import { loadDriver } from '../../../platform/sqlite-driver.ts'
 import { isEpoch } from '../../../protocol/cursor.ts'
@@ -106,7 +107,7 @@ const messageOf = (error: unknown): string => (error instanceof Error ? error.me
 /** Errors that a damaged file makes SQLite throw. A schema text that was hit is a plain SQLITE_ERROR ("no such column"). */
 const isDamage = (error: unknown): boolean =>
   /^damaged-file$|^SQLITE_(CORRUPT|NOTADB|ERROR|FORMAT|CANTOPEN_CORRUPT|IOERR_SHORT_READ|MISMATCH|TOOBIG|NOMEM)/.test(
-    String((error as { code?: unknown } | null)?.code),
+    codeOf(error),
   )
 
 function assertLogFile(db: Database, path: string): void {

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path'
+import { codeOf } from '../../../platform/error-code.ts'
 import type { NostrEvent } from '../../../protocol/event.ts'
 import { packCommit } from './packed.ts'
 import { Reserve } from './reserve.ts'
@@ -14,7 +15,7 @@ serve(({ path, ...options }: { readonly path: string } & Pick<WriterOptions, 'ma
     writer = open(false)
   } catch (error) {
     // A full disk: opening writes a little.
-    if (!/^SQLITE_(FULL|IOERR)/.test(String((error as { code?: unknown }).code)) || !reserve.release()) throw error
+    if (!/^SQLITE_(FULL|IOERR)/.test(codeOf(error)) || !reserve.release()) throw error
     writer = open(true)
   }
   return {

@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs'
+import { codeOf, isFull } from '../../../platform/error-code.ts'
 import { type Database, openDatabase, type Statement } from '../../../platform/sqlite.ts'
 import { makeEpoch } from '../../../protocol/cursor.ts'
 import { encodeEvent, expirationOf, type NostrEvent } from '../../../protocol/event.ts'
@@ -73,10 +74,7 @@ export interface WriterOptions {
 }
 
 /** A full disk or a broken file, as against one event that cannot be stored. */
-const isFatal = (error: unknown): boolean =>
-  /FULL|IOERR|CORRUPT|NOTADB|NOMEM/.test(String((error as { code?: unknown } | null)?.code))
-
-const isFull = (error: unknown): boolean => (error as { code?: unknown } | null)?.code === 'SQLITE_FULL'
+const isFatal = (error: unknown): boolean => /FULL|IOERR|CORRUPT|NOTADB|NOMEM/.test(codeOf(error))
 
 /** Refused because room is held back, as SQLite would where there is none. */
 class StorageFullError extends Error {
