@@ -8,10 +8,7 @@ import { publicKeyOf } from '../protocol/signature.ts'
 import { type LocalSigner, localSigner } from '../sdk/identity/local-signer.ts'
 import { trusted } from '../sdk/identity/signer.ts'
 import { type Agent, type Contact, type OpenAgentOptions, openAgent } from '../sdk/index.ts'
-import { loadTimeFeed } from '../sdk/link/feed.ts'
-import { loadObserver } from '../sdk/presence/index.ts'
-import { loadRepairer } from '../sdk/relays/lazy-repairer.ts'
-import { loadVisits } from '../sdk/relays/pool.ts'
+import { loadSeldom } from '../sdk/load-seldom.ts'
 import { loadState } from '../sdk/state/lazy-desk.ts'
 import { type CrashPoint, createLife, type Life } from './life.ts'
 import { createMeshMail, type MailSnapshot, type MeshMail } from './mesh-mail.ts'
@@ -113,7 +110,7 @@ const sign = createLocalSign()
 
 export async function testMesh(options: TestMeshOptions = {}): Promise<TestMesh> {
   // Reading a file takes the host's time, which a virtual clock does not wait for.
-  await Promise.all([loadRepairer(), loadObserver(), loadTimeFeed(), loadVisits(), loadState()])
+  await Promise.all([loadSeldom(), loadState()])
   const time = createVirtualTime(options.startMs ?? START_MS)
   const random = seededRandom(options.seed ?? 1)
   const residents = new Map<string, Resident>()

@@ -3,8 +3,6 @@ import { keptEvent } from './kept-event.ts'
 import type { AgentCard } from './shape.ts'
 import type { AgentCards, CardsOptions } from './types.ts'
 
-export const loadCards = loadSeldom
-
 /**
  * Cards that are loaded once there is one to publish, to set or to look for. Where the code cannot be fetched, a call rejects, and the
  * next connection tries to publish again.
@@ -18,7 +16,7 @@ export function lazyCards(options: CardsOptions): AgentCards & { close(): void }
   let closed = false
 
   async function load(): Promise<AgentCards> {
-    const { createCards } = await loadCards()
+    const { createCards } = await loadSeldom()
     if (closed) throw new Error('the agent was closed.')
     cards ??= createCards(options)
     return cards

@@ -81,9 +81,6 @@ export interface Progress {
 /** A rate is told after so long. */
 const RATED_MS = 1_000
 
-/** Few relays that agents use need it. */
-export const loadTimeFeed = loadSeldom
-
 /** One standing query at one relay, resumed on every connection from where the last one ended. */
 export interface Feed {
   /** To be called when the link opens. */
@@ -167,7 +164,7 @@ export function createFeed(options: FeedOptions): Feed {
 
   async function openTime(mine: number): Promise<void> {
     try {
-      const { createTimeFeed } = await loadTimeFeed()
+      const { createTimeFeed } = await loadSeldom()
       if (run !== mine) return
       time ??= createTimeFeed(shared)
       time.open()

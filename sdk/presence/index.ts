@@ -43,8 +43,6 @@ export interface RunningPresence extends AgentPresence {
 const PATIENCE_MS = 3_000
 const LOAD_AGAIN_MS = 5_000
 
-export const loadObserver = loadSeldom
-
 export function createPresence(options: PresenceOptions): RunningPresence {
   const { timers, session, resolve } = options
   const watching = new Set<Cancel>()
@@ -52,7 +50,7 @@ export function createPresence(options: PresenceOptions): RunningPresence {
   let closed = false
 
   async function speak(): Promise<OwnPresence | undefined> {
-    const { createOwnPresence } = await loadObserver()
+    const { createOwnPresence } = await loadSeldom()
     if (!closed) own ??= createOwnPresence(options)
     return own
   }
@@ -72,7 +70,7 @@ export function createPresence(options: PresenceOptions): RunningPresence {
     leave: async () => own?.close() ?? [],
     async get(who, { timeoutMs = PATIENCE_MS } = {}) {
       const pubkey = resolve(who)
-      const { observe } = await loadObserver()
+      const { observe } = await loadSeldom()
       if (closed) return undefined
       return new Promise(resolveIt => {
         const end = () => {
@@ -104,7 +102,7 @@ export function createPresence(options: PresenceOptions): RunningPresence {
         observation?.stop()
       }
       const start = () =>
-        loadObserver().then(
+        loadSeldom().then(
           ({ observe }) => {
             if (watching.has(stop)) observation = observe(options, pubkeys, listener)
           },

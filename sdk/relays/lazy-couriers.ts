@@ -2,8 +2,6 @@ import { UNREACHED } from '../link/questions.ts'
 import { loadSeldom } from '../load-seldom.ts'
 import type { Addressed, Couriers, CouriersOptions } from './couriers.ts'
 
-export const loadCouriers = loadSeldom
-
 /** Couriers that are loaded once something is for a foreign relay. Where they cannot be fetched, the next kick tries again. */
 export function lazyCouriers(options: CouriersOptions): Couriers {
   const { store, own } = options
@@ -16,7 +14,7 @@ export function lazyCouriers(options: CouriersOptions): Couriers {
   const isForeign = (url: string) => !own.includes(url)
 
   function load(): Promise<Couriers | undefined> {
-    loading ??= loadCouriers()
+    loading ??= loadSeldom()
       .then(({ createCouriers }) => {
         if (closed) return undefined
         couriers = createCouriers(options)

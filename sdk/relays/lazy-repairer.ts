@@ -1,8 +1,6 @@
 import { loadSeldom } from '../load-seldom.ts'
 import { keepSuspected, type Repairer, type RepairerOptions, suspected } from './suspicion.ts'
 
-export const loadRepairer = loadSeldom
-
 /**
  * A repairer that is loaded at the first suspicion. The suspicion is stored at once, so that it stands where the code cannot be
  * fetched: the next suspicion or the next start tries again.
@@ -17,7 +15,7 @@ export function lazyRepairer(options: RepairerOptions): Repairer {
 
   function load(): void {
     loading = true
-    loadRepairer()
+    loadSeldom()
       .then(({ createRepairer }) => {
         if (!closed) repairer ??= createRepairer(options)
       })

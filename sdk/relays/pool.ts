@@ -110,8 +110,6 @@ export interface Pool {
 /** What a relay said of an event that was offered to it. */
 export type Told = PublishOutcome & { readonly relay: string }
 
-export const loadVisits = loadSeldom
-
 export function createPool(options: PoolOptions): Pool {
   const { store, clock, timers, pubkey } = options
   /** Grows, and is read by all below whenever they need it. */
@@ -161,7 +159,7 @@ export function createPool(options: PoolOptions): Pool {
   let redating: LaneOptions['redate'] | undefined
   const redate: LaneOptions['redate'] = async (mail, message) => {
     try {
-      const { createRedate } = await loadVisits()
+      const { createRedate } = await loadSeldom()
       redating ??= createRedate(options)
       return await redating(mail, message)
     } catch {
@@ -186,7 +184,7 @@ export function createPool(options: PoolOptions): Pool {
   const discover =
     options.discovery &&
     (async () => {
-      const { createDiscovery } = await loadVisits()
+      const { createDiscovery } = await loadSeldom()
       discovery ??= createDiscovery({
         ...options,
         own: relays,
@@ -231,7 +229,7 @@ export function createPool(options: PoolOptions): Pool {
     if (announcer) announcer.look()
     else if (routes.some(({ isOpen }) => isOpen))
       // Where it cannot be fetched now, the next change tries again.
-      loadVisits().then(
+      loadSeldom().then(
         ({ createAnnouncer }) => {
           announcer ??= createAnnouncer({ ...options, routes, discover })
           if (!closed) announcer.look()
@@ -244,7 +242,7 @@ export function createPool(options: PoolOptions): Pool {
   function recover(): void {
     if (recovery) return recovery.accepted()
     loadingRecovery = true
-    loadVisits()
+    loadSeldom()
       .then(({ createRecovery }) => {
         recovery ??= createRecovery({ ...options, routes, onDone: options.onChange })
         if (closed) recovery.close()
@@ -326,7 +324,7 @@ export function createPool(options: PoolOptions): Pool {
       await Promise.any(offers).catch(() => {})
     },
     async visit(key) {
-      const { createVisits } = await loadVisits()
+      const { createVisits } = await loadSeldom()
       visits ??= createVisits({ ...options, own: lines, allowsPrivate: allowsPrivateAt, writesOf: directory.writesOf })
       if (closed) await visits.close()
       return visits.to(key)
