@@ -34,6 +34,9 @@ const STANDING: readonly unknown[] = ['queued', 'stored', 'refused']
 /** On its way, or waiting for its recipient. */
 const OPEN: readonly unknown[] = ['queued', 'stored']
 
+const QUEUE_AGAIN_SQL = `UPDATE outbox SET state = 'queued', relay = NULL, seq = NULL, reason = NULL, settled_ms = NULL,
+  waits_since_ms = NULL WHERE id = ?`
+
 interface WaitingRow {
   place: number
   id: string
@@ -101,8 +104,7 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
     return ends
   }
 
-  const requeued = sql(`UPDATE outbox SET state = 'queued', relay = NULL, seq = NULL, reason = NULL, settled_ms = NULL,
-    waits_since_ms = NULL WHERE id = ?`)
+  const requeued = sql(QUEUE_AGAIN_SQL)
   const moved = sql('UPDATE outbox SET relay = @relay, seq = @seq WHERE id = @id')
 
   /** What its copies come to decides again of one that is queued, stored or refused. Returns whether that changed. */
@@ -274,8 +276,7 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
       sql(`UPDATE outbox SET event = ? WHERE id = ? AND NOT EXISTS (
         SELECT 1 FROM copies WHERE copies.id = outbox.id AND copies.state = 'stored')`).run(event, id).changes > 0,
     requeue: db.transaction((id: string) => {
-      const queue = sql(`UPDATE outbox SET state = 'queued', relay = NULL, seq = NULL, reason = NULL, settled_ms = NULL,
-        waits_since_ms = NULL WHERE id = ? AND state IN ('refused', 'undeliverable')`)
+      const queue = sql(`${QUEUE_AGAIN_SQL} AND state IN ('refused', 'undeliverable')`)
       const wasGivenUp = queue.run(id).changes > 0
       if (!wasGivenUp && !OPEN.includes(stateOf.get(id))) return false
       const refused = sql("DELETE FROM copies WHERE id = ? AND state = 'refused' RETURNING relay, fallback").all(
