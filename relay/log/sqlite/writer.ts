@@ -3,54 +3,27 @@ import { codeOf, isFull } from '../../../platform/error-code.ts'
 import { type Database, openDatabase, type Statement } from '../../../platform/sqlite.ts'
 import { makeEpoch } from '../../../protocol/cursor.ts'
 import { encodeEvent, expirationOf, type NostrEvent } from '../../../protocol/event.ts'
-import { addressOf, DELETION, GIFT_WRAP, VANISH } from '../../../protocol/kinds.ts'
+import { addressOf, DELETION, VANISH } from '../../../protocol/kinds.ts'
 import { apply, type LogState } from '../apply.ts'
 import { indexedTags, keepSurvivors, toHeader } from '../entries.ts'
 import type { EpochStart } from '../epochs.ts'
 import type { PruneOrder } from '../retention.ts'
 import type { Commit, LogEntry, Outcome, Setting, Store, StoredEntry, StoredWill } from '../store.ts'
 import { authorKey, rankOf, tagKey } from './keys.ts'
-import { NEXT_KIND_SQL } from './lanes.ts'
+import { Removals } from './removals.ts'
 import { RESERVE_BYTES, type Reserve } from './reserve.ts'
 import { takeVictims } from './retention.ts'
-import {
-  type EventRow,
-  eventOf,
-  headerOf,
-  idIn,
-  isIntact,
-  provenEvent,
-  pubkeyIn,
-  ROW_COLUMNS,
-  rowSum,
-  tagNeedle,
-} from './row.ts'
+import { type EventRow, eventOf, idIn, isIntact, provenEvent, ROW_COLUMNS, rowSum } from './row.ts'
 import { LOG_APPLICATION_ID, LOG_FUNCTIONS, LOG_MIGRATIONS, WRITER_INDEXES } from './schema.ts'
 import { SearchIndex } from './search.ts'
+import { Vanishing } from './vanishing.ts'
 
 /** Expired rows dropped per transaction, so that a sweep never holds up a commit for long. */
 const SWEEP_BATCH = 500
-/** Bytes of removals kept of one author, how many more may come before the oldest go, and what a row costs beside its texts. */
-const REMOVALS_BUDGET = 393_216
-const REMOVALS_SLACK = 98_304
-const REMOVAL_BYTES = 48
-const REMEMBERED_AUTHORS = 10_000
 /** Bytes of the journal's file that stay when it begins anew; a long read makes it grow. */
 const JOURNAL_BYTES = 16_777_216
 /** Rows of a vanishing key dropped per transaction. */
 const VANISH_BATCH = 500
-/** What a request to vanish takes, by index: it costs what there is. */
-export const OWN_ROWS_SQL = `SELECT ${ROW_COLUMNS} FROM events INDEXED BY events_author
-  WHERE author = ? AND kind = ? AND created_at <= ? LIMIT ?`
-export const WRAP_ROWS_SQL = `SELECT e.seq, e.created_at, e.kind, e.expires_at, e.sum, e.json
-  FROM tags t INDEXED BY tags_wraps CROSS JOIN events e ON e.seq = t.seq
-  WHERE t.key = ? AND t.kind = ${GIFT_WRAP} AND t.created_at <= ? LIMIT ?`
-export const VANISHING_REMOVALS_SQL = `SELECT seq FROM removals INDEXED BY removals_author
-  WHERE substr(target, 84, 12) = ?
-    AND CASE WHEN json_valid(target) THEN target ->> 'created_at' <= ? AND target ->> 'pubkey' = ? END LIMIT ?`
-/** As the index of removals has their author. */
-const removalKey = (author: string): string => author.slice(0, 12)
-
 /** A place in the index of deadlines. */
 export interface SweptTo {
   readonly expires_at: number
@@ -120,15 +93,8 @@ export class LogWriter {
   readonly #deleteTag: Statement
   readonly #search: SearchIndex
   readonly #deleteEvent: Statement
-  readonly #nextKind: Statement
-  readonly #ownRows: Statement
-  readonly #wrapRows: Statement
-  readonly #vanishingRemovals: Statement
-  readonly #dropRemoval: Statement
-  readonly #removalsOf: Statement
-  readonly #raiseFloor: Statement
-  /** Bytes of removals since an author's were trimmed, by the author's key in their index; in order of use. */
-  readonly #removalBytes = new Map<string, number>()
+  readonly #removals: Removals
+  readonly #vanishing: Vanishing
   #last: number
   #now = 0
   #fresh: LogEntry[] = []
@@ -171,19 +137,8 @@ export class LogWriter {
     this.#findEvent = this.#db.prepare(`SELECT ${ROW_COLUMNS} FROM events INDEXED BY events_id WHERE rank = ?`)
     this.#deleteTag = this.#db.prepare('DELETE FROM tags WHERE key = ? AND created_at = ? AND rank = ? AND seq = ?')
     this.#deleteEvent = this.#db.prepare('DELETE FROM events WHERE seq = ?')
-    this.#nextKind = this.#db.prepare(NEXT_KIND_SQL).pluck()
-    this.#ownRows = this.#db.prepare(OWN_ROWS_SQL)
-    this.#wrapRows = this.#db.prepare(WRAP_ROWS_SQL)
-    this.#vanishingRemovals = this.#db.prepare(VANISHING_REMOVALS_SQL).pluck()
-    this.#removalsOf = this.#db.prepare(
-      `SELECT seq, length(target) + coalesce(length(address), 0) AS bytes, target FROM removals INDEXED BY removals_author
-       WHERE substr(target, 84, 12) = ? ORDER BY seq DESC`,
-    )
-    this.#raiseFloor = this.#db.prepare(
-      `INSERT INTO floors (part, kind, floor) VALUES ('removals', ?, ?)
-       ON CONFLICT DO UPDATE SET floor = max(floor, excluded.floor)`,
-    )
-    this.#dropRemoval = this.#db.prepare('DELETE FROM removals WHERE seq = ?')
+    this.#removals = new Removals(this.#db)
+    this.#vanishing = new Vanishing(this.#db)
     this.#search = new SearchIndex(this.#db)
     const any = (table: string) => this.#db.prepare(`SELECT 1 FROM ${table} LIMIT 1`).get() !== undefined
     this.#anyDeleted = any('deleted_ids')
@@ -334,12 +289,12 @@ export class LogWriter {
    * it in its own commit. What is not told yet is told by the request's entry.
    */
   clearVanishing(author: string, upTo: number): boolean {
-    const rows = this.#vanishing(author, upTo, VANISH_BATCH)
-    const removals = this.#vanishingRemovals.all(removalKey(author), upTo, author, VANISH_BATCH) as number[]
+    const rows = this.#vanishing.rows(author, upTo, VANISH_BATCH)
+    const removals = this.#vanishing.removals(author, upTo, VANISH_BATCH)
     if (rows.length + removals.length < VANISH_BATCH) return false
     this.#makingRoom(() => {
       this.#dropAll(rows)
-      for (const seq of removals) this.#dropRemoval.run(seq)
+      for (const seq of removals) this.#removals.drop(seq)
     })
     return true
   }
@@ -473,68 +428,12 @@ export class LogWriter {
     this.#deleteEvent.run(seq)
   }
 
-  /** An author's removals have a budget of bytes; what is beyond it goes, oldest first, once so much more has come. */
-  #weighRemoval(author: string, bytes: number): void {
-    const key = removalKey(author)
-    const grown = (this.#removalBytes.get(key) ?? 0) + bytes
-    this.#removalBytes.delete(key)
-    this.#removalBytes.set(key, grown)
-    if (this.#removalBytes.size > REMEMBERED_AUTHORS) {
-      const [oldest] = this.#removalBytes.keys()
-      if (oldest !== undefined) this.#removalBytes.delete(oldest)
-    }
-    if (grown >= REMOVALS_SLACK) this.#trimRemovals(key)
-  }
-
-  #trimRemovals(key: string): void {
-    this.#removalBytes.set(key, 0)
-    type Removal = { seq: number; bytes: number; target: string }
-    let kept = 0
-    const gone: Removal[] = []
-    for (const removal of this.#removalsOf.all(key) as Removal[]) {
-      kept += removal.bytes + REMOVAL_BYTES
-      if (kept > REMOVALS_BUDGET) gone.push(removal)
-    }
-    for (const { seq, target } of gone) {
-      const header = headerOf(target)
-      // A damaged one stays for `check` to tell of.
-      if (header === undefined) continue
-      this.#dropRemoval.run(seq)
-      this.#raiseFloor.run(header.kind, seq + 1)
-    }
-  }
-
   #dropAll(rows: readonly EventRow[]): void {
     for (const row of rows) {
       const event = eventOf(row)
       if (event === undefined) this.#dropDamaged(row.seq)
       else this.#drop(row.seq, event)
     }
-  }
-
-  /** Rows that a request to vanish takes, this many at the most: kind by kind of its author, then gift wraps to it. */
-  #vanishing(author: string, upTo: number, most: number): EventRow[] {
-    const rows: EventRow[] = []
-    const key = authorKey(author)
-    for (let kind = -1; rows.length < most; ) {
-      const next = this.#nextKind.get(key, kind) as number | undefined
-      if (next === undefined) break
-      kind = next
-      if (kind === VANISH) continue
-      const some = this.#ownRows.all(key, kind, upTo, most - rows.length) as EventRow[]
-      for (const row of some) if (pubkeyIn(row.json) === author) rows.push(row)
-    }
-    if (rows.length === most) return rows
-    const mail = tagNeedle('p', author)
-    const seqs = new Set(rows.map(({ seq }) => seq))
-    const wraps = this.#wrapRows.all(tagKey('p', author), upTo, most - rows.length) as EventRow[]
-    for (const row of wraps) if (row.json.includes(mail) && !seqs.has(row.seq)) rows.push(row)
-    return rows
-  }
-
-  #concerns(author: string, upTo: number): boolean {
-    if (this.#vanishing(author, upTo, 1).length > 0) return true
-    return this.#vanishingRemovals.all(removalKey(author), upTo, author, 1).length > 0
   }
 
   /** Its tags can no longer be told from its text. Slow, and rare. */
@@ -547,8 +446,8 @@ export class LogWriter {
   #vanish(author: string, upTo: number): void {
     const db = this.#db
     this.#anyVanished = true
-    this.#dropAll(this.#vanishing(author, upTo, Number.MAX_SAFE_INTEGER))
-    for (const seq of this.#vanishingRemovals.all(removalKey(author), upTo, author, -1)) this.#dropRemoval.run(seq)
+    this.#dropAll(this.#vanishing.rows(author, upTo, Number.MAX_SAFE_INTEGER))
+    for (const seq of this.#vanishing.removals(author, upTo, -1)) this.#removals.drop(seq)
     this.#last += 1
     db.prepare('INSERT OR REPLACE INTO vanished (author, up_to, seq) VALUES (?, ?, ?)').run(author, upTo, this.#last)
     this.#fresh.push({ op: 'vanished', seq: this.#last, pubkey: author, upTo })
@@ -588,7 +487,7 @@ export class LogWriter {
         const target = toHeader(event)
         const text = JSON.stringify(target)
         insertRemoval.run(this.#last, op, address ?? null, this.#now, text)
-        this.#weighRemoval(event.pubkey, text.length + (address?.length ?? 0) + REMOVAL_BYTES)
+        this.#removals.weigh(event.pubkey, text.length + (address?.length ?? 0))
         this.#fresh.push({ op, seq: this.#last, target, address })
       },
       setMark: (address, { created_at, id }) => setMark.run(address, created_at, id),
@@ -597,7 +496,7 @@ export class LogWriter {
         setDeleted.run(id, author)
       },
       setDeletedUpTo: (address, created_at) => setDeletedUpTo.run(address, created_at),
-      concerns: (author, upTo) => this.#concerns(author, upTo),
+      concerns: (author, upTo) => this.#vanishing.takesAny(author, upTo),
       vanish: (author, upTo) => this.#vanish(author, upTo),
     }
   }
