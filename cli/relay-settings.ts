@@ -45,7 +45,7 @@ const LIMIT_OPTIONS = {
   'requests-per-minute': 'requestsPerMinute',
 } as const satisfies Partial<Record<keyof RelayOptionValues, LimitName>>
 
-/** What an event needs beside itself in a frame. */
+/** What a frame needs besides the event. */
 const FRAME_EXTRA_BYTES = 1_024
 
 /** The limits that are not the defaults. Throws {@link UsageError} for those that do not fit each other. */

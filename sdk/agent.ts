@@ -183,7 +183,7 @@ export function startAgent(given: StartOptions): RunningAgent {
     clock,
     compose: createCompose({
       ...options,
-      // Whoever accepts an invite reads at the inviter's relays from now on, which the inviter cannot know.
+      // A contact that accepts an invite reads at the inviter's relays from now on, which the inviter cannot know.
       answerAt: (to, act) => pool.answerAt(to, act === ACCEPT_INVITE),
     }),
     breaker,

@@ -112,7 +112,7 @@ export interface OpenAgentOptions {
   /** Overrides the profile's relays; at most 16. */
   readonly relays?: readonly string[]
   /**
-   * Relays where the relay lists and cards of others are looked for beside the agent's own, and its own relay lists are published: never
+   * Relays where the relay lists and cards of others are looked for besides the agent's own, and its own relay lists are published: never
    * for mail or state. Overrides the profile's; at most 4, none by default.
    */
   readonly discovery?: readonly string[]

@@ -65,7 +65,7 @@ export const deliveryState = words(
 /** Why the relay that stored a message was given it. */
 export const route = words('inbox-relays', 'local-profile', 'hint', 'own-relays')
 
-/** What is known of a message that was sent, beside its state. `waiting`: the relays that lack it, while it is queued; `left`: those that have it, though its recipient is known to read at others. */
+/** What is known of a message that was sent, besides its state. `waiting`: the relays that lack it, while it is queued; `left`: those that have it, though its recipient is known to read at others. */
 export const delivery = {
   relay: text,
   seq: count,

@@ -16,7 +16,7 @@ export interface Asker {
   readerMs: number
 }
 
-/** The question was dropped before it was answered, because whoever asked does not want the answer any more. */
+/** The question was dropped before it was answered, because its asker does not want the answer any more. */
 export class AskerLeftError extends Error {
   override readonly name = 'AskerLeftError'
   readonly code = 'asker-left'

@@ -13,7 +13,7 @@ export function weightOf({ content, tags }: Pick<NostrEvent, 'content' | 'tags'>
   for (const tag of tags) for (const value of tag) chars += value.length + 3
   return chars + ENVELOPE
 }
-/** What every event carries beside. */
+/** What every event carries besides. */
 const ENVELOPE = 330
 
 /** Whoever has proved a key is charged under the first one; others under their address, and the rest together. */

@@ -23,7 +23,7 @@ export interface PlainSource {
   lacking?(filter: FilterJson, held: readonly EventStub[]): Promise<readonly string[]>
   /** Events that were not had before. */
   take(events: readonly NostrEvent[]): void | Promise<void>
-  /** Enough was had, or nobody waits for it any more. */
+  /** Enough was had, or it is not waited for any more. */
   isOver?(): boolean
   /** Seconds since 1970. */
   readonly now: number
@@ -79,7 +79,7 @@ export const JUST_NOW = 60
 /** Nothing is asked without an end of time but what stays open: later than any date, and within what relays take for one. */
 export const FOREVER = 2 ** 31 - 1
 
-export const OVER = new Error('nobody waits for it any more')
+export const OVER = new Error('it is not waited for any more')
 
 export const newReading = (filter: FilterJson): Reading => ({
   filter,

@@ -101,7 +101,7 @@ export function createQuestions(options: QuestionsOptions): Questions {
     if (!asked) return false
     const still = () => publishing.get(id) === asked
     if (!accepted && repeated(asked, message, still, why => asked.end({ accepted, message: why }))) return true
-    // NIP-01: nobody heard it, so nobody has it. An event that was to be kept was not.
+    // NIP-01: no one was listening, so no one has it. An event that was to be kept was not.
     const isMute = accepted && !asked.isEphemeral && parseReason(message).prefix === 'mute'
     const seq = seqOfOk(message)
     asked.end({ accepted: accepted && !isMute, message, ...(seq === undefined ? {} : { seq }) })

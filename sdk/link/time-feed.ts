@@ -162,7 +162,7 @@ export function createTimeFeed(options: DialectOptions): DialectFeed {
 
   /** `live`: the subscription that stays open; the others end with their page. Never settles once the feed was stopped. */
   function askPage(filters: readonly FilterJson[], { live = false, anything = false } = {}): Promise<PlainPage> {
-    // What is asked to learn how much the relay gives is nobody's mail.
+    // What is asked to learn how much the relay gives is not counted as mail.
     const wanted = anything ? undefined : options.wanted
     return new Promise((resolve, reject) => {
       const events: NostrEvent[] = []

@@ -138,7 +138,7 @@ function checkStructure(db: Database, findings: Findings): void {
     const required = (model.prepare(schema).all() as SchemaRow[]).map(textOf)
     if (version === LOG_MIGRATIONS.length) model.exec(WRITER_INDEXES)
     const known = new Set((model.prepare(schema).all() as SchemaRow[]).map(textOf))
-    // Litestream keeps tables of its own beside ours.
+    // Litestream keeps tables of its own next to ours.
     const theirs = (db.prepare(schema).all() as SchemaRow[])
       .filter(({ type, tbl_name }) => !(LITESTREAM.test(tbl_name) && (type === 'table' || type === 'index')))
       .map(textOf)
