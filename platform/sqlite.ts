@@ -10,7 +10,6 @@ import {
   statSync,
 } from 'node:fs'
 import { basename, dirname } from 'node:path'
-import { codeOf } from './error-code.ts'
 import { type Database, loadDriver, type SqlFunction } from './sqlite-driver.ts'
 
 export type { Database, SqlFunction, Statement } from './sqlite-driver.ts'
@@ -138,6 +137,12 @@ export function structureFault(db: Database): string | undefined {
 /** SQLite's own words for a file that is not what it wrote. */
 export const isDamage = (error: unknown): boolean =>
   /^SQLITE_(CORRUPT|NOTADB|FORMAT|IOERR_SHORT_READ|CANTOPEN_CORRUPT)/.test(codeOf(error))
+
+/** The code of an error, e.g. `SQLITE_FULL`, `ENOENT`; `'undefined'` if it has none. */
+export const codeOf = (error: unknown): string => String((error as { code?: unknown } | null)?.code)
+
+/** There is no room to write: the disk is full, or the database has reached its limit. */
+export const isFull = (error: unknown): boolean => codeOf(error) === 'SQLITE_FULL'
 
 /** What a failure to open or read means for this file; everything else stays what it is. */
 export function fileFault(path: string, error: unknown): unknown {

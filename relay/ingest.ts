@@ -1,6 +1,6 @@
 import type { Clock } from '../platform/clock.ts'
-import { isFull } from '../platform/error-code.ts'
 import { createPipeline, type Pipeline } from '../platform/pipeline.ts'
+import { isFull } from '../platform/sqlite.ts'
 import type { Verifier } from '../platform/verifier.ts'
 import { createWorkLoop, type WorkLoop } from '../platform/work-loop.ts'
 import { encodeEvent, hasValidId, type NostrEvent } from '../protocol/event.ts'

@@ -1,5 +1,5 @@
-import { codeOf } from '../../platform/error-code.ts'
 import type { Database, Statement } from '../../platform/sqlite.ts'
+import { codeOf } from '../../platform/sqlite.ts'
 import type { CarryOver } from '../link/acknowledged.ts'
 import { endOf } from '../mail/memory-copies.ts'
 import { standingOf } from '../mail/standing.ts'

@@ -1,9 +1,9 @@
 import type { Clock } from '../../platform/clock.ts'
 import { parseEventText } from '../../protocol/event.ts'
-import { COPIES_KEPT_MS, DAY_MS, FORGET_EVERY_MS } from './kept-for.ts'
 import type { MailStore } from './store.ts'
 
 const PAGE = 100
+const DAY_MS = 24 * 3_600_000
 /** A message without a deadline that no relay took is given up after so long. */
 const UNDELIVERABLE_MS = 7 * DAY_MS
 /** What became of a message can be asked for so long after its recipient had the last word, */
@@ -22,6 +22,10 @@ export interface Forgetting {
   readonly clock: Clock
   /** The message that a relay took last since the start. */
   readonly taken: string | undefined
+  /** A relay that did not take its copy of a message stored elsewhere is offered it for so long. */
+  readonly copiesKeptMs: number
+  /** So often this is done. */
+  readonly everyMs: number
   /** Repeats a step as long as it returns something, in turns of the event loop. */
   steps(step: () => unknown): Promise<void>
   /** No relay took it in time. */
@@ -37,7 +41,7 @@ export interface Forgetting {
  * - What was written by a clock that was behind looks older than anything that is still kept, and what was written by one that was ahead is
  *   yet to come. Its age counts from now: what is kept too long does no harm.
  */
-export async function forget({ store, clock, taken, steps, giveUp }: Forgetting): Promise<void> {
+export async function forget({ store, clock, taken, copiesKeptMs, everyMs, steps, giveUp }: Forgetting): Promise<void> {
   const nowMs = clock.now()
   const last = store.relayNote(NOTE)
   const lastSureMs = Number(last?.text) || 0
@@ -47,14 +51,14 @@ export async function forget({ store, clock, taken, steps, giveUp }: Forgetting)
     // What is older than this was forgotten then, or given up.
     const before = {
       nowMs,
-      settledBeforeMs: Math.min(nowMs, lastSureMs === 0 ? leapMs : lastSureMs - SETTLED_KEPT_MS - FORGET_EVERY_MS),
-      waitsBeforeMs: Math.min(nowMs, leapMs || last.askedMs - UNDELIVERABLE_MS - FORGET_EVERY_MS),
+      settledBeforeMs: Math.min(nowMs, lastSureMs === 0 ? leapMs : lastSureMs - SETTLED_KEPT_MS - everyMs),
+      waitsBeforeMs: Math.min(nowMs, leapMs || last.askedMs - UNDELIVERABLE_MS - everyMs),
     }
     await steps(() => store.recount(before, PAGE))
   }
   const before = {
     nowMs,
-    storedBeforeMs: sureMs - COPIES_KEPT_MS,
+    storedBeforeMs: sureMs - copiesKeptMs,
     concludedBeforeMs: sureMs - CONCLUDED_KEPT_MS,
     heardBeforeMs: sureMs - HEARD_KEPT_MS,
     settledBeforeMs: sureMs - SETTLED_KEPT_MS,
@@ -67,7 +71,7 @@ export async function forget({ store, clock, taken, steps, giveUp }: Forgetting)
     isWhole = left === 0
     return left
   })
-  const isNew = last === undefined || Math.abs(nowMs - last.askedMs) > FORGET_EVERY_MS / 2 || sureMs > lastSureMs
+  const isNew = last === undefined || Math.abs(nowMs - last.askedMs) > everyMs / 2 || sureMs > lastSureMs
   if (isWhole && isNew) store.keepRelayNote(NOTE, { text: String(sureMs || lastSureMs), askedMs: nowMs })
 }
 

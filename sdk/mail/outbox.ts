@@ -3,10 +3,13 @@ import { createPace } from '../../platform/pace.ts'
 import { type Cancel, every, type Timers } from '../../platform/timers.ts'
 import { loadSeldom } from '../load-seldom.ts'
 import { allOf, type Destinations } from '../relays/whereabouts.ts'
-import { COPIES_KEPT_MS, FORGET_EVERY_MS } from './kept-for.ts'
 import type { MailStore, Outcome, OutgoingMail } from './store.ts'
 
 const PAGE = 100
+/** Recipients who said nothing are asked after for so long; a relay that lacks its copy of a message stored elsewhere is offered it as long. */
+const COPIES_KEPT_MS = 7 * 24 * 3_600_000
+/** So often what is old is let go. */
+const FORGET_EVERY_MS = 3_600_000
 /** So often it is asked whether recipients who said nothing yet read elsewhere by now. */
 const REVIEW_EVERY_MS = 600_000
 
@@ -153,7 +156,9 @@ export function createOutbox(options: OutboxOptions): Outbox {
     const giveUp = (id: string) => settle({ id, state: 'undeliverable', reason })
     loadSeldom()
 
-      .then(seldom => seldom.forget({ store, clock, taken, steps, giveUp }))
+      .then(seldom =>
+        seldom.forget({ store, clock, taken, steps, giveUp, copiesKeptMs: COPIES_KEPT_MS, everyMs: FORGET_EVERY_MS }),
+      )
       .catch(() => {})
   }
 

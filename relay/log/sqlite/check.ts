@@ -1,6 +1,5 @@
 import { statSync } from 'node:fs'
-import { codeOf } from '../../../platform/error-code.ts'
-import { addFunctions, type Database, DatabaseError, openDatabase } from '../../../platform/sqlite.ts'
+import { addFunctions, codeOf, type Database, DatabaseError, openDatabase } from '../../../platform/sqlite.ts'
 import { loadDriver } from '../../../platform/sqlite-driver.ts'
 import { isEpoch } from '../../../protocol/cursor.ts'
 import type { NostrEvent } from '../../../protocol/event.ts'

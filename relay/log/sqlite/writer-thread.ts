@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { codeOf } from '../../../platform/error-code.ts'
+import { codeOf } from '../../../platform/sqlite.ts'
 import type { NostrEvent } from '../../../protocol/event.ts'
 import { packCommit } from './packed.ts'
 import { Reserve } from './reserve.ts'

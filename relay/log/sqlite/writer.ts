@@ -1,6 +1,5 @@
 import { statSync } from 'node:fs'
-import { codeOf, isFull } from '../../../platform/error-code.ts'
-import { type Database, openDatabase, type Statement } from '../../../platform/sqlite.ts'
+import { codeOf, type Database, isFull, openDatabase, type Statement } from '../../../platform/sqlite.ts'
 import { makeEpoch } from '../../../protocol/cursor.ts'
 import { encodeEvent, expirationOf, type NostrEvent } from '../../../protocol/event.ts'
 import { addressOf, DELETION, VANISH } from '../../../protocol/kinds.ts'
