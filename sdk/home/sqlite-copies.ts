@@ -1,5 +1,4 @@
-import type { Database, Statement } from '../../platform/sqlite.ts'
-import { codeOf } from '../../platform/sqlite.ts'
+import { codeOf, type Database, type Statement } from '../../platform/sqlite.ts'
 import type { CarryOver } from '../link/acknowledged.ts'
 import { endOf } from '../mail/memory-copies.ts'
 import { standingOf } from '../mail/standing.ts'
