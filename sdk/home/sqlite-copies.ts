@@ -278,9 +278,10 @@ export function copyMethods(db: Database, sql: (text: string) => Statement): Cop
       const queue = sql(`${QUEUE_AGAIN_SQL} AND state IN ('refused', 'undeliverable')`)
       const wasGivenUp = queue.run(id).changes > 0
       if (!wasGivenUp && !OPEN.includes(stateOf.get(id))) return false
-      const refused = sql("DELETE FROM copies WHERE id = ? AND state = 'refused' RETURNING relay, fallback").all(
+      const refused = sql("SELECT relay, fallback FROM copies WHERE id = ? AND state = 'refused' ORDER BY place").all(
         id,
       ) as Pick<CopyRow, 'relay' | 'fallback'>[]
+      sql("DELETE FROM copies WHERE id = ? AND state = 'refused'").run(id)
       for (const { relay, fallback } of refused) wait.run(id, relay, fallback)
       return wasGivenUp || refused.length > 0
     }).immediate,

@@ -50,6 +50,12 @@ export function createCopyIndex<Row extends CopiedRow>(
     return Object.freeze({ ...roleOf(copy), relay: copy.relay, state: 'waiting', place: lastPlace })
   }
 
+  /** A row's copies, those that wait once more behind the others. */
+  const waitAgain = ({ id, copies }: Pick<CopiedRow, 'id' | 'copies'>, isAgain: (copy: CopyRow) => boolean) => [
+    ...copies.filter(copy => !isAgain(copy)),
+    ...copies.filter(isAgain).map(copy => wait(id, copy)),
+  ]
+
   const remove = (id: string): boolean => {
     for (const copy of outbox.get(id)?.copies ?? []) if (copy.state === 'waiting') leave(copy)
     onForgotten(id)
@@ -208,7 +214,7 @@ export function createCopyIndex<Row extends CopiedRow>(
       if (!row) return false
       const isRefused = row.copies.some(({ state }) => state === 'refused')
       if (!isGivenUp(row) && !(isRefused && isOpen(row))) return false
-      const copies = row.copies.map(copy => (copy.state === 'refused' ? wait(id, copy) : copy))
+      const copies = waitAgain(row, ({ state }) => state === 'refused')
       write(row, {
         copies,
         ...(isGivenUp(row) ? { delivery: QUEUED, settledMs: undefined, waitsSinceMs: undefined } : {}),
@@ -246,8 +252,11 @@ export function createCopyIndex<Row extends CopiedRow>(
           write(row, { copies: row.copies.map(copy => (copy === told ? carried : copy)) })
           continue
         }
-        const copies = row.copies.map(copy => (copy === told ? wait(row.id, told) : copy))
-        restand(row, copies, row.settledMs ?? 0)
+        restand(
+          row,
+          waitAgain(row, copy => copy === told),
+          row.settledMs ?? 0,
+        )
         count += 1
       }
       return count

@@ -322,6 +322,7 @@ export interface MailStore extends AcknowledgedStore {
   waiting(relay: string, afterPlace: number, limit: number): readonly WaitingCopy[]
   /** Relays that something waits for. */
   waitingRelays(): readonly string[]
+  /** In the order they were addressed; one that waits again stands last. */
   copies(id: string): readonly Copy[]
   /**
    * Writes what relays said. A message is `stored` by its first acknowledged copy that counts (`owedOf`), `refused` when none of those is

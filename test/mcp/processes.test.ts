@@ -67,6 +67,8 @@ test('two editors on one project share its mail; the second takes over when the 
   const { one, two, env } = machine()
   const start = (project: string) => mcpProcess(env, ['--dir', project, '--relay', relay.url])
   const [a, first] = [await start(one), await start(two)]
+  // A profile is whose process opened it first.
+  await expect.poll(async () => (await first.call('whoami')).data.runs_here).toBe(true)
   const second = await start(two)
   const name = (await first.call('whoami')).data.name
   expect((await second.call('whoami')).data).toMatchObject({ name, runs_here: false, relays: [{ state: 'unknown' }] })

@@ -674,6 +674,21 @@ describe.each(subjects)('mail store: %s', (_, make) => {
     expect(again.forget(id(1))).toBe(false)
   })
 
+  test('copies stand in the order they were addressed; those that wait again stand last', async () => {
+    const { store, reopen } = await make()
+    store.enqueue({ id: id(1), to: 'c'.repeat(64), event: '{}' })
+    store.address(id(1), ['ws://c'], [])
+    store.settle([{ id: id(1), state: 'refused', relay: 'ws://c', reason: 'blocked: x' }], 1_000)
+    store.address(id(1), ['ws://b', 'ws://a'], [], 1_000)
+    store.settle([{ id: id(1), state: 'refused', relay: 'ws://b', reason: 'blocked: x' }], 1_000)
+    const relays = (on: MailStore) => on.copies(id(1)).map(({ relay }) => relay)
+    expect(relays(store)).toEqual(['ws://c', 'ws://b', 'ws://a'])
+    expect(store.requeue(id(1))).toBe(true)
+    const queuedAgain = relays(store)
+    expect(relays(await reopen())).toEqual(queuedAgain)
+    expect(queuedAgain).toEqual(['ws://a', 'ws://c', 'ws://b'])
+  })
+
   test('another event takes the place of one that no relay has, at every relay it waits for; of no other', async () => {
     const { store, reopen } = await make()
     const to = 'c'.repeat(64)
