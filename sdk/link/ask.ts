@@ -45,7 +45,7 @@ export function askLink(link: Link, filter: FilterJson, options: AskOptions): Pr
           if (valid) events.push(event)
           else {
             invalid += 1
-            link.strike()
+            link.strike(event.id, pump)
           }
         }
         if (events.length + invalid > max) end(false)

@@ -90,7 +90,7 @@ export function createLine(link: Link, options: LineOptions): LineEnd {
             onEvents(events) {
               for (const { event, valid } of events) {
                 if (valid) handlers.onEvent(event)
-                else link.strike()
+                else link.strike(event.id, pump)
               }
             },
             onFrame(frame) {

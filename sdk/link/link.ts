@@ -61,8 +61,11 @@ export interface Link {
   leaveWill(event: NostrEvent, timeoutMs: number): Promise<PublishOutcome>
   /** The relay proved itself worth coming back to quickly. */
   healthy(): void
-  /** Counts a forgery or a broken promise; five in ten seconds, or ten in one connection, drop it. */
-  strike(): void
+  /**
+   * Counts a forgery or a broken promise; five in ten seconds, or ten in one connection, drop it. `damaged`: the id of a damaged event, and
+   * `answer` what brought it: questions overlap, and a relay that keeps one damaged event gives it to each. Returns whether it counted.
+   */
+  strike(damaged?: string, answer?: object): boolean
   /** Gives this connection up; the next comes after the usual wait, or a minute if the relay misbehaved. */
   drop(reason: string, misbehaved: boolean): void
   /** Says goodbye (1000) and stays down. Resolves when the socket is gone, at most 1 s later. */
@@ -101,6 +104,8 @@ export function createLink(options: LinkOptions): Link {
   let bytes = 0
   let malformed = 0
   let strikes = 0
+  /** Damaged events of this connection, and the answer that brought each last. */
+  const damagedIn = new Map<string | undefined, object>()
   const breaker = createBreaker(options.clock)
   const isTooMuch = createUnasked(options.clock)
   let cancelRetry: Cancel = () => {}
@@ -124,6 +129,7 @@ export function createLink(options: LinkOptions): Link {
   function dial(): void {
     let current: Socket | undefined
     strikes = 0
+    damagedIn.clear()
     auth?.reset()
     const mine = () => socket !== undefined && socket === current
     current = options.dial(url, {
@@ -179,10 +185,16 @@ export function createLink(options: LinkOptions): Link {
     if (isTooMuch(text.length)) strike()
   }
 
-  function strike(): void {
-    if (!socket) return
+  function strike(damaged?: string, answer?: object): boolean {
+    if (!socket) return false
+    if (answer) {
+      const before = damagedIn.get(damaged) ?? answer
+      damagedIn.set(damaged, answer)
+      if (before !== answer) return false
+    }
     strikes += 1
-    if (breaker.failure() || strikes >= MAX_STRIKES) drop(`${strikes} invalid events or frames in one connection`, true)
+    if (breaker.failure() || strikes >= MAX_STRIKES) drop(`${strikes} invalid events or frames`, true)
+    return true
   }
 
   function down(reason: string, penalty = false): void {

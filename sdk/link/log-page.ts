@@ -121,7 +121,7 @@ export function openPage(options: PageOptions): Page {
     for (const { event, seq, valid } of events) {
       if (!valid) {
         counters.invalid += 1
-        link.strike()
+        link.strike(event.id, counters)
         continue
       }
       counters.received += 1

@@ -7,7 +7,7 @@ import { WIRE_LIMITS } from '../../protocol/wire-limits.ts'
 import { RelayRefusedError } from '../errors.ts'
 import { LONGEST_BACKOFF_MS } from './backoff.ts'
 import type { DialectOptions } from './feed.ts'
-import { type Checked, createFramePump } from './frame-pump.ts'
+import { createFramePump } from './frame-pump.ts'
 import type { DialectFeed } from './log-feed.ts'
 import { countOn, lackingOn } from './plain-extras.ts'
 import { readPlain } from './plain-pages.ts'
@@ -36,7 +36,6 @@ export function createTimeFeed(options: DialectOptions): DialectFeed {
   const stops = new Set<Cancel>()
   let cancelRetry: Cancel = () => {}
   let seen = new Set<string>()
-  const damaged = new Set<string>()
   let held: NostrEvent[] = []
   let caughtUp = false
   let newest = 0
@@ -61,7 +60,6 @@ export function createTimeFeed(options: DialectOptions): DialectFeed {
   function open(): void {
     run += 1
     seen = new Set()
-    damaged.clear()
     held = []
     caughtUp = false
     const [before] = options.positions('time')
@@ -183,16 +181,16 @@ export function createTimeFeed(options: DialectOptions): DialectFeed {
           given += checked.length
           // Some relays know no limit; none has need of so many.
           if (!ended && given > MAX_HELD * 2) link.drop('a page has no end', true)
-          const valid: NostrEvent[] = []
-          for (const each of checked) {
-            // Pages overlap: what is damaged counts once, unless a page repeats it.
-            const isOverlap = !ended && !ids.has(each.event.id) && damaged.has(each.event.id)
-            if (!ended) ids.add(each.event.id)
-            if (each.valid || !isOverlap) count(each)
-            if (each.valid) valid.push(each.event)
+          const good: NostrEvent[] = []
+          for (const { event, valid } of checked) {
+            if (!ended) ids.add(event.id)
+            if (valid) good.push(event)
+            else if (link.strike(event.id, pump)) counters.invalid += 1
           }
-          if (!ended) events.push(...valid)
-          else if (live) return takeLive(valid)
+          counters.received += good.length
+          counters.receivedEver += good.length
+          if (!ended) events.push(...good)
+          else if (live) return takeLive(good)
         },
         onFrame(frame) {
           if (frame.type === 'CLOSED') {
@@ -245,17 +243,6 @@ export function createTimeFeed(options: DialectOptions): DialectFeed {
       held.push(event)
     }
     return caughtUp || held.length > MAX_HELD ? flush(caughtUp) : undefined
-  }
-
-  function count({ event, valid }: Checked): void {
-    if (valid) {
-      counters.received += 1
-      counters.receivedEver += 1
-      return
-    }
-    if (!caughtUp) damaged.add(event.id)
-    counters.invalid += 1
-    link.strike()
   }
 
   function flush(mayAdvance: boolean): void | Promise<void> {

@@ -15,10 +15,8 @@ export function createUnasked(clock: Clock): (bytes: number) => boolean {
   let at = clock.monotonic()
   return bytes => {
     const now = clock.monotonic()
-    left = Math.min(BURST_BYTES, left + (now - at) * BYTES_PER_MS) - FRAME_COST - bytes
+    left = Math.max(-1, Math.min(BURST_BYTES, left + (now - at) * BYTES_PER_MS) - FRAME_COST - bytes)
     at = now
-    if (left >= 0) return false
-    left = 0
-    return true
+    return left < 0
   }
 }

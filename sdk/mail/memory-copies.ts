@@ -51,9 +51,9 @@ export function createCopyIndex<Row extends CopiedRow>(
   }
 
   /** A row's copies, those that wait once more behind the others. */
-  const waitAgain = ({ id, copies }: Pick<CopiedRow, 'id' | 'copies'>, isAgain: (copy: CopyRow) => boolean) => [
-    ...copies.filter(copy => !isAgain(copy)),
-    ...copies.filter(isAgain).map(copy => wait(id, copy)),
+  const waitAgain = ({ id, copies }: Pick<CopiedRow, 'id' | 'copies'>, again: readonly CopyRow[]) => [
+    ...copies.filter(copy => !again.includes(copy)),
+    ...again.map(copy => wait(id, copy)),
   ]
 
   const remove = (id: string): boolean => {
@@ -165,10 +165,8 @@ export function createCopyIndex<Row extends CopiedRow>(
       let changed = 0
       for (const row of [...outbox.values()]) {
         if (changed >= limit) break
-        const [settledMs, waitsSinceMs] = [
-          counted(row.settledMs, settledBeforeMs),
-          counted(row.waitsSinceMs, waitsBeforeMs),
-        ]
+        const settledMs = counted(row.settledMs, settledBeforeMs)
+        const waitsSinceMs = counted(row.waitsSinceMs, waitsBeforeMs)
         if (settledMs === row.settledMs && waitsSinceMs === row.waitsSinceMs) continue
         write(row, { settledMs, waitsSinceMs })
         changed += 1
@@ -212,9 +210,9 @@ export function createCopyIndex<Row extends CopiedRow>(
     requeue(id) {
       const row = outbox.get(id)
       if (!row) return false
-      const isRefused = row.copies.some(({ state }) => state === 'refused')
-      if (!isGivenUp(row) && !(isRefused && isOpen(row))) return false
-      const copies = waitAgain(row, ({ state }) => state === 'refused')
+      const refused = row.copies.filter(({ state }) => state === 'refused')
+      if (!isGivenUp(row) && !(refused.length > 0 && isOpen(row))) return false
+      const copies = waitAgain(row, refused)
       write(row, {
         copies,
         ...(isGivenUp(row) ? { delivery: QUEUED, settledMs: undefined, waitsSinceMs: undefined } : {}),
@@ -252,11 +250,7 @@ export function createCopyIndex<Row extends CopiedRow>(
           write(row, { copies: row.copies.map(copy => (copy === told ? carried : copy)) })
           continue
         }
-        restand(
-          row,
-          waitAgain(row, copy => copy === told),
-          row.settledMs ?? 0,
-        )
+        restand(row, waitAgain(row, [told]), row.settledMs ?? 0)
         count += 1
       }
       return count

@@ -14,7 +14,9 @@ const TEN_YEARS = 315_360_000
 /** A relay that may or may not know log order; `events` in the order they are served. */
 function relayWith(events: () => NostrEvent[], speaksSeq = true) {
   return scriptedRelay((peer: Peer, frame) => {
-    if (frame[0] !== 'REQ' || frame[2].ids) return
+    if (frame[0] === 'EVENT') return peer.send('OK', frame[1].id, true, '')
+    if (frame[0] !== 'REQ') return
+    if (frame[2].ids) return peer.send('EOSE', frame[1])
     const filter = frame[2] as { since_seq?: number; since?: number; until?: number }
     const inLog = speaksSeq && filter.since_seq !== undefined
     const served = events().flatMap((event, index) =>

@@ -30,6 +30,8 @@ export interface PlainManners {
   readonly reconciles?: boolean | 'hangs-up'
   /** NIP-45. `capped`: no further than it gives. */
   readonly counts?: boolean | 'capped'
+  /** Says nothing to what it does not know, as many relays do. */
+  readonly silent?: boolean
   /** Refuses what names no recipient; `lists`: unless it is about kinds; `mail`: what names authors or one kind alone as well. */
   readonly private?: boolean | 'lists' | 'mail'
 }
@@ -96,20 +98,25 @@ export function plainRelay(events: NostrEvent[], manners: PlainManners = {}) {
       events.push(event)
       for (const [peer, sub] of live) peer.event(sub, event)
     },
-    relay: scriptedRelay((peer, frame) => {
-      const [verb, sub, filter] = frame
-      if (verb === 'EVENT') return peer.send('OK', sub.id, true, '')
-      if (verb.startsWith('NEG-') && verb !== 'NEG-CLOSE') return reconcile(peer, frame)
-      if (verb === 'COUNT' && manners.counts)
-        return peer.send('COUNT', sub, {
-          count: Math.min(matching(filter).length, manners.counts === 'capped' ? cap : 1e9),
-        })
-      if (verb !== 'REQ') return
-      if (isRefused(filter)) return peer.send('CLOSED', sub, 'restricted: only your own')
-      // Nobody asks for these: what is acknowledged is looked at elsewhere.
-      if (filter.ids && filter['#p'] === undefined) return peer.send('EOSE', sub)
-      if (filter.until === undefined) live.set(peer, sub)
-      answer(peer, sub, filter)
-    }),
+    relay: scriptedRelay(
+      (peer, frame) => {
+        const [verb, sub, filter] = frame
+        if (verb === 'EVENT') return peer.send('OK', sub.id, true, '')
+        if (verb.startsWith('NEG-') && verb !== 'NEG-CLOSE') return reconcile(peer, frame)
+        if (verb === 'COUNT' && manners.counts)
+          return peer.send('COUNT', sub, {
+            count: Math.min(matching(filter).length, manners.counts === 'capped' ? cap : 1e9),
+          })
+        if (verb !== 'REQ') return
+        if (isRefused(filter)) return peer.send('CLOSED', sub, 'restricted: only your own')
+        // Nobody asks for these: what is acknowledged is looked at elsewhere.
+        if (filter.ids && filter['#p'] === undefined) return peer.send('EOSE', sub)
+        if (filter.until === undefined) live.set(peer, sub)
+        answer(peer, sub, filter)
+      },
+      undefined,
+      undefined,
+      manners.silent,
+    ),
   }
 }

@@ -1,10 +1,10 @@
 import { type AgentStatus, createMemoryMailStore, type OpenAgentOptions, problemsOf, type SyncSummary } from 'posthorn'
 import type { NostrEvent } from 'posthorn/protocol'
 import { expect, test } from 'vitest'
-import { nowSeconds, person } from '../helpers/events.ts'
+import { corrupt, nowSeconds, person } from '../helpers/events.ts'
 import { testSeed } from '../helpers/seed.ts'
 import { dice } from '../relay/dice.ts'
-import { alice, eventually, memoryAgent, messageTo } from './agents.ts'
+import { alice, bob, eventually, memoryAgent, messageTo } from './agents.ts'
 import { type PlainManners, plainRelay } from './plain-relay.ts'
 
 const people = ['bob', 'carol', 'dave', 'erin'].map(person)
@@ -41,11 +41,32 @@ async function catchUp(
 }
 
 test('5 of 20 messages of one second: what may be missing is said, in every place', async () => {
-  const { summary, status } = await catchUp(mailOf(inOneSecond(20)), { cap: 5 })
+  const { summary, status } = await catchUp(mailOf(inOneSecond(20)), { cap: 5, silent: true })
   expect(summary).toMatchObject({ complete: false, mayMiss: true })
   expect(summary.relays[0]?.partial).toContain('it gave 5 events of one second')
   expect(status.relays[0]).toMatchObject({ state: 'live', partial: summary.relays[0]?.partial })
   expect(problemsOf(status).map(({ code }) => code)).toContain('relay-partial')
+})
+
+test('a damaged event that a relay keeps is in every answer: it counts once, and the connection stays', async () => {
+  const damaged = corrupt(messageTo(alice, bob, 'damaged', nowSeconds() - 500), 'sig')
+  const relay = await plainRelay([damaged, ...mailOf(apart(12))], { cap: 5 }).relay
+  const agent = await memoryAgent(alice, relay.url, { contacts: people, speed: SPEED })
+  for (let round = 0; round < 3; round += 1)
+    expect(await agent.sync({ maxMs: 15_000 })).toMatchObject({ status: 'live' })
+  expect([relay.connections, agent.inbox().length, agent.status().relays[0]]).toEqual([
+    1,
+    12,
+    expect.objectContaining({ state: 'live', suspect: true }),
+  ])
+})
+
+test('a damaged event that comes five times in one answer drops the relay', async () => {
+  const damaged = corrupt(messageTo(alice, bob, 'damaged', nowSeconds() - 500), 'sig')
+  const relay = await plainRelay([damaged], { copies: 5 }).relay
+  const agent = await memoryAgent(alice, relay.url)
+  await eventually('dropped', () => agent.status().relays[0]?.error !== undefined)
+  expect(agent.status().relays[0]).toMatchObject({ error: expect.stringContaining('5 invalid events') })
 })
 
 test.each<[string, number[], PlainManners, number]>([

@@ -24,11 +24,15 @@ export interface ScriptedRelay {
   drop(): void
 }
 
-/** `greet`: what is said on connecting. `lists` answers questions for relay lists; without it nobody has any. */
+/**
+ * `greet`: what is said on connecting. `lists` answers questions for relay lists; without it nobody has any. NEG-OPEN that a script leaves
+ * unanswered is refused, unless it is `silent`: each silence costs its client, and the test, seconds.
+ */
 export async function scriptedRelay(
   script: Script,
   greet?: (peer: Peer) => void,
   lists?: Script,
+  silent = false,
 ): Promise<ScriptedRelay> {
   const server = new WebSocketServer({ port: 0, host: '127.0.0.1' })
   await new Promise(resolve => server.once('listening', resolve))
@@ -36,7 +40,11 @@ export async function scriptedRelay(
   let connections = 0
   server.on('connection', socket => {
     connections += 1
-    const send = (...frame: unknown[]) => socket.send(JSON.stringify(frame))
+    let answers = 0
+    const send = (...frame: unknown[]) => {
+      answers += 1
+      socket.send(JSON.stringify(frame))
+    }
     const peer: Peer = {
       socket,
       number: connections,
@@ -50,7 +58,9 @@ export async function scriptedRelay(
       if (frame[0] === 'REQ' && frame[2]?.kinds?.includes(10_050))
         return lists ? lists(peer, frame) : send('EOSE', frame[1], ['finish'])
       heard.push(frame)
+      const before = answers
       script(peer, frame)
+      if (frame[0] === 'NEG-OPEN' && answers === before && !silent) send('NEG-ERR', frame[1], 'error: not known here')
     })
   })
   onTestFinished(async () => {
