@@ -1,7 +1,9 @@
+/** Done; nothing is expected of the other side. */
+export const NORMAL_CLOSURE = 1000
+
 /** WebSocket close codes we use, and what the other side should do. */
 export const CLOSE = {
-  /** Done; nothing is expected of the other side. */
-  normal: 1000,
+  normal: NORMAL_CLOSURE,
   /** The relay stops or restarts; reconnect with jitter and resume. */
   goingAway: 1001,
   /** A frame that is not text. */

@@ -3,7 +3,7 @@ import type { OnHostChange } from '../../platform/host-change.ts'
 import type { Random } from '../../platform/random.ts'
 import type { Dial, Socket } from '../../platform/socket.ts'
 import type { Cancel, Timers } from '../../platform/timers.ts'
-import { CLOSE } from '../../protocol/close-codes.ts'
+import { NORMAL_CLOSURE } from '../../protocol/close-codes.ts'
 import { byteLength, type NostrEvent } from '../../protocol/event.ts'
 import type { FilterJson } from '../../protocol/filter.ts'
 import { parseRelayFrame } from '../../protocol/frames.ts'
@@ -295,7 +295,7 @@ export function createLink(options: LinkOptions): Link {
           cancel()
           resolve()
         }
-        if (opened) current.close(CLOSE.normal, '')
+        if (opened) current.close(NORMAL_CLOSURE, '')
         else current.terminate()
       })
     },

@@ -104,16 +104,20 @@ export function createWorker(options: WorkerOptions): Worker {
   function dispatch(): void {
     if (stopping.signal.aborted) return
     const from = options.accepted()
+    const nowMs = clock.now()
+    let waitMs = Number.POSITIVE_INFINITY
     for (const registration of registrations.values()) {
       while (registration.running < registration.concurrency) {
         if (!pace.take()) return goOn()
-        const mail = store.nextWork(queryOf(registration.duty, from))
+        const spent = rates.spent()
+        waitMs = Math.min(waitMs, spent.waitMs)
+        const mail = store.nextWork(queryOf(registration.duty, from, nowMs, spent.senders))
         if (!mail) break
         begin(registration, mail)
       }
     }
     if (handlersSettled) void unknown.refuse().then(restIfIdle)
-    planDue()
+    planDue(nowMs, waitMs)
     restIfIdle()
   }
 
@@ -132,24 +136,29 @@ export function createWorker(options: WorkerOptions): Worker {
     })
   }
 
-  function queryOf({ query }: Duty, from = options.accepted()): WorkQuery {
+  function queryOf(
+    { query }: Duty,
+    from = options.accepted(),
+    nowMs = clock.now(),
+    notFrom = rates.spent().senders,
+  ): WorkQuery {
     const wanted = query()
     return {
       ...wanted,
-      nowMs: clock.now(),
+      nowMs,
+      notFrom,
       ...(from ? { from } : {}),
-      notFrom: rates.spent().senders,
       notSchemas: 'act' in wanted && wanted.schema === undefined ? schemasOf(wanted.act, known()) : [],
     }
   }
 
-  function planDue(): void {
+  /** For what was not due at `nowMs`, and senders that had to wait: either may have changed since. */
+  function planDue(nowMs: number, waitMs: number): void {
     cancelDue()
-    const now = clock.now()
-    // What is due already waits for a free slot or an unknown sender; both wake us.
-    const dueMs = (store.nextDueMs(now) ?? Number.POSITIVE_INFINITY) - now
-    const wait = Math.min(dueMs, rates.spent().waitMs)
-    if (wait < Number.POSITIVE_INFINITY) cancelDue = timers.after(Math.ceil(wait), dispatch, { background: true })
+    // What was due waits for a free slot or an unknown sender; both wake us.
+    const dueMs = store.nextDueMs(nowMs) ?? Number.POSITIVE_INFINITY
+    const wait = Math.ceil(Math.min(dueMs - clock.now(), waitMs))
+    if (wait < Number.POSITIVE_INFINITY) cancelDue = timers.after(wait, dispatch, { background: true })
   }
 
   function begin(registration: Registration, mail: StoredMail): void {

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { createMemoryMailStore, type MailStore } from 'posthorn'
 import { expect, onTestFinished, test } from 'vitest'
@@ -185,4 +186,29 @@ test.each([
   ['SQLite', () => openSqliteMailStore(`${tempDir()}/mail.db`)],
 ])('a backlog is worked off in turns of the event loop (%s store)', async (_, open) => {
   expect(await mostInOneTurn(open(), 1_001)).toBeLessThanOrEqual(100)
+})
+
+test('a retry that falls due while the inbox is looked through is not forgotten', async () => {
+  const relay = await startRelay()
+  onTestFinished(() => relay[Symbol.asyncDispose]())
+  const asker = await memoryAgent(alice, relay.url, known)
+  let ahead = 0
+  // Each look at the clock takes 400 ms, and the first wait after a failure 500.
+  const now = () => {
+    ahead += 400
+    return Date.now() + ahead
+  }
+  const clock = { now, monotonic: () => performance.now() }
+  const random = { bytes: (length: number) => (length === 4 ? new Uint8Array(4) : randomBytes(length)) }
+  const worker = await memoryAgent(bob, relay.url, { ...known, host: { clock, random } })
+  let tries = 0
+  worker.handle('request', () => {
+    tries += 1
+    ahead = 0
+    if (tries === 1) throw new Error('not yet')
+    return 'done'
+  })
+  // No more handlers come, so nothing else looks at the inbox.
+  await worker.drain({ timeoutMs: 10_000 })
+  expect((await asker.ask('bob', 'try', { timeout: 10_000 })).text).toBe('done')
 })
