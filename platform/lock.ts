@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, closeSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseError, fileFault, isDamage } from './sqlite.ts'
 import { type Database, loadDriver } from './sqlite-driver.ts'
@@ -37,8 +37,9 @@ export function acquireLock(directory: string): () => void {
     throw lockFault(path, error)
   }
   try {
-    db.pragma('locking_mode = EXCLUSIVE')
-    begin(db)
+    // Of processes that begin at the same moment exactly one gets SQLite's RESERVED lock. EXCLUSIVE takes further steps, in which two can refuse
+    // each other; and a mere reader keeps it away.
+    db.exec('BEGIN IMMEDIATE')
   } catch (error) {
     db.close()
     if (isBusy(error)) throw new LockedError(directory, runningPid(pidFile))
@@ -48,30 +49,14 @@ export function acquireLock(directory: string): () => void {
   held.add(db)
   return () => {
     if (!held.delete(db)) return
+    // The next holder is named, or none: not this process.
+    rmSync(pidFile, { force: true })
     db.exec('ROLLBACK')
     db.close()
   }
 }
 
 const isBusy = (error: unknown): boolean => (error as { code?: string }).code?.startsWith('SQLITE_BUSY') === true
-
-/**
- * SQLite takes the exclusive lock in steps: of two processes that begin at the same moment each can hold what the other needs, and both are
- * refused (4 of 2,000 such starts). So a refusal is only believed after more attempts, apart by other times in each process.
- */
-function begin(db: Database): void {
-  for (let attempt = 1; ; attempt += 1) {
-    try {
-      db.exec('BEGIN EXCLUSIVE')
-      return
-    } catch (error) {
-      if (attempt === ATTEMPTS || !isBusy(error)) throw error
-    }
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1 + Math.random() * SPREAD_MS)
-  }
-}
-const ATTEMPTS = 4
-const SPREAD_MS = 3
 
 /** Nothing is kept in it: a damaged one may go. */
 const lockFault = (path: string, error: unknown): unknown =>
