@@ -58,6 +58,7 @@ export function createDeciding(options: DecidingOptions): Deciding {
   }
 
   async function decide(list: readonly Member[]): Promise<void> {
+    await book.redate()
     const last = ensureAdmin()
     if (list.length > MAX_MEMBERS)
       throw new DocError('doc-members-full', `${label} has ${MAX_MEMBERS} members, which is the most.`)
@@ -79,6 +80,7 @@ export function createDeciding(options: DecidingOptions): Deciding {
 
   /** A new generation: what is here now, under a new key, for these members. */
   async function begin(list: readonly Member[], how: { readonly compact: boolean }): Promise<void> {
+    await book.redate()
     const last = ensureAdmin()
     const old = options.generation()
     if (!old) throw new DocError('doc-key', `the key of ${label} is not here.`)

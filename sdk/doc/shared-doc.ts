@@ -184,6 +184,7 @@ export async function startSharedDoc(options: SharedDocOptions): Promise<SharedD
   }
 
   function changed(): void {
+    void book.redate()
     if (notices.has('members')) {
       const now = JSON.stringify(members())
       if (now !== lastMembers) notices.emit('members', members())

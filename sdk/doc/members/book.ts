@@ -1,7 +1,9 @@
+import { seconds } from '../../../platform/clock.ts'
 import type { Cancel } from '../../../platform/timers.ts'
 import type { EventTemplate, NostrEvent } from '../../../protocol/event.ts'
 import { DOC_CONTROL } from '../../../protocol/kinds.ts'
 import type { Line } from '../../link/line.ts'
+import { horizonOf } from '../../misdated.ts'
 import { createPulse } from '../../notices.ts'
 import type { DocHost } from '../host.ts'
 import { watchShared } from '../shared-watch.ts'
@@ -24,6 +26,11 @@ export interface ControlBook {
   readonly unacknowledged: number
   /** Why a relay refused the last one that it refused, until one takes it: untrusted text. */
   readonly refusal: string | undefined
+  /**
+   * Signs own control events again that a clock that was ahead has dated, and those behind them: no relay takes them before their date.
+   * Only where no relay has one of them, and a relay has told what it has.
+   */
+  redate(): Promise<void>
   /** Signs one behind the last, keeps it, and offers it to every relay; at those that are not there, when they are. */
   add(template: EventTemplate, alongside?: () => void): Promise<Control>
   /** Resolves at the next change of `chain` or `asked`, or after closing. */
@@ -31,10 +38,15 @@ export interface ControlBook {
   close(): void
 }
 
+interface Known {
+  readonly control: Control
+  readonly event: NostrEvent
+}
+
 /** Who is a member, from all relays and what is kept here: one set of signed events, one chain. */
 export function openControlBook(host: DocHost, id: string, owner: string, onChange: () => void): ControlBook {
   const kept = keptControls(host.store, id)
-  const known = new Map<string, { readonly control: Control; readonly event: NostrEvent }>()
+  const known = new Map<string, Known>()
   const news = createPulse()
   let chain: Chain = { controls: [], forks: [] }
   let watched = ''
@@ -44,6 +56,7 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
   const held = new Set<string>()
   const refusals = new Map<string, string>()
   let closed = false
+  let redating: Promise<void> | undefined
 
   for (const event of kept.all()) {
     learn(event)
@@ -94,8 +107,10 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
         },
         onLive() {
           asked.add(line.url)
-          for (const { event } of known.values()) if (!there.has(event.id)) void publish(line, event)
-          changed()
+          void redate().finally(() => {
+            for (const { event } of known.values()) if (!there.has(event.id)) void publish(line, event)
+            changed()
+          })
         },
       })
     })
@@ -130,8 +145,59 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
     watch()
   }
 
+  /** Own, from the first that is dated ahead; none if a relay has one of them. */
+  function misdated(): readonly Control[] {
+    if (closed || asked.size === 0) return []
+    const isOpen = ({ id, author }: Control) => author === host.signer.pubkey && !held.has(id)
+    const first = chain.controls.findIndex(control => isOpen(control) && control.at > horizonOf(host.clock))
+    const late = first === -1 ? [] : chain.controls.slice(first)
+    return late.every(isOpen) ? late : []
+  }
+
+  async function signAgain(): Promise<void> {
+    const late = misdated()
+    const events = new Map<string, NostrEvent>()
+    let previous = late[0]?.previous
+    for (const { id: each } of late) {
+      const { kind, tags, content } = (known.get(each) as Known).event
+      const above = previous
+      const event = await host.signer.sign({
+        kind,
+        created_at: seconds(host.clock),
+        tags: tags.map(tag => (tag[0] === 'e' && above !== undefined ? ['e', above] : [...tag])),
+        content,
+      })
+      events.set(each, event)
+      previous = event.id
+    }
+    if (closed || events.size === 0 || late.some(control => held.has(control.id))) return
+    host.store.transaction(() => {
+      for (const [each, event] of events) kept.replace(each, event)
+    })
+    await host.store.durable?.()
+    for (const [each, event] of events) {
+      known.delete(each)
+      refusals.delete(each)
+      learn(event)
+    }
+    fold()
+    for (const event of events.values()) for (const line of host.lines()) if (line.isOpen) void publish(line, event)
+    changed()
+  }
+
+  /** One after the other. A key that is away is asked again at the next occasion. */
+  function redate(): Promise<void> {
+    redating ??= signAgain()
+      .catch(() => {})
+      .finally(() => {
+        redating = undefined
+      })
+    return redating
+  }
+
   function changed(): void {
     if (closed) return
+    if (misdated().length > 0) void redate()
     news.beat()
     onChange()
   }
@@ -156,6 +222,7 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
     get refusal() {
       return [...refusals.values()].at(-1)
     },
+    redate,
     async add(template, alongside) {
       const event = await host.signer.sign(template)
       const control = parseControl(event)

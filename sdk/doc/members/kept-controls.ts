@@ -16,12 +16,16 @@ export interface KeptControls {
   isUnsent(id: string): boolean
   /** `made`: here, and no relay has it yet. */
   keep(event: NostrEvent, made?: 'made'): void
+  /** Takes the place of one that no relay has. */
+  replace(id: string, by: NostrEvent): void
   /** A relay has it, or with `reason` refused it. What is not unsent stays as it is. */
   answered(id: string, reason?: string): void
 }
 
 export function keptControls(store: StateStore, id: string): KeptControls {
   const rows = store.open<ControlRow>(`doc/${id}/controls`)
+  const keep = (event: NostrEvent, made?: 'made') =>
+    void rows.set(event.id, { event: encodeEvent(event), ...(made === undefined ? {} : { unsent: true }) })
   return {
     all: () =>
       [...rows.values()].flatMap(({ event }) => {
@@ -29,8 +33,11 @@ export function keptControls(store: StateStore, id: string): KeptControls {
         return parsed.ok ? [parsed.value] : []
       }),
     isUnsent: each => rows.get(each)?.unsent === true,
-    keep: (event, made) =>
-      void rows.set(event.id, { event: encodeEvent(event), ...(made === undefined ? {} : { unsent: true }) }),
+    keep,
+    replace(each, by) {
+      rows.delete(each)
+      keep(by, 'made')
+    },
     answered(each, reason) {
       const row = rows.get(each)
       if (!row?.unsent || (reason !== undefined && row.reason === reason)) return

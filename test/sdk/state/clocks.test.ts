@@ -139,6 +139,44 @@ test('gauges and counters of a clock that was ahead go on with the right one', a
   await on.close()
 })
 
+test('a document that was made, and members invited, while the clock was ahead: others have it once the clock is right', async () => {
+  for (const restarts of [false, true]) {
+    const on = await start(61, { keys: 'real' })
+    let ada = await on.agent('ada')
+    const bob = await on.agent('bob')
+    on.skew('ada', YEAR)
+    let hers = await passing(on, openDoc(ada, 'plan'))
+    await passing(on, hers.invite('bob', 'write'))
+    hers.doc.getText('t').insert(0, 'one ')
+    await passing(on, hers.flush())
+    expect(hers.status).toMatchObject({ unacknowledgedControls: 2, error: expect.stringContaining('invalid:') })
+    if (restarts) {
+      await on.kill('ada')
+      on.skew('ada', 0)
+      ada = await on.wake('ada')
+      hers = await passing(on, openDoc(ada, 'plan'))
+    } else on.skew('ada', 0)
+    hers.doc.getText('t').insert(4, 'two ')
+    await on.advance(120_000)
+    expect(await passing(on, hers.flush())).toBe(true)
+    const his = await passing(on, openDoc(bob, 'ada/plan'))
+    await on.advance(10_000)
+    his.doc.getText('t').insert(8, 'three ')
+    expect(await passing(on, his.flush())).toBe(true)
+    await on.advance(10_000)
+    expect([hers, his].map(({ doc }) => doc.getText('t').toString())).toEqual(Array(2).fill('one two three '))
+    for (const { status } of [hers, his])
+      expect(status).toMatchObject({
+        synced: true,
+        behind: false,
+        alerts: [],
+        unacknowledged: 0,
+        unacknowledgedControls: 0,
+      })
+    await on.close()
+  }
+})
+
 test('a document that was edited while the clock was ahead goes on, too', async () => {
   for (const ahead of Object.values(SKEWS)) {
     const on = await start(58, { keys: 'real' })
