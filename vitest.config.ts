@@ -28,7 +28,7 @@ export default defineConfig({
   test: {
     pool: 'forks',
     // More than the cores of a small machine: many tests wait more than they work.
-    maxWorkers: 3,
+    maxWorkers: 5,
     globalSetup: process.env['TEST_CLI'] ? ['test/cli/user/pack.ts'] : [],
     setupFiles: ['test/helpers/warm-threads.ts'],
     testTimeout: 30_000,
