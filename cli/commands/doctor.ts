@@ -4,7 +4,7 @@ import { loadTier } from '../../platform/verifier-tier.ts'
 import { allWell, npubOf, type Profile } from '../../sdk/index.ts'
 import type { Command } from '../context.ts'
 import type { Finding, Level } from '../doctor/finding.ts'
-import { lookAtFiles, lookAtKey, lookAtSpool, lookAtWaiting, openHome } from '../doctor/home.ts'
+import { lookAtCopies, lookAtFiles, lookAtKey, lookAtSpool, lookAtWaiting, openHome } from '../doctor/home.ts'
 import { visitRelay } from '../doctor/relay.ts'
 import { lookAtWake } from '../doctor/wake.ts'
 import { explain, messageOf } from '../errors.ts'
@@ -61,6 +61,7 @@ async function examine(context: Parameters<typeof doctor>[0]): Promise<readonly 
     )
     return [
       { check: 'profile', level: 'ok', what: `${name}, ${npubOf(pubkey)}` },
+      ...lookAtCopies(profile.found),
       key,
       lookAtFiles(profile.found),
       ...sqlite,

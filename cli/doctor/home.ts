@@ -1,5 +1,5 @@
 import { accessSync, constants, existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { randomHex, systemRandom } from '../../platform/random.ts'
 import { openToRead, structureFault } from '../../platform/sqlite.ts'
 import { publicKeyOf } from '../../protocol/index.ts'
@@ -9,6 +9,7 @@ import {
   type HealthFacts,
   type HomeView,
   isKeyFileEncrypted,
+  listProfiles,
   type ProblemCode,
   type Profile,
   problemsOf,
@@ -53,6 +54,22 @@ export function lookAtKey({ home, pubkey, signer }: Profile): Finding {
     const { message, exit } = explain(error)
     return { check, level: 'fail', code: 'key-unusable', what: message, exit }
   }
+}
+
+/** Two folders with one key each take its mail and say `done` for it; none has what the other did. Empty: there is one. */
+export function lookAtCopies({ home, pubkey }: Profile): readonly Finding[] {
+  const root = dirname(home)
+  const copies = listProfiles(root).flatMap(each => (each.pubkey === pubkey && each.home !== home ? [each.home] : []))
+  if (copies.length === 0) return []
+  return [
+    {
+      check: 'profile',
+      level: 'warn',
+      code: 'profile-copied',
+      what: `the same key is in ${copies.join(', ')}: a copy of this profile, which takes the same mail`,
+      do: `keep one of them; move the other out of ${root}`,
+    },
+  ]
 }
 
 /** What lies beside the key holds mail: its owner can write it, and others cannot read it. */

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { type Random, randomHex, systemRandom } from '../../platform/random.ts'
 import { nodeScrypt } from '../../platform/scrypt-node.ts'
 import { codeOf } from '../../platform/sqlite.ts'
@@ -225,13 +225,17 @@ export function listProfiles(root: string): Profile[] {
   return profiles
 }
 
-/** Contacts of one machine: the profiles beside this home, with the relays that they read. */
-export const siblingContacts = (home: string): Contact[] =>
-  listProfiles(dirname(home)).map(({ home: theirs, name, pubkey, relays }) => ({
+/** Contacts of one machine: the profiles beside this home, with the relays that they read. Of copies the one that lies where its name says. */
+export function siblingContacts(home: string): Contact[] {
+  const byKey = new Map<string, Profile>()
+  for (const profile of listProfiles(dirname(home)))
+    if (!byKey.has(profile.pubkey) || basename(profile.home) === profile.name) byKey.set(profile.pubkey, profile)
+  return [...byKey.values()].map(({ home: theirs, name, pubkey, relays }) => ({
     name,
     pubkey,
     relays: [...new Set([...relays, ...readRelaysInUse(theirs)])],
   }))
+}
 
 /** What an agent runs on beside the relays of its profile, so that others of this machine find it there. Empty: nothing else. */
 export function keepRelaysInUse(home: string, relays: readonly string[], random: Random = systemRandom): void {

@@ -1,4 +1,4 @@
-import { chmodSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -106,6 +106,16 @@ test('no profile: 3; a key open to others, or gone, or another’s; files open t
   })
   rmSync(join(home('ann'), 'key'))
   expect((await doctor('--as ann')).code).toBe(1)
+})
+
+test('a copy of a profile beside it: doctor names both folders, and contacts have the key once', async () => {
+  const { home, run, doctor } = await scene()
+  cpSync(home('ann'), home('ann.bak'), { recursive: true })
+  expect(await doctor('--as ann')).toMatchObject({ code: 0, ok: true })
+  const { stdout } = await run('doctor --as ann')
+  expect(stdout).toContain(`warn  profile    the same key is in ${home('ann.bak')}`)
+  expect(json(await run('doctor --as ann --json'))).toMatchObject({ allWell: false })
+  expect((await run('contact list --as bea')).lines.map(line => line.split(' ')[0])).toEqual(['ann'])
 })
 
 test('a relay that is not there: 5, within the time, and what is queued for it is told', async () => {
