@@ -68,7 +68,10 @@ export const status: Command<'status'> = async context => {
     const hint = refusal === undefined ? undefined : hintOfReason(refusal)
     if (hint !== undefined) out.say(hint)
     if (refusal !== undefined) return EXIT.refused
-    if (unwritable !== undefined) out.say('the relays were not asked: what they have could not be stored here')
+    if (unwritable !== undefined) {
+      out.say('the relays were not asked: what they have could not be stored here')
+      return EXIT.failure
+    }
     return relays.length > 0 && relays.every(relay => relay.state === 'offline') ? EXIT.unreachable : EXIT.ok
   } finally {
     await mailbox.close()

@@ -96,6 +96,7 @@ export const START_VERBS = {
     },
     examples: [['posthorn status --json', 'for scripts']],
     exits: {
+      failure: 'the disk is full or cannot be written: nothing can be received or sent',
       empty: 'there is no such profile',
       refused: 'the relay refuses this key',
       unreachable: 'no relay was reached',

@@ -74,7 +74,8 @@ test.each(TAKING_NOTHING)('a home on a disk that is %s: reading commands read, d
   expect(found.stdout).toContain(code)
   expect(found.stdout).toMatch(/ok {4}mail /)
   const status = await run('status', '--json')
-  expect(status.code).toBe(0)
+  // As doctor: nothing can be received.
+  expect(status.code).toBe(1)
   expect(json(status)).toMatchObject({ running: false, unread: 1, allWell: false, synced: null })
   expect(json(status)['problems']).toContainEqual(expect.objectContaining({ code: 'disk-unwritable' }))
   const listed = await run('inbox')
