@@ -74,7 +74,7 @@ export interface MailboxOptions {
   readonly offline?: boolean
   /** Tell others that this agent is there. Default false: a verb comes and goes, whether the agent is there is not for it to say. */
   readonly presence?: boolean
-  /** Publish a relay list if there is none. Default true. */
+  /** Publish the relay lists. Default: where the agent is at its profile's own relays, or stays there with `presence`. */
   readonly announce?: boolean
   /** The verb only reads: it makes do with a home that cannot be written. Default false. */
   readonly reads?: boolean
@@ -144,7 +144,7 @@ export async function tryAgent(options: MailboxOptions, patienceMs: number): Pro
         create: false,
         passphrase,
         presence: options.presence ?? false,
-        announce: options.announce ?? true,
+        announce: options.announce ?? (relays === undefined || options.presence === true),
         ...(relays === undefined ? {} : { relays }),
         ...(offline ? { host: { dial: noDial } } : {}),
       })

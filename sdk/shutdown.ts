@@ -56,7 +56,7 @@ export async function shutDown(options: ShutdownOptions, ms: number): Promise<Un
     ...leftOf(options.state.unsent()),
   }
   await options.presence.close()
-  await pool.close()
+  await pool.close(left())
   try {
     await store.durable?.()
     await within(timers, SIGNER_MS, signer.close())

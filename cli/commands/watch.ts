@@ -87,6 +87,8 @@ async function openHere(home: string, context: Context<'watch'>): Promise<Agent>
       home,
       create: false,
       passphrase: passphraseOf(context),
+      // Relays of one round are not where others should write.
+      announce: relays === undefined || !options.once,
       ...(relays === undefined ? {} : { relays }),
     })
   } catch (error) {

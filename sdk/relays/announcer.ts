@@ -1,5 +1,5 @@
 import type { Clock } from '../../platform/clock.ts'
-import type { Cancel, Timers } from '../../platform/timers.ts'
+import { type Cancel, sleep, type Timers } from '../../platform/timers.ts'
 import type { EventTemplate, NostrEvent } from '../../protocol/event.ts'
 import { isRecord, own, parseJson } from '../../protocol/json.ts'
 import type { Route } from '../mail/route.ts'
@@ -9,8 +9,10 @@ import { announce } from './announce.ts'
 import type { Discovery } from './discovery.ts'
 import { announceable } from './lists.ts'
 
-/** After catching up, before lists are looked at: commands that only fetch or send are over by then. */
+/** After catching up, before lists are looked at: what only fetches or sends has ended by then. */
 const SETTLED_MS = 2_000
+/** An agent that ends before that publishes them then, where they are new: for at most so long. */
+const FINISH_MS = 2_000
 /** What was found in order is looked at again after so long. */
 const CHECKED_MS = 24 * 3_600_000
 /** A discovery relay that did not take them is offered them again after so long. */
@@ -32,6 +34,8 @@ export interface AnnouncerOptions {
 export interface Announcer {
   /** A relay may have become live. */
   look(): void
+  /** Lists that differ from those published last, or that a relay lacks, are published now; for at most `ms`. */
+  finish(ms: number): Promise<void>
   close(): void
 }
 
@@ -57,17 +61,20 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
   /** When the lists were offered to relays that may not have taken them. */
   const offered = new Map<string, number>()
   let planned = false
-  let running = false
+  let running: Promise<void> | undefined
   let closed = false
 
   const isLive = (route: Route) => route.isOpen && route.status().state === 'live'
 
-  function isInOrder(): boolean {
+  const isInOrder = () => isRecent(readAnnounced()) && isPublished()
+
+  /** As they are now, wherever that is known. */
+  function isPublished(): boolean {
     const before = readAnnounced()
     const relays = ownRelays()
-    const fresh = isRecent(before) && before.relays.join() === relays.join()
     const isSeen = ({ url }: Route) => before.seen.includes(url)
-    return fresh && routes.every(each => !isLive(each) || isSeen(each)) && placesFor(relays, before.seen).length === 0
+    const isSame = before.relays.join() === relays.join()
+    return isSame && routes.every(each => !isLive(each) || isSeen(each)) && placesFor(relays, before.seen).length === 0
   }
 
   function isRecent({ atMs }: Announced): boolean {
@@ -125,24 +132,29 @@ export function createAnnouncer(options: AnnouncerOptions): Announcer {
     keep()
   }
 
+  function start(): Promise<void> {
+    planned = false
+    cancel()
+    // Without a signature, say because the signer is away, the next change tries again.
+    running ??= announceNow()
+      .catch(() => {})
+      .finally(() => {
+        running = undefined
+      })
+    return running
+  }
+
   return {
     look() {
       if (planned || running || closed || !routes.some(isLive) || isInOrder()) return
       planned = true
-      cancel = timers.after(
-        SETTLED_MS,
-        () => {
-          planned = false
-          running = true
-          // Without a signature, say because the signer is away, the next change tries again.
-          announceNow()
-            .catch(() => {})
-            .finally(() => {
-              running = false
-            })
-        },
-        { background: true },
-      )
+      cancel = timers.after(SETTLED_MS, () => void start(), { background: true })
+    },
+    async finish(ms) {
+      if (closed || ms <= 0 || !routes.some(isLive) || isPublished()) return
+      const over = new AbortController()
+      await Promise.race([start(), sleep(timers, Math.min(ms, FINISH_MS), over.signal)])
+      over.abort()
     },
     close() {
       closed = true

@@ -104,7 +104,8 @@ export interface Pool {
   add(url: string): void
   /** Nothing more can go out now: what waited was taken, or its relays are not there. */
   readonly isFlushed: boolean
-  close(): Promise<void>
+  /** What is to be published first has at most `ms`. */
+  close(ms: number): Promise<void>
 }
 
 /** What a relay said of an event that was offered to it. */
@@ -225,15 +226,18 @@ export function createPool(options: PoolOptions): Pool {
     options.onChange()
   }
 
+  async function announcing(): Promise<Announcer> {
+    const { createAnnouncer } = await loadSeldom()
+    announcer ??= createAnnouncer({ ...options, routes, discover })
+    return announcer
+  }
+
   function announce(): void {
     if (announcer) announcer.look()
     else if (routes.some(({ isOpen }) => isOpen))
       // Where it cannot be fetched now, the next change tries again.
-      loadSeldom().then(
-        ({ createAnnouncer }) => {
-          announcer ??= createAnnouncer({ ...options, routes, discover })
-          if (!closed) announcer.look()
-        },
+      announcing().then(
+        made => made.look(),
         () => {},
       )
   }
@@ -343,7 +347,12 @@ export function createPool(options: PoolOptions): Pool {
       const mayDeliver = routes.some(route => route.mayDeliver)
       return !mayDeliver || (store.unaddressed(0, 1).length === 0 && routes.every(route => route.isFlushed))
     },
-    async close() {
+    async close(ms) {
+      if (options.announce && routes.some(({ isOpen }) => isOpen))
+        await announcing().then(
+          made => made.finish(ms),
+          () => {},
+        )
       closed = true
       outbox.close()
       announcer?.close()

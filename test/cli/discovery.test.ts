@@ -66,3 +66,17 @@ test('send to an npub alone finds its relay there, in a command that ends at onc
   expect(await client.count([{ kinds: [4700] }])).toBe(0)
   await client.close()
 }, 60_000)
+
+test('a profile that has only run short commands is found as well', async () => {
+  await using own = await startRelay()
+  await using theirs = await startRelay()
+  await using shared = await startRelay()
+  const env = { XDG_DATA_HOME: tempDir() }
+  const elsewhere = { XDG_DATA_HOME: tempDir() }
+  await inProcess(['init', '--as', 'cleo', '--relay', theirs.url, '--discovery', shared.url], { env: elsewhere })
+  expect((await inProcess(['catchup', '--as', 'cleo'], { env: elsewhere })).code).toBe(0)
+  const { pubkey } = readProfile(`${elsewhere.XDG_DATA_HOME}/posthorn/cleo`)
+  await inProcess(['init', '--as', 'ben', '--relay', own.url, '--discovery', shared.url], { env })
+  const sent = await inProcess(['send', '--as', 'ben', pubkey, 'hello', '--json'], { env })
+  expect([sent.code, json(sent)]).toMatchObject([0, { state: 'stored', relay: theirs.url }])
+}, 60_000)
