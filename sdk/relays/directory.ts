@@ -18,10 +18,9 @@ import {
   whereaboutsOf,
 } from './whereabouts.ts'
 
-/** What was found is asked for again after so long (and used meanwhile); so is what was not. */
+/** What was found is asked for again after so long, and used meanwhile. */
 const FRESH_MS = 3_600_000
-const ABSENT_FRESH_MS = 600_000
-/** What half an answer did not tell is asked for again sooner; so is a list of which no relay can be reached. */
+/** What was not found is asked for again sooner: it may have been published since. So is a list of which no relay can be reached. */
 const UNSURE_FRESH_MS = 60_000
 /** So often is asked before mail goes where it would go without an answer. */
 const TRIES = 3
@@ -70,6 +69,8 @@ export interface Directory {
   reconsider(pubkey: string): void
   /** Looks for those again, one after the other, of whom what is known is old, or leads nowhere. Never rejects. */
   review(pubkeys: readonly string[]): Promise<void>
+  /** That is under way. */
+  readonly isReviewing: boolean
 }
 
 export function createDirectory(options: DirectoryOptions): Directory {
@@ -97,12 +98,9 @@ export function createDirectory(options: DirectoryOptions): Directory {
   function look(pubkey: string): Promise<Destinations> {
     const running = asking.get(pubkey)
     if (running !== undefined) return running
-    const answer = search(pubkey).then(({ events, complete }) => {
+    const answer = search(pubkey).then(events => {
       asking.delete(pubkey)
-      const before = recall(pubkey)
-      const isTold = complete || events.length > 0 || before?.isAbsent === false
-      const age = isTold ? 0 : ABSENT_FRESH_MS - UNSURE_FRESH_MS
-      return learnOf(pubkey, events, clock.now() - age)
+      return learnOf(pubkey, events, clock.now())
     })
     asking.set(pubkey, answer)
     return answer
@@ -117,11 +115,11 @@ export function createDirectory(options: DirectoryOptions): Directory {
   }
 
   /** Without a list the first whole answer counts: a relay that was slow once may have had it. */
-  async function search(pubkey: string): Promise<Answer> {
+  async function search(pubkey: string): Promise<readonly NostrEvent[]> {
     for (let tries = 1; ; tries += 1) {
       const { events, complete } = await ask(pubkey)
       const theirs = events.filter(event => event.pubkey === pubkey)
-      if (complete || theirs.length > 0 || tries === TRIES) return { events: theirs, complete }
+      if (complete || theirs.length > 0 || tries === TRIES) return theirs
     }
   }
 
@@ -132,7 +130,7 @@ export function createDirectory(options: DirectoryOptions): Directory {
     const lists = listsIn(note.text)
     const isAbsent = LIST_KINDS.every(kind => lists[kind] === undefined)
     const relays = choose(pubkey)
-    const freshMs = isAbsent ? ABSENT_FRESH_MS : allOf(relays).some(options.isReachable) ? FRESH_MS : UNSURE_FRESH_MS
+    const freshMs = !isAbsent && allOf(relays).some(options.isReachable) ? FRESH_MS : UNSURE_FRESH_MS
     const age = clock.now() - note.askedMs
     return { relays, isAbsent, isOld: age < 0 || age > freshMs }
   }
@@ -175,6 +173,9 @@ export function createDirectory(options: DirectoryOptions): Directory {
       if (theirs.length > 0) learnOf(pubkey, theirs, store.relayNote(pubkey)?.askedMs ?? 0)
     },
     reconsider,
+    get isReviewing() {
+      return reviewing
+    },
     async review(pubkeys) {
       if (reviewing) return
       reviewing = true

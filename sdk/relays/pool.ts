@@ -149,7 +149,7 @@ export function createPool(options: PoolOptions): Pool {
     review(recipients) {
       for (const recipient of recipients)
         if (recipient !== pubkey) outbox.readdress(recipient, directory.known(recipient))
-      return directory.review(recipients)
+      return directory.review(recipients).then(options.onChange)
     },
     onAddressed(addressed) {
       for (const route of routes) if (addressed.has(route.url)) route.kick()
@@ -345,7 +345,8 @@ export function createPool(options: PoolOptions): Pool {
     get isFlushed() {
       if (!couriers.isFlushed) return false
       const mayDeliver = routes.some(route => route.mayDeliver)
-      return !mayDeliver || (store.unaddressed(0, 1).length === 0 && routes.every(route => route.isFlushed))
+      const isKnown = !directory.isReviewing && store.unaddressed(0, 1).length === 0
+      return !mayDeliver || (isKnown && routes.every(route => route.isFlushed))
     },
     async close(ms) {
       if (options.announce && routes.some(({ isOpen }) => isOpen))

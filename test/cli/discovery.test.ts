@@ -1,11 +1,13 @@
+import { join } from 'node:path'
 import { connect, readProfile } from 'posthorn'
 import { expect, test } from 'vitest'
+import { loadDriver } from '#dist/platform/sqlite-driver.js'
 import { nowSeconds } from '../helpers/events.ts'
 import { startRelay } from '../helpers/start-relay.ts'
 import { tempDir } from '../helpers/temp-dir.ts'
 import { mcpProcess } from '../mcp/stdio.ts'
 import { alice } from '../sdk/agents.ts'
-import { inProcess, json } from './posthorn.ts'
+import { inProcess, json, messagesOf } from './posthorn.ts'
 
 const places = (count: number) => Array.from({ length: count }, (_, n) => `ws://127.0.0.1:${n + 1}`)
 
@@ -67,16 +69,24 @@ test('send to an npub alone finds its relay there, in a command that ends at onc
   await client.close()
 }, 60_000)
 
-test('a profile that has only run short commands is found as well', async () => {
+test('a profile that has only run short commands is found as well; what was left elsewhere before follows it', async () => {
   await using own = await startRelay()
   await using theirs = await startRelay()
   await using shared = await startRelay()
-  const env = { XDG_DATA_HOME: tempDir() }
-  const elsewhere = { XDG_DATA_HOME: tempDir() }
-  await inProcess(['init', '--as', 'cleo', '--relay', theirs.url, '--discovery', shared.url], { env: elsewhere })
-  expect((await inProcess(['catchup', '--as', 'cleo'], { env: elsewhere })).code).toBe(0)
-  const { pubkey } = readProfile(`${elsewhere.XDG_DATA_HOME}/posthorn/cleo`)
-  await inProcess(['init', '--as', 'ben', '--relay', own.url, '--discovery', shared.url], { env })
-  const sent = await inProcess(['send', '--as', 'ben', pubkey, 'hello', '--json'], { env })
-  expect([sent.code, json(sent)]).toMatchObject([0, { state: 'stored', relay: theirs.url }])
+  const [env, elsewhere] = [{ XDG_DATA_HOME: tempDir() }, { XDG_DATA_HOME: tempDir() }]
+  const ben = (...words: string[]) => inProcess([...words, '--as', 'ben'], { env })
+  const cleo = (...words: string[]) => inProcess([...words, '--as', 'cleo'], { env: elsewhere })
+  await ben('init', '--relay', own.url, '--discovery', shared.url)
+  await cleo('init', '--relay', theirs.url, '--discovery', shared.url)
+  const { pubkey } = readProfile(join(elsewhere.XDG_DATA_HOME, 'posthorn/cleo'))
+  expect(json(await ben('send', pubkey, 'one', '--json'))).toMatchObject({ state: 'stored', route: 'own-relays' })
+  expect((await cleo('catchup')).code).toBe(0)
+  // That nothing was found is asked about again after a minute.
+  const db = new (loadDriver())(join(env.XDG_DATA_HOME, 'posthorn/ben/mail.db'))
+  db.prepare('UPDATE relay_notes SET asked_ms = asked_ms - 61000 WHERE pubkey = ?').run(pubkey)
+  db.close()
+  expect((await ben('catchup')).code).toBe(0)
+  expect(json(await ben('send', pubkey, 'two', '--json'))).toMatchObject({ state: 'stored', relay: theirs.url })
+  await cleo('catchup')
+  expect(messagesOf(await cleo('inbox', '--json', '--offline')).map(({ text }) => text)).toEqual(['one', 'two'])
 }, 60_000)
