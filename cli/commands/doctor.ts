@@ -5,7 +5,7 @@ import { allWell, npubOf, type Profile } from '../../sdk/index.ts'
 import type { Command } from '../context.ts'
 import type { Finding, Level } from '../doctor/finding.ts'
 import { lookAtCopies, lookAtFiles, lookAtKey, lookAtSpool, lookAtWaiting, openHome } from '../doctor/home.ts'
-import { visitRelay } from '../doctor/relay.ts'
+import { visitDiscovery, visitRelay } from '../doctor/relay.ts'
 import { lookAtWake } from '../doctor/wake.ts'
 import { explain, messageOf } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
@@ -42,23 +42,28 @@ async function examine(context: Parameters<typeof doctor>[0]): Promise<readonly 
   const { view } = onDisk
   try {
     const key = lookAtKey(profile.found)
-    const visits = await Promise.all(
-      (givenRelays(options.relay) ?? profile.found.relays).map(url =>
+    const visit = (url: string) => ({
+      url,
+      pubkey,
+      timers,
+      signal,
+      timeoutMs: options.timeout,
+      connect: (onDemand: () => void) =>
+        connectAs(url, options, env, { timeoutMs: options.timeout, onDemand, passphrase }),
+    })
+    const visits = await Promise.all([
+      ...(givenRelays(options.relay) ?? profile.found.relays).map(url =>
         visitRelay({
-          url,
-          pubkey,
+          ...visit(url),
           position: view?.position(url),
           has: id => view?.has(id) ?? false,
           suspect: view?.suspect(url) ?? false,
           partial: view?.partial(url) ?? false,
           clock,
-          timers,
-          signal,
-          timeoutMs: options.timeout,
-          connect: onDemand => connectAs(url, options, env, { timeoutMs: options.timeout, onDemand, passphrase }),
         }),
       ),
-    )
+      ...(profile.found.discovery ?? []).map(url => visitDiscovery(visit(url))),
+    ])
     return [
       { check: 'profile', level: 'ok', what: `${name}, ${npubOf(pubkey)}` },
       ...lookAtCopies(profile.found),

@@ -14,6 +14,7 @@ export interface Finding {
     | 'proxy'
     | 'relay'
     | 'clock'
+    | 'discovery'
     | 'outbox'
     | 'inbox'
     | 'strangers'

@@ -4,7 +4,7 @@ import type { Timers } from '../../platform/timers.ts'
 import { getNode } from '../../platform/web-get-node.ts'
 import type { Cursor } from '../../protocol/cursor.ts'
 import type { EoseHints } from '../../protocol/hints.ts'
-import { MESSAGE } from '../../protocol/kinds.ts'
+import { INBOX_RELAYS, MESSAGE, RELAY_LIST } from '../../protocol/kinds.ts'
 import { parseReason } from '../../protocol/reasons.ts'
 import type { RelayClient } from '../../sdk/index.ts'
 import { exitCodeOf, exitCodeOfReason, hintOf, hintOfReason, messageOf } from '../errors.ts'
@@ -113,14 +113,15 @@ async function askRelay(visit: RelayVisit): Promise<Finding> {
         what: 'mail may be missing: an event came damaged, and what this relay has was not compared yet',
         do: 'run posthorn catchup again; if it stays so, use another relay as well',
       }
-    const { seq, epoch } = answer.hints
-    const words = [
-      demanded ? 'reachable, knows this key' : 'reachable',
-      waitingText(answer),
-      ...cursorText(position, answer.hints, visit.clock.now()),
-    ]
+    const { seq } = answer.hints
+    const words = [demanded ? 'reachable, knows this key' : 'reachable', waitingText(answer)]
     if (seq !== undefined)
-      return { check, level: 'ok', about, what: [...words, `log at ${seq}, epoch ${epoch}`].join('; ') }
+      return {
+        check,
+        level: 'ok',
+        about,
+        what: [...words, ...cursorText(position, answer.hints, visit.clock.now()), `log at ${seq}`].join('; '),
+      }
     if (visit.partial)
       return {
         check,
@@ -195,15 +196,66 @@ function waitingText({ waiting, isCompared, hints }: Answer): string {
   return `${hints.complete === 'more' || waiting >= PAGE ? 'at least ' : ''}${plural(waiting, 'message')} to fetch (posthorn catchup)`
 }
 
-/** How old what was told last is: the relay's run that told it, and how far its log has moved since. */
-function cursorText(position: Cursor | undefined, { seq, epoch }: EoseHints, nowMs: number): readonly string[] {
-  if (position === undefined || seq === undefined) return []
-  if (position.epoch === epoch)
-    return [seq > position.seq ? `cursor ${seq - position.seq} behind its log` : 'cursor at its end']
+/** A position that another run of the relay gave: when that began. */
+function cursorText(position: Cursor | undefined, { epoch }: EoseHints, nowMs: number): readonly string[] {
+  if (position === undefined || position.epoch === epoch) return []
   // The first 48 bits of an epoch are when its run began, in ms.
   const began = Number.parseInt(position.epoch.slice(0, 12), 16) / 1_000
-  return [`cursor from an earlier run of it, begun ${ago(Math.floor(began), Math.floor(nowMs / 1_000))}`]
+  return [`last caught up with in an earlier run of it, begun ${ago(Math.floor(began), Math.floor(nowMs / 1_000))}`]
 }
+
+/** Where others are looked for: whether it answers, and can tell others where this key reads. Mail needs none, so nothing fails by it. */
+export async function visitDiscovery(
+  visit: Pick<RelayVisit, 'url' | 'pubkey' | 'timers' | 'signal' | 'timeoutMs' | 'connect'>,
+): Promise<readonly Finding[]> {
+  const { url: about, pubkey, timers, signal, timeoutMs: ms } = visit
+  const proxy = proxyOf(about)
+  const finding = { check: 'discovery', about } as const
+  const warning = (what: string, advice: string): Finding => ({
+    ...finding,
+    level: 'warn',
+    code: 'discovery-unreachable',
+    what: `relays of others are not found there, nor those of this key by others: ${what}`,
+    do: advice,
+  })
+  try {
+    const client = await visit.connect(() => {})
+    try {
+      const lists = await within(askForLists(client, pubkey), { timers, signal, ms })
+      if (lists === undefined) return [warning(`no answer in ${ms / 1_000} s`, 'try again, or with --timeout')]
+      if (typeof lists === 'string')
+        return [warning(escapeLine(lists, WIDTH), 'use another one (posthorn init --discovery)')]
+      const what =
+        lists > 0
+          ? 'has the relay lists of this key'
+          : 'has no relay list of this key yet (posthorn catchup publishes it)'
+      return [...(proxy === undefined ? [] : [proxy]), { ...finding, level: 'ok', what: `reachable; ${what}` }]
+    } finally {
+      await client.close()
+    }
+  } catch (error) {
+    return [
+      ...(proxy === undefined ? [] : [proxy]),
+      warning(said(error), hintOf(error) ?? 'is the address right? Another one: posthorn init --discovery'),
+    ]
+  }
+}
+
+/** How many relay lists of a key a relay has, or why it does not say. */
+const askForLists = (client: RelayClient, pubkey: string): Promise<number | string> =>
+  new Promise(resolve => {
+    let count = 0
+    const request = client.request([{ kinds: [INBOX_RELAYS, RELAY_LIST], authors: [pubkey] }], {
+      onEvent: () => {
+        count += 1
+      },
+      onEose: () => {
+        request.close()
+        resolve(count)
+      },
+      onClosed: resolve,
+    })
+  })
 
 function refusedBy(about: string, why: string): Finding {
   const what = escapeLine(why, WIDTH)

@@ -80,7 +80,13 @@ test('a profile that has only run short commands is found as well; what was left
   await cleo('init', '--relay', theirs.url, '--discovery', shared.url)
   const { pubkey } = readProfile(join(elsewhere.XDG_DATA_HOME, 'posthorn/cleo'))
   expect(json(await ben('send', pubkey, 'one', '--json'))).toMatchObject({ state: 'stored', route: 'own-relays' })
+  const found = async () =>
+    (json(await cleo('doctor', '--json')) as { findings: { check: string }[] }).findings.filter(
+      ({ check }) => check === 'discovery',
+    )
+  expect(await found()).toMatchObject([{ level: 'ok', what: expect.stringContaining('no relay list of this key yet') }])
   expect((await cleo('catchup')).code).toBe(0)
+  expect(await found()).toMatchObject([{ level: 'ok', what: expect.stringContaining('has the relay lists') }])
   // That nothing was found is asked about again after a minute.
   const db = new (loadDriver())(join(env.XDG_DATA_HOME, 'posthorn/ben/mail.db'))
   db.prepare('UPDATE relay_notes SET asked_ms = asked_ms - 61000 WHERE pubkey = ?').run(pubkey)
@@ -89,4 +95,7 @@ test('a profile that has only run short commands is found as well; what was left
   expect(json(await ben('send', pubkey, 'two', '--json'))).toMatchObject({ state: 'stored', relay: theirs.url })
   await cleo('catchup')
   expect(messagesOf(await cleo('inbox', '--json', '--offline')).map(({ text }) => text)).toEqual(['one', 'two'])
+  await cleo('init', '--discovery', 'ws://127.0.0.1:9')
+  expect(await found()).toMatchObject([{ level: 'warn', code: 'discovery-unreachable', about: 'ws://127.0.0.1:9' }])
+  expect((await cleo('doctor')).code).toBe(0)
 }, 60_000)
