@@ -33,7 +33,7 @@ export const MAIL_VERBS = {
     },
     exits: {
       empty: 'no contact has that name; or, with --ephemeral, no one was listening',
-      refused: 'the relay takes nothing from this key; the message stays queued',
+      refused: 'a relay refuses this key; stderr says whether the message stays queued or has to be sent again',
       unreachable:
         'the message is queued; or, with --wait, no reply came yet; or the domain of an internet name did not answer',
     },
@@ -100,7 +100,7 @@ export const MAIL_VERBS = {
     options: { ...PROFILE, ...PASSPHRASE, ...RELAYS, ...TIMEOUT },
     exits: {
       empty: 'there is no such message',
-      refused: 'the relay takes nothing from this key; the receipt stays queued',
+      refused: 'a relay refuses this key; stderr says whether the receipt stays queued or has to be marked again',
       unreachable: 'the receipt is queued: no relay was reached',
     },
     examples: [
