@@ -38,10 +38,12 @@ export async function withLookout(
   const { options, env, timers, signal, out } = context
   const profile = maybeProfile(options, env)
   const contacts = profile === undefined ? [] : homeContacts(profile.home)
+  const named = new Map<string, readonly string[]>()
   const lookout = openLookout({
     relays: givenRelays(options.relay) ?? profile?.relays ?? [DEFAULT_RELAY],
     discovery: profile?.discovery,
     contacts,
+    hints: pubkey => named.get(pubkey) ?? [],
     ...(profile === undefined ? {} : { authenticate: authenticateAs(options, env, passphraseOf(context)) }),
   })
   try {
@@ -56,7 +58,11 @@ export async function withLookout(
     if (!signal.aborted && !lookout.relays().some(({ isOpen }) => isOpen)) throw unreached(lookout)
     const code = await use({
       lookout,
-      find: async who => (await findBeside(profile?.home, who)).pubkey,
+      async find(who) {
+        const { pubkey, relays } = await findBeside(profile?.home, who)
+        named.set(pubkey, relays)
+        return pubkey
+      },
       contacts,
       self: profile?.pubkey,
     })

@@ -63,6 +63,8 @@ export interface LookoutOptions extends Pick<Host, 'clock' | 'timers' | 'random'
   readonly authenticate?: Authenticate | undefined
   /** By whom names are resolved. */
   readonly contacts: readonly Contact[]
+  /** Relays that a key was named with. */
+  readonly hints?: (pubkey: string) => readonly string[]
 }
 
 export function createLookout(options: LookoutOptions): Lookout {
@@ -131,7 +133,10 @@ export function createLookout(options: LookoutOptions): Lookout {
       elsewhere.ask(pubkey).then(({ events }) => events.filter(event => event.pubkey === pubkey)),
     ])
     const said = writeRelays(learn({}, found.flat()), allowPrivate)
-    const hints = options.contacts.find(each => each.pubkey === pubkey)?.relays ?? []
+    const hints = [
+      ...(options.hints?.(pubkey) ?? []),
+      ...(options.contacts.find(each => each.pubkey === pubkey)?.relays ?? []),
+    ]
     return said.length > 0 ? said : hints.flatMap(url => foreignRelay(url, allowPrivate) ?? [])
   }
 

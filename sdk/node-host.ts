@@ -49,5 +49,5 @@ export const remoteSigner = createRemoteSigner(nodeHost)
 
 /** Looks at agents over relays without being one. Never rejects: what cannot be reached is tried again. */
 export const openLookout = (
-  options: Pick<LookoutOptions, 'relays' | 'discovery' | 'authenticate' | 'contacts'>,
+  options: Pick<LookoutOptions, 'relays' | 'discovery' | 'authenticate' | 'contacts' | 'hints'>,
 ): Lookout => createLookout({ ...nodeHost, ...options })

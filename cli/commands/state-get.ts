@@ -10,20 +10,24 @@ export const stateGet: Command<'state get'> = async context => {
   const { options, operands, out, env } = context
   const [key] = operands
 
-  function show(content: StateContent) {
+  /** `behind`: not all of it could be read, so what is not there may be. */
+  function show(content: StateContent, behind = false) {
     if (key !== undefined) {
       const value = lookUp(content, key)
       if (value === undefined) {
-        out.say('there is no such key')
-        return EXIT.empty
+        out.say(behind ? 'it is not known whether there is such a key' : 'there is no such key')
+        return behind ? EXIT.unreachable : EXIT.empty
       }
       out.result(valueText(value), { key, value })
       return EXIT.ok
     }
     const lines = contentLines(content)
-    if (lines.length === 0) out.say('there is nothing in it')
-    else out.result(lines.join('\n'), { ...content })
-    return lines.length === 0 ? EXIT.empty : EXIT.ok
+    if (lines.length > 0) {
+      out.result(lines.join('\n'), { ...content })
+      return EXIT.ok
+    }
+    out.say(behind ? 'it is not known whether there is anything in it' : 'there is nothing in it')
+    return behind ? EXIT.unreachable : EXIT.empty
   }
 
   if (options.of === undefined) {
@@ -34,8 +38,8 @@ export const stateGet: Command<'state get'> = async context => {
   return withLookout(context, async ({ lookout, find }) => {
     const view = lookout.state(await find(options.of ?? ''))
     const isTold = await view.ready(options.timeout)
-    const exit = show(view.content())
     const { behind, error } = view.status
+    const exit = show(view.content(), behind)
     if (behind)
       out.say(
         `something of it is missing at these relays; this is what there is${error === undefined ? '' : `. ${error}`}`,

@@ -46,3 +46,23 @@ test('without a relay it is kept, and told so', async () => {
   expect(await run('state set mood gloomy --timeout 1')).toMatchObject({ code: 5 })
   expect((await run('state get mood')).stdout).toBe('gloomy\n')
 })
+
+test('the relays in an nprofile are asked; what cannot be read is not said not to be there', async () => {
+  const theirs = await startRelay()
+  await using ours = await startRelay()
+  const [env, elsewhere] = [{ XDG_DATA_HOME: tempDir() }, { XDG_DATA_HOME: tempDir() }]
+  const ann = (...words: string[]) => inProcess([...words, '--as', 'ann'], { env: elsewhere })
+  const bea = (...words: string[]) => inProcess([...words, '--as', 'bea'], { env })
+  await ann('init', '--relay', theirs.url)
+  await bea('init', '--relay', ours.url)
+  await ann('state', 'set', 'mood', 'curious')
+  const { npub, nprofile } = json(await ann('whoami', '--json')) as { npub: string; nprofile: string }
+  expect(await bea('state', 'get', 'mood', '--of', nprofile)).toMatchObject({ code: 0, stdout: 'curious\n' })
+  expect(await bea('state', 'get', 'plan', '--of', nprofile)).toMatchObject({ code: 3 })
+  expect(await bea('state', 'get', 'mood', '--of', npub)).toMatchObject({ code: 5 })
+  await theirs[Symbol.asyncDispose]()
+  for (const words of [['mood'], []]) {
+    const said = await bea('state', 'get', ...words, '--of', nprofile, '--timeout', '1')
+    expect([said.code, said.stderr]).toEqual([5, expect.stringContaining('it is not known whether there is')])
+  }
+})
