@@ -19,7 +19,7 @@ export interface AgentState {
   /** Adds to a set: wins over a removal that has not seen it. */
   add(set: string, element: Json): Promise<void>
   remove(set: string, element: Json): Promise<void>
-  /** Everything set so far is at enough relays; false after `ms` (default 5,000). */
+  /** Everything set so far is at enough relays, in `private` too where that was used; false after `ms` (default 5,000). */
   flush(ms?: number): Promise<boolean>
   /** All of it, readable without waiting: gauges, couplings, cover, status. */
   open(): Promise<OwnState>

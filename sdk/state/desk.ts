@@ -95,8 +95,18 @@ export function createStateDesk(around: StateSurroundings): AgentStates {
     })
   }
 
+  const state = stateOf(OWN_RECORD)
+  const sealed = stateOf(PRIVATE_RECORD)
+
   return {
-    state: { ...stateOf(OWN_RECORD), private: stateOf(PRIVATE_RECORD) },
+    state: {
+      ...state,
+      async flush(ms) {
+        const done = await Promise.all([state.flush(ms), !owned.has(PRIVATE_RECORD) || sealed.flush(ms)])
+        return done.every(Boolean)
+      },
+      private: sealed,
+    },
     async openState(who) {
       around.ensureOpen()
       const author = who === undefined ? around.pubkey : around.resolve(who)

@@ -225,3 +225,17 @@ test('flush keeps its time and says what is left, with no relay, one that refuse
   expect(closed.state).toEqual({ unwritten, unacknowledged })
   await on.close()
 })
+
+test('flush is about the private part as well, once that was used', async () => {
+  const on = await testMesh({ seed: 39, keys: 'stand-in' })
+  const ada = await on.agent('ada')
+  await ada.state.set('a', 1)
+  expect(await passing(on, ada.state.flush())).toBe(true)
+  await on.block('ada', on.url)
+  await ada.state.private.set('secret', 1)
+  expect(await passing(on, ada.state.flush(3_000))).toBe(false)
+  on.unblock('ada', on.url)
+  await on.advance(60_000)
+  expect(await passing(on, ada.state.flush())).toBe(true)
+  await on.close()
+})
