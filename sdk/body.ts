@@ -38,31 +38,37 @@ export class Body {
  * objects of which nothing would be left (a Map, a Set, an Error). Fields that are undefined are left out, as JSON.stringify does.
  */
 export function json(value: unknown): Body {
-  let text: string | undefined
   try {
-    text = JSON.stringify(value, unbent)
+    const text = JSON.stringify(value, unbent) as string | undefined
+    if (text === undefined) throw new TypeError(`it is ${typeof value}`)
+    return new Body(text, JSON_TYPE)
   } catch (error) {
     throw new MessageError('message-malformed', `JSON cannot carry that value: ${(error as Error)?.message ?? error}`)
   }
-  if (text === undefined) throw new MessageError('message-malformed', `JSON cannot carry a ${typeof value}.`)
-  return new Body(text, JSON_TYPE)
 }
 
-/** For JSON.stringify: throws on what it would turn into something else without a word. */
-function unbent(key: string, value: unknown): unknown {
-  const what = typeof value === 'number' && !Number.isFinite(value) ? `${value}` : emptied(value)
-  if (what) throw new TypeError(`${key ? `${key} is` : 'it is'} ${what}`)
+/** For JSON.stringify: throws on what it would turn into something else without a word, or leave out. */
+function unbent(this: Readonly<Record<string, unknown>>, key: string, value: unknown): unknown {
+  const given = this[key]
+  // NaN, an invalid date, a gap in a list.
+  const isBent =
+    value === null
+      ? given !== null
+      : typeof value === 'number'
+        ? !Number.isFinite(value)
+        : value === undefined && Array.isArray(this)
+  const what = isBent ? `${given}` : emptied(value)
+  if (what) throw new TypeError(`${key || 'it'} is ${what}`)
   return value
 }
 
 /** The kind of an object whose content JSON.stringify does not see. */
 function emptied(value: unknown): string | undefined {
+  if (typeof value === 'function' || typeof value === 'symbol') return `a ${typeof value}`
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined
   const kind = Object.prototype.toString.call(value).slice(8, -1)
-  const isBoxed = kind === 'Number' || kind === 'String' || kind === 'Boolean'
-  return ArrayBuffer.isView(value) || (kind !== 'Object' && !isBoxed && Object.keys(value).length === 0)
-    ? kind
-    : undefined
+  const isPlain = /^(Object|Number|String|Boolean)$/.test(kind)
+  return ArrayBuffer.isView(value) || (!isPlain && Object.keys(value).length === 0) ? kind : undefined
 }
 
 export const markdown = (text: string): Body => new Body(text, MARKDOWN_TYPE)
@@ -70,7 +76,7 @@ export const markdown = (text: string): Body => new Body(text, MARKDOWN_TYPE)
 /** Several parts in order, at most 100. Throws {@link MessageError}. */
 export function multipart(parts: readonly Part[]): Body {
   const read = readParts(parts)
-  if (read) return new Body(JSON.stringify({ parts: read }), PARTS_TYPE)
+  if (read) return new Body(json({ parts: read }).text, PARTS_TYPE)
   throw new MessageError(
     'message-malformed',
     `parts are 1 to ${MAX_PARTS} of text, markdown, json and file (with url and sha256 in 64 hex).`,

@@ -39,6 +39,9 @@ test('whatever a handler returns is an answer, or a failure that both sides hear
     error: { cause: new Error('why') },
     cyclic,
     function: () => 1,
+    'nested function': { now: () => 1 },
+    'invalid date': { due: new Date(Number.NaN) },
+    gap: ['a', undefined],
     symbol: Symbol('x'),
     huge: 'x'.repeat(40_000),
     toJSON: {
@@ -74,12 +77,15 @@ test('whatever a handler returns is an answer, or a failure that both sides hear
     error: 'failed',
     cyclic: 'failed',
     function: 'failed',
+    'nested function': 'failed',
+    'invalid date': 'failed',
+    gap: 'failed',
     symbol: 'failed',
     huge: 'failed',
     toJSON: 'failed',
   })
   const dead = worker.deadLetters.list().map(({ reason }) => reason)
-  expect(dead).toHaveLength(12)
+  expect(dead).toHaveLength(15)
   for (const reason of dead) expect(reason).toContain('the answer cannot be sent: ')
 })
 

@@ -1,5 +1,6 @@
 import { byteLength } from '../../../protocol/event.ts'
 import { MAX_DEPTH, plainJson } from '../../../protocol/json.ts'
+import { json } from '../../body.ts'
 import { StateError } from '../../errors.ts'
 import { MAX_KEY_BYTES, MAX_VALUE_BYTES } from './codec.ts'
 import { COUNTER, DOT, GAUGE, type Json } from './record.ts'
@@ -23,15 +24,19 @@ export function checkEntry(key: string, value: Json): void {
     throw new StateError('state-too-large', `a value has at most ${MAX_VALUE_BYTES / 1024} KiB as JSON.`)
 }
 
+/** By the same rules as the body of a message: nothing is bent, or left out, without a word. */
 function textOf(value: Json): string {
   try {
-    const text = JSON.stringify(value, (_key, each: unknown) => {
-      if (typeof each === 'number' && !Number.isFinite(each)) throw new TypeError('JSON would make it null')
-      return each
-    })
-    if (text?.isWellFormed()) return text
-  } catch {
-    // Circular, a bigint, NaN.
+    const { text } = json(value)
+    if (text.isWellFormed()) return text
+  } catch (error) {
+    throw new StateError(
+      'state-malformed',
+      `a value is what JSON can hold. ${error instanceof Error ? error.message : ''}`,
+      {
+        cause: error,
+      },
+    )
   }
-  throw new StateError('state-malformed', 'a value is what JSON can hold.')
+  throw new StateError('state-malformed', 'a value is what JSON can hold: its text is well-formed Unicode.')
 }
