@@ -2,7 +2,7 @@ import { isRecord, parseJson } from '../protocol/json.ts'
 import type { AgentCard, CardDraft, CardSkill } from '../sdk/index.ts'
 import type { Context } from './context.ts'
 import { errorCode, UsageError } from './errors.ts'
-import { readTextFile } from './text-bytes.ts'
+import { readTextFile, withoutMark } from './text-bytes.ts'
 
 /** What `card set` was asked to change. Throws UsageError if nothing. */
 export async function draftOf(
@@ -58,7 +58,7 @@ function assignment(flag: string, text: string): readonly [string, string] {
 async function readCard(file: string, readStdin: () => Promise<string>): Promise<CardDraft> {
   let text: string
   try {
-    text = file === '-' ? await readStdin() : readTextFile(file)
+    text = file === '-' ? withoutMark(await readStdin()) : readTextFile(file)
   } catch (cause) {
     if (cause instanceof UsageError) throw cause
     throw new UsageError(`the card ${file} cannot be read (${errorCode(cause)})`)

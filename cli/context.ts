@@ -16,7 +16,7 @@ export interface CliHost {
   readonly clock: Clock
   readonly timers: Timers
   readonly stdin: Readable
-  /** All of it, as UTF-8. Rejects with UsageError on bytes that are no text. */
+  /** All of it, as UTF-8, a byte order mark included: it may be part of a message. Rejects with UsageError on bytes that are no text. */
   readonly readStdin: () => Promise<string>
   readonly stdinIsTerminal: boolean
   /** From now on SIGHUP calls this; a hang-up of the terminal still ends the command. */

@@ -44,7 +44,7 @@ export async function runProcess(argv: readonly string[]): Promise<never> {
     clock: systemClock,
     timers: systemTimers,
     stdin,
-    readStdin: async () => decodeText(await buffer(stdin), 'what came on stdin'),
+    readStdin: async () => decodeText(await buffer(stdin), 'what came on stdin', { keepMark: true }),
     stdinIsTerminal: stdin.isTTY === true,
     onReload: run => {
       onReload = run

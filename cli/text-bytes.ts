@@ -16,6 +16,9 @@ export function decodeText(bytes: Uint8Array, what: string, { keepMark = false }
   }
 }
 
+/** For what is read as JSON or as one word: no byte order mark belongs to that. */
+export const withoutMark = (text: string): string => text.replace(/^\ufeff/, '')
+
 /** A whole file as text, see {@link decodeText}. */
 export const readTextFile = (path: string, options?: { readonly keepMark?: boolean }): string =>
   decodeText(readFileSync(path), path, options)

@@ -3,6 +3,7 @@ import { isRecord, own, parseJson } from '../protocol/json.ts'
 import type { Context } from './context.ts'
 import { type HostProcess, hostProcess } from './host-process.ts'
 import type { AgentHost } from './install/agent-hosts.ts'
+import { withoutMark } from './text-bytes.ts'
 
 /** The session of a coding agent that a hook speaks for. */
 export interface WakeSession {
@@ -56,7 +57,7 @@ export async function wakeSession(host: AgentHost, context: Context<'wake'>): Pr
 /** What Claude Code and Codex tell a hook. Others give it nothing. */
 async function hookInput({ stdinIsTerminal, readStdin, options }: Context<'wake'>): Promise<Record<string, unknown>> {
   if (stdinIsTerminal || options.parent !== undefined) return {}
-  const json = parseJson(await readStdin())
+  const json = parseJson(withoutMark(await readStdin()))
   return json.ok && isRecord(json.value) ? json.value : {}
 }
 

@@ -8,6 +8,18 @@ const KEY = /^[A-Za-z0-9+/]{22}==$/
 const TOKEN = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+"
 const TOKENS = new RegExp(`^[ \\t]*${TOKEN}(?:[ \\t]*,[ \\t]*${TOKEN})*[ \\t]*$`)
 
+/** Sent once at most: of two nothing says which one counts, and whoever stands between may have looked at the other. */
+const SINGLE = ['host', 'origin', 'authorization', 'sec-fetch-site', 'sec-websocket-key', 'sec-websocket-version']
+
+/** What is wrong with the headers of any request (RFC 9112 §3.2 for Host). Undefined: nothing. */
+export function refuseHeaders({ headersDistinct, httpVersion }: IncomingMessage): UpgradeRefusal | undefined {
+  const repeated = SINGLE.find(name => (headersDistinct[name]?.length ?? 0) > 1)
+  if (repeated !== undefined) return refuse(400, `the header ${repeated} came more than once`)
+  if (headersDistinct['host'] === undefined && httpVersion === '1.1')
+    return refuse(400, 'a request of HTTP/1.1 has the header Host')
+  return undefined
+}
+
 /** True for a request that speaks of a WebSocket, also if what makes it a handshake was lost on the way. */
 export const isHandshake = ({ headers }: IncomingMessage): boolean =>
   headers['sec-websocket-key'] !== undefined ||

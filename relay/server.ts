@@ -11,7 +11,7 @@ import type { Limits } from '../protocol/limits.ts'
 import { parseReason } from '../protocol/reasons.ts'
 import { DEFLATE } from './deflate.ts'
 import { chooseDeflate } from './extensions.ts'
-import { isHandshake, refuseHandshake, upgradeRequired, wantsWebSocket } from './handshake.ts'
+import { isHandshake, refuseHandshake, refuseHeaders, upgradeRequired, wantsWebSocket } from './handshake.ts'
 import type { AnswerHttp } from './http/router.ts'
 import { PeerSocket, type PeerSockets } from './peer-socket.ts'
 import { pingInTurns } from './pings.ts'
@@ -79,12 +79,15 @@ export async function listen(options: ServerOptions): Promise<RelayServer> {
   const serve = (request: IncomingMessage, response: ServerResponse) =>
     options.answer(request, response, { peer: peerOf(request, reach), local: reach.local })
   http.on('request', (request, response) => {
-    if (pathOf(request) !== '/' || !isHandshake(request)) return serve(request, response)
+    const unclear = refuseHeaders(request)
+    if (!unclear && (pathOf(request) !== '/' || !isHandshake(request))) return serve(request, response)
     // A proxy that passes on neither Upgrade nor Connection is the usual cause.
-    const { status, why, headers } = upgradeRequired(STRIPPED)
+    const { status, why, headers } = unclear ?? upgradeRequired(STRIPPED)
     response.writeHead(status, { ...headers, 'content-type': 'text/plain; charset=utf-8' }).end(`${why}\n`)
   })
   const refusalOf = (request: IncomingMessage, peer: Peer): UpgradeRefusal | undefined => {
+    const unclear = refuseHeaders(request)
+    if (unclear !== undefined) return unclear
     if (pathOf(request) !== '/') return refuse(404, 'not found; the relay is at /')
     const malformed = refuseHandshake(request)
     if (malformed !== undefined) return malformed

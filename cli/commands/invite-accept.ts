@@ -7,6 +7,7 @@ import { type Mailbox, openMailbox } from '../mailbox.ts'
 import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile } from '../profile.ts'
 import { escapeLine, escapeText } from '../text.ts'
+import { withoutMark } from '../text-bytes.ts'
 import { poll } from '../wait.ts'
 
 /** `posthorn invite accept <invite|->`: known at once; the inviter is told as any mail goes out. */
@@ -14,7 +15,7 @@ export const inviteAccept: Command<'invite accept'> = async context => {
   const { options, operands, env, timers, signal, readStdin } = context
   const [given = ''] = operands
   const { home } = chosenProfile(options, env)
-  const text = given === '-' ? await readStdin() : given
+  const text = given === '-' ? withoutMark(await readStdin()) : given
   const mailbox = await openMailbox({ home, relays: undefined, timers, passphrase: passphraseOf(context) })
   try {
     const accepted = await mailbox.invites.accept(text, options.name === undefined ? {} : { name: options.name })

@@ -9,6 +9,7 @@ import { passphraseOf } from '../passphrase.ts'
 import { chosenProfile, relayFor } from '../profile.ts'
 import { connectAs } from '../relay-client.ts'
 import { escapeText } from '../text.ts'
+import { withoutMark } from '../text-bytes.ts'
 import { timedOut } from '../timed-out.ts'
 import { within } from '../wait.ts'
 
@@ -100,7 +101,12 @@ async function readSigned({
     throw new UsageError('that is no signed event in JSON; to sign a new one give its --kind')
   if (given === '-' && operands.length === 0 && stdinIsTerminal)
     throw new UsageError('nothing to publish', 'posthorn help publish')
-  const lines = given === '-' ? (await readStdin()).split('\n').filter(line => line.trim() !== '') : [given]
+  const lines =
+    given === '-'
+      ? withoutMark(await readStdin())
+          .split('\n')
+          .filter(line => line.trim() !== '')
+      : [given]
   if (lines.length === 0) throw new CliError('empty', EXIT.empty, 'stdin held no events')
   return lines.map((line, index) => checked(line, lines.length > 1 ? `line ${index + 1}` : 'the event'))
 }

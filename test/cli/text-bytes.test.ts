@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { decodeText } from '#dist/cli/text-bytes.js'
 import { startRelay } from '../helpers/start-relay.ts'
 import { makeTempDir, removeDir } from '../helpers/temp-dir.ts'
-import { BIN, inProcess, json } from './posthorn.ts'
+import { BIN, inProcess, json, messagesOf } from './posthorn.ts'
 
 const NO_TEXT = [0x61, 0xc3, 0x28, 0x00, 0xff]
 const LATIN1 = Buffer.from('Grüße', 'latin1')
@@ -72,6 +72,20 @@ test('an argument that is no text is refused where the bytes can be seen', async
   expect(await new Promise(resolve => child.once('close', resolve))).toBe(2)
   expect(said).toContain('an argument is not text')
   expect(await queued()).toBe(0)
+})
+
+test('a byte order mark on stdin is part of a message, and of no JSON', async () => {
+  const relay = await startRelay()
+  onTestFinished(() => relay[Symbol.asyncDispose]())
+  const at = ['--as', 'ann', '--relay', relay.url]
+  expect((await withBytes(['send', 'ann', '-', ...at], Buffer.from('\ufeffhello\n'))).code).toBe(0)
+  const run = (...args: string[]) => inProcess([...args, ...at], { env: { XDG_DATA_HOME: data } })
+  await run('catchup')
+  expect(messagesOf(await run('inbox', '--json')).map(({ text }) => text)).toEqual(['\ufeffhello'])
+  const card = Buffer.from('\ufeff{"description":"of a file with a mark"}')
+  expect((await withBytes(['card', 'set', '--file', '-', '--as', 'ann', '--timeout', '1'], card)).said).toContain(
+    'of a file with a mark',
+  )
 })
 
 test.each([

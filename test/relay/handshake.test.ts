@@ -74,7 +74,11 @@ test.each<[string, number, Headers, string?]>([
   ['a foreign page', 403, { Origin: 'https://evil.example' }],
   ['a foreign Host', 403, { Host: 'evil.example' }],
   ['a Host with a user name', 403, { Host: 'x@localhost' }],
-  ['no Host', 403, { Host: undefined }],
+  ['no Host', 400, { Host: undefined }],
+  ['two Hosts', 400, { host: 'localhost' }],
+  ['two Origins', 400, { Origin: 'https://evil.example', origin: 'http://localhost' }],
+  ['two keys', 400, { 'sec-websocket-key': KEY }],
+  ['two Hosts in a request that is no handshake', 400, { host: 'localhost' }, 'GET /healthz HTTP/1.1'],
   ['headers beyond what is read', 431, { 'X-Long': 'x'.repeat(100_000) }],
 ])('%s is answered by %i and a word about it', async (_, status, change, line) => {
   const { url } = await startRelay()

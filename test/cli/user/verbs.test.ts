@@ -393,6 +393,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'relay backup 6': 'test/cli/relay-tools.test.ts',
   'doctor 6': 'a forging relay: test/cli/doctor.test.ts',
   'catchup 6': 'test/cli/mail.test.ts',
+  'status 1': 'a full disk: test/cli/unwritable.test.ts',
   'status 6': 'damaged files: test/cli/health.test.ts',
   'mark 4': 'test/cli/auth.test.ts',
   'invite accept 1': 'test/cli/invite.test.ts',
