@@ -355,11 +355,14 @@ async function statesAtRest(world: World, author: Home): Promise<readonly string
       found.push(
         `${author.name} has ${key} ${textOf(own.values[key])}, and wrote ${textOf(value)}${author.wasSkewed ? ', written by a wrong clock' : ''}`,
       )
+  // Where nothing was ever written (a key was removed that nobody had), a reader rightly does not know where to look: no lists are published.
+  const wasPublished = everWritten(world).some(({ pubkey }) => pubkey === author.pubkey)
   for (const reader of world.homes.values()) {
     const view = reader.views.get(author.name)
     if (!view || !isReachable(world, reader, author) || author.relays.some(({ hides }) => hides)) continue
     const { values } = view.content()
-    if (view.status.behind) found.push(`${reader.name} is behind with ${author.name}${apart(reader, author)}`)
+    if (view.status.behind && wasPublished)
+      found.push(`${reader.name} is behind with ${author.name}${apart(reader, author)}`)
     for (const key of new Set([...Object.keys(values), ...Object.keys(own.values)]))
       if (values[key] !== own.values[key])
         found.push(
