@@ -4,6 +4,9 @@ import type { Post } from './post.ts'
 /** Between looks at a home that another process may write, in ms. */
 const LOOK_MS = 250
 
+/** For relays that are just being asked, in ms. */
+const CATCH_UP_MS = 3_000
+
 /** Asks `look` until it answers, `ms` are over or the signal aborts; then undefined. Looks at once when the agent has news. */
 export async function waitFor<T>(
   { mailbox, timers }: Pick<Post, 'mailbox' | 'timers'>,
@@ -26,4 +29,13 @@ export async function waitFor<T>(
   } finally {
     cancel()
   }
+}
+
+/** Relays that are being asked just now are given a moment; one that is away is not waited for. */
+export async function catchUp({ mailbox }: Pick<Post, 'mailbox'>): Promise<void> {
+  const { agent } = mailbox
+  const isAsking = agent
+    ?.status()
+    .relays.some(({ state, error }) => state === 'catching-up' || (state === 'offline' && error === undefined))
+  if (isAsking) await agent?.sync({ maxMs: CATCH_UP_MS })
 }

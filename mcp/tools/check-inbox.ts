@@ -6,13 +6,11 @@ import { messageShape, showMessage } from '../message-view.ts'
 import { knownRecipient, MAX_WHO } from '../people.ts'
 import type { Post } from '../post.ts'
 import { defineTool, LOOKS } from '../tool.ts'
-import { waitFor } from '../wait.ts'
+import { catchUp, waitFor } from '../wait.ts'
 
 export const MAX_WAIT_S = 50
 const MAX_LIMIT = 50
 const DEFAULT_LIMIT = 20
-/** For relays that are just being asked, in ms. */
-const CATCH_UP_MS = 3_000
 
 export const inboxShape = z.object({
   messages: z.array(messageShape).describe('oldest first'),
@@ -62,15 +60,6 @@ function fetchAfter({ mailbox }: Post, query: Query, after: number, limit: numbe
 /** Counted up to a hundred: it only matters that there are some. */
 const olderUnread = ({ mailbox }: Post, after: number): number =>
   mailbox.inbox({ unread: true, after: 0, limit: 100 }).filter(({ arrival }) => arrival <= after).length
-
-/** Relays that are being asked just now are given a moment; one that is away is not waited for. */
-async function catchUp({ mailbox }: Post): Promise<void> {
-  const { agent } = mailbox
-  const isAsking = agent
-    ?.status()
-    .relays.some(({ state, error }) => state === 'catching-up' || (state === 'offline' && error === undefined))
-  if (isAsking) await agent?.sync({ maxMs: CATCH_UP_MS })
-}
 
 export const checkInbox = defineTool({
   name: 'check_inbox',

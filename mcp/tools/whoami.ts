@@ -3,6 +3,7 @@ import { allWell, type DiscoveryStatus, ownNprofile, problemsOf } from '../../sd
 import { isoTime } from '../message-view.ts'
 import type { Post } from '../post.ts'
 import { defineTool, LOOKS } from '../tool.ts'
+import { catchUp } from '../wait.ts'
 
 const relayShape = z.object({
   url: z.string(),
@@ -94,5 +95,8 @@ export const whoami = defineTool({
   input: z.object({}),
   output: statusShape,
   annotations: LOOKS,
-  run: (_args, { post }) => statusOf(post),
+  async run(_args, { post }) {
+    await catchUp(post)
+    return statusOf(post)
+  },
 })
