@@ -4,7 +4,7 @@ import { refuseEphemeral } from '../ephemeral-storage.ts'
 import { CliError, errorCode } from '../errors.ts'
 import { EXIT } from '../exit-codes.ts'
 import { ownCommand } from '../own-command.ts'
-import { relayFolder } from '../relay-folder.ts'
+import { openMode, relayFolder } from '../relay-folder.ts'
 import { createRelayLog, errorFields, type RelayLog } from '../relay-log.ts'
 import { type Address, backupSettings, relaySettings, requireAddress } from '../relay-settings.ts'
 import { columns, escapeText } from '../text.ts'
@@ -44,6 +44,12 @@ export const relay: Command<'relay'> = async context => {
       data,
       verifier: describeVerifier(server.verifier),
     })
+    const mode = openMode(data)
+    if (mode !== undefined) {
+      const advice = `chmod go-w ${data}`
+      if (talk) out.say(`warning: every user of this machine may change ${escapeText(data)} (mode ${mode}): ${advice}`)
+      else log('warn', 'data-open', { data, mode, do: advice })
+    }
     if (metrics !== undefined) say(`metrics: ${metrics}`, 'metrics', { url: metrics })
     context.onReload?.(
       relayReload(context, server, log, next => {

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { chmodSync, existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { connect } from 'posthorn'
 import { expect, test } from 'vitest'
@@ -50,6 +50,15 @@ test('says what checks signatures; a tier can be named, by flag or variable, and
   const wrong = await posthorn(['relay', '--port', '0', '--data', tempDir()], { env: { POSTHORN_VERIFIER: 'quantum' } })
   expect(wrong.code).toBe(2)
   expect(wrong.stderr).toContain('auto, native, wasm, noble')
+})
+
+test.skipIf(process.platform === 'win32')('a data folder that everybody may write is warned about', async () => {
+  const open = tempDir()
+  chmodSync(open, 0o777)
+  const relay = start(['relay', '--port', '0', '--data', open, '--log-format', 'json'])
+  await relay.says('posthorn inbox')
+  relay.child.kill('SIGTERM')
+  expect((await relay.ended).stderr).toMatch(/"level":"warn".*"data-open".*"0777"/)
 })
 
 test('two signals at once are one press, as npm and timeout send them', async () => {
