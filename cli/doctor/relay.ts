@@ -201,7 +201,7 @@ function cursorText(position: Cursor | undefined, { epoch }: EoseHints, nowMs: n
   if (position === undefined || position.epoch === epoch) return []
   // The first 48 bits of an epoch are when its run began, in ms.
   const began = Number.parseInt(position.epoch.slice(0, 12), 16) / 1_000
-  return [`last caught up with in an earlier run of it, begun ${ago(Math.floor(began), Math.floor(nowMs / 1_000))}`]
+  return [`last read in an earlier run of it, begun ${ago(Math.floor(began), Math.floor(nowMs / 1_000))}`]
 }
 
 /** Where others are looked for: whether it answers, and can tell others where this key reads. Mail needs none, so nothing fails by it. */
