@@ -2,10 +2,8 @@ import { seconds } from '../../platform/clock.ts'
 import type { Contact, Host } from '../api.ts'
 import type { Signer } from '../identity/signer.ts'
 import { loadSeldom } from '../load-seldom.ts'
-import { announceable } from '../relays/lists.ts'
 import type { Invite, InviteLedger } from './ledger.ts'
 import type { CreatedInvite, InviteTerms } from './make.ts'
-import type { RelayDoor } from './relay-code.ts'
 import type { TakeUp } from './take-up.ts'
 
 export type { CreatedInvite, Invite, InviteTerms }
@@ -53,44 +51,17 @@ export interface InvitesOptions extends Host {
 
 /** What making and accepting needs is loaded when it is first used: most agents meet nobody new. */
 export function createInvites(options: InvitesOptions): AgentInvites {
-  const { name, signer, ledger, clock, random } = options
-  const self = () => ({ pubkey: signer.pubkey, name, relays: options.relays(), clock, random })
-
+  const { ledger, clock } = options
   return {
-    async create({ relayCode = false, ...terms } = {}) {
+    async create(terms = {}) {
       options.ensureOpen()
-      const { makeInvite } = await loadSeldom()
-      const code = relayCode ? await codeOf(options) : undefined
-      options.ensureOpen()
-      const { created, record } = makeInvite(self(), terms, code)
-      ledger.add(record, seconds(clock))
-      return created
+      return (await loadSeldom()).createInvite(options, terms)
     },
-    async accept(text, { name: called } = {}) {
+    async accept(text, how = {}) {
       options.ensureOpen()
-      const { takeUp } = await loadSeldom()
-      const accepter = { ...self(), allowPrivate: options.allowPrivate, contacts: options.contacts() }
-      const taken = takeUp(text, accepter, called)
-      if (taken.join) {
-        const { joinRelay } = await loadSeldom()
-        await joinRelay(taken.join.relay, taken.join.claim, await doorOf(options))
-        options.ensureOpen()
-      }
-      const id = await options.enter(taken)
-      return Object.freeze({ id, contact: taken.contact, relays: Object.freeze(taken.relays) })
+      return (await loadSeldom()).acceptInvite(options, text, how.name)
     },
     list: () => ledger.list(seconds(clock)),
     revoke: id => ledger.revoke(id, seconds(clock)),
   }
-}
-
-async function codeOf(options: InvitesOptions): Promise<string> {
-  const { requestRelayCode } = await loadSeldom()
-  const [first = ''] = announceable(options.relays())
-  return requestRelayCode(first, await doorOf(options))
-}
-
-async function doorOf(options: InvitesOptions): Promise<RelayDoor> {
-  const { createConnect } = await loadSeldom()
-  return { signer: options.signer, clock: options.clock, timers: options.timers, connect: createConnect(options) }
 }

@@ -2,7 +2,9 @@ import { type Clock, seconds } from '../../platform/clock.ts'
 import { type Random, randomHex } from '../../platform/random.ts'
 import { DEFAULT_PROFILE } from '../profile-name.ts'
 import { announceable } from '../relays/lists.ts'
+import type { InvitesOptions } from './index.ts'
 import { hashOf, ID_CHARS, type InviteRecord, MAX_USES } from './ledger.ts'
+import { doorOf, inviterOf, requestRelayCode } from './relay-code.ts'
 import { encodeInvite, MAX_INVITE_RELAYS } from './text.ts'
 
 export interface InviteTerms {
@@ -72,4 +74,17 @@ export function makeInvite(
       ...(note === undefined ? {} : { note: note.slice(0, MAX_NOTE_CHARS) }),
     },
   }
+}
+
+/** A fresh invite, kept in the ledger. Throws what `AgentInvites.create` says. */
+export async function createInvite(
+  options: InvitesOptions,
+  { relayCode = false, ...terms }: InviteTerms & { readonly relayCode?: boolean },
+): Promise<CreatedInvite> {
+  const [first = ''] = announceable(options.relays())
+  const code = relayCode ? await requestRelayCode(first, doorOf(options)) : undefined
+  options.ensureOpen()
+  const { created, record } = makeInvite(inviterOf(options), terms, code)
+  options.ledger.add(record, seconds(options.clock))
+  return created
 }

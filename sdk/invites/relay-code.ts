@@ -5,7 +5,8 @@ import { INVITE, JOIN_REQUEST } from '../../protocol/kinds.ts'
 import { RelayRefusedError, RelayUnreachableError } from '../errors.ts'
 import type { Signer } from '../identity/signer.ts'
 import type { RelayClient } from '../link/client.ts'
-import type { Connect, ConnectOptions } from '../link/connect.ts'
+import { type Connect, type ConnectOptions, createConnect } from '../link/connect.ts'
+import type { InvitesOptions } from './index.ts'
 
 export interface RelayDoor {
   readonly signer: Pick<Signer, 'sign'>
@@ -17,6 +18,23 @@ export interface RelayDoor {
 }
 
 const TIMEOUT_MS = 10_000
+
+/** This agent, as an invite and its acceptance name it. */
+export const inviterOf = ({ name, signer, clock, random, relays }: InvitesOptions) => ({
+  pubkey: signer.pubkey,
+  name,
+  relays: relays(),
+  clock,
+  random,
+})
+
+/** How this agent speaks to a relay for members. */
+export const doorOf = (options: InvitesOptions): RelayDoor => ({
+  signer: options.signer,
+  clock: options.clock,
+  timers: options.timers,
+  connect: createConnect(options),
+})
 
 /** A code with which one key may join a relay for members (NIP-43), asked for as one of its owners. Throws RelayUnreachableError, RelayRefusedError. */
 export const requestRelayCode = (url: string, door: RelayDoor): Promise<string> =>

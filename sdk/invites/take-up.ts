@@ -7,7 +7,9 @@ import { checkName, DEFAULT_PROFILE } from '../profile-name.ts'
 import { MAX_RELAYS } from '../relay-url.ts'
 import { allowsPrivate, foreignRelay } from '../relays/addresses.ts'
 import { ACCEPT_INVITE } from './act.ts'
+import type { AcceptedInvite, InvitesOptions } from './index.ts'
 import { hashOf } from './ledger.ts'
+import { doorOf, inviterOf, joinRelay } from './relay-code.ts'
 import { parseInvite } from './text.ts'
 
 export interface Accepter {
@@ -67,4 +69,20 @@ export function takeUp(text: string, accepter: Accepter, name?: string): TakeUp 
     act: ACCEPT_INVITE,
     idem: `invite-${hashOf(invite.token)}`,
   }
+}
+
+/** Joins the relay that the invite has a code for, then makes the inviter a contact and tells it. Throws what `AgentInvites.accept` says. */
+export async function acceptInvite(
+  options: InvitesOptions,
+  text: string,
+  called: string | undefined,
+): Promise<AcceptedInvite> {
+  const accepter = { ...inviterOf(options), allowPrivate: options.allowPrivate, contacts: options.contacts() }
+  const taken = takeUp(text, accepter, called)
+  if (taken.join) {
+    await joinRelay(taken.join.relay, taken.join.claim, doorOf(options))
+    options.ensureOpen()
+  }
+  const id = await options.enter(taken)
+  return Object.freeze({ id, contact: taken.contact, relays: Object.freeze(taken.relays) })
 }
