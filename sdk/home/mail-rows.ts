@@ -45,6 +45,7 @@ export interface SentRow {
   event: string
   expires: number | null
   idem: string | null
+  seal: string | null
 }
 
 const PRIORITIES: Readonly<Record<Priority, number>> = { high: 1, normal: 0, low: -1 }
@@ -119,12 +120,13 @@ export function toReceiptDue(row: Pick<InboxRow, 'id' | 'sender' | 'private' | '
   return { id: row.id, from: row.sender, private: row.private === 1, ...(wrap === undefined ? {} : { wrap }) }
 }
 
-export const toSent = ({ id, recipient, event, expires, idem }: SentRow): OutgoingMail => ({
+export const toSent = ({ id, recipient, event, expires, idem, seal }: SentRow): OutgoingMail => ({
   id,
   to: recipient,
   event,
   ...(expires === null ? {} : { expires }),
   ...(idem === null ? {} : { idem }),
+  ...(seal === null ? {} : { seal }),
 })
 
 export interface ReceiptRow {

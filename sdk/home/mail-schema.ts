@@ -314,4 +314,10 @@ export const MAIL_MIGRATIONS: readonly string[] = [
   CREATE INDEX outbox_unheard_since ON outbox (recipient, settled_ms) WHERE state IN ('stored', 'refused') AND heard = 0;
   CREATE INDEX positions_told ON positions (told);
   `,
+  `
+  ALTER TABLE outbox ADD COLUMN seal TEXT;     -- of a wrap: what is inside, to wrap it again; null once a relay has it
+  CREATE TRIGGER outbox_seal AFTER UPDATE OF state ON outbox WHEN new.state = 'stored' AND new.seal IS NOT NULL BEGIN
+    UPDATE outbox SET seal = NULL WHERE ordinal = new.ordinal;
+  END;
+  `,
 ]

@@ -101,10 +101,10 @@ function mailStoreOn(db: Database, later: SyncLater): MailStore {
   }
 
   const enqueue = sql(`
-    INSERT INTO outbox (id, recipient, event, expires, idem) VALUES (@id, @to, @event, @expires, @idem)
+    INSERT INTO outbox (id, recipient, event, expires, idem, seal) VALUES (@id, @to, @event, @expires, @idem, @seal)
     ON CONFLICT (id) DO NOTHING`)
   const queueAll = (mails: readonly OutgoingMail[]) => {
-    for (const mail of mails) enqueue.run({ expires: null, idem: null, ...mail })
+    for (const mail of mails) enqueue.run({ expires: null, idem: null, seal: null, ...mail })
   }
   const mailOf = (row: unknown) => (row === undefined ? undefined : toMail(row as InboxRow))
   const mailsOf = (rows: unknown[]) => rows.map(row => toMail(row as InboxRow))

@@ -1,5 +1,5 @@
 import { type Clock, seconds } from '../../platform/clock.ts'
-import type { EventTemplate, NostrEvent, Tag } from '../../protocol/event.ts'
+import { type EventTemplate, encodeEvent, type NostrEvent, type Tag } from '../../protocol/event.ts'
 import { CHAT_MESSAGE } from '../../protocol/kinds.ts'
 import { MessageError } from '../errors.ts'
 import { andThen, type MaybePromise } from '../identity/signer.ts'
@@ -74,7 +74,10 @@ export function createComposeReceipt(wrapping: Wrapping): ComposeReceipt {
     const draft = draftReceipt({ ...composition, private: composition.private && !wrapped }, seconds(clock), sealer)
     return andThen(draft, template =>
       wrapped
-        ? wrapRumor(rumorOf(signer.pubkey, template), to, wrapping).then(event => mailOf(to, event))
+        ? wrapRumor(rumorOf(signer.pubkey, template), to, wrapping).then(({ event, seal }) => ({
+            ...mailOf(to, event),
+            seal: encodeEvent(seal),
+          }))
         : andThen(signer.sign(template), event => mailOf(to, event)),
     )
   }
@@ -102,11 +105,13 @@ export function createCompose(wrapping: Wrapping & Answering): Compose {
       form === 'chat' ? chat(composition, now) : await draftMessage({ ...composition, public: true }, now, sealer)
     const rumor = rumorOf(signer.pubkey, template)
     const deadline = keptOf(composition)
-    const event = await wrapRumor(rumor, to, wrapping, { expires, ephemeral: composition.ephemeral })
-    const mail = { id: rumor.id, to, event: encodeMessage(event), ...deadline }
+    const wrapFor = async (key: string) => {
+      const { event, seal } = await wrapRumor(rumor, key, wrapping, { expires, ephemeral: composition.ephemeral })
+      return { id: event.id, to: key, event: encodeMessage(event), seal: encodeEvent(seal) }
+    }
+    const mail = { ...(await wrapFor(to)), id: rumor.id, ...deadline }
     if (!composition.copy || to === signer.pubkey) return [mail]
-    const own = await wrapRumor(rumor, signer.pubkey, wrapping, { expires })
-    const mine = { id: own.id, to: signer.pubkey, event: encodeMessage(own) }
+    const mine = await wrapFor(signer.pubkey)
     return [mail, { ...mine, ...(expires === undefined ? {} : { expires }) }]
   }
 

@@ -93,6 +93,8 @@ export interface OutgoingMail {
   readonly expires?: number
   /** Sent before with this key to the same recipient: see {@link MailStore.sentAs}. */
   readonly idem?: string
+  /** Of a wrap (NIP-59): the sealed event inside, as JSON, to wrap it again by the right date. */
+  readonly seal?: string
 }
 
 /** `epoch` is the relay's when it acknowledged; both absent on a relay without SEQ. */

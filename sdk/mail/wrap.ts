@@ -26,7 +26,7 @@ export interface Rumor extends EventTemplate {
 /** A rumor that still fits the content limit once padded, sealed, padded and wrapped, as JSON in bytes. */
 export const MAX_RUMOR = 20_480
 /** NIP-59: seal and wrap are dated back by up to so much, so that times tell nobody who talks to whom. Seconds. */
-const DATED_BACK = 2 * 24 * 3600
+export const DATED_BACK = 2 * 24 * 3600
 const NO_SIGNATURE = '0'.repeat(128)
 
 export interface Wrapping {
@@ -51,14 +51,20 @@ export interface WrapOptions {
   readonly ephemeral?: boolean | undefined
 }
 
+export interface Wrapped {
+  readonly event: NostrEvent
+  /** What is inside. With it the rumor can be wrapped once more: the key of a wrap is used once, and forgotten. */
+  readonly seal: NostrEvent
+}
+
 /** Seals a rumor for one key and wraps it by a key that is used once. Rejects with {@link MessageError}. */
 export async function wrapRumor(
   rumor: Rumor,
   to: string,
   wrapping: Wrapping,
-  { expires, ephemeral }: WrapOptions = {},
-): Promise<NostrEvent> {
-  const { signer, random } = wrapping
+  options: WrapOptions = {},
+): Promise<Wrapped> {
+  const { signer } = wrapping
   const text = JSON.stringify(rumor)
   const bytes = byteLength(text)
   if (bytes > MAX_RUMOR)
@@ -72,16 +78,28 @@ export async function wrapRumor(
     tags: [],
     content: await signer.encrypt(text, to),
   })
+  return { event: wrapSeal(seal, to, wrapping, options), seal }
+}
+
+/** By a key of its own, dated by the clock as it is. */
+export function wrapSeal(
+  seal: NostrEvent,
+  to: string,
+  wrapping: Pick<Wrapping, 'clock' | 'random'>,
+  { expires, ephemeral }: WrapOptions,
+): NostrEvent {
+  const { clock, random } = wrapping
   const once = localSigner(makeSecretKey(random), random)
   return once.sign({
     kind: ephemeral ? EPHEMERAL_WRAP : GIFT_WRAP,
-    created_at: ephemeral ? seconds(wrapping.clock) : datedBack(wrapping),
+    created_at: ephemeral ? seconds(clock) : datedBack(wrapping),
     tags: [['p', to], ...(expires === undefined ? [] : [['expiration', String(expires)]])],
     content: once.encrypt(encodeEvent(seal), to),
   })
 }
 
-const datedBack = ({ clock, random }: Wrapping): number => seconds(clock) - Math.floor(randomFloat(random) * DATED_BACK)
+const datedBack = ({ clock, random }: Pick<Wrapping, 'clock' | 'random'>): number =>
+  seconds(clock) - Math.floor(randomFloat(random) * DATED_BACK)
 
 /** The seal in an opened wrap, by its shape alone: its signature is still to be verified. */
 export function sealIn(text: string | undefined): NostrEvent | undefined {

@@ -211,7 +211,7 @@ async function checkRuntime(runtime, tarball) {
   const step = (name, action) => check(`${runtime.label}: ${name}`, action)
 
   const installed = await step('npm install <tarball>', async () => {
-    await start(runtime.npm, ['install', '--no-audit', '--no-fund', tarball], { env: runtime.env, seconds: 480 })
+    await start(runtime.npm, ['install', '--no-audit', '--no-fund', tarball], { env: runtime.env, seconds: 900 })
     must(existsSync(join(cwd, 'node_modules', manifest.name)), 'npm said nothing and installed nothing')
     return true
   })

@@ -23,6 +23,10 @@ test.each(Object.entries(SKEWS))(
     await on.advance(5_000)
     on.skew('ada', ahead)
     const id = await ada.send('bob', 'early')
+    const wraps = [
+      await ada.send('bob', 'in a wrap', { wrap: true }),
+      await ada.send('bob', 'as chat', { wrap: 'chat' }),
+    ]
     const asking = ada.ask('bob', 'how?', { timeout: 600_000 })
     await on.advance(60_000)
     expect(ada.delivery(id)?.state).toBe('queued')
@@ -35,8 +39,9 @@ test.each(Object.entries(SKEWS))(
         .inbox()
         .map(({ text }) => text)
         .sort(),
-    ).toEqual(['early', 'how?'])
+    ).toEqual(['as chat', 'early', 'how?', 'in a wrap'])
     expect(ada.delivery(id)?.state).toBe('received')
+    for (const wrap of wraps) expect(ada.delivery(wrap)?.state).toMatch(/stored|received/)
     expect(ada.receipts(id).length).toBeGreaterThan(0)
     expect((await passing(on, asking)).text).toBe('answer to how?')
     expect(ada.deadLetters.list()).toEqual([])
@@ -44,12 +49,13 @@ test.each(Object.entries(SKEWS))(
     // Across a restart, too.
     on.skew('ada', ahead)
     const later = await ada.send('bob', 'later')
+    await ada.send('bob', 'later', { wrap: true })
     await on.advance(1_000)
     await on.kill('ada')
     on.skew('ada', 0)
     ada = await on.wake('ada')
     await on.advance(60_000)
-    expect(bob.inbox().filter(({ text }) => text === 'later')).toHaveLength(1)
+    expect(bob.inbox().filter(({ text }) => text === 'later')).toHaveLength(2)
     expect(ada.delivery(later)?.state).toBe('received')
     await on.close()
   },

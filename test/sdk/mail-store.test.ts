@@ -693,7 +693,7 @@ describe.each(subjects)('mail store: %s', (_, make) => {
     const { store, reopen } = await make()
     const to = 'c'.repeat(64)
     for (const n of [1, 2]) {
-      store.enqueue({ id: id(n), to, event: '{"old":1}' })
+      store.enqueue({ id: id(n), to, event: '{"old":1}', seal: '{"inside":1}' })
       store.address(id(n), ['ws://a', 'ws://b'])
     }
     store.settle([{ id: id(2), state: 'stored', relay: 'ws://a' }], 1_000)
@@ -702,6 +702,7 @@ describe.each(subjects)('mail store: %s', (_, make) => {
     for (const url of ['ws://a', 'ws://b'])
       expect(again.waiting(url, 0, 9)[0]).toMatchObject({ id: id(1), event: '{"new":1}' })
     expect(again.sent(id(2))?.event).toBe('{"old":1}')
+    expect(again.sent(id(1))?.seal).toBe('{"inside":1}')
   })
 })
 

@@ -72,8 +72,8 @@ test('ask and answer in wraps: the relay sees one-time keys, no sender, no act a
 
 test('what leaves is a wrap by a fresh key, dated back by at most two days, around a seal by the sender', async () => {
   const rumor = message(alice, 'hidden')
-  const one = await wrapRumor(rumor, bob.pubkey, wrappingBy(alice), { expires: 99 })
-  const other = await wrapRumor(rumor, bob.pubkey, wrappingBy(alice))
+  const one = (await wrapRumor(rumor, bob.pubkey, wrappingBy(alice), { expires: 99 })).event
+  const other = (await wrapRumor(rumor, bob.pubkey, wrappingBy(alice))).event
   expect(one.pubkey).not.toBe(other.pubkey)
   expect([alice.pubkey, bob.pubkey]).not.toContain(one.pubkey)
   expect(one.tags).toEqual([
@@ -100,7 +100,7 @@ test('the same message in two wraps is one message; a copy for oneself is not ma
   expect(await a.stored(id)).toMatchObject({ relay: relay.url })
   await eventually('it came', () => b.inbox().length === 1)
   const rumor = JSON.parse(store.get(id)?.event ?? '')
-  const again = await wrapRumor(rumor, bob.pubkey, wrappingBy(alice))
+  const again = (await wrapRumor(rumor, bob.pubkey, wrappingBy(alice))).event
   const outbox = createMemoryMailStore()
   outbox.enqueue({ id: again.id, to: bob.pubkey, event: encodeEvent(again) })
   const c = await memoryAgent(alice, relay.url, { store: outbox })
@@ -202,14 +202,14 @@ test.each<[string, () => string]>([
   ['a wrap in a wrap', () => encodeEvent(wrapOf('{}'))],
   ['nothing', () => ''],
 ])('harmless, and counted: %s', async (_, content) => {
-  const genuine = await wrapRumor(message(alice, 'genuine'), bob.pubkey, wrappingBy(alice))
+  const genuine = (await wrapRumor(message(alice, 'genuine'), bob.pubkey, wrappingBy(alice))).event
   const { mail, unreadable } = await openAs(bob, wrapOf(content() || ' '), genuine)
   expect(mail.map(({ text }) => text)).toEqual(['genuine'])
   expect(unreadable).toBe(1)
 })
 
 test('a wrap that is not for this key, and one whose content is no NIP-44, are counted alike', async () => {
-  const foreign = await wrapRumor(message(alice, 'x'), carol.pubkey, wrappingBy(alice))
+  const foreign = (await wrapRumor(message(alice, 'x'), carol.pubkey, wrappingBy(alice))).event
   const noise = carol.sign({ kind: 1059, created_at: nowSeconds(), content: 'A'.repeat(40_000) })
   const empty = carol.sign({ kind: 1059 })
   expect(await openAs(bob, foreign, noise, empty)).toEqual({
@@ -224,7 +224,7 @@ test('a wrapped message holds so much and no more', async () => {
   const around = message(alice, '')
   const room = MAX_RUMOR - JSON.stringify(around).length
   const largest = message(alice, 'x'.repeat(room))
-  const wrap = await wrapRumor(largest, bob.pubkey, wrappingBy(alice))
+  const wrap = (await wrapRumor(largest, bob.pubkey, wrappingBy(alice))).event
   expect(wrap.content.length).toBeLessThanOrEqual(49_152)
   expect((await openAs(bob, wrap)).mail[0]?.text).toHaveLength(room)
   expect(largest.id).toBe(eventId(alice.pubkey, largest))
