@@ -360,8 +360,18 @@ export function startAgent(given: StartOptions): RunningAgent {
     onQueued,
     isClosed: () => life.isClosed,
   })
+  const deadLetters = createDeadLetters({
+    store,
+    entry: view.entry,
+    wake: worker.wake,
+    again(mail) {
+      pool.retry(mail)
+      planStatus()
+    },
+  })
   const invites = createInvites({
     ...options,
+    again: deadLetters.retry,
     ledger,
     relays: () => pool.routes.map(({ url }) => url),
     contacts: view.contacts,
@@ -409,15 +419,7 @@ export function startAgent(given: StartOptions): RunningAgent {
     contacts,
     invites,
     requests,
-    deadLetters: createDeadLetters({
-      store,
-      entry: view.entry,
-      wake: worker.wake,
-      again(mail) {
-        pool.retry(mail)
-        planStatus()
-      },
-    }),
+    deadLetters,
     ...tracking,
     ...states.api,
     obeying,

@@ -2,6 +2,7 @@ import { seconds } from '../../platform/clock.ts'
 import type { Contact, Host } from '../api.ts'
 import type { Signer } from '../identity/signer.ts'
 import { loadSeldom } from '../load-seldom.ts'
+import type { MailStore } from '../mail/store.ts'
 import type { Invite, InviteLedger } from './ledger.ts'
 import type { CreatedInvite, InviteTerms } from './make.ts'
 import type { TakeUp } from './take-up.ts'
@@ -40,6 +41,9 @@ export interface InvitesOptions extends Host {
   readonly name: string
   readonly signer: Signer
   readonly ledger: InviteLedger
+  readonly store: Pick<MailStore, 'refused' | 'copies'>
+  /** Queues a dead letter once more. */
+  again(id: string): unknown
   readonly allowPrivate?: boolean | undefined
   relays(): readonly string[]
   contacts(): readonly Contact[]

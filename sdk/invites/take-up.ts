@@ -1,8 +1,10 @@
 import { type Clock, seconds } from '../../platform/clock.ts'
+import { parseReason } from '../../protocol/reasons.ts'
 import type { Contact } from '../api.ts'
 import { type Body, json } from '../body.ts'
 import { freeName } from '../contacts/free-name.ts'
 import { ContactError, InviteError } from '../errors.ts'
+import type { Copy } from '../mail/store.ts'
 import { checkName, DEFAULT_PROFILE } from '../profile-name.ts'
 import { MAX_RELAYS } from '../relay-url.ts'
 import { allowsPrivate, foreignRelay } from '../relays/addresses.ts'
@@ -84,5 +86,15 @@ export async function acceptInvite(
     options.ensureOpen()
   }
   const id = await options.enter(taken)
+  if (taken.join) offerAgain(options, taken.join.relay)
   return Object.freeze({ id, contact: taken.contact, relays: Object.freeze(taken.relays) })
+}
+
+/** What a relay refused because this key was no member of it goes out now. */
+function offerAgain({ store, again }: InvitesOptions, relay: string): void {
+  const isShutOut = ({ relay: url, reason = '' }: Copy) => {
+    const { prefix } = parseReason(reason)
+    return url === relay && (prefix === 'restricted' || prefix === 'auth-required')
+  }
+  for (const { id } of store.refused()) if (store.copies(id).some(isShutOut)) again(id)
 }

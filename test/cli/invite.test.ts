@@ -38,6 +38,9 @@ test('an invite into a relay for members: created, the inviter sleeps, accepted,
   const { invite, id } = json(created) as { invite: string; id: string }
   expect(invite).toMatch(/^posthorn:npub1[^?]+\?relay=/)
 
+  const { nprofile } = json(await alice.quick('whoami --json')) as { nprofile: string }
+  expect(await bob.run(['send', nprofile, 'before joining'])).toMatchObject({ code: 4 })
+
   const accepted = await bob.run(['invite', 'accept', '-', '--json'], `${invite}\n`)
   expect(accepted).toMatchObject({ code: 0 })
   expect(json(accepted)).toMatchObject({
@@ -51,6 +54,8 @@ test('an invite into a relay for members: created, the inviter sleeps, accepted,
   expect(await bob.quick('send alice hello')).toMatchObject({ code: 0 })
 
   const inbox = messagesOf(await alice.quick('inbox --json'))
+  // What the relay had refused goes out once it takes it.
+  expect(inbox.map(({ text }) => text)).toContain('before joining')
   expect(inbox.find(({ text }) => text === 'hello')).toMatchObject({ known: true, fromName: 'bob' })
   expect(jsonLines(await alice.quick('invite list --json'))).toEqual([
     expect.objectContaining({ id, state: 'used', note: 'for bob', usedBy: [readProfile(bob.home).pubkey] }),
