@@ -52,6 +52,8 @@ const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))
 const deadline = Date.now() + Number(values.minutes) * 60_000
 const only = values.only?.split(',')
 const scratch = mkdtempSync(join(tmpdir(), 'posthorn-long-'))
+/** Itself, not npx: a signal has to reach it. */
+const VITEST = join(root, 'node_modules/vitest/vitest.mjs')
 const figuresFile = join(scratch, 'figures')
 const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim()
 
@@ -71,7 +73,7 @@ for (const { name, file, script, args: given = [], rounds: usual, isHistories = 
   const started = Date.now()
   const [command, args] =
     script === undefined
-      ? ['npx', ['vitest', 'run', file, '--reporter=default', '--reporter=json', `--outputFile=${report}`]]
+      ? [process.execPath, [VITEST, 'run', file, '--reporter=default', '--reporter=json', `--outputFile=${report}`]]
       : [process.execPath, [script, ...given]]
   const { status, signal } = spawnSync(command, args, {
     cwd: root,
