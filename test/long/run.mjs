@@ -1,5 +1,6 @@
 // The random tests, for long. `npm run test:long -- --minutes 45` writes one results file; SEED= repeats a run.
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { cpus, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
@@ -52,10 +53,29 @@ const seed = Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31))
 const deadline = Date.now() + Number(values.minutes) * 60_000
 const only = values.only?.split(',')
 const scratch = mkdtempSync(join(tmpdir(), 'posthorn-long-'))
-/** Itself, not npx: a signal has to reach it. */
 const VITEST = join(root, 'node_modules/vitest/vitest.mjs')
 const figuresFile = join(scratch, 'figures')
 const git = (...args) => execFileSync('git', args, { cwd: root, encoding: 'utf8' }).trim()
+
+/** Runs a command in a process group of its own, so that all of it ends when `ms` are over, or this does. */
+async function runFor(ms, command, args, options) {
+  const child = spawn(command, args, { ...options, detached: true })
+  let late = false
+  const end = () => process.kill(-child.pid, 'SIGTERM')
+  const timer = setTimeout(() => {
+    late = true
+    end()
+  }, ms)
+  const stop = () => {
+    end()
+    process.exit(1)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, stop)
+  const [status] = await once(child, 'exit')
+  clearTimeout(timer)
+  for (const signal of ['SIGINT', 'SIGTERM']) process.off(signal, stop)
+  return { status, late }
+}
 
 const runs = []
 for (const { name, file, script, args: given = [], rounds: usual, isHistories = false } of PLAN) {
@@ -75,7 +95,7 @@ for (const { name, file, script, args: given = [], rounds: usual, isHistories = 
     script === undefined
       ? [process.execPath, [VITEST, 'run', file, '--reporter=default', '--reporter=json', `--outputFile=${report}`]]
       : [process.execPath, [script, ...given]]
-  const { status, signal } = spawnSync(command, args, {
+  const { status, late } = await runFor(left, command, args, {
     cwd: root,
     env: {
       ...process.env,
@@ -86,7 +106,6 @@ for (const { name, file, script, args: given = [], rounds: usual, isHistories = 
       FIGURES: figuresFile,
     },
     stdio: 'inherit',
-    timeout: left,
   })
   const tests = existsSync(report)
     ? JSON.parse(readFileSync(report, 'utf8')).testResults.flatMap(({ assertionResults }) =>
@@ -99,7 +118,7 @@ for (const { name, file, script, args: given = [], rounds: usual, isHistories = 
         .split('\n')
         .map(line => JSON.parse(line))
     : []
-  const result = signal ? 'out of time' : status === 0 ? 'passed' : 'failed'
+  const result = late ? 'out of time' : status === 0 ? 'passed' : 'failed'
   runs.push({ name, rounds, result, seconds: Math.round((Date.now() - started) / 1000), figures, tests })
 }
 rmSync(scratch, { recursive: true })

@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 
-/** Itself, not npx: a signal has to reach it. */
 const VITEST = fileURLToPath(new URL('../../node_modules/vitest/vitest.mjs', import.meta.url))
 const file = process.argv[2] ?? 'test/sim/history.test.ts'
 const rounds = Number(process.env.ROUNDS ?? 1_000)
@@ -13,11 +12,12 @@ const shards = Number(process.env.SHARDS ?? availableParallelism())
 const share = Math.ceil(rounds / shards)
 
 const children = new Set()
-// Out of time: what was started here ends with it.
-process.once('SIGTERM', () => {
-  for (const child of children) child.kill('SIGTERM')
-  process.exit(143)
-})
+// Out of time: what was started here ends with it, its workers too, which outlive a signal to their parent alone.
+for (const signal of ['SIGINT', 'SIGTERM'])
+  process.once(signal, () => {
+    for (const { pid } of children) process.kill(-pid, 'SIGTERM')
+    process.exit(1)
+  })
 
 const ends = await Promise.all(
   Array.from({ length: shards }, async (_, n) => {
@@ -28,7 +28,7 @@ const ends = await Promise.all(
       // A history is over before its garbage needs a second look.
       NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --max-semi-space-size=64`,
     }
-    const child = spawn(process.execPath, [VITEST, 'run', file], { env, stdio: 'inherit' })
+    const child = spawn(process.execPath, [VITEST, 'run', file], { env, stdio: 'inherit', detached: true })
     children.add(child)
     const [code] = await once(child, 'exit')
     children.delete(child)
