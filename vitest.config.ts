@@ -9,6 +9,8 @@ const reportFile = process.env['POSTHORN_TEST_REPORT']
 const ALONE = ['test/conformance/**/*.test.ts']
 // Longer, or with more than Node: scripts of their own (`test:abuse`, `test:bench`, `test:cli`, `test:docs`, `test:drill`, `test:power`, `test:long`, `test:install`, `test:mcp`, `test:packed`), all but the long one run by CI.
 const ELSEWHERE = [
+  // Packages that `test:interop` and `test:hosts` install below their folders bring tests of their own.
+  '**/node_modules/**',
   'test/long/**',
   'test/install/**',
   'test/packed/**',
