@@ -309,7 +309,9 @@ test('live: mail, its removal and a wait for it show to nobody but bob', async (
       // The widest subscription of the last mode hears the marker; what comes with it is told by then.
       await seen.wire.find(frame => isMarker(frame) && frame[1] === 'live 1 0')
       await seen.wire.quiet()
-      return { who, told: plain(seen, seen.wire.received.slice(before)) }
+      // Checkpoints come by time, whatever moved the log.
+      const told = seen.wire.received.slice(before).filter(([type]) => type !== 'SEQ')
+      return { who, told: plain(seen, told) }
     }),
   )
   for (const who of [undefined, alice]) {
