@@ -28,7 +28,7 @@ export interface ControlBook {
   readonly refusal: string | undefined
   /**
    * Signs own control events again that a clock that was ahead has dated, and those behind them: no relay takes them before their date.
-   * Only where no relay has one of them, and a relay has told what it has.
+   * Only where no relay has one of them, and every relay has told what it has.
    */
   redate(): Promise<void>
   /** Signs one behind the last, keeps it, and offers it to every relay; at those that are not there, when they are. */
@@ -145,9 +145,12 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
     watch()
   }
 
+  const isAskedAll = () => host.lines().every(({ url }) => asked.has(url))
+
   /** Own, from the first that is dated ahead; none if a relay has one of them. */
   function misdated(): readonly Control[] {
-    if (closed || asked.size === 0) return []
+    // A relay that is away may have taken one, and its answer was lost: signed again that would be a fork.
+    if (closed || !isAskedAll()) return []
     const isOpen = ({ id, author }: Control) => author === host.signer.pubkey && !held.has(id)
     const first = chain.controls.findIndex(control => isOpen(control) && control.at > horizonOf(host.clock))
     const late = first === -1 ? [] : chain.controls.slice(first)
@@ -214,7 +217,7 @@ export function openControlBook(host: DocHost, id: string, owner: string, onChan
       return asked.size > 0
     },
     get askedAll() {
-      return host.lines().every(({ url }) => asked.has(url))
+      return isAskedAll()
     },
     get unacknowledged() {
       return chain.controls.filter(({ id, author }) => author === host.signer.pubkey && !held.has(id)).length
