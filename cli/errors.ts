@@ -73,7 +73,7 @@ export function hintOfReason(reason: string): string | undefined {
   if (prefix === 'auth-required')
     return 'it wants to know who asks: act as a profile of yours (posthorn init makes one), with a clock that is right'
   if (prefix === 'restricted')
-    return "ask the relay's owner for an invite (posthorn invite create --relay-invite) and accept it (posthorn invite accept -), then send again; with a bare code: posthorn publish --kind 28934 --tag=- --tag claim=<code>"
+    return "ask the relay's owner for an invite (posthorn invite create --relay-invite) and accept it (posthorn invite accept -): mail that it refused goes out then, do not send it again; with a bare code (posthorn publish --kind 28934 --tag=- --tag claim=<code>), send again"
   if (isMisdated(reason))
     return 'the clock of this machine is wrong, or that of the relay: set it (NTP), then try again'
   return undefined

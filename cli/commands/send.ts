@@ -1,4 +1,4 @@
-import { isMisdated } from '../../protocol/reasons.ts'
+import { isMisdated, parseReason } from '../../protocol/reasons.ts'
 import type { Delivery, InboxEntry, SendOptions } from '../../sdk/index.ts'
 import type { Command, Context } from '../context.ts'
 import { delivered, leftAt, refusedAt, type WaitingAt, waitingAt } from '../delivered.ts'
@@ -141,7 +141,11 @@ function report(
       for (const { relay, reason = '' } of waiting)
         if (relay !== delivery.relay) out.say(`${escapeText(relay)} does not have it: ${escapeLine(reason, 160)}`)
       sayLeft()
-      out.say(`it is not offered again by itself; posthorn receipts ${id} has what each relay said`)
+      out.say(
+        parseReason(delivery.reason).prefix === 'restricted'
+          ? `it is offered again once an invite joins that relay; posthorn receipts ${id} has what each relay said`
+          : `it is not offered again by itself; posthorn receipts ${id} has what each relay said`,
+      )
       return exitCodeOfReason(delivery.reason)
     case 'expired':
       out.fail('send', new CliError('expired', EXIT.failure, 'the deadline passed before the relay took the message'))

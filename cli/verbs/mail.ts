@@ -33,7 +33,8 @@ export const MAIL_VERBS = {
     },
     exits: {
       empty: 'no contact has that name; or, with --ephemeral, no one was listening',
-      refused: 'a relay refuses this key; stderr says whether the message stays queued or has to be sent again',
+      refused:
+        'a relay refuses this key; stderr says whether the message stays queued, goes out after joining, or has to be sent again',
       unreachable:
         'the message is queued; or, with --wait, no reply came yet; or the domain of an internet name did not answer',
     },
